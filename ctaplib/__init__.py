@@ -1,0 +1,3 @@
+"""ctaplib: contrastive token-acoustic pre-training."""
+
+__version__ = "0.1.0"

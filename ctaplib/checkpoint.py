@@ -1,0 +1,79 @@
+"""Checkpoints: written whole or not at all, read without running code."""
+
+import hashlib
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ctaplib.errors import CheckpointError
+from ctaplib.files import atomic_write
+
+FORMAT = "ctaplib-checkpoint-1"
+
+
+def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Write tensors, numbers, strings and containers of them under `path`, atomically."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    with atomic_write(path, "wb") as out:
+        out.write(buffer.getbuffer())
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote, on the CPU.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, or was not written by ctaplib.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing", fix="train the model first, or name the folder it was trained in")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} ({path.stat().st_size} bytes) cannot be read as a checkpoint: {reason}",
+            expected="a file written to its end by ctaplib",
+            fix="use the other checkpoint in that folder, or train again",
+        ) from error
+    if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of ctaplib", expected=f"the mark {FORMAT}")
+    return state
+
+
+def load_weights(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: str) -> None:
+    """Load weights and name every one that is missing, left over or of another shape.
+
+    Raises:
+        CheckpointError: the weights do not fit the module.
+    """
+    own = module.state_dict()
+    faults = [f"missing {name}" for name in own if name not in weights]
+    faults += [f"left over {name}" for name in weights if name not in own]
+    faults += [
+        f"{name} is {tuple(weights[name].shape)}, the model has {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if faults:
+        raise CheckpointError(
+            f"{origin} does not fit the model: {'; '.join(faults[:6])}" + (" ..." if len(faults) > 6 else ""),
+            expected="a checkpoint of the same config and token list",
+            fix="use the config.yaml and tokens.txt that stand beside the checkpoint",
+        )
+    module.load_state_dict(weights)
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """SHA-256 over all parameters and buffers, to tell two models apart bit for bit."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

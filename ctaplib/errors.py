@@ -1,0 +1,66 @@
+"""Errors that say what was found and where, what was expected, and what to do next."""
+
+from collections.abc import Sequence
+
+
+class CtapError(Exception):
+    """A fault that a user can act on; the command line prints it without a traceback.
+
+    Args:
+        found: What was found, and where (file, line, utterance, option).
+        expected: What was expected instead.
+        fix: What to do now.
+    """
+
+    def __init__(self, found: str, *, expected: str = "", fix: str = "") -> None:
+        self.found, self.expected, self.fix = found, expected, fix
+        parts = [found]
+        if expected:
+            parts.append(f"expected {expected}")
+        if fix:
+            parts.append(f"to fix it: {fix}")
+        super().__init__("; ".join(parts))
+
+
+class ConfigError(CtapError):
+    """A configuration file or option that cannot be used."""
+
+
+class AudioError(CtapError):
+    """An audio file that cannot be used."""
+
+
+class CheckpointError(CtapError):
+    """A checkpoint that is truncated, foreign, or does not fit."""
+
+
+class StageError(CtapError):
+    """A stage whose inputs are missing or whose outputs are not what they must be."""
+
+
+class CollapseError(CtapError):
+    """A code book that collapsed."""
+
+
+class DependencyError(CtapError):
+    """An optional program or package that is needed and absent."""
+
+
+class TrainingError(CtapError):
+    """Training that cannot go on: non-finite losses, no usable batch."""
+
+
+class DataError(CtapError):
+    """Faults in data, all of them at once.
+
+    Args:
+        found: One line that names the data and counts the faults.
+        faults: One line per fault, each with file and line.
+    """
+
+    def __init__(self, found: str, faults: Sequence[str] = (), *, expected: str = "", fix: str = "") -> None:
+        self.faults = tuple(faults)
+        super().__init__(found, expected=expected, fix=fix)
+
+    def __str__(self) -> str:
+        return "\n  ".join([super().__str__(), *self.faults])

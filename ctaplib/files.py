@@ -1,0 +1,113 @@
+"""Small text files, written whole or not at all: Kaldi tables, TSV, JSON."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from ctaplib.errors import CtapError, DataError
+
+
+@contextmanager
+def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file that appears under its name only when it was written to the end.
+
+    Raises:
+        CtapError: the disk is full; the earlier file of that name, if any, is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, mode, encoding=None if "b" in mode else "utf-8") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CtapError(
+                f"no space left on the disk while writing {path}",
+                fix="free some space and run the same command again; the earlier file is untouched",
+            ) from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_table(path: str | Path) -> dict[str, str]:
+    """Read a Kaldi table, one `key value...` a line; a key alone has the value "".
+
+    Raises:
+        DataError: the file is missing, not UTF-8, or repeats keys (all repeats are listed).
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", fix="run the stage that makes it") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error}", fix="convert it, e.g. with iconv") from error
+    table: dict[str, str] = {}
+    faults = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        key, _, value = line.rstrip("\r").replace("\t", " ", 1).strip().partition(" ")
+        if key in table:
+            faults.append(f"{path}:{number}: {key} was there before")
+        table[key] = value.strip()
+    if faults:
+        raise DataError(f"{path} repeats {len(faults)} ids", faults, fix="keep one line per id")
+    return table
+
+
+def write_table(path: str | Path, table: Mapping[str, str]) -> None:
+    """Write a Kaldi table in LC_ALL=C order."""
+    with atomic_write(path) as out:
+        for key in sorted(table, key=lambda k: k.encode()):
+            out.write(f"{key} {table[key]}".rstrip() + "\n")
+
+
+def read_tsv(path: str | Path) -> list[dict[str, str]]:
+    """Read a tab-separated file with a header line.
+
+    Raises:
+        DataError: the file is missing, or lines have another number of fields (all are listed).
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", fix="run the stage that makes it") from error
+    if not lines:
+        raise DataError(f"{path} is empty", expected="a header line")
+    fields = lines[0].split("\t")
+    faults, rows = [], []
+    for number, line in enumerate(lines[1:], 2):
+        values = line.split("\t")
+        if len(values) != len(fields):
+            faults.append(f"{path}:{number}: {len(values)} fields, expected {len(fields)} ({' '.join(fields)})")
+            continue
+        rows.append(dict(zip(fields, values)))
+    if faults:
+        raise DataError(f"{path} has {len(faults)} malformed lines", faults)
+    return rows
+
+
+def write_tsv(path: str | Path, rows: Sequence[Mapping[str, object]], fields: Sequence[str]) -> None:
+    """Write rows under a header line."""
+    with atomic_write(path) as out:
+        out.write("\t".join(fields) + "\n")
+        for row in rows:
+            out.write("\t".join(str(row[field]) for field in fields) + "\n")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write JSON with an indent of one and a final newline."""
+    with atomic_write(path) as out:
+        json.dump(value, out, indent=1, ensure_ascii=False)
+        out.write("\n")

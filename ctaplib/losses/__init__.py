@@ -1,0 +1,1 @@
+"""Losses: tensors and masks in, a sum and a count out."""

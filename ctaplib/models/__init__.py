@@ -1,0 +1,1 @@
+"""Encoders, decoders and whole models."""

@@ -1,0 +1,44 @@
+"""Padded tensors and their lengths: masks (True = valid), masked means, stacking."""
+
+from collections.abc import Sequence
+
+import torch
+
+
+def length_mask(lengths: torch.Tensor, max_length: int | None = None) -> torch.Tensor:
+    """Mask of the valid positions.
+
+    Args:
+        lengths: (B,) integers.
+        max_length: Width of the mask; the longest length by default.
+
+    Returns:
+        (B, T) bool, True where valid.
+    """
+    width = int(lengths.max()) if max_length is None else max_length
+    return torch.arange(width, device=lengths.device) < lengths[:, None]
+
+
+def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over time of the valid frames: (B, T, D), (B, T) -> (B, D)."""
+    weight = mask.unsqueeze(-1).to(values.dtype)
+    return (values * weight).sum(1) / weight.sum(1).clamp_min(1.0)
+
+
+def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack tensors of different first length.
+
+    Args:
+        items: Tensors (T_i, ...), alike but for T_i.
+        value: What to pad with.
+        multiple: The padded length is rounded up to a multiple of this.
+
+    Returns:
+        The stack (B, T, ...) and the lengths (B,) int64.
+    """
+    lengths = torch.tensor([len(item) for item in items], dtype=torch.int64)
+    width = -(-int(lengths.max()) // multiple) * multiple
+    stack = items[0].new_full((len(items), width, *items[0].shape[1:]), value)
+    for row, item in zip(stack, items):
+        row[: len(item)] = item
+    return stack, lengths
