@@ -1,0 +1,206 @@
+"""What the trainer needs to know of anything that is trained.
+
+A task joins data, model and losses. It does not step optimisers, write files or talk to other
+processes: that is the trainer's part. A task lives in `ctaplib/tasks/<name>.py`, which ends with
+`TASK = TheClass`.
+"""
+
+import abc
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from ctaplib.checkpoint import load_checkpoint, load_weights
+from ctaplib.config import Config, load_config, read_saved
+from ctaplib.data.batching import BatchConfig
+from ctaplib.errors import CheckpointError, ConfigError
+from ctaplib.find import find
+from ctaplib.losses.terms import Term
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class OptimConfig(Config):
+    """AdamW and its schedule."""
+
+    lr: float = 1e-3
+    """Peak learning rate."""
+    warmup_steps: int = 100
+    """Steps of linear warm-up."""
+    schedule: str = "cosine"
+    """After the warm-up: constant, linear or cosine, down to `final_lr` times the peak."""
+    final_lr: float = 0.02
+    """Learning rate at the last step, relative to the peak."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """AdamW's decay rates."""
+    weight_decay: float = 0.01
+    """AdamW's weight decay, on matrices only."""
+    grad_clip: float = 5.0
+    """Largest norm of the gradient over all parameters of a player."""
+    ema_decay: float = 0.0
+    """Decay of the moving average of the weights; 0 keeps none."""
+
+
+class TrainConfig(Config):
+    """How long, how precisely, and how often to look and to save."""
+
+    max_steps: int = 1000
+    """Steps of training."""
+    valid_every_steps: int = 250
+    """Steps between validations."""
+    save_every_steps: int = 100
+    """Steps between checkpoints."""
+    log_every_steps: int = 20
+    """Steps between records."""
+    accumulate: int = 1
+    """Micro batches of one step; the loss does not depend on it, except `scope: micro` contrast."""
+    precision: str = "auto"
+    """fp32, bf16, or auto: bf16 where the processor multiplies it faster."""
+    best: str = "loss"
+    """Name of the validation metric whose smallest value chooses the best checkpoint."""
+    max_bad_steps: int = 5
+    """Steps with non-finite gradients in a row that stop the run."""
+
+
+class TaskConfig(Config):
+    """Common to all tasks."""
+
+    seed: int = 1
+    """Seed of every draw, with step and item."""
+    batch: BatchConfig = BatchConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+
+
+@dataclass(frozen=True)
+class TaskPaths:
+    """Where a task finds its data and puts its run."""
+
+    data: Path
+    dump: Path
+    exp: Path
+    train_set: str
+    valid_set: str
+    speech_only_set: str | None = None
+    init: Mapping[str, Path] = field(default_factory=dict)
+
+
+class Task(abc.ABC):
+    """Something that can be trained.
+
+    Attributes:
+        players: Turns of one step; a GAN has ("discriminator", "generator"). Each has its own optimiser.
+        assets: Files that the model cannot be rebuilt without; copied into the run's folder.
+        model: All parameters and buffers; its state is what is saved.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[TaskConfig]]
+    players: tuple[str, ...] = ("model",)
+    model: torch.nn.Module
+
+    def __init__(self, config: TaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        self.config, self.paths, self.training = config, paths, training
+
+    @abc.abstractmethod
+    def train_plan(self, epoch: int) -> list[list[int]]:
+        """Global batches of item indices of one epoch."""
+
+    @abc.abstractmethod
+    def valid_plan(self) -> list[list[int]]:
+        """Batches of the validation set."""
+
+    @abc.abstractmethod
+    def load(self, split: str, items: Sequence[int], step: int) -> Any:
+        """Make a batch; every random draw is keyed by (seed, step, item)."""
+
+    @abc.abstractmethod
+    def losses(self, batch: Any, step: int, player: str) -> dict[str, Term]:
+        """Terms of the loss of one player on this process's share of the batch."""
+
+    @abc.abstractmethod
+    def weights(self, step: int, player: str) -> dict[str, float]:
+        """Weight of each term; the names must be those of `losses`."""
+
+    @abc.abstractmethod
+    def evaluate(self, batch: Any) -> dict[str, Term]:
+        """Validation metrics of one batch."""
+
+    def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
+        """Parameters that the player moves."""
+        return (p for p in self.model.parameters() if p.requires_grad)
+
+    def idle(self, step: int, player: str) -> bool:
+        """Whether the player rests in this step; its losses are then not computed."""
+        return False
+
+    def before_training(self, step: int) -> None:
+        """Once before the first step after a start."""
+
+    def after_step(self, step: int) -> None:
+        """What moves without gradients: code books."""
+
+    def after_validation(self, step: int) -> dict[str, float]:
+        """Figures gathered since the last validation (code-book use); may stop the run by raising."""
+        return {}
+
+    def figures(self) -> dict[str, "Figure"]:
+        """Pictures for the record, drawn after a validation."""
+        return {}
+
+    def assets(self) -> dict[str, Path]:
+        """Name in the run's folder -> file to copy there."""
+        return {}
+
+
+def save_assets(task: Task) -> None:
+    """Copy the task's assets into its run's folder."""
+    task.paths.exp.mkdir(parents=True, exist_ok=True)
+    for name, source in task.assets().items():
+        target = task.paths.exp / name
+        if source.resolve() != target.resolve():
+            shutil.copyfile(source, target)
+
+
+def task_class(name: str) -> type[Task]:
+    """The task of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return find("tasks", name, "TASK")  # type: ignore[return-value]
+
+
+def load_task(exp: str | Path, which: str = "best") -> Task:
+    """The trained task of a run's folder, in evaluation mode.
+
+    Raises:
+        ConfigError, CheckpointError: the folder is no run, or its files do not fit together.
+    """
+    exp = Path(exp)
+    saved = read_saved(exp / "config.yaml")
+    name = str(saved.get("task", ""))
+    cls = task_class(name)
+    values = {k: v for k, v in saved.items() if k not in {"task", "config_hash", "commit"}}
+    try:
+        config = cls.Config.model_validate(values)
+    except ValueError as error:
+        raise ConfigError(f"{exp}/config.yaml does not fit this version: {error}", fix="train it again") from error
+    task = cls(config, TaskPaths(exp, exp, exp, "", ""), training=False)
+    path = exp / "checkpoints" / f"{which}.pt"
+    state = load_checkpoint(path)
+    if "model" not in state:
+        raise CheckpointError(f"{path} holds no model", expected="a checkpoint of a training run")
+    load_weights(task.model, state["model"], str(path))
+    task.model.eval()
+    return task
+
+
+def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str]) -> TaskConfig:
+    """Config of the task `name` from a YAML file and `a.b=c` words."""
+    return load_config(task_class(name).Config, path, overrides)

@@ -1,0 +1,73 @@
+"""Optimisers, learning-rate schedules, moving averages of weights."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+
+from ctaplib.errors import ConfigError
+from ctaplib.tasks.base import OptimConfig
+
+
+def build_optimizer(parameters: Iterable[torch.nn.Parameter], config: OptimConfig) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves vectors alone."""
+    moved = list(parameters)
+    groups = [
+        {"params": [p for p in moved if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in moved if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=True)
+
+
+def learning_rate(config: OptimConfig, step: int, max_steps: int) -> float:
+    """Learning rate at a step counted from 1.
+
+    Raises:
+        ConfigError: the schedule has an unknown name.
+    """
+    if step <= config.warmup_steps:
+        return config.lr * step / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, max_steps - config.warmup_steps)
+    shapes = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))}
+    if config.schedule not in shapes:
+        raise ConfigError(f"optim.schedule is {config.schedule!r}", expected=f"one of {', '.join(shapes)}")
+    if config.schedule == "constant":
+        return config.lr
+    return config.lr * (config.final_lr + (1 - config.final_lr) * shapes[config.schedule])
+
+
+class WeightAverage:
+    """Exponential moving average of the parameters; buffers are taken as they are.
+
+    The decay is smaller at first, min(decay, (1 + t) / (10 + t)), so that early weights are forgotten.
+    """
+
+    def __init__(self, model: torch.nn.Module, decay: float) -> None:
+        self.decay, self.steps = decay, 0
+        self.shadow = {n: p.detach().clone() for n, p in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: torch.nn.Module) -> None:
+        """Take the model's present weights in."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        shadows = [self.shadow[n] for n, _ in model.named_parameters()]
+        torch._foreach_lerp_(shadows, [p.detach() for p in model.parameters()], 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, model: torch.nn.Module) -> None:
+        """Exchange the model's weights and the average; calling it twice changes nothing."""
+        for name, parameter in model.named_parameters():
+            kept = parameter.detach().clone()
+            parameter.copy_(self.shadow[name])
+            self.shadow[name].copy_(kept)
+
+    def state_dict(self) -> dict[str, object]:
+        """State for a checkpoint."""
+        return {"steps": self.steps, "shadow": self.shadow}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Restore `state_dict`."""
+        self.steps = int(state["steps"])  # type: ignore[call-overload]
+        for name, value in state["shadow"].items():  # type: ignore[attr-defined]
+            self.shadow[name].copy_(value)

@@ -1,0 +1,385 @@
+"""The training loop: steps, gradients over processes, validation, checkpoints, exact resume.
+
+Every random draw is keyed by (seed, step), never by what happened before, so a run that was killed and
+started again walks the same path as one that was not.
+"""
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from ctaplib.config import config_hash, save_config
+from ctaplib.errors import CheckpointError, CtapError, TrainingError
+from ctaplib.losses.terms import Term
+from ctaplib.runlog import RunLog, add_log_file, get_logger
+from ctaplib.tasks.base import Task, save_assets
+from ctaplib.train.distributed import World
+from ctaplib.train.optim import WeightAverage, build_optimizer, learning_rate
+from ctaplib.train.precision import autocast, choose_precision
+
+log = get_logger("ctaplib.train")
+
+
+@dataclass
+class Position:
+    """Where the run stands; saved with it."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    best: float = float("inf")
+    bad_steps: int = 0
+
+
+class Trainer:
+    """Trains one task.
+
+    Args:
+        task: What to train.
+        world: The processes of this run.
+        commit: Version of the code, kept with the run.
+    """
+
+    def __init__(self, task: Task, world: World, commit: str = "") -> None:
+        self.task, self.world, self.config = task, world, task.config
+        self.checkpoints = Path(task.paths.exp) / "checkpoints"
+        self.position = Position()
+        self.precision = choose_precision(self.config.train.precision, world.device)
+        task.model.to(world.device)
+        self.players = {
+            p: build_optimizer(list(task.player_parameters(p)), self.config.optim) for p in task.players
+        }
+        decay = self.config.optim.ema_decay
+        self.average = WeightAverage(task.model, decay) if decay > 0 else None
+        self.stopping = False
+        self._resume()
+        self.record: RunLog | None = None
+        if world.is_main:
+            save_assets(task)
+            save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
+            add_log_file(task.paths.exp / "train.log")
+            self.record = RunLog(task.paths.exp, self.position.step)
+
+    # ---- the story -------------------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train to the last step, or until asked to stop; the newest state is saved either way."""
+        task, train, position = self.task, self.config.train, self.position
+        self._announce()
+        signal.signal(signal.SIGTERM, self._ask_to_stop)
+        task.before_training(position.step)
+        meter = _Meter()
+        for batch, waited_s in self._batches():
+            position.step += 1
+            meter.add(self._step(batch, position.step), waited_s, task.config.batch.batch_s)
+            if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
+                self._report(meter)
+                meter = _Meter()
+            last = position.step == train.max_steps
+            if position.step % train.valid_every_steps == 0 or last:
+                self._validate()
+            if position.step % train.save_every_steps == 0 or last or self._should_stop():
+                self._save()
+            if self.stopping:
+                log.info("asked to stop: saved step %d; the same command goes on from there", position.step)
+                break
+        if self.record is not None:
+            self.record.close()
+
+    # ---- one step --------------------------------------------------------------------------------------------
+
+    def _step(self, batch: Any, step: int) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        torch.manual_seed((self.config.seed * 1_000_003 + step) * 64 + self.world.rank % 64)
+        good = True
+        for player, optimizer in self.players.items():
+            if self.task.idle(step, player):
+                continue
+            values, norm = self._turn(batch, step, player, optimizer)
+            good = good and norm is not None
+            figures.update(values)
+            if norm is not None:
+                figures[f"grad_norm/{player}"] = norm
+        self.position.bad_steps = 0 if good else self.position.bad_steps + 1
+        if self.position.bad_steps >= self.config.train.max_bad_steps:
+            raise TrainingError(
+                f"{self.position.bad_steps} steps in a row up to step {step} had gradients that are not finite "
+                f"(terms: {figures})",
+                fix="lower optim.lr, or set train.precision=fp32 to see which term breaks first",
+            )
+        if good:
+            self.task.after_step(step)
+            if self.average is not None:
+                self.average.update(self.task.model)
+        return figures
+
+    def _turn(
+        self, batch: Any, step: int, player: str, optimizer: torch.optim.Optimizer
+    ) -> tuple[dict[str, float], float | None]:
+        lr = learning_rate(self.config.optim, step, self.config.train.max_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(self.world.device, self.precision):
+            terms = self.task.losses(batch, step, player)
+        weights = self.task.weights(step, player)
+        loss, values = join_terms(terms, weights, self.world)
+        values = {f"{n}": v for n, v in values.items()} | {f"weight/{n}": w for n, w in weights.items()} | {"lr": lr}
+        loss.backward()
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.world.reduce_gradients(parameters)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optim.grad_clip, foreach=True)
+        if not torch.isfinite(norm):
+            log.warning("step %d: the gradient of %s is not finite; the step is left out", step, player)
+            optimizer.zero_grad(set_to_none=True)
+            return values, None
+        optimizer.step()
+        return values, float(norm)
+
+    # ---- batches ---------------------------------------------------------------------------------------------
+
+    def _plan(self) -> Iterator[tuple[int, list[int]]]:
+        """Steps still to do, with this process's share of each global batch."""
+        step, max_steps = self.position.step, self.config.train.max_steps
+        while step < max_steps:
+            plan = self.task.train_plan(self.position.epoch)
+            if not plan:
+                raise TrainingError("the training set gives no batch", fix="see the list of what was left out and why")
+            while self.position.batch < len(plan) and step < max_steps:
+                items = plan[self.position.batch]
+                if len(items) < self.world.size:
+                    raise TrainingError(
+                        f"a global batch of {len(items)} items cannot be shared by {self.world.size} processes",
+                        fix="raise batch.batch_s or batch.min_items",
+                    )
+                step += 1
+                yield step, items[self.world.rank :: self.world.size]
+                self.position.batch += 1
+            if step < max_steps:
+                self.position.epoch, self.position.batch = self.position.epoch + 1, 0
+
+    def _batches(self) -> Iterator[tuple[Any, float]]:
+        """Batches, the next one being made while this one is used; with the seconds waited."""
+        with ThreadPoolExecutor(1) as pool:
+            plan = self._lookahead()
+            pending = self._submit(pool, next(plan, None))
+            while pending is not None:
+                (after, future), started = pending, time.perf_counter()
+                batch = future.result()
+                waited = time.perf_counter() - started
+                pending = self._submit(pool, next(plan, None))
+                self.position.epoch, self.position.batch = after
+                yield batch, waited
+
+    def _lookahead(self) -> Iterator[tuple[int, list[int], tuple[int, int]]]:
+        """The plan, walked ahead of the run: each share with the position that follows it."""
+        ahead = Trainer.__new__(Trainer)
+        ahead.__dict__.update(self.__dict__)
+        ahead.position = Position(**vars(self.position))
+        for step, items in ahead._plan():
+            yield step, items, (ahead.position.epoch, ahead.position.batch + 1)
+
+    def _submit(
+        self, pool: ThreadPoolExecutor, share: tuple[int, list[int], tuple[int, int]] | None
+    ) -> tuple[tuple[int, int], Future[Any]] | None:
+        if share is None:
+            return None
+        step, items, after = share
+        return after, pool.submit(self._load, "train", items, step)
+
+    def _load(self, split: str, items: list[int], step: int) -> Any:
+        batch = self.task.load(split, items, step)
+        return batch.to(self.world.device) if hasattr(batch, "to") else batch
+
+    # ---- validation, records, checkpoints --------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        position, model = self.position, self.task.model
+        if self.average is not None:
+            self.average.swap(model)
+        model.eval()
+        sums: dict[str, torch.Tensor] = {}
+        for items in self.task.valid_plan():
+            share = items[self.world.rank :: self.world.size]
+            if not share:
+                continue
+            torch.manual_seed(self.config.seed)
+            with autocast(self.world.device, self.precision):
+                for name, term in self.task.evaluate(self._load("valid", share, 0)).items():
+                    pair = torch.tensor([float(term.total), float(term.count)], dtype=torch.float64)
+                    sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair
+        values = {n: float(s[0] / s[1].clamp_min(1)) for n, s in sorted(self._sum_all(sums).items())}
+        values |= self.task.after_validation(position.step)
+        best = self.config.train.best
+        if best not in values:
+            raise TrainingError(f"train.best is {best!r}", expected=f"one of {', '.join(values)}")
+        improved = values[best] < position.best
+        if improved:
+            position.best = values[best]
+        if self.world.is_main:
+            log.info("valid step %d: %s%s", position.step, _words(values), " (best so far)" if improved else "")
+            assert self.record is not None
+            self.record.scalars(position.step, values, "valid")
+            for name, figure in self.task.figures().items():
+                self.record.figure(name, position.step, figure)
+            if improved:
+                save_checkpoint(self.checkpoints / "best.pt", {"model": model.state_dict(), "step": position.step})
+        model.train()
+        if self.average is not None:
+            self.average.swap(model)
+
+    def _sum_all(self, sums: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        if self.world.size == 1 or not sums:
+            return dict(sums)
+        names = sorted(sums)
+        stacked = self.world.sum(torch.stack([sums[n] for n in names]).to(self.world.device)).cpu()
+        return dict(zip(names, stacked))
+
+    def _save(self) -> None:
+        if not self.world.is_main:
+            return
+        last, previous = self.checkpoints / "last.pt", self.checkpoints / "previous.pt"
+        state = {
+            "model": self.task.model.state_dict(),
+            "optimizers": {p: o.state_dict() for p, o in self.players.items()},
+            "average": self.average.state_dict() if self.average is not None else None,
+            "position": vars(self.position),
+            "config_hash": config_hash(self.config),
+        }
+        fresh = self.checkpoints / "fresh.pt"
+        save_checkpoint(fresh, state)
+        if last.exists():
+            last.replace(previous)
+        fresh.replace(last)
+
+    def _resume(self) -> None:
+        found = [self.checkpoints / n for n in ("last.pt", "previous.pt") if (self.checkpoints / n).exists()]
+        for path in found:
+            try:
+                state = load_checkpoint(path)
+            except CheckpointError as error:
+                if path == found[-1]:
+                    raise
+                log.warning("%s; going on from %s", error, found[-1].name)
+                continue
+            self._restore(state, path)
+            return
+
+    def _restore(self, state: dict[str, Any], path: Path) -> None:
+        if state["config_hash"] != config_hash(self.config):
+            raise CheckpointError(
+                f"{path} belongs to config {state['config_hash']}, this run has {config_hash(self.config)}",
+                fix="remove the run's folder to start anew, or give this run another --exp",
+            )
+        load_weights(self.task.model, state["model"], str(path))
+        for player, optimizer in self.players.items():
+            optimizer.load_state_dict(state["optimizers"][player])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.position = Position(**state["position"])
+        log.info("going on from step %d (%s)", self.position.step, path)
+
+    def _announce(self) -> None:
+        if not self.world.is_main:
+            return
+        size = sum(p.numel() for p in self.task.model.parameters()) / 1e6
+        log.info(
+            "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",
+            self.task.name, size, self.config.train.max_steps, self.world.size, self.world.device, self.precision,
+        )  # fmt: skip
+
+    def _report(self, meter: "_Meter") -> None:
+        if self.record is None:
+            return
+        position, values = self.position, meter.values()
+        self.record.scalars(position.step, values, "train")
+        left = (self.config.train.max_steps - position.step) * meter.step_s
+        shown = {n: v for n, v in values.items() if "/" not in n}
+        log.info(
+            "step %d of %d, epoch %d, %.0f s left: %s",
+            position.step, self.config.train.max_steps, position.epoch, left, _words(shown),
+        )  # fmt: skip
+
+    def _ask_to_stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def _should_stop(self) -> bool:
+        """Whether any process was asked to stop; all agree."""
+        if self.world.size > 1:
+            flag = self.world.sum(torch.tensor([float(self.stopping)], device=self.world.device))
+            self.stopping = bool(flag.item() > 0)
+        return self.stopping
+
+
+class _Meter:
+    """Means of what the steps since the last record gave."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, list[float]] = {}
+        self.waited = self.audio = 0.0
+        self.started, self.steps = time.perf_counter(), 0
+
+    def add(self, values: Mapping[str, float], waited_s: float, audio_s: float) -> None:
+        self.steps += 1
+        self.waited += waited_s
+        self.audio += audio_s
+        for name, value in values.items():
+            self.sums.setdefault(name, []).append(value)
+
+    @property
+    def step_s(self) -> float:
+        return (time.perf_counter() - self.started) / max(1, self.steps)
+
+    def values(self) -> dict[str, float]:
+        spent = max(time.perf_counter() - self.started, 1e-9)
+        means = {n: sum(v) / len(v) for n, v in self.sums.items()}
+        return means | {
+            "step_s": spent / max(1, self.steps),
+            "data_wait_pct": 100 * self.waited / spent,
+            "audio_h_per_h": self.audio / spent,
+        }
+
+
+def join_terms(
+    terms: Mapping[str, Term], weights: Mapping[str, float], world: World
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """The weighted loss whose gradients, summed over processes, are those of the global batch.
+
+    Args:
+        terms: Sums and counts of this process.
+        weights: Weight per term, the same names.
+        world: The processes.
+
+    Returns:
+        The loss of this process's share, and the global value of each term and of their weighted sum `loss`.
+
+    Raises:
+        CtapError: the names differ.
+    """
+    if set(terms) != set(weights):
+        raise CtapError(
+            f"terms {sorted(terms)} and weights {sorted(weights)} differ", fix="give every term of the loss a weight"
+        )
+    names = sorted(terms)
+    pairs = torch.stack(
+        [torch.stack([terms[n].total.detach().double().cpu(), torch.as_tensor(terms[n].count).double().cpu()]) for n in names]
+    )
+    pairs = world.sum(pairs.to(world.device)).cpu()
+    counts = pairs[:, 1].clamp_min(1.0)
+    loss = sum((weights[n] / float(c)) * terms[n].total for n, c in zip(names, counts) if weights[n] != 0.0)
+    if not isinstance(loss, torch.Tensor):
+        raise CtapError("all weights are zero", fix="give one term of the loss a weight at this step")
+    values = dict(zip(names, (pairs[:, 0] / counts).tolist()))
+    return loss, values | {"loss": sum(weights[n] * values[n] for n in names)}
+
+
+def _words(values: Mapping[str, float]) -> str:
+    return " ".join(f"{n} {v:.4g}" for n, v in values.items())
