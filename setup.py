@@ -60,7 +60,7 @@ EXTRAS["all"] = sorted({package for group in EXTRAS.values() for package in grou
 setup(
     name="ctaplib",
     version=VERSION,
-    description="Contrastive token-acoustic pre-training, from a corpus to recognition, synthesis, conversion",
+    description="Contrastive token-acoustic pre-training, from a corpus to ASR, TTS and voice conversion",
     long_description=README.read_text(encoding="utf-8") if README.exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -60,8 +60,7 @@ def _help() -> str:
     width = max((len(name) for name in known), default=0)
     lines = [f"  {name:<{width}}  {text}" for name, text in known.items()]
     head = ["usage: ctap COMMAND [VERB] [options]", "", "commands:"]
-    return "
-".join([*head, *lines, "", "ctap COMMAND --help tells more."])
+    return "\n".join([*head, *lines, "", "ctap COMMAND --help tells more."])
 
 
 def _end_with_parent() -> None:
