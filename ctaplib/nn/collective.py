@@ -1,0 +1,68 @@
+"""Sums and gathers over the processes of a run, for layers and losses that must see the whole batch.
+
+Every function is the identity when no process group is open, so that callers need no branch of their own.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Give the number of processes of the run, 1 when no process group is open."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Give the number of this process in the run, 0 when no process group is open."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """Add a tensor of equal shape over all ranks.
+
+    Args:
+        values: any shape; the same on every rank. It is not changed.
+
+    Returns:
+        The sum, the same on every rank; no gradient flows through it.
+    """
+    if world_size() == 1:
+        return values.detach()
+    total = values.detach().clone()
+    dist.all_reduce(total)
+    return total
+
+
+def row_counts(rows: int, device: torch.device) -> list[int]:
+    """Tell every rank how many rows each rank holds."""
+    if world_size() == 1:
+        return [rows]
+    mine = torch.tensor([rows], dtype=torch.int64, device=device)
+    every = [torch.empty_like(mine) for _ in range(world_size())]
+    dist.all_gather(every, mine)
+    return [int(n) for n in torch.cat(every).tolist()]
+
+
+def gather_rows(values: Tensor, counts: list[int] | None = None) -> Tensor:
+    """Concatenate the rows of all ranks in rank order; ranks may hold different numbers of rows.
+
+    Args:
+        values: (rows, ...); the trailing shape and the dtype must be the same on every rank.
+        counts: rows of every rank where already known (see `row_counts`), to save one message.
+
+    Returns:
+        (sum of rows, ...), the same on every rank; no gradient flows through it.
+    """
+    values = values.detach()
+    if world_size() == 1:
+        return values
+    counts = row_counts(len(values), values.device) if counts is None else counts
+    longest = max(counts)
+    padded = values.new_zeros((longest, *values.shape[1:]))
+    padded[: len(values)] = values
+    every = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(every, padded)
+    return torch.cat([part[:n] for part, n in zip(every, counts, strict=True)])

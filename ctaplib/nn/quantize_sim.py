@@ -1,0 +1,54 @@
+"""SimVQ: a fixed random book times one learned matrix, so that every code moves with every gradient.
+
+Source: Zhu et al. 2024 (arXiv 2411.02038): codes are rows of C W with C frozen, and the loss is
+||sg(z) - e||^2 + beta ||z - sg(e)||^2.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ctaplib.nn.codebook import nearest_codes
+from ctaplib.nn.quantize import CodebookConfig, Quantizer
+
+
+class SimConfig(CodebookConfig):
+    """Settings of SimVQ."""
+
+
+class SimQuantizer(Quantizer):
+    """Vector quantiser with a frozen book and a learned basis.
+
+    Args:
+        config: its settings.
+        input_dim: width of the frames that come in.
+    """
+
+    Config = SimConfig
+    frozen: Tensor
+
+    def __init__(self, config: SimConfig, input_dim: int) -> None:
+        super().__init__(input_dim, config.code_dim, (config.codebook_size,))
+        self.config = config
+        self.register_buffer("frozen", torch.randn(config.codebook_size, self.code_dim) * self.code_dim**-0.5)
+        self.basis = nn.Linear(self.code_dim, self.code_dim, bias=False)
+        nn.init.orthogonal_(self.basis.weight)
+
+    def search(self, latent: Tensor) -> Tensor:
+        """Find the nearest code: (rows, code_dim) to (rows,)."""
+        with torch.no_grad():
+            return nearest_codes(latent, self.basis(self.frozen))
+
+    def vectors(self, codes: Tensor) -> Tensor:
+        """Give the vectors of codes, with gradient to the basis: (rows,) to (rows, code_dim)."""
+        return self.basis(self.frozen)[codes]
+
+    def frame_loss(self, latent: Tensor, vectors: Tensor) -> Tensor:
+        """Give the mean squared distance both ways, the encoder's weighted by beta: (rows,)."""
+        to_code = (latent - vectors.detach()).square().mean(1)
+        to_frame = (latent.detach() - vectors).square().mean(1)
+        return to_frame + self.config.commitment * to_code
+
+
+QUANTIZER = SimQuantizer
