@@ -1,0 +1,241 @@
+"""The feature stage: one parallel pass over the files of a set writes waves, log-mel, F0, statistics."""
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from ctaplib.config import config_hash, read_saved, save_config
+from ctaplib.data.features import FeatureConfig, f0_track, log_mel
+from ctaplib.data.store import ArkWriter
+from ctaplib.errors import AudioError, DataError
+from ctaplib.files import atomic_write, read_table, write_table, write_tsv
+from ctaplib.runlog import get_logger, progress
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One utterance to read: its id, its file, the resampled wave's place, the front end."""
+
+    utt: str
+    path: str
+    wav_path: str
+    config: FeatureConfig
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Features of one utterance, or the reason why there are none.
+
+    Attributes:
+        wav: Path of the 16-bit wave at the feature rate.
+        mel: (T, n_mels) float32.
+        f0_hz: (T,) float32, 0 where unvoiced.
+        reason: Empty when all went well.
+    """
+
+    utt: str
+    wav: str = ""
+    mel: np.ndarray | None = None
+    f0_hz: np.ndarray | None = None
+    reason: str = ""
+
+
+def read_wave(path: str | Path, rate_hz: int) -> tuple[np.ndarray, bool]:
+    """Read one channel of audio at a rate, resampling where needed, as 16 bits would hold it.
+
+    Returns:
+        The wave, (samples,) float32 in [-1, 1], and whether the file already
+        is that wave (16-bit PCM WAV at that rate).
+
+    Raises:
+        AudioError: the file cannot be read, is empty, silent or not mono.
+        DataError: a sample is not a finite number.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            is_native = (
+                file.samplerate == rate_hz and file.format in ("WAV", "WAVEX") and file.subtype == "PCM_16"
+            )
+            rate, expected = file.samplerate, file.frames
+            wave = file.read(dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise AudioError(f"{path} cannot be read: {error}", fix="replace the file or leave it out") from error
+    if wave.shape[1] != 1:
+        raise AudioError(
+            f"{path} has {wave.shape[1]} channels", expected="1", fix="mix or choose one, e.g. with sox"
+        )
+    wave = wave[:, 0]
+    if len(wave) == 0 or len(wave) < expected:
+        raise AudioError(
+            f"{path} holds {len(wave)} samples",
+            expected=f"{max(expected, 1)}",
+            fix="replace the truncated file",
+        )
+    if not np.isfinite(wave).all():
+        raise DataError(f"{path} holds samples that are not finite numbers", fix="make the file again")
+    if not np.abs(wave).max() > 0:
+        raise AudioError(f"{path} is silent: every sample is zero", fix="replace the file or leave it out")
+    if rate != rate_hz:
+        wave = soxr.resample(wave, rate, rate_hz, quality="HQ")
+    if not is_native:
+        wave = (np.clip(np.rint(wave * 32768), -32768, 32767) / 32768).astype(np.float32)
+    return wave, is_native
+
+
+def extract(source: Source) -> Extracted:
+    """Features of one utterance; audio that cannot be used becomes a reason.
+
+    Raises:
+        DataError: a wave or a feature is not finite.
+    """
+    try:
+        wave, is_native = read_wave(source.path, source.config.rate_hz)
+        mel, f0_hz = log_mel(wave, source.config), f0_track(wave, source.config)
+    except AudioError as error:
+        return Extracted(source.utt, reason=str(error))
+    except DataError as error:
+        raise DataError(f"{source.utt}: {error.found}", fix=error.fix) from None
+    if not (np.isfinite(mel).all() and np.isfinite(f0_hz).all()):
+        raise DataError(
+            f"{source.utt}: a feature of {source.path} is not a finite number", fix="check the audio file"
+        )
+    if is_native:
+        return Extracted(source.utt, str(Path(source.path).absolute()), mel, f0_hz)
+    out = Path(source.wav_path)
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    soundfile.write(partial, wave, source.config.rate_hz, "PCM_16", format="WAV")
+    os.replace(partial, out)
+    return Extracted(source.utt, str(out.absolute()), mel, f0_hz)
+
+
+def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
+    """Twelve digits that change when the config, the list, or a file's size or time does."""
+    digest = hashlib.sha256(config_hash(config).encode())
+    for utt, path in sorted(table.items()):
+        try:
+            stat = Path(path).stat()
+            state = f"{stat.st_size} {stat.st_mtime_ns}"
+        except OSError:
+            state = "missing"
+        digest.update(f"{utt} {path} {state}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def extract_set(
+    data: Path,
+    dump: Path,
+    config: FeatureConfig,
+    *,
+    jobs: int = 1,
+    max_dropped_pct: float = 5.0,
+    skip_unchanged: bool = False,
+) -> bool:
+    """Write `feats`, `f0`, `wav.scp`, `utt2num_frames`, `dropped_features.tsv` and the header of one set.
+
+    Args:
+        data: `data/<set>` with a `wav.scp`.
+        dump: `dump/<set>` to write.
+        config: The front end.
+        jobs: Processes; the result does not depend on it.
+        max_dropped_pct: Largest share of utterances without features.
+        skip_unchanged: Do nothing where the header says that the same inputs were seen.
+
+    Returns:
+        Whether anything was written.
+
+    Raises:
+        DataError: too many utterances failed, or a feature is not finite.
+    """
+    table = read_table(data / "wav.scp")
+    if not table:
+        raise DataError(
+            f"{data}/wav.scp is empty", expected="at least one utterance", fix="run stage 1 (data)"
+        )
+    stamp = inputs_hash(table, config)
+    header = dump / "features.yaml"
+    if skip_unchanged and header.exists() and read_saved(header).get("inputs_hash") == stamp:
+        log.info("%s: features are up to date", dump)
+        return False
+    (dump / "wav").mkdir(parents=True, exist_ok=True)
+    header.unlink(missing_ok=True)
+    sources = [
+        Source(utt, path, str(dump / "wav" / f"{utt}.wav"), config) for utt, path in sorted(table.items())
+    ]
+    waves: dict[str, str] = {}
+    frames: dict[str, str] = {}
+    dropped: list[dict[str, str]] = []
+    total, squares, count = np.zeros(config.n_mels), np.zeros(config.n_mels), 0
+    with ArkWriter(dump / "feats.scp") as feats, ArkWriter(dump / "f0.scp") as f0s:
+        for item in progress(_run(sources, jobs), total=len(sources), what=f"features {data.name}"):
+            if item.mel is None or item.f0_hz is None:
+                dropped.append({"utt": item.utt, "reason": item.reason})
+                continue
+            feats[item.utt], f0s[item.utt] = item.mel, item.f0_hz
+            waves[item.utt], frames[item.utt] = item.wav, str(len(item.mel))
+            total += item.mel.sum(0, dtype=np.float64)
+            squares += np.square(item.mel, dtype=np.float64).sum(0)
+            count += len(item.mel)
+        _check_dropped(data, dropped, len(sources), max_dropped_pct)
+    write_table(dump / "wav.scp", waves)
+    write_table(dump / "utt2num_frames", frames)
+    write_tsv(dump / "dropped_features.tsv", dropped, ("utt", "reason"))
+    _write_stats(dump / "stats.npz", total, squares, count)
+    save_config(config, header, inputs_hash=stamp)
+    if dropped:
+        log.warning(
+            "%s: %d of %d utterances dropped, see dropped_features.tsv", dump, len(dropped), len(sources)
+        )
+    return True
+
+
+def extract_sets(
+    data: Path, dump: Path, sets: Sequence[str], train_set: str, config: FeatureConfig, **options: object
+) -> None:
+    """Run `extract_set` on every set, then write `dump/stats.npz` (mean, std per band) from the training set.
+
+    Raises:
+        DataError: a set's audio cannot be used, or the training set has no features.
+    """
+    for name in sets:
+        extract_set(data / name, dump / name, config, **options)  # type: ignore[arg-type]
+    stats = dump / train_set / "stats.npz"
+    if not stats.exists():
+        raise DataError(f"{stats} is missing", fix=f"add {train_set} to --sets")
+    with atomic_write(dump / "stats.npz", "wb") as out:
+        out.write(stats.read_bytes())
+
+
+def _run(sources: Sequence[Source], jobs: int) -> Iterator[Extracted]:
+    if jobs <= 1 or len(sources) < 4:
+        yield from map(extract, sources)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
+        yield from pool.map(extract, sources, chunksize=max(1, min(16, len(sources) // (4 * jobs))))
+
+
+def _check_dropped(data: Path, dropped: Sequence[dict[str, str]], total: int, max_dropped_pct: float) -> None:
+    share_pct = 100 * len(dropped) / total
+    if share_pct > max_dropped_pct:
+        raise DataError(
+            f"{data}: {len(dropped)} of {total} utterances ({share_pct:.1f} %) have unusable audio",
+            [f"{row['utt']}: {row['reason']}" for row in dropped[:20]],
+            expected=f"at most {max_dropped_pct:g} %",
+            fix="repair the files, or raise --max_dropped_pct",
+        )
+
+
+def _write_stats(path: Path, total: np.ndarray, squares: np.ndarray, count: int) -> None:
+    mean = total / max(count, 1)
+    std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 1e-8))
+    with atomic_write(path, "wb") as out:
+        np.savez(out, mean=mean.astype(np.float32), std=std.astype(np.float32))

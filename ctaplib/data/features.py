@@ -1,0 +1,206 @@
+"""Log-mel spectrograms and F0 of a wave, one frame per hop, and the settings that describe them.
+
+Frame t covers the samples [t * hop, (t + 1) * hop): its window is centred on the middle of that span, so
+T = floor(samples / hop) and a time in seconds is frame * hop_s without any offset.
+"""
+
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+import soxr
+from numpy.lib.stride_tricks import sliding_window_view
+from pydantic import Field, model_validator
+
+from ctaplib.config import Config, read_saved
+from ctaplib.errors import AudioError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
+    import pyworld
+
+F0_RATE_HZ = 8000
+"""Rate of the wave that the F0 tracker sees; enough for a fundamental, and several times faster."""
+
+_BLOCK_FRAMES = 256
+
+
+class FeatureConfig(Config):
+    """What a feature file holds; written beside every archive as its header."""
+
+    rate_hz: int = Field(24000, ge=8000, le=96000)
+    """Sampling rate of the audio the features are made from, Hz."""
+    hop_samples: int = Field(240, ge=16)
+    """Samples from one frame to the next (10 ms by default)."""
+    window_samples: int = Field(960, ge=32)
+    """Length of the Hann window, samples."""
+    fft_size: int = Field(1024, ge=32)
+    """Length of the Fourier transform, at least the window."""
+    n_mels: int = Field(80, ge=8, le=256)
+    """Mel bands."""
+    fmin_hz: float = Field(0.0, ge=0)
+    """Lower edge of the lowest band, Hz."""
+    fmax_hz: float | None = None
+    """Upper edge of the highest band, Hz; half the rate when not given."""
+    floor: float = Field(1e-5, gt=0)
+    """Smallest band magnitude before the logarithm (our choice: that of most neural vocoders)."""
+    f0_min_hz: float = Field(60.0, gt=20)
+    """Lowest fundamental looked for, Hz."""
+    f0_max_hz: float = Field(600.0, le=1000)
+    """Highest fundamental looked for, Hz."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "FeatureConfig":
+        if not self.hop_samples <= self.window_samples <= self.fft_size:
+            raise ValueError("hop_samples <= window_samples <= fft_size must hold")
+        if (self.window_samples - self.hop_samples) % 2:
+            raise ValueError("window_samples - hop_samples must be even, so that frames are centred")
+        if not self.fmin_hz < self.top_hz <= self.rate_hz / 2:
+            raise ValueError("fmin_hz < fmax_hz <= rate_hz / 2 must hold")
+        if self.f0_min_hz >= self.f0_max_hz:
+            raise ValueError("f0_min_hz must be below f0_max_hz")
+        return self
+
+    @property
+    def top_hz(self) -> float:
+        """Upper edge of the highest band, Hz."""
+        return self.rate_hz / 2 if self.fmax_hz is None else self.fmax_hz
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop_samples / self.rate_hz
+
+    @property
+    def pad_samples(self) -> int:
+        """Samples mirrored at each end, so that T = floor(samples / hop)."""
+        return (self.window_samples - self.hop_samples) // 2
+
+    def frames(self, samples: int) -> int:
+        """Frames of a wave of so many samples."""
+        return samples // self.hop_samples
+
+
+def read_feature_config(path: str | Path) -> FeatureConfig:
+    """Read the header `features.yaml` of a dump directory or a trained folder.
+
+    Raises:
+        ConfigError: the file is missing or is not such a header.
+    """
+    values = read_saved(path)
+    return FeatureConfig.model_validate({k: v for k, v in values.items() if k in FeatureConfig.model_fields})
+
+
+@lru_cache(maxsize=8)
+def mel_filterbank(config: FeatureConfig) -> np.ndarray:
+    """Triangular mel filters of equal area, (fft_size // 2 + 1, n_mels) float32.
+
+    Source: Slaney, Auditory Toolbox, 1998 (the scale that is linear below 1 kHz, as in most vocoders).
+    """
+    edges_mel = np.linspace(_hz_to_mel(config.fmin_hz), _hz_to_mel(config.top_hz), config.n_mels + 2)
+    edges_hz = _mel_to_hz(edges_mel)
+    bins_hz = np.arange(config.fft_size // 2 + 1) * config.rate_hz / config.fft_size
+    rising = (bins_hz[:, None] - edges_hz[None, :-2]) / np.diff(edges_hz)[None, :-1]
+    falling = (edges_hz[None, 2:] - bins_hz[:, None]) / np.diff(edges_hz)[None, 1:]
+    weights = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges_hz[2:] - edges_hz[:-2]))
+    bank = weights.astype(np.float32)
+    bank.setflags(write=False)
+    return bank
+
+
+@lru_cache(maxsize=8)
+def hann_window(config: FeatureConfig) -> np.ndarray:
+    """Periodic Hann window, (window_samples,) float32."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.window_samples) / config.window_samples)
+    window = window.astype(np.float32)
+    window.setflags(write=False)
+    return window
+
+
+def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Natural logarithm of mel band magnitudes.
+
+    Args:
+        wave: (samples,) float in [-1, 1] at `config.rate_hz`.
+        config: The front end.
+
+    Returns:
+        (floor(samples / hop), n_mels) float32.
+
+    Raises:
+        AudioError: the wave is shorter than one window, or is not one channel.
+    """
+    wave = _check(wave, config)
+    frames = sliding_window_view(np.pad(wave, config.pad_samples, mode="reflect"), config.window_samples)
+    frames = frames[:: config.hop_samples]
+    window, bank = hann_window(config), mel_filterbank(config)
+    n_frames, bins = config.frames(len(wave)), config.fft_size // 2 + 1
+    out = np.empty((n_frames, config.n_mels), np.float32)
+    block = np.zeros((_BLOCK_FRAMES, config.fft_size), np.float32)
+    magnitude, square = (
+        np.empty((_BLOCK_FRAMES, bins), np.float32),
+        np.empty((_BLOCK_FRAMES, bins), np.float32),
+    )
+    for first in range(0, n_frames, _BLOCK_FRAMES):
+        count = min(_BLOCK_FRAMES, n_frames - first)
+        np.multiply(frames[first : first + count], window, out=block[:count, : config.window_samples])
+        spectrum = scipy.fft.rfft(block[:count], axis=1)
+        np.multiply(spectrum.real, spectrum.real, out=magnitude[:count])
+        np.multiply(spectrum.imag, spectrum.imag, out=square[:count])
+        np.add(magnitude[:count], square[:count], out=magnitude[:count])
+        np.sqrt(magnitude[:count], out=magnitude[:count])
+        np.matmul(magnitude[:count], bank, out=out[first : first + count])
+    np.maximum(out, config.floor, out=out)
+    return np.log(out, out=out)
+
+
+def f0_track(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Fundamental frequency of every frame, Hz; 0 where unvoiced.
+
+    Args:
+        wave: (samples,) float in [-1, 1] at `config.rate_hz`.
+        config: The front end.
+
+    Returns:
+        (floor(samples / hop),) float32, taken at the middle of each frame.
+
+    Source: Morise et al., WORLD, 2016 (DIO, then StoneMask), on the wave at 8 kHz (our choice, for speed).
+
+    Raises:
+        AudioError: the wave is shorter than one window, or is not one channel.
+    """
+    wave = _check(wave, config)
+    # DIO's first value lies at time 0, ours at half a hop: leaving out half a hop moves it there.
+    centred = wave[config.hop_samples // 2 :]
+    low = soxr.resample(centred, config.rate_hz, F0_RATE_HZ, quality="MQ").astype(np.float64)
+    rough, times_s = pyworld.dio(
+        low, F0_RATE_HZ, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz, frame_period=config.hop_s * 1000
+    )
+    track = pyworld.stonemask(low, rough, times_s, F0_RATE_HZ).astype(np.float32)
+    n_frames = config.frames(len(wave))
+    out = np.zeros(n_frames, np.float32)
+    out[: min(n_frames, len(track))] = track[:n_frames]
+    return out
+
+
+def _check(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    wave = np.asarray(wave, np.float32)
+    if wave.ndim != 1:
+        raise AudioError(f"a wave of shape {wave.shape}", expected="one channel, shape (samples,)")
+    if len(wave) < config.window_samples:
+        raise AudioError(
+            f"a wave of {len(wave)} samples",
+            expected=f"at least one window of {config.window_samples}",
+            fix="leave it out",
+        )
+    return wave
+
+
+def _hz_to_mel(hz: float) -> float:
+    return hz * 3 / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))

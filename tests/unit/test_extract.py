@@ -1,0 +1,93 @@
+"""The feature stage: the same for any number of processes; bad audio is listed or refused by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ctaplib.data.extract import extract_set, extract_sets, read_wave
+from ctaplib.data.features import FeatureConfig
+from ctaplib.data.store import FeatureStore
+from ctaplib.errors import AudioError, DataError
+from ctaplib.files import read_table, read_tsv
+
+CONFIG = FeatureConfig()
+
+
+def wave(seed: int, samples: int = 12345) -> np.ndarray:
+    return 0.1 * np.random.default_rng(seed).standard_normal(samples)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "train"
+    folder.mkdir(parents=True)
+    lines = []
+    for i in range(6):
+        path = folder / f"u{i}.wav"
+        soundfile.write(path, wave(i), 22050 if i % 2 else 24000, "PCM_16")
+        lines.append(f"u{i} {path}\n")
+    (folder / "wav.scp").write_text("".join(lines))
+    return tmp_path / "data"
+
+
+def test_any_number_of_processes_gives_the_same_files(data: Path, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        extract_sets(data, tmp_path / f"dump{jobs}", ["train"], "train", CONFIG, jobs=jobs)
+    for name in ("stats.npz", "train/utt2num_frames", "train/feats.ark", "train/f0.ark", "train/wav/u1.wav"):
+        assert (tmp_path / "dump1" / name).read_bytes() == (tmp_path / "dump2" / name).read_bytes(), name
+
+
+def test_statistics_and_lengths_are_those_of_the_features(data: Path, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    extract_sets(data, dump, ["train"], "train", CONFIG)
+    store, stats = FeatureStore(dump / "train" / "feats.scp"), np.load(dump / "stats.npz")
+    frames = np.concatenate([store[u] for u in store])
+    np.testing.assert_allclose(stats["mean"], frames.mean(0), atol=1e-3)
+    np.testing.assert_allclose(stats["std"], frames.std(0), atol=1e-3)
+    assert {u: int(n) for u, n in read_table(dump / "train" / "utt2num_frames").items()} == store.lengths()
+    wavs = read_table(dump / "train" / "wav.scp")
+    assert wavs["u0"] == str(data / "train" / "u0.wav") and wavs["u1"] == str(dump / "train" / "wav" / "u1.wav")
+    for utt, path in wavs.items():
+        assert soundfile.info(path).samplerate == 24000
+        assert soundfile.info(path).frames // 240 == store.length(utt)
+
+
+def test_unchanged_inputs_are_left_alone(data: Path, tmp_path: Path) -> None:
+    dump = tmp_path / "dump" / "train"
+    assert extract_set(data / "train", dump, CONFIG, skip_unchanged=True)
+    assert not extract_set(data / "train", dump, CONFIG, skip_unchanged=True)
+    assert extract_set(data / "train", dump, FeatureConfig(n_mels=40), skip_unchanged=True)
+
+
+def test_unusable_audio_is_listed_and_too_much_of_it_fails(data: Path, tmp_path: Path) -> None:
+    train = data / "train"
+    soundfile.write(train / "u0.wav", np.stack([wave(0), wave(1)], 1), 24000, "PCM_16")
+    soundfile.write(train / "u1.wav", np.zeros(5000), 24000, "PCM_16")
+    soundfile.write(train / "u2.wav", wave(0, 100), 24000, "PCM_16")
+    (train / "u3.wav").write_bytes(b"")
+    (train / "u4.wav").unlink()
+    with pytest.raises(DataError, match=r"5 of 6 utterances \(83.3 %\) have unusable audio") as fault:
+        extract_set(train, tmp_path / "dump", CONFIG)
+    assert not (tmp_path / "dump" / "feats.scp").exists()
+    text = str(fault.value)
+    assert "u0: " in text and "2 channels; expected 1" in text and "u4: " in text
+    extract_set(train, tmp_path / "dump", CONFIG, max_dropped_pct=100)
+    reasons = {row["utt"]: row["reason"] for row in read_tsv(tmp_path / "dump" / "dropped_features.tsv")}
+    assert set(reasons) == {"u0", "u1", "u2", "u3", "u4"}
+    assert "silent" in reasons["u1"] and "a wave of 100 samples" in reasons["u2"] and "cannot be read" in reasons["u4"]
+
+
+def test_numbers_that_are_not_finite_are_an_error_that_names_the_utterance(data: Path, tmp_path: Path) -> None:
+    bad = wave(0).astype(np.float32)
+    bad[100] = np.nan
+    soundfile.write(data / "train" / "u3.wav", bad, 24000, "FLOAT")
+    with pytest.raises(DataError, match=r"u3: .*u3.wav holds samples that are not finite"):
+        extract_set(data / "train", tmp_path / "dump", CONFIG)
+
+
+def test_reading_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no audio")
+    with pytest.raises(AudioError, match="a.wav cannot be read"):
+        read_wave(tmp_path / "a.wav", 24000)
