@@ -1,0 +1,42 @@
+"""What is read off the codes: a phone per frame, and phones by CTC.
+
+Source: VQ-CTAP (arXiv 2408.05758), model figure: the phoneme decoder classifies frames of Ŝ. The CTC branch
+beside it is ours: one class per 40 ms cannot tell a repeated phone, nor one shorter than a frame.
+"""
+
+import torch
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.nn.blocks import Stack, StackConfig
+
+
+class PhonemeDecoderConfig(Config):
+    """Sizes of the phoneme decoder."""
+
+    stack: StackConfig = StackConfig(layers=2)
+    """Blocks at 25 Hz, shared by both branches."""
+    ctc_stack: StackConfig = StackConfig(layers=1, heads=0, width=192, hidden=576)
+    """Blocks at 50 Hz before the CTC output."""
+
+
+class PhonemeDecoder(nn.Module):
+    """(B, T, inputs) at 25 Hz -> classes (B, T, n_labels) and CTC (B, 2 T, n_labels)."""
+
+    def __init__(self, config: PhonemeDecoderConfig, inputs: int, n_labels: int) -> None:
+        super().__init__()
+        width, fast = config.stack.width, config.ctc_stack.width
+        self.inward = nn.Linear(inputs, width)
+        self.stack = Stack(config.stack)
+        self.classes = nn.Linear(width, n_labels)
+        self.faster = nn.Linear(width, 2 * fast)
+        self.ctc_stack = Stack(config.ctc_stack)
+        self.ctc = nn.Linear(fast, n_labels)
+
+    def forward(self, content: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the classes (blank never true) and of CTC (blank 0), float32."""
+        x = self.stack(self.inward(content), mask)
+        batch, time, _ = x.shape
+        y = self.faster(x).view(batch, 2 * time, -1)
+        y = self.ctc_stack(y, mask.repeat_interleave(2, 1))
+        return self.classes(x).float(), self.ctc(y).float()

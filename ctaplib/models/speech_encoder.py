@@ -1,0 +1,66 @@
+"""Speech to content: log-mel at 100 Hz to one vector per 40 ms (S, and R for speech without text).
+
+Source: VQ-CTAP (arXiv 2408.05758), model figure: a speech encoder that "reduces the temporal dimension", 960
+samples of 24 kHz per vector. Its layers are not published: two strided convolutions and a stack of blocks are
+our choice. So is the instance normalisation, which takes the speaker's mean spectrum away (Chou and Lee 2019,
+AdaIN-VC, arXiv 1904.05742, section 3).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.nn.blocks import Stack, StackConfig
+from ctaplib.nn.conv import MaskedConv
+from ctaplib.tensors import length_mask
+
+FACTOR = 4
+"""Mel frames of one output frame."""
+
+
+class SpeechEncoderConfig(Config):
+    """Sizes of the speech encoder."""
+
+    stack: StackConfig = StackConfig()
+    """Blocks at 25 Hz."""
+    instance_norm: bool = True
+    """Normalise every mel band over the utterance."""
+
+
+def instance_normalize(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Zero mean and unit variance over the valid frames of each utterance and feature: (B, T, D)."""
+    weight = mask.unsqueeze(-1).to(x.dtype)
+    count = weight.sum(1, keepdim=True).clamp_min(1.0)
+    mean = (x * weight).sum(1, keepdim=True) / count
+    variance = (((x - mean) * weight) ** 2).sum(1, keepdim=True) / count
+    return (x - mean) * torch.rsqrt(variance + 1e-3) * weight
+
+
+class SpeechEncoder(nn.Module):
+    """(B, T, n_mels) normalised log-mel -> (B, T / 4, width)."""
+
+    def __init__(self, config: SpeechEncoderConfig, n_mels: int) -> None:
+        super().__init__()
+        self.config = config
+        width = config.stack.width
+        self.first = MaskedConv(n_mels, width, 6, stride=2)
+        self.second = MaskedConv(width, width, 4, stride=2)
+        self.stack = Stack(config.stack)
+
+    def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode.
+
+        Args:
+            mel: (B, T, n_mels) normalised log-mel, T a multiple of 4.
+            lengths: (B,) valid frames, multiples of 4.
+
+        Returns:
+            S (B, T / 4, width) and its mask (B, T / 4).
+        """
+        mask = length_mask(lengths, mel.shape[1])
+        x = instance_normalize(mel, mask) if self.config.instance_norm else mel
+        x = F.gelu(self.first(x, mask))
+        x = self.second(x, mask[:, ::2])
+        out = mask[:, ::FACTOR]
+        return self.stack(x, out), out

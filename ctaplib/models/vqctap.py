@@ -1,0 +1,122 @@
+"""VQ-CTAP whole: three encoders, one code book, two decoders.
+
+    P = PhonemeEncoder(LengthRegulator(phonemes, durations))
+    S, R = SpeechEncoder(mel)            100 Hz to 25 Hz, for labelled and for other speech
+    G = PromptEncoder(clip)              one global vector
+    Ŝ, R̂ = Quantizer(S), Quantizer(R)   one code book
+    phones = PhonemeDecoder(Ŝ)           mel = MelDecoder(Ŝ, G)
+
+Source: VQ-CTAP (arXiv 2408.05758), model figure. Perturbing the speech encoder's input is our choice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig
+from ctaplib.models.mel_decoder import MelDecoder, MelDecoderConfig
+from ctaplib.models.phoneme_encoder import PhonemeEncoder, PhonemeEncoderConfig
+from ctaplib.models.prompt_encoder import PromptEncoder, PromptEncoderConfig
+from ctaplib.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
+from ctaplib.nn.quantize import Quantized, QuantizerSlot, build_quantizer
+
+
+class VQCTAPConfig(Config):
+    """Sizes of all parts."""
+
+    n_mels: int = 80
+    """Mel bands of the features."""
+    speech: SpeechEncoderConfig = SpeechEncoderConfig()
+    phoneme: PhonemeEncoderConfig = PhonemeEncoderConfig()
+    prompt: PromptEncoderConfig = PromptEncoderConfig()
+    quantizer: QuantizerSlot = QuantizerSlot()
+    phoneme_decoder: PhonemeDecoderConfig = PhonemeDecoderConfig()
+    mel_decoder: MelDecoderConfig = MelDecoderConfig()
+    temperature: float = 0.07
+    """Where the contrast's temperature starts; it is learned."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the speech encoder and the quantiser make of speech.
+
+    Attributes:
+        speech: S (B, T, width) before the quantiser, 25 Hz.
+        mask: (B, T).
+        quantized: Ŝ and its codes.
+    """
+
+    speech: torch.Tensor
+    mask: torch.Tensor
+    quantized: Quantized
+
+
+class VQCTAP(nn.Module):
+    """The model; its parts are called by the tasks in the order of their papers' figures.
+
+    Args:
+        config: Sizes.
+        n_tokens: Size of the token list (stress kept).
+        n_labels: Size of the label set (stress dropped).
+    """
+
+    mel_mean: torch.Tensor
+    mel_std: torch.Tensor
+
+    def __init__(self, config: VQCTAPConfig, n_tokens: int, n_labels: int) -> None:
+        super().__init__()
+        self.config = config
+        width = config.speech.stack.width
+        self.speech_encoder = SpeechEncoder(config.speech, config.n_mels)
+        self.phoneme_encoder = PhonemeEncoder(config.phoneme, n_tokens)
+        self.prompt_encoder = PromptEncoder(config.prompt, config.n_mels)
+        self.quantizer = build_quantizer(config.quantizer, width)
+        self.phoneme_decoder = PhonemeDecoder(config.phoneme_decoder, width, n_labels)
+        self.mel_decoder = MelDecoder(config.mel_decoder, width, config.prompt.output, config.n_mels)
+        self.log_scale = nn.Parameter(torch.tensor(float(np.log(1 / config.temperature))))
+        self.register_buffer("mel_mean", torch.zeros(config.n_mels))
+        self.register_buffer("mel_std", torch.ones(config.n_mels))
+
+    def set_statistics(self, mean: np.ndarray, std: np.ndarray) -> None:
+        """Take the training set's mean and deviation of every mel band."""
+        self.mel_mean.copy_(torch.as_tensor(mean))
+        self.mel_std.copy_(torch.as_tensor(std))
+
+    def normalize(self, mel: torch.Tensor) -> torch.Tensor:
+        """Stored log-mel to zero mean and unit variance."""
+        return (mel - self.mel_mean) / self.mel_std
+
+    def restore(self, mel: torch.Tensor) -> torch.Tensor:
+        """The inverse of `normalize`."""
+        return mel * self.mel_std + self.mel_mean
+
+    def scale(self) -> torch.Tensor:
+        """Inverse temperature of the contrast, at most 100."""
+        return self.log_scale.clamp(max=float(np.log(100.0))).exp()
+
+    def content(self, mel: torch.Tensor, lengths: torch.Tensor) -> Content:
+        """Normalised mel (B, T, n_mels) to S, Ŝ and codes."""
+        speech, mask = self.speech_encoder(mel, lengths)
+        return Content(speech, mask, self.quantizer(speech, mask))
+
+
+def warp_mel(mel: torch.Tensor, factor: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """Stretch every spectrum along the mel axis and shift its level: another voice saying the same.
+
+    Args:
+        mel: (B, T, n_mels) normalised log-mel.
+        factor: (B,) stretch; above 1 moves formants down.
+        gain: (B,) added to all bands.
+
+    Source: vocal-tract length perturbation, Jaitly and Hinton 2013, on the mel axis; our choice here.
+    """
+    bands = mel.shape[-1]
+    place = (torch.arange(bands, device=mel.device) * factor[:, None]).clamp(0, bands - 1)
+    low = place.floor().long().clamp_max(bands - 2)
+    share = (place - low).unsqueeze(1).to(mel.dtype)
+    index = low.unsqueeze(1).expand(-1, mel.shape[1], -1)
+    lower, upper = torch.gather(mel, 2, index), torch.gather(mel, 2, index + 1)
+    return lower + share * (upper - lower) + gain[:, None, None]

@@ -1,0 +1,75 @@
+"""The block that all our encoders and decoders are stacks of."""
+
+import torch
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.nn.attention import SelfAttention
+from ctaplib.nn.conv import ConvFeedForward
+
+
+class StackConfig(Config):
+    """A stack of blocks."""
+
+    width: int = 256
+    """Features of every frame."""
+    layers: int = 4
+    """Number of blocks."""
+    hidden: int = 768
+    """Features inside the feed-forward part."""
+    kernel: int = 3
+    """Frames that the feed-forward part sees at once; odd."""
+    heads: int = 4
+    """Attention heads; 0 leaves attention out."""
+    dropout: float = 0.1
+    """Share of features dropped in training."""
+
+
+class Block(nn.Module):
+    """Attention and a convolutional feed-forward part, each on normalised input, each added to it.
+
+    With `condition` features, both normalisations are scaled and shifted by a global vector.
+
+    Source: the pre-norm Transformer block; FastSpeech's feed-forward part (arXiv 1905.09263). The layer
+    counts and sizes of VQ-CTAP are not published: our choice.
+    """
+
+    def __init__(self, config: StackConfig, condition: int = 0) -> None:
+        super().__init__()
+        width = config.width
+        self.attention = SelfAttention(width, config.heads, config.dropout) if config.heads else None
+        self.feed = ConvFeedForward(width, config.hidden, config.kernel, config.dropout)
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.dropout = nn.Dropout(config.dropout)
+        self.modulate = nn.Linear(condition, 4 * width) if condition else None
+        if self.modulate is not None:
+            nn.init.zeros_(self.modulate.weight)
+            nn.init.zeros_(self.modulate.bias)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, T, D), (B, T), (B, C) or None -> (B, T, D)."""
+        turns: list[torch.Tensor | None] = [None] * 4
+        if self.modulate is not None and condition is not None:
+            turns = list(self.modulate(condition).unsqueeze(1).chunk(4, -1))
+        if self.attention is not None:
+            x = x + self.dropout(self.attention(_turn(self.norms[0](x), turns[0], turns[1]), mask))
+        return x + self.dropout(self.feed(_turn(self.norms[1](x), turns[2], turns[3]), mask))
+
+
+def _turn(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tensor | None) -> torch.Tensor:
+    return x if scale is None or shift is None else x * (1 + scale) + shift
+
+
+class Stack(nn.Module):
+    """Blocks in a row and a last normalisation."""
+
+    def __init__(self, config: StackConfig, condition: int = 0) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Block(config, condition) for _ in range(config.layers)])
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, T, D), (B, T), (B, C) or None -> (B, T, D)."""
+        for block in self.blocks:
+            x = block(x, mask, condition)
+        return self.norm(x)

@@ -1,0 +1,50 @@
+"""Convolutions over time on (batch, time, feature) tensors, blind to padding."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class MaskedConv(nn.Module):
+    """Convolution that reads zeros outside the mask and at the ends.
+
+    Args:
+        inputs: Features in.
+        outputs: Features out.
+        kernel: Width in frames; odd for stride 1, even for stride 2.
+        stride: 1, or 2 to halve the frame rate.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        padding = (kernel - 1) // 2 if stride == 1 else (kernel - stride) // 2
+        self.conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, padding=padding)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, T, inputs), (B, T) -> (B, T / stride, outputs)."""
+        if mask is not None:
+            x = x * mask.unsqueeze(-1)
+        return self.conv(x.transpose(1, 2)).transpose(1, 2)
+
+
+class ConvFeedForward(nn.Module):
+    """Two layers with a convolution in the first.
+
+    Source: Ren et al. 2019, FastSpeech (arXiv 1905.09263), section 3.1: the feed-forward part of its block.
+    """
+
+    def __init__(self, width: int, hidden: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.wide = MaskedConv(width, hidden, kernel)
+        self.narrow = nn.Linear(hidden, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, D), (B, T) -> (B, T, D)."""
+        return self.narrow(self.dropout(F.gelu(self.wide(x, mask))))
+
+
+def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """Repeat every frame: (B, T, D) -> (B, factor T, D)."""
+    return x.repeat_interleave(factor, dim=1)
