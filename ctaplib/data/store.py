@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import kaldiio
 import numpy as np
@@ -35,7 +34,7 @@ class ArkWriter:
         self.ark = self.scp.with_suffix(".ark").absolute()
         self._places: dict[str, str] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ArkWriter":
         self._stack = ExitStack()
         self._file = self._stack.enter_context(atomic_write(self.ark, "wb"))
         return self

@@ -45,14 +45,14 @@ def test_views_are_read_only_and_survive_pickling(scp, arrays) -> None:
 
 
 def test_unknown_utterance_is_named(scp) -> None:
-    with pytest.raises(DataError, match="x.scp has no nobody"):
+    with pytest.raises(DataError, match=r"x\.scp has no nobody"):
         FeatureStore(scp)["nobody"]
 
 
 def test_truncated_archive_is_named(scp) -> None:
     ark = scp.with_suffix(".ark")
     ark.write_bytes(ark.read_bytes()[:-8])
-    with pytest.raises(DataError, match="x.ark ends inside d"):
+    with pytest.raises(DataError, match=r"x\.ark ends inside d"):
         FeatureStore(scp)["d"]
 
 

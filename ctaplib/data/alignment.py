@@ -1,0 +1,224 @@
+"""Aligned phones: seconds in files (CTM, TextGrid), frames in tensors; this module alone converts.
+
+Files give every phone a start and an end; the phones of an utterance, silences included, tile it. Training
+keeps durations in 10 ms frames, so phones shorter than one 25 Hz frame keep their place: `to_durations` gives
+each at least one 10 ms frame, and only the class of a 25 Hz frame (`frame_phones`) can pass a phone over, which
+`lost_phones` counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from praatio import textgrid
+from praatio.utilities.constants import Interval as GridInterval
+from praatio.utilities.errors import PraatioException
+
+from ctaplib.data.phones import SILENCE
+from ctaplib.errors import DataError
+from ctaplib.files import atomic_write
+
+SILENCE_NAMES = frozenset({"", "sil", "SIL", "sp", "spn", "<sil>", "<eps>", "pau", "#"})
+"""Labels that other aligners write for silence; all are read as `sil`."""
+
+_TOUCH_S = 0.0051
+
+
+class Interval(NamedTuple):
+    """One phone of an utterance.
+
+    Attributes:
+        phone: Its label; silence is `sil`.
+        start_s: Its start, seconds from the start of the utterance.
+        end_s: Its end, seconds.
+    """
+
+    phone: str
+    start_s: float
+    end_s: float
+
+
+Alignment = list[Interval]
+
+
+def read_ctm(path: str | Path) -> dict[str, Alignment]:
+    """Read lines `utt channel start_s duration_s phone`, in order of time within each utterance.
+
+    Raises:
+        DataError: the file is missing, or lines are malformed or overlap (all are listed).
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", fix="run stage 4 (align)") from error
+    table: dict[str, Alignment] = {}
+    faults = []
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            utt, start_s, duration_s, phone = fields[0], float(fields[2]), float(fields[3]), fields[4]
+        except (ValueError, IndexError):
+            faults.append(f"{path}:{number}: {line!r}, expected `utt channel start_s duration_s phone`")
+            continue
+        alignment = table.setdefault(utt, [])
+        if duration_s < 0 or (alignment and start_s < alignment[-1].end_s - _TOUCH_S):
+            faults.append(f"{path}:{number}: {phone} at {start_s} s starts before the last phone ends")
+            continue
+        alignment.append(
+            Interval(SILENCE if phone in SILENCE_NAMES else phone, start_s, start_s + duration_s)
+        )
+    if faults:
+        raise DataError(f"{path} has {len(faults)} faulty lines", faults[:50], fix="correct the lines")
+    return table
+
+
+def write_ctm(path: str | Path, table: Mapping[str, Sequence[Interval]]) -> None:
+    """Write alignments, utterances in LC_ALL=C order, times to 0.1 ms."""
+    with atomic_write(path) as out:
+        for utt in sorted(table, key=str.encode):
+            for phone, start_s, end_s in table[utt]:
+                # The difference of rounded times, so that neighbours meet exactly when read again.
+                duration_s = round(end_s, 4) - round(start_s, 4)
+                out.write(f"{utt} 1 {start_s:.4f} {duration_s:.4f} {phone}\n")
+
+
+def read_textgrid(path: str | Path, tier: str = "phones") -> Alignment:
+    """Read the phone tier of a TextGrid; gaps and silence labels of other aligners become `sil`.
+
+    Raises:
+        DataError: the file is missing, is no TextGrid, or lacks the tier.
+    """
+    try:
+        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True)
+    except (OSError, PraatioException, ValueError, IndexError, KeyError) as error:
+        raise DataError(f"{path} cannot be read as a TextGrid: {error}", fix="export it again") from error
+    if tier not in grid.tierNames:
+        raise DataError(
+            f"{path} has no tier {tier!r}", expected=f"one of {', '.join(grid.tierNames)}", fix="use --tier"
+        )
+    entries = grid.getTier(tier).entries
+    return [
+        Interval(
+            SILENCE if entry.label.strip() in SILENCE_NAMES else entry.label.strip(), entry.start, entry.end
+        )
+        for entry in entries
+    ]
+
+
+def write_textgrid(path: str | Path, alignment: Sequence[Interval], tier: str = "phones") -> None:
+    """Write one tier of phones as a TextGrid; silence becomes an empty interval, as Praat users expect.
+
+    Raises:
+        DataError: the alignment is empty.
+    """
+    entries = [
+        GridInterval(round(start_s, 4), round(end_s, 4), "" if phone == SILENCE else phone)
+        for phone, start_s, end_s in alignment
+        if round(end_s, 4) > round(start_s, 4)
+    ]
+    if not entries:
+        raise DataError(f"{path}: the alignment holds no phone", fix="leave the utterance out")
+    grid = textgrid.Textgrid()
+    grid.addTier(textgrid.IntervalTier(tier, entries, 0.0, entries[-1].end))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    grid.save(str(partial), format="long_textgrid", includeBlankSpaces=True)
+    partial.replace(path)
+
+
+def tile(alignment: Sequence[Interval], end_s: float, gap_s: float = 0.005) -> Alignment:
+    """Make the phones reach from 0 to the end: short gaps join a neighbour, long ones become silence."""
+    tiled: Alignment = []
+    last_s = 0.0
+    for phone, start_s, stop_s in alignment:
+        start_s, stop_s = min(max(start_s, last_s), end_s), min(max(stop_s, last_s), end_s)
+        if start_s - last_s > gap_s:
+            tiled.append(Interval(SILENCE, last_s, start_s))
+        elif tiled:
+            tiled[-1] = tiled[-1]._replace(end_s=start_s)
+        else:
+            start_s = last_s
+        tiled.append(Interval(phone, start_s, stop_s))
+        last_s = stop_s
+    if end_s - last_s > gap_s or not tiled:
+        tiled.append(Interval(SILENCE, last_s, end_s))
+    else:
+        tiled[-1] = tiled[-1]._replace(end_s=end_s)
+    return tiled
+
+
+def to_durations(
+    alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.01
+) -> tuple[list[str], np.ndarray]:
+    """Convert seconds to whole frames.
+
+    Every phone gets at least one frame where there are as many frames as phones; boundaries otherwise
+    lie at the nearest frame.
+
+    Args:
+        alignment: Phones that tile the utterance, silences included.
+        n_frames: Frames of the utterance.
+        hop_s: Seconds a frame.
+
+    Returns:
+        The phones, and their frames, (phones,) int32, which sum to `n_frames`.
+
+    Raises:
+        DataError: there is no phone.
+    """
+    if not alignment:
+        raise DataError("an alignment without phones", fix="leave the utterance out")
+    count = len(alignment)
+    ends = np.rint(np.array([interval.end_s for interval in alignment]) / hop_s).astype(np.int64)
+    least = 1 if n_frames >= count else 0
+    order = np.arange(1, count + 1) * least
+    ends = (
+        np.maximum.accumulate(np.maximum(ends - order, 0)) + order
+    )  # each ends `least` after the one before
+    ends = np.minimum(ends, n_frames - (count * least - order))
+    ends[-1] = n_frames
+    durations = np.diff(ends, prepend=0).astype(np.int32)
+    return [interval.phone for interval in alignment], durations
+
+
+def frame_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
+    """The phone that fills most of each longer frame; of equals, the earlier.
+
+    Args:
+        durations: (phones,) frames of each phone.
+        factor: Frames in one longer frame (4: from 100 Hz to 25 Hz).
+
+    Returns:
+        (ceil(frames / factor),) int64, index into `durations`; a last, partial frame counts as one.
+    """
+    owners = np.repeat(np.arange(len(durations)), durations)
+    rows = np.pad(owners, (0, -len(owners) % factor), constant_values=-1).reshape(-1, factor)
+    votes = (rows[:, :, None] == rows[:, None, :]).sum(2) * (rows >= 0)
+    return rows[np.arange(len(rows)), votes.argmax(1)]
+
+
+def lost_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
+    """Which phones fill most of no longer frame, (phones,) bool: their class is never seen there."""
+    lost = np.ones(len(durations), bool)
+    lost[frame_phones(durations, factor)] = False
+    return lost
+
+
+def phones_lost_pct(
+    alignments: Mapping[str, Sequence[Interval]], hop_s: float = 0.01, factor: int = 4
+) -> float:
+    """Share of phones, silences left out, that own no longer frame, in per cent."""
+    lost = total = 0
+    for alignment in alignments.values():
+        if not alignment:
+            continue
+        phones, durations = to_durations(alignment, max(1, round(alignment[-1].end_s / hop_s)), hop_s)
+        spoken = np.array([phone != SILENCE for phone in phones])
+        lost += int((lost_phones(durations, factor) & spoken).sum())
+        total += int(spoken.sum())
+    return 100.0 * lost / total if total else 0.0
