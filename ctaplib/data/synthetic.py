@@ -1,0 +1,280 @@
+"""Speak sentences with libespeak-ng (from the wheel `espeakng-loader`) and learn the true time of every phone.
+
+The engine reports the sample at which each phone starts, so phones tile the audio. Its state drifts from one utterance to the
+next; the first utterance of a fresh process is always the same. Every utterance is therefore spoken in a process of
+its own, forked from a worker that has initialised the engine: the bytes depend neither on the order nor on the number of
+workers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from ctaplib.data.phones import SILENCE
+from ctaplib.errors import DataError, DependencyError
+
+Result = TypeVar("Result")
+
+_SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 0x0001, 0x8000
+_CHARACTERS, _UTF8, _END_PAUSE = 1, 1, 0x1000
+_RATE, _VOLUME, _PITCH = 1, 2, 3
+_EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
+_MAX_INT16 = 32767
+
+
+class _Id(ctypes.Union):
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int), ("identifier", ctypes.c_uint), ("text_position", ctypes.c_int), ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int), ("sample", ctypes.c_int), ("user_data", ctypes.c_void_p), ("id", _Id),
+    ]  # fmt: skip
+
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How the engine is to speak: a language or accent, a variant of the speaker, and mild changes of its own."""
+
+    accent: str
+    """Language file, e.g. `en-gb-scotland`."""
+    variant: str
+    """Speaker variant, e.g. `f3`."""
+    pitch: int = 50
+    """Base pitch, 0 to 100; 50 is the variant's own."""
+    rate_wpm: int = 165
+    """Speaking rate, words a minute."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One utterance to speak."""
+
+    utt: str
+    text: str
+    voice: Voice
+    lead_s: float = 0.1
+    """Silence put before the speech, seconds."""
+    tail_s: float = 0.15
+    """Silence left after the speech, seconds."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the engine made of a job: audio and true times, in samples."""
+
+    utt: str
+    samples: np.ndarray
+    """int16 (samples,)."""
+    rate_hz: int
+    labels: tuple[str, ...]
+    """The engine's mnemonics, pauses included; they tile the audio."""
+    starts: tuple[int, ...]
+    """First sample of each label; each ends where the next starts, the last at the end of the audio."""
+    words: tuple[tuple[int, int], ...]
+    """(first sample, character position in the text counted from 0) of each word."""
+
+
+class Engine:
+    """The speech engine, one in a process.
+
+    Raises:
+        DependencyError: the package `espeakng-loader` is missing or its library does not start.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import espeakng_loader
+        except ImportError as error:
+            raise DependencyError(
+                "the package espeakng-loader is not installed", expected="the engine that speaks the corpus",
+                fix="run tools/install.sh, or pip install espeakng-loader",
+            ) from error  # fmt: skip
+        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._lib.espeak_SetSynthCallback.argtypes = [_CALLBACK]
+        self._lib.espeak_Synth.argtypes = [
+            ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
+            ctypes.c_void_p, ctypes.c_void_p,
+        ]  # fmt: skip
+        data = espeakng_loader.get_data_path().encode()
+        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
+        if self.rate_hz <= 0:
+            raise DependencyError(f"libespeak-ng does not start with its data in {data.decode()}", fix="reinstall espeakng-loader")
+        self._chunks: list[np.ndarray] = []
+        self._phones: list[tuple[int, str]] = []
+        self._words: list[tuple[int, int]] = []
+        self._callback = _CALLBACK(self._collect)  # the library keeps no reference of its own
+        self._lib.espeak_SetSynthCallback(self._callback)
+
+    def _collect(self, audio: ctypes.Array[ctypes.c_short], count: int, events: ctypes.Array[_Event]) -> int:
+        if audio and count > 0:
+            self._chunks.append(np.ctypeslib.as_array(audio, (count,)).copy())
+        index = 0
+        while events[index].type != _EVENT_END:
+            event = events[index]
+            if event.type == _EVENT_PHONEME:
+                raw = ctypes.string_at(ctypes.addressof(event.id), 8).split(b"\0")[0]
+                self._phones.append((event.sample, raw.decode("utf-8", "replace")))
+            elif event.type == _EVENT_WORD:
+                self._words.append((event.sample, event.text_position - 1))
+            index += 1
+        return 0
+
+    def speak(self, job: Job) -> Spoken:
+        """Speak one utterance; only the first one of a process is reproducible.
+
+        Raises:
+            DataError: the engine has no such voice, or made no sound.
+        """
+        name = f"{job.voice.accent}+{job.voice.variant}"
+        if self._lib.espeak_SetVoiceByName(name.encode()) != 0:
+            raise DataError(f"{job.utt}: the speech engine has no voice {name}", fix="see the list of voices of the corpus")
+        for parameter, value in ((_RATE, job.voice.rate_wpm), (_PITCH, job.voice.pitch), (_VOLUME, 50)):
+            self._lib.espeak_SetParameter(parameter, value, 0)
+        self._chunks, self._phones, self._words = [], [], []
+        raw = job.text.encode()
+        status = self._lib.espeak_Synth(raw, len(raw) + 1, 0, _CHARACTERS, 0, _UTF8 | _END_PAUSE, None, None)
+        self._lib.espeak_Synchronize()
+        if status != 0 or not self._chunks or not self._phones:
+            raise DataError(f"{job.utt}: the speech engine made no sound with voice {name} (status {status})")
+        return _frame(job, np.concatenate(self._chunks), self.rate_hz, self._phones, self._words)
+
+
+def _frame(job: Job, samples: np.ndarray, rate_hz: int, phones: list[tuple[int, str]], words: list[tuple[int, int]]) -> Spoken:
+    """Level the audio, give it the wanted silence at both ends, and drop labels that last no sample."""
+    total = len(samples)
+    ends = [start for start, _ in phones[1:]] + [total]
+    kept = [(start, end, label) for (start, label), end in zip(phones, ends, strict=True) if end > start]
+    speech_end = max((end for start, end, label in kept if label and not label.startswith("_")), default=total)
+    total = min(total, speech_end + round(job.tail_s * rate_hz))
+    kept = [item for item in kept if item[0] < total]
+    lead = round(job.lead_s * rate_hz)
+    audio = np.concatenate([np.zeros(lead, np.int16), _level(samples[:total])])
+    labels = [SILENCE_LABEL, *(label for _, _, label in kept)]
+    starts = [0, *(start + lead for start, _, _ in kept)]
+    if kept and kept[0][0] == 0 and lead == 0:
+        labels, starts = labels[1:], starts[1:]
+    return Spoken(job.utt, audio, rate_hz, tuple(labels), tuple(starts), tuple((s + lead, position) for s, position in words))
+
+
+SILENCE_LABEL = "_"
+_TARGET_RMS, _PEAK = 2600.0, 29000.0
+
+
+def _level(samples: np.ndarray) -> np.ndarray:
+    """Bring speech to one level (RMS 2600 of 32768 over its non-zero samples, peak at most 29000)."""
+    wide = samples.astype(np.int64)
+    sounding = int(np.count_nonzero(wide))
+    if sounding == 0:
+        return samples
+    rms = (int((wide * wide).sum()) / sounding) ** 0.5  # an exact integer sum: the same gain on every machine
+    gain = min(_TARGET_RMS / rms, _PEAK / int(np.abs(wide).max()))
+    return np.rint(samples * gain).clip(-_MAX_INT16, _MAX_INT16).astype(np.int16)
+
+
+def intervals(spoken: Spoken, rename: Callable[[str], str]) -> list[tuple[str, float, float]]:
+    """Give the true phones as (phone, start_s, end_s); neighbouring silences are one.
+
+    Args:
+        spoken: what the engine made.
+        rename: from engine mnemonic to phone, pauses to `sil`.
+    """
+    ends = [*spoken.starts[1:], len(spoken.samples)]
+    out: list[tuple[str, float, float]] = []
+    for label, start, end in zip(spoken.labels, spoken.starts, ends, strict=True):
+        phone = rename(label)
+        if phone == SILENCE and out and out[-1][0] == SILENCE:
+            out[-1] = (SILENCE, out[-1][1], end / spoken.rate_hz)
+        else:
+            out.append((phone, start / spoken.rate_hz, end / spoken.rate_hz))
+    return out
+
+
+def word_index(spoken: Spoken, text: str) -> list[int]:
+    """Give the index of the word that each label belongs to (-1 before the first).
+
+    Args:
+        spoken: what the engine made.
+        text: the text that was spoken; words are its space-separated parts.
+    """
+    begins = [i for i, c in enumerate(text) if c != " " and (i == 0 or text[i - 1] == " ")]
+    marks = sorted(spoken.words)
+    out, mark, current = [], 0, -1
+    for start in spoken.starts:
+        while mark < len(marks) and marks[mark][0] <= start:
+            position = marks[mark][1]
+            current = max(current, sum(b <= position for b in begins) - 1)
+            mark += 1
+        out.append(current)
+    return out
+
+
+_engine: Engine | None = None
+
+
+def _start_engine() -> None:
+    global _engine
+    _engine = Engine()
+
+
+def _in_fork(function: Callable[[], Result]) -> Result:
+    """Run a function in a forked copy of this process and bring back its result or its error."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.close(read_end)
+            try:
+                payload = pickle.dumps((True, function()))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again in the parent
+                payload = pickle.dumps((False, error))
+            with os.fdopen(write_end, "wb") as pipe:
+                pipe.write(payload)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        data = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if status != 0 or not data:
+        raise DataError(f"the speech engine died (status {status})", fix="run the same command again; if it stays, reinstall espeakng-loader")
+    good, value = pickle.loads(data)
+    if not good:
+        raise value
+    return value
+
+
+def _speak_and_use(job: Job, use: Callable[[Job, Spoken], Result]) -> Result:
+    if _engine is None:
+        _start_engine()
+    engine = _engine
+    assert engine is not None
+    return _in_fork(lambda: use(job, engine.speak(job)))
+
+
+def speak_all(jobs: Sequence[Job], use: Callable[[Job, Spoken], Result], nj: int = 1) -> Iterator[Result]:
+    """Speak jobs in parallel, reproducibly, and yield what `use` makes of each, in order.
+
+    Args:
+        jobs: the utterances.
+        use: a picklable function that runs where the audio is made (it may write the file).
+        nj: number of worker processes.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=nj, mp_context=context, initializer=_start_engine) as pool:
+        yield from pool.map(_speak_and_use, jobs, [use] * len(jobs), chunksize=16)

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Write the fixed lists of the mini corpus: who speaks (voices*.tsv), and what is converted and synthesised.
+
+The lists are kept in git; this script says where they come from. Run it from egs/mini after changing a plan.
+"""
+
+import random
+from pathlib import Path
+
+from ctaplib.data.speak_corpus import PLAN_FIELDS, PlanRow, read_plan
+from ctaplib.data.fixed_lists import write_task_lists
+from ctaplib.files import write_tsv
+
+LISTS = Path(__file__).resolve().parent.parent / "lists"
+ENGLISH = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
+MANDARIN = ("cmn",)
+
+# Chosen by ear and by measurement: voiced, with a measurable F0, pairwise speaker-embedding cosine below 0.8.
+UNSEEN = {"linda": "f", "f1": "f", "shelby": "f", "Andrea": "f", "Nguyen": "m", "quincy": "m", "Reed": "m", "m3": "m"}
+DEV = {"aunty": "f", "f5": "f", "m6": "m", "benjamin": "m"}
+# Whispers, heavy echo, unstable pitch: speech without text only.
+ODD = {
+    "whisper": "m", "whisperf": "f", "caleb": "m", "klatt": "m", "klatt2": "m", "Marco": "m", "RicishayMax": "m",
+    "RicishayMax2": "m", "robosoft6": "m", "robosoft8": "m", "UniRobot": "m", "Demonic": "m", "kaukovalta": "m",
+    "anikaRobot": "f", "iven": "m", "steph3": "f",
+}  # fmt: skip
+WOMEN = "Alicia Annie anika belinda f2 f3 f4 grandma steph steph2 zac".split()
+MEN = """Alex Andy AnxiousAndy Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Mario Michael Mike RicishayMax3 Storm Tweaky adam
+    announcer antonio boris croak david ed edward edward2 fast grandpa gustave ian iven2 iven3 iven4 john klatt3 klatt4
+    klatt5 klatt6 m1 m2 m4 m5 m7 m8 marcelo max michel miguel mike2 norbert pablo paul pedro rob robert robosoft robosoft2
+    robosoft3 robosoft4 robosoft5 robosoft7 sandro travis victor""".split()
+
+
+def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, int], seed: int) -> list[dict[str, object]]:
+    """Give every voice one accent, a pitch and a rate, and sentences in its sets.
+
+    Args:
+        accents: language files of the engine.
+        sizes: sentences of each voice in each set.
+        keep: number of voices of each set.
+        seed: seed of accents, pitches and rates.
+    """
+    rng = random.Random(seed)
+    train = {**dict.fromkeys(WOMEN, "f"), **dict.fromkeys(MEN, "m")}
+    order = sorted(train)
+    rng.shuffle(order)
+    women_first = sorted(order, key=lambda v: train[v] != "f")
+    chosen = women_first[: keep["women"]] + [v for v in order if train[v] == "m"][: keep["train"] - keep["women"]]
+    groups = {"train": {v: train[v] for v in chosen}, "dev": _first(DEV, keep["dev"]), "train_speech": _first(ODD, keep["train_speech"])}
+    groups["test_unseen"] = UNSEEN
+    rows, seen = [], []
+    for name, voices in groups.items():
+        for index, (variant, gender) in enumerate(voices.items()):
+            spread = 14 if name == "train" else 4
+            row = {
+                "set": name, "speaker": variant, "variant": variant, "accent": accents[index % len(accents)], "gender": gender,
+                "pitch": 50 + rng.randint(-spread, spread), "rate_wpm": rng.randint(150, 180), "utts": sizes[name],
+            }  # fmt: skip
+            rows.append(row)
+            if name == "train" and not variant.startswith(("robosoft", "iven", "Ricishay")) and len(seen) < keep["test_seen"]:
+                seen.append({**row, "set": "test_seen", "utts": sizes["test_seen"]})
+    return rows + seen
+
+
+def _first(voices: dict[str, str], count: int) -> dict[str, str]:
+    """Take voices from both ends in turn, so that both sexes are there."""
+    names = list(voices)
+    mixed = [names[i // 2] if i % 2 == 0 else names[-1 - i // 2] for i in range(len(names))]
+    return {v: voices[v] for v in mixed[:count]}
+
+
+FULL = {"train": 19, "dev": 15, "train_speech": 16, "test_unseen": 20, "test_seen": 4}
+TINY = {"train": 5, "dev": 3, "train_speech": 3, "test_unseen": 6, "test_seen": 2}
+PLANS = {
+    "": (ENGLISH, FULL, {"train": 99, "women": 11, "dev": 4, "train_speech": 16, "test_seen": 40}),
+    "tiny": (ENGLISH, TINY, {"train": 8, "women": 4, "dev": 2, "train_speech": 2, "test_seen": 4}),
+}
+
+
+def unseen_utts(rows: list[PlanRow]) -> dict[str, list[str]]:
+    """Utterance ids of each unseen voice, as the corpus will have them."""
+    out: dict[str, list[str]] = {}
+    for row in rows:
+        if row.set == "test_unseen":
+            out[row.speaker] = [f"{row.speaker}-{i + 1:04d}" for i in range(row.utts)]
+    return out
+
+
+def main() -> None:
+    """Write all lists."""
+    for folder, (accents, sizes, keep) in PLANS.items():
+        path = LISTS / folder / "voices.tsv"
+        write_tsv(path, plan_rows(accents, sizes, keep, seed=1), PLAN_FIELDS)
+        rows = read_plan(path)
+        genders = {row.speaker: row.gender for row in rows if row.set == "test_unseen"}
+        counts = {"pairs": 112, "tts": 48, "references": 3} if not folder else {"pairs": 16, "tts": 8, "references": 3}
+        write_task_lists(LISTS / folder, "test_unseen", unseen_utts(rows), genders, **counts)
+
+
+if __name__ == "__main__":
+    main()
