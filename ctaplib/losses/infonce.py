@@ -1,0 +1,339 @@
+"""Symmetric InfoNCE over N pairs without the N x N matrix, on one process or over all.
+
+With logits L = scale * S P^T, r_i the log-sum-exp of row i and c_j that of column j, the sum over anchors is
+
+    total = 1/2 sum_i (r_i + c_i) - sum_i L_ii
+
+the successor paper's Eq. 7 (SecoustiCodec, arXiv 2508.02849) before its division by N, and with W_ij =
+exp(L_ij - r_i) + exp(L_ij - c_j) - 2 [i = j] its gradient is scale/2 * W P for S and scale/2 * W^T S for P.
+Both passes walk over tiles of L, which are computed anew in the backward pass, so memory grows with N and
+not with its square. Each process computes the rows of its own frames against the columns of all, and the
+parts of the column sums are added up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ctaplib.errors import TrainingError
+from ctaplib.nn.collective import gather_rows, rank, row_counts, sum_over_ranks, world_size
+
+SAFE_LOGIT = 40.0
+"""Logits within this bound need no maximum subtracted: sums of their exponentials stay normal float32
+numbers."""
+TILE_CPU = (1024, 1024)
+TILE_GPU = (8192, 8192)
+_EXCLUDED = -1e30
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How the matrix is walked over.
+
+    Attributes:
+        rows: rows of a tile.
+        columns: columns of a tile.
+        bf16: take products in bfloat16; exponentials and sums stay in the input's type.
+    """
+
+    rows: int
+    columns: int
+    bf16: bool = False
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where this process's rows stand among the columns of all, and what is left out.
+
+    `excluded` lists blocks (row start, row end, column start, column end) of false negatives.
+    """
+
+    tiling: Tiling
+    first: int
+    across: bool
+    excluded: tuple[tuple[int, int, int, int], ...] = ()
+
+
+def symmetric_infonce(
+    speech: Tensor,
+    phonemes: Tensor,
+    scale: Tensor | float,
+    *,
+    labels: Tensor | None = None,
+    exclude_same: bool = False,
+    soft_share: float = 0.0,
+    across_ranks: bool = False,
+    bf16: bool = False,
+    tile: tuple[int, int] | None = None,
+) -> Tensor:
+    """Add up the symmetric InfoNCE loss over this process's pairs, memory linear in their number.
+
+    Args:
+        speech: (pairs, dim), anchors; the caller normalises.
+        phonemes: (pairs, dim), row i is the positive of row i of `speech`.
+        scale: what the products are multiplied with (inverse temperature), a scalar tensor where learned.
+        labels: (pairs,) int64 >= 0, class of every pair; needed for the two options that follow.
+        exclude_same: leave pairs of equal label out of each other's negatives.
+        soft_share: share of an anchor's target that is spread evenly over all pairs of its label, itself
+            included.
+        across_ranks: contrast with the pairs of all processes, which may hold different numbers of them.
+            Every process must call, and run backward with the same factor.
+        bf16: take products in bfloat16.
+        tile: rows and columns held at a time; a value fit for the device when None.
+
+    Returns:
+        Scalar, 1/2 (sum over rows + sum over columns) of this process; the sum over processes is that of
+        one process with all pairs. Gradients add up over processes likewise.
+
+    Source:
+        SecoustiCodec (arXiv 2508.02849), Eq. 7, on VQ-CTAP's token-acoustic contrastive loss.
+    """
+    scale = torch.as_tensor(scale, dtype=speech.dtype, device=speech.device)
+    size = tile or (TILE_CPU if speech.device.type == "cpu" else TILE_GPU)
+    across = across_ranks and world_size() > 1
+    counts = row_counts(len(speech), speech.device) if across else [len(speech)]
+    if exclude_same and labels is not None:
+        order = torch.argsort(labels, stable=True)
+        speech, phonemes, labels = speech[order], phonemes[order], labels[order]
+    everyone = gather_rows(labels, counts) if across and labels is not None else labels
+    layout = _Layout(
+        tiling=Tiling(size[0], size[1], bf16),
+        first=sum(counts[: rank()]) if across else 0,
+        across=across,
+        excluded=_same_label_blocks(labels, everyone) if exclude_same and labels is not None else (),
+    )
+    columns = gather_rows(phonemes, counts) if across else phonemes.detach()
+    with torch.autocast(speech.device.type, enabled=False):
+        hard = _TiledInfoNce.apply(speech, phonemes, scale, columns, layout)
+        if soft_share == 0.0 or labels is None or everyone is None:
+            return hard
+        classes = int(everyone.max()) + 1 if len(everyone) else 1
+        return hard + soft_share * _Soften.apply(speech, phonemes, scale, labels, classes, across)
+
+
+def plain_infonce(speech: Tensor, phonemes: Tensor, scale: Tensor | float) -> Tensor:
+    """Add up the same loss with the whole matrix, for reference: (pairs, dim) twice to a scalar."""
+    logits = scale * speech @ phonemes.T
+    own = torch.arange(len(logits), device=logits.device)
+    cross_entropy = torch.nn.functional.cross_entropy
+    return (cross_entropy(logits, own, reduction="sum") + cross_entropy(logits.T, own, reduction="sum")) / 2
+
+
+class _TiledInfoNce(torch.autograd.Function):
+    """The loss with hard targets; see the module's equations."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, speech: Tensor, phonemes: Tensor, scale: Tensor, columns: Tensor, layout: _Layout
+    ) -> Tensor:
+        positive = (speech * phonemes).sum(1) * scale
+        small = _logit_bound(speech, columns, scale, layout) <= SAFE_LOGIT
+        sums = _sums_of_small if small else _sums_of_any
+        rows_lse, columns_lse = sums(speech, columns, scale, positive, layout)
+        ctx.save_for_backward(speech, columns, scale, positive, rows_lse, columns_lse)
+        ctx.layout, ctx.small = layout, small
+        mine = columns_lse[layout.first : layout.first + len(speech)]
+        return (rows_lse.sum() + mine.sum()) / 2 - positive.sum()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        speech, columns, scale, positive, rows_lse, columns_lse = ctx.saved_tensors
+        layout: _Layout = ctx.layout
+        if layout.across:
+            _check_same(gradient)
+        to_speech, to_columns = torch.zeros_like(speech), torch.zeros_like(columns)
+        by_row, by_column = (-rows_lse).exp(), (-columns_lse).exp()
+        for rows, cols, logits in _tiles(speech, columns, scale, layout):
+            if ctx.small:
+                weights = logits.exp_()
+                _exclude(weights, rows, cols, positive.exp(), 0.0, layout)
+                weights.mul_(by_row[rows, None] + by_column[cols])
+            else:
+                _exclude(logits, rows, cols, positive, _EXCLUDED, layout)
+                weights = torch.exp(logits - rows_lse[rows, None])
+                weights.add_(logits.sub_(columns_lse[cols]).exp_())
+            _own_entries(weights, rows, cols, layout).sub_(2.0)
+            _accumulate(to_speech, to_columns, weights, speech, columns, rows, cols, layout)
+        to_scale = (to_speech * speech).sum() * (gradient / 2)
+        factor = gradient * scale / 2
+        if layout.across:
+            dist.all_reduce(to_columns)
+        to_phonemes = to_columns[layout.first : layout.first + len(speech)]
+        return to_speech.mul_(factor), to_phonemes.mul_(factor), to_scale, None, None
+
+
+class _Soften(torch.autograd.Function):
+    """What spreading the targets evenly over pairs of one label adds: sum_i (L_ii - mean of L_ij over j of
+    i's label).
+
+    The mean over a label is a product with the label's mean vector, so no matrix is needed.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor, classes: int, across: bool
+    ) -> Tensor:
+        sums = torch.stack([_class_sums(x, labels, classes) for x in (speech, phonemes)])
+        counts = torch.bincount(labels, minlength=classes)
+        if across:
+            sums, counts = sum_over_ranks(sums), sum_over_ranks(counts)
+        means = sums / counts.clamp_min(1)[:, None]
+        own_means = means[0][labels], means[1][labels]
+        ctx.save_for_backward(speech, phonemes, scale, *own_means)
+        ctx.across = across
+        return scale * _softening(speech, phonemes, *own_means)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        speech, phonemes, scale, mean_speech, mean_phonemes = ctx.saved_tensors
+        if ctx.across:
+            _check_same(gradient)
+        factor = gradient * scale
+        to_scale = gradient * _softening(speech, phonemes, mean_speech, mean_phonemes)
+        return (phonemes - mean_phonemes) * factor, (speech - mean_speech) * factor, to_scale, None, None, None
+
+
+def _softening(speech: Tensor, phonemes: Tensor, mean_speech: Tensor, mean_phonemes: Tensor) -> Tensor:
+    return (speech * phonemes).sum() - ((speech * mean_phonemes).sum() + (phonemes * mean_speech).sum()) / 2
+
+
+def _class_sums(rows: Tensor, labels: Tensor, classes: int) -> Tensor:
+    return rows.new_zeros((classes, rows.shape[1])).index_add_(0, labels, rows.detach())
+
+
+def _logit_bound(speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout) -> float:
+    longest = [(x.square().sum(1).max() if len(x) else x.new_zeros(())).sqrt() for x in (speech, columns)]
+    bound = (longest[0] * longest[1] * scale.abs()).detach().reshape(1).clone()
+    if layout.across:
+        dist.all_reduce(bound, op=dist.ReduceOp.MAX)
+    return float(bound)
+
+
+def _tiles(
+    speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Walk over the logits: the rows, the columns, and the tile, which the caller may overwrite."""
+    tiling = layout.tiling
+    kind = torch.bfloat16 if tiling.bf16 else speech.dtype
+    right = columns.to(kind)
+    room = speech.new_empty(min(tiling.rows, len(speech)) * min(tiling.columns, len(columns)), dtype=kind)
+    for top in range(0, len(speech), tiling.rows):
+        rows = slice(top, min(top + tiling.rows, len(speech)))
+        left = (speech[rows] * scale).to(kind)
+        for begin in range(0, len(columns), tiling.columns):
+            cols = slice(begin, min(begin + tiling.columns, len(columns)))
+            tile = room[: (rows.stop - top) * (cols.stop - begin)].view(rows.stop - top, cols.stop - begin)
+            yield rows, cols, torch.mm(left, right[cols].T, out=tile).to(speech.dtype)
+
+
+def _accumulate(
+    to_speech: Tensor,
+    to_columns: Tensor,
+    weights: Tensor,
+    speech: Tensor,
+    columns: Tensor,
+    rows: slice,
+    cols: slice,
+    layout: _Layout,
+) -> None:
+    if layout.tiling.bf16:
+        low = weights.bfloat16()
+        to_speech[rows] += low @ columns[cols].bfloat16()
+        to_columns[cols] += low.T @ speech[rows].bfloat16()
+    else:
+        to_speech[rows].addmm_(weights, columns[cols])
+        to_columns[cols].addmm_(weights.T, speech[rows])
+
+
+def _own_entries(tile: Tensor, rows: slice, cols: slice, layout: _Layout) -> Tensor:
+    """View the entries of a tile that pair a row with its own column."""
+    offset = rows.start + layout.first - cols.start
+    if offset >= tile.shape[1] or -offset >= tile.shape[0]:
+        return tile.new_empty(0)
+    return tile.diagonal(offset)
+
+
+def _exclude(tile: Tensor, rows: slice, cols: slice, own: Tensor, value: float, layout: _Layout) -> None:
+    """Overwrite false negatives in a tile by a value, and put the positives back."""
+    if not layout.excluded:
+        return
+    for top, bottom, begin, end in layout.excluded:
+        if top < rows.stop and bottom > rows.start and begin < cols.stop and end > cols.start:
+            across = slice(max(begin - cols.start, 0), end - cols.start)
+            tile[max(top - rows.start, 0) : bottom - rows.start, across] = value
+    entries = _own_entries(tile, rows, cols, layout)
+    if len(entries):
+        start = max(rows.start, cols.start - layout.first)
+        entries.copy_(own[start : start + len(entries)])
+
+
+def _sums_of_small(
+    speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout
+) -> tuple[Tensor, Tensor]:
+    """Log-sum-exps of rows and columns where no logit can overflow: one exponential serves both."""
+    by_row, by_column = speech.new_zeros(len(speech)), speech.new_zeros(len(columns))
+    for rows, cols, logits in _tiles(speech, columns, scale, layout):
+        values = logits.exp_()
+        _exclude(values, rows, cols, positive.exp(), 0.0, layout)
+        by_row[rows] += values.sum(1)
+        by_column[cols] += values.sum(0)
+    if layout.across:
+        dist.all_reduce(by_column)
+    return by_row.log_(), by_column.log_()
+
+
+def _sums_of_any(
+    speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout
+) -> tuple[Tensor, Tensor]:
+    """Log-sum-exps of rows and columns for logits of any size, with running maxima."""
+    row_state = (speech.new_full((len(speech),), -math.inf), speech.new_zeros(len(speech)))
+    column_state = (speech.new_full((len(columns),), -math.inf), speech.new_zeros(len(columns)))
+    for rows, cols, logits in _tiles(speech, columns, scale, layout):
+        _exclude(logits, rows, cols, positive, _EXCLUDED, layout)
+        _stream(row_state, rows, logits, 1)
+        _stream(column_state, cols, logits, 0)
+    top, total = column_state
+    if layout.across:
+        highest = top.clone()
+        dist.all_reduce(highest, op=dist.ReduceOp.MAX)
+        total.mul_((top - highest).exp_())
+        dist.all_reduce(total)
+        top = highest
+    return row_state[1].log_().add_(row_state[0]), total.log_().add_(top)
+
+
+def _stream(state: tuple[Tensor, Tensor], part: slice, logits: Tensor, dim: int) -> None:
+    top, total = state[0][part], state[1][part]
+    highest = torch.maximum(top, logits.amax(dim))
+    total.mul_((top - highest).exp_()).add_((logits - highest.unsqueeze(dim)).exp_().sum(dim))
+    top.copy_(highest)
+
+
+def _same_label_blocks(mine: Tensor, everyone: Tensor | None) -> tuple[tuple[int, int, int, int], ...]:
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for label, start, end in _spans(mine if everyone is None else everyone):
+        spans.setdefault(label, []).append((start, end))
+    return tuple((top, bottom, *span) for label, top, bottom in _spans(mine) for span in spans.get(label, []))
+
+
+def _spans(labels: Tensor) -> list[tuple[int, int, int]]:
+    values, lengths = torch.unique_consecutive(labels, return_counts=True)
+    ends = lengths.cumsum(0).tolist()
+    return [(v, e - n, e) for v, n, e in zip(values.tolist(), lengths.tolist(), ends, strict=True)]
+
+
+def _check_same(gradient: Tensor) -> None:
+    every = gather_rows(gradient.reshape(1))
+    if bool((every != every[0]).any()):
+        raise TrainingError(
+            f"the contrastive loss has the factors {every.tolist()} on the processes of this run",
+            expected="one factor on all of them, since pairs of one process are negatives of another",
+            fix="divide every term by its count over all processes before backward",
+        )
