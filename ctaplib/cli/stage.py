@@ -1,0 +1,55 @@
+"""Run or preview the stages of a recipe's plan (called by utils/stage.sh)."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ctaplib.driver import RunOptions, dry_run
+from ctaplib.driver import run as run_plan
+from ctaplib.errors import ConfigError
+from ctaplib.stamps import read_plan
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--plan", default="-", help="the plan's file, - for standard input")
+    parser.add_argument("--stage", type=int, default=1, help="first stage to run")
+    parser.add_argument("--stop_stage", type=int, default=10000, help="last stage to run")
+    parser.add_argument("--exp", default="exp", help="folder under which log/ lies")
+    parser.add_argument("--dry_run", type=_boolean, default=False, help="true: only say what would be done")
+    parser.add_argument("--force", type=_boolean, default=False, help="true: run current stages too")
+    parser.add_argument("--resume", type=_boolean, default=True, help="false: begin interrupted stages again")
+    parser.add_argument("--skip", default="", help="kinds of stages to leave out: train eval")
+    parser.add_argument("--command", default="the same command", help="what the user typed")
+    parser.add_argument(
+        "--value", action="append", default=[], metavar="NAME=VALUE", help="what @NAME stands for"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run or preview a plan."""
+    text = sys.stdin.read() if args.plan == "-" else Path(args.plan).read_text(encoding="utf-8")
+    options = RunOptions(
+        first=args.stage,
+        last=args.stop_stage,
+        exp=Path(args.exp),
+        command=args.command,
+        skip_kinds=frozenset(args.skip.split()),
+        force=args.force,
+        resume=args.resume,
+        values=dict(_pair(word) for word in args.value),
+    )
+    (dry_run if args.dry_run else run_plan)(read_plan(text), options)
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ConfigError(f"cannot use --value {word!r}", expected="NAME=VALUE")
+    return name, value

@@ -1,0 +1,266 @@
+"""What a recipe's stage rests on, and whether what it made is still current.
+
+The shell driver writes a plan: for every stage its commands, configs, the files it needs and makes. The parts
+of a stage (commands, every config value, digests of needed files, the fingerprints of the stages that made
+them) are kept in a stamp when it starts, marked done when it ends, so that a later run can say what changed.
+"""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ctaplib.config import read_saved
+from ctaplib.errors import ConfigError, StageError
+from ctaplib.files import write_json
+
+HASHED_WHOLE_BYTES = 64 * 2**20
+_LISTS = {"needs": "needs", "config": "configs", "makes": "makes", "run_dir": "run_dirs", "does": "commands"}
+
+
+@dataclass
+class Stage:
+    """One stage of a recipe as its plan tells it; paths are relative to the recipe's folder."""
+
+    number: int
+    name: str
+    home: Path
+    """Folder under which the stage's stamp lies."""
+    kind: str
+    """"train", "eval" or "-": what --skip_train and --skip_eval act on."""
+    title: str
+    origin: str
+    """File, line and function that declared the stage, for log lines."""
+    needs: list[str] = field(default_factory=list)
+    configs: list[str] = field(default_factory=list)
+    makes: list[str] = field(default_factory=list)
+    run_dirs: list[str] = field(default_factory=list)
+    """Folders that a changed stage must not continue in."""
+    commands: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """Number and name, as messages show them."""
+        return f"stage {self.number} ({self.name})"
+
+    @property
+    def stem(self) -> str:
+        """File name of stamp and log, without suffix."""
+        return f"{self.number:02d}_{self.name}"
+
+    @property
+    def stamp_path(self) -> Path:
+        """Where the stamp lies."""
+        return self.home / ".stamps" / f"{self.stem}.json"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The record of a stage's last start."""
+
+    stage: int
+    name: str
+    state: str
+    """"running" from the start on, "done" after the end."""
+    fingerprint: str
+    parts: Mapping[str, str]
+    run_id: str
+    """Identifies the driver run, to find what a killed one left behind."""
+    pid: int
+    started: str
+    seconds: float = 0.0
+    peak_mib: int = 0
+
+    def write(self, path: Path) -> None:
+        """Write the stamp, whole or not at all."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> "Stamp | None":
+        """The stamp at `path`, or None where there is none.
+
+        Raises:
+            StageError: the file is not a stamp.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise StageError(
+                f"{path} is not a stamp: {error}", fix="delete it; its stage will run again"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a stage stands: current, stale, interrupted or missing, and why."""
+
+    state: str
+    reasons: tuple[str, ...]
+    parts: Mapping[str, str]
+    stamp: Stamp | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits over all parts."""
+        return _digest(json.dumps(dict(self.parts), sort_keys=True).encode())
+
+
+def read_plan(text: str) -> list[Stage]:
+    """Read the plan that utils/stage.sh writes: tab-separated lines, a `stage` line opens each stage.
+
+    Raises:
+        StageError: a line is not understood; names it.
+    """
+    stages: list[Stage] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        word, *values = line.split("\t")
+        if word == "stage" and len(values) == 6:
+            stages.append(Stage(int(values[0]), values[1], Path(values[2]), *values[3:]))
+        elif word in _LISTS and len(values) == 1 and stages:
+            listed = getattr(stages[-1], _LISTS[word])
+            if values[0] not in listed:
+                listed.append(values[0])
+        else:
+            raise StageError(
+                f"line {number} of the plan is not understood: {line!r}", expected="a stage's line"
+            )
+    return stages
+
+
+class Stamps:
+    """The stages of a plan with their stamps.
+
+    Args:
+        stages: The whole plan, in order.
+    """
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = {stage.number: stage for stage in stages}
+        self.maker = {path: stage for stage in stages for path in stage.makes}
+        self._digests: dict[tuple[str, int, int], str] = {}
+
+    def rests_on(self, stage: Stage) -> list[Stage]:
+        """The stages that make what this one needs."""
+        makers = {self.maker[path].number for path in stage.needs if path in self.maker}
+        return [self.stages[n] for n in sorted(makers) if n != stage.number]
+
+    def status(self, stage: Stage, will_run: Iterable[int] = ()) -> Status:
+        """Where a stage stands now.
+
+        Args:
+            stage: The stage.
+            will_run: Numbers of the stages that are to run before it (in a dry run they did not).
+        """
+        stamp = Stamp.read(stage.stamp_path)
+        upcoming = [s for s in self.rests_on(stage) if s.number in set(will_run)]
+        parts = self._parts(stage)
+        if stamp is None:
+            return Status("missing", ("it was never run",), parts, None)
+        reasons = [f"{s.label} runs again" for s in upcoming]
+        reasons += differences(stamp.parts, parts)
+        if reasons:
+            return Status("stale", tuple(reasons), parts, stamp)
+        if stamp.state != "done":
+            return Status("interrupted", ("it did not come to its end",), parts, stamp)
+        gone = [f"{path} is gone" for path in stage.makes if not Path(path).exists()]
+        return Status("missing" if gone else "current", tuple(gone), parts, stamp)
+
+    def _parts(self, stage: Stage) -> dict[str, str]:
+        parts = {f"command {n}": text for n, text in enumerate(stage.commands, 1)}
+        for path in stage.configs:
+            known = _flat(read_values(path)) if Path(path).exists() else [("the file", "absent")]
+            parts.update({f"{path}: {key}": value for key, value in known})
+        for path in stage.needs:
+            parts[f"file {path}"] = self._file_digest(Path(path))
+        for maker in self.rests_on(stage):
+            stamp = Stamp.read(maker.stamp_path)
+            done = stamp is not None and stamp.state == "done"
+            parts[maker.label] = stamp.fingerprint if stamp is not None and done else "not stamped"
+        return parts
+
+    def _file_digest(self, path: Path) -> str:
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return "absent"
+        if path.is_dir():
+            return "folder"
+        if stat.st_size > HASHED_WHOLE_BYTES:
+            return f"{stat.st_size} bytes of {stat.st_mtime_ns}"
+        key = (str(path), stat.st_size, stat.st_mtime_ns)
+        if key not in self._digests:
+            self._digests[key] = _digest(path.read_bytes())
+        return self._digests[key]
+
+
+def read_values(path: str) -> dict[str, Any]:
+    """The values of a YAML file, its parents' included, before any config class has looked at them.
+
+    Raises:
+        ConfigError: the file is missing or not YAML.
+    """
+    if not Path(path).exists():
+        raise ConfigError(f"the config {path} is missing", fix="check the path, or the name of the option")
+    return read_saved(path)
+
+
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """One line for every part that differs, in words a user can act on."""
+    lines = []
+    for key in [*new, *(k for k in old if k not in new)]:
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if key.startswith("command "):
+            lines += _command_differences(before, after)
+        elif key.startswith("file "):
+            lines.append(f"{key.removeprefix('file ')} changed")
+        elif key.startswith("stage "):
+            lines.append(f"{key} ran again")
+        else:
+            lines.append(f"{key} {_or_unset(before)} -> {_or_unset(after)}")
+    return lines
+
+
+def _command_differences(before: str | None, after: str | None) -> list[str]:
+    if before is None or after is None:
+        return [f"{'new' if before is None else 'dropped'} command: {after or before}"]
+    old, new = _options(before), _options(after)
+    changed = [key for key in [*new, *(k for k in old if k not in new)] if old.get(key) != new.get(key)]
+    return [f"option {key} {_or_unset(old.get(key))} -> {_or_unset(new.get(key))}" for key in changed]
+
+
+def _options(command: str) -> dict[str, str]:
+    """The words after each option; words before the first option are under "command"."""
+    options: dict[str, str] = {}
+    name = "command"
+    for word in shlex.split(command):
+        if word.startswith("--"):
+            name = word
+            options.setdefault(name, "")
+        else:
+            options[name] = f"{options.get(name, '')} {word}".strip()
+    return options
+
+
+def _or_unset(value: str | None) -> str:
+    return "(unset)" if value is None else value or "''"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows = []
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", json.dumps(value, ensure_ascii=False, default=str)))
+    return rows
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]

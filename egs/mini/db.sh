@@ -1,0 +1,2 @@
+# shellcheck shell=bash
+# Where corpora lie. This recipe makes its own and needs none.

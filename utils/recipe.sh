@@ -1,0 +1,255 @@
+#!/usr/bin/env bash
+# The stages of every recipe.  egs/<corpus>/run.sh calls this in its own folder with the names of its sets.
+set -euo pipefail
+readonly utils=${BASH_SOURCE[0]%/*}
+
+# shellcheck disable=SC2034  # parse_options.sh prints it
+help_message="usage: ./run.sh [options]        (every option takes a value)
+
+Stages (--stage N, --stop_stage M):
+ -1 download   1 data     2 text   3 features  4 align    5 pretrain  6 codes  7 asr
+  8 tts        9 vc      10 vocoder  11 decode  12 score  13 report   14 pack
+
+What to run
+  --stage N --stop_stage M   first and last stage (1 to 14)
+  --skip_train true          leave out the stages that train (4, 5, 7 to 10)
+  --skip_eval true           leave out decoding and scoring (11, 12)
+  --dry_run true             say what would be done and why, change nothing
+  --force true               run the stages asked for though they are current, from their beginning
+  --resume false             begin an interrupted training again instead of going on
+Where
+  --datadir data --dumpdir dump --expdir exp    folders (another --lang or --subset writes beside: data_zh, dump_zh, exp_zh)
+  --tag NAME                 a variant: everything from pre-training on goes to exp_NAME
+  --corpus_dir DIR           where the corpus lies (instead of db.sh)
+  --subset NAME              a part of the corpus; its sets carry the name
+  --lang NAME                language of the recipe
+  --alignment_dir DIR        CTM or TextGrid files from elsewhere instead of the aligner
+Data
+  --train_set --valid_set --speech_only_set --test_sets \"a b\"
+  --local_data_opts \"...\"    options for local/data.sh
+Methods and configs
+  --method vqctap            pre-training method, a module of ctaplib/tasks
+  --<task>_config FILE       text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge
+  --<task>_args \"a.b=c ...\"  values over those of the config
+Machine
+  --ngpu N                   GPUs of each machine (all that are seen); 0: --nproc N processes on the CPU
+  --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
+  --nj N                     processes of the stages that train nothing"
+
+stage=1
+stop_stage=14
+skip_train=false
+skip_eval=false
+dry_run=false
+force=false
+resume=true
+ngpu=
+nproc=1
+num_nodes=1
+nj=
+cmd_backend=${CTAP_CMD_BACKEND:-local}
+datadir=
+dumpdir=
+expdir=
+tag=
+lang=
+default_lang=
+corpus_dir=
+subset=
+alignment_dir=
+local_data_opts=
+train_set=train
+valid_set=dev
+speech_only_set=
+test_sets="test"
+method=vqctap
+for name in text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge; do
+    printf -v "${name}_config" '%s' ""
+    printf -v "${name}_args" '%s' ""
+done
+unset name
+. "${utils}/parse_options.sh"
+[ $# -eq 0 ] || { echo "recipe.sh: there are no positional arguments: $*" >&2; exit 2; }
+
+# ---- what follows from the options
+
+variant=${subset:+_${subset}}
+if [ -n "${subset}" ]; then
+    train_set+=${variant} valid_set+=${variant} speech_only_set=${speech_only_set:+${speech_only_set}${variant}}
+    test_sets=$(for name in ${test_sets}; do printf '%s%s ' "${name}" "${variant}"; done)
+    test_sets=${test_sets% }
+fi
+lang=${lang:-${default_lang}}
+beside=""
+[ "${lang}" = "${default_lang}" ] || beside=_${lang}
+data=${datadir:-data${beside}}
+dump=${dumpdir:-dump${beside}${variant}}
+root=${expdir:-exp${beside}${variant}}
+exp=${root}${tag:+_${tag}}
+ali=${root}/align
+labelled="${train_set} ${valid_set} ${test_sets}"
+all_sets="${labelled}${speech_only_set:+ ${speech_only_set}}"
+tokens=${dump}/token_list/phn/tokens.txt
+lists=lists
+pre=${exp}/${method}
+
+if [ -z "${ngpu}" ]; then
+    ngpu=0
+    ! command -v nvidia-smi >/dev/null || ngpu=$(nvidia-smi -L 2>/dev/null | grep -c '^GPU') || ngpu=0
+fi
+nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
+launch=("${utils}/launch.sh" @launch --)
+launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend}"
+
+# Print the config of a task: its option, else conf/NAME_LANG.yaml, else conf/NAME.yaml.
+config_of() {
+    local option=${1}_config path=conf/$1${beside}.yaml
+    [ -e "${path}" ] || path=conf/$1.yaml
+    echo "${!option:-${path}}"
+}
+
+# Put `--set` before the words of --<task>_args that are a.b=c.
+args_of() {
+    local option=${1}_args word
+    for word in ${!option:-}; do
+        case "${word}" in -*) echo "${word}" ;; *=*) printf -- '--set\n%s\n' "${word}" ;; *) echo "${word}" ;; esac
+    done
+}
+
+# trains RUN TASK FOLDER [OPTION...]: the config, folder, command and checkpoint of a stage that trains.
+trains() {
+    local run=$1 task=$2 folder=$3 path words
+    path=$(config_of "${run}")
+    mapfile -t words < <(args_of "${run}")
+    config "${path}"
+    run_dir "${folder}"
+    makes "${folder}/checkpoints/best.pt"
+    does "${launch[@]}" --task "${task}" --config "${path}" --data "${data}" --dump "${dump}" --exp "${folder}" \
+        --train_set "${train_set}" --valid_set "${valid_set}" "${@:4}" "${words[@]}"
+}
+
+# calls NAME COMMAND...: the config and command of a stage that trains nothing.
+calls() {
+    local path words
+    path=$(config_of "$1")
+    mapfile -t words < <(args_of "$1")
+    config "${path}"
+    does "${@:2}" --config "${path}" "${words[@]}"
+}
+
+. "${utils}/stage.sh"
+pretrained=("${pre}/checkpoints/best.pt")
+mapfile -t aligned < <(each "${data}" "${train_set} ${valid_set}" phones.ctm)
+mapfile -t features < <(each "${dump}" "${train_set} ${valid_set}" feats.scp f0.scp wav.scp)
+
+# ---- the stages
+
+if [ -e local/download.sh ]; then
+    stage -1 download "${dump}" - "Fetches the corpus"
+    does local/download.sh ${corpus_dir:+--corpus_dir "${corpus_dir}"}
+fi
+
+stage 1 data "${dump}" - "Makes data directories from the corpus"
+needs local/data.sh
+mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp utt2spk; each "${data}" "${labelled}" text)
+makes "${paths[@]}"
+# shellcheck disable=SC2086
+does local/data.sh --datadir "${data}" ${lang:+--lang "${lang}"} ${corpus_dir:+--corpus_dir "${corpus_dir}"} \
+    ${subset:+--subset "${subset}"} --nj @nj ${local_data_opts}
+mapfile -t paths < <(for name in ${all_sets}; do echo "${data}/${name}"; done)
+does ctap data validate "${paths[@]}"
+
+stage 2 text "${dump}" - "Normalises text, finds phones, makes token lists"
+mapfile -t paths < <(each "${data}" "${labelled}" text)
+needs "${paths[@]}"
+mapfile -t paths < <(each "${data}" "${labelled}" text.phn)
+makes "${paths[@]}" "${tokens}"
+calls text ctap text prepare --data "${data}" --dump "${dump}" --sets "${labelled}" --train_set "${train_set}" --nj @nj
+
+stage 3 features "${dump}" - "Resamples, makes log-mel, F0 and statistics"
+mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp)
+needs "${paths[@]}"
+mapfile -t paths < <(each "${dump}" "${all_sets}" feats.scp f0.scp wav.scp)
+makes "${paths[@]}" "${dump}/stats.npz"
+calls features ctap features --data "${data}" --dump "${dump}" --sets "${all_sets}" --train_set "${train_set}" --nj @nj
+
+stage 4 align "${root}" train "Trains the aligner and aligns every labelled set"
+mapfile -t paths < <(each "${data}" "${labelled}" text.phn; each "${dump}" "${labelled}" feats.scp)
+needs "${tokens}" "${paths[@]}"
+mapfile -t paths < <(each "${data}" "${labelled}" phones.ctm ali_report.tsv)
+makes "${paths[@]}"
+if [ -n "${alignment_dir}" ]; then
+    does ctap align import --from "${alignment_dir}" --data "${data}" --dump "${dump}" --sets "${labelled}"
+else
+    run_dir "${ali}"
+    calls align ctap align train --data "${data}" --dump "${dump}" --exp "${ali}" --train_set "${train_set}" \
+        --valid_set "${valid_set}" --nj @nj
+    does ctap align run --exp "${ali}" --data "${data}" --dump "${dump}" --sets "${labelled}" --nj @nj
+fi
+
+stage 5 pretrain "${exp}" train "Contrastive token-acoustic pre-training (${method})"
+needs "${aligned[@]}" "${features[@]}" "${tokens}" "${dump}/stats.npz"
+[ -z "${speech_only_set}" ] || needs "${dump}/${speech_only_set}/feats.scp"
+pretrain_config=${pretrain_config:-conf/$([ "${method}" = vqctap ] && echo pretrain || echo "${method}").yaml}
+trains pretrain "${method}" "${pre}" ${speech_only_set:+--speech_only_set "${speech_only_set}"}
+
+stage 6 codes "${exp}" - "Dumps codes, reports on the code book"
+needs "${pretrained[@]}"
+mapfile -t paths < <(each "${pre}/codes" "${labelled}" codes.scp)
+makes "${paths[@]}"
+run_dir "${pre}/codes"
+does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${labelled}"
+
+stage 7 asr "${exp}" train "Trains the fine-tuned recogniser and the supervised one"
+needs "${pretrained[@]}"
+trains asr_finetuned asr "${exp}/asr_finetuned" --init "${method}=${pre}"
+trains asr_supervised asr "${exp}/asr_supervised"
+
+stage 8 tts "${exp}" train "Trains duration model and connector"
+needs "${pretrained[@]}"
+trains tts tts "${exp}/tts" --init "${method}=${pre}"
+
+stage 9 vc "${exp}" train "Trains the fine-tuned converter"
+needs "${pretrained[@]}"
+trains vc vc "${exp}/vc" --init "${method}=${pre}"
+
+stage 10 vocoder "${exp}" train "Trains the vocoder"
+needs "${features[@]}" "${dump}/stats.npz"
+trains vocoder vocoder "${exp}/vocoder"
+
+stage 11 decode "${exp}" eval "Recognises, synthesises, converts, resynthesises from the lists"
+mapfile -t paths < <(each "${exp}" "asr_finetuned asr_supervised tts vc vocoder" checkpoints/best.pt)
+needs "${pretrained[@]}" "${paths[@]}" "${lists}/vc_pairs.tsv" "${lists}/references.tsv" "${lists}/tts.tsv"
+mapfile -t paths < <(each "${exp}/decode/asr/frozen_ctc" "${test_sets}" hyp.phn)
+makes "${paths[@]}"
+run_dir "${exp}/decode"
+calls decode ctap decode --exp_root "${exp}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" --nj @nj
+
+stage 12 score "${exp}" eval "Trains the judge, then computes every metric"
+needs "${paths[@]}" "${features[@]}" "${tokens}"
+trains judge asr "${exp}/judge"
+makes "${exp}/results.json"
+does ctap score --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" \
+    --train_set "${train_set}" --out "${exp}/results.json" --nj @nj
+
+stage 13 report "${exp}" - "Writes RESULTS.md and the page with audio and plots"
+needs "${exp}/results.json"
+makes "${exp}/report/index.html"
+does ctap report --exp_root "${exp}" --data "${data}" --dump "${dump}" --results "${exp}/results.json" \
+    --out "${exp}/report" --results_md RESULTS.md
+
+stage 14 pack "${exp}" - "Packs a self-contained model with its card"
+needs "${pretrained[@]}" "${exp}/results.json"
+makes "${exp}/pack"
+does ctap pack --exp_root "${exp}" --dump "${dump}" --out "${exp}/pack"
+
+# ---- run them
+
+# shellcheck source=/dev/null
+. ./path.sh
+skip=""
+[ "${skip_train}" = false ] || skip+=" train"
+[ "${skip_eval}" = false ] || skip+=" eval"
+run_plan --stage "${stage}" --stop_stage "${stop_stage}" --exp "${exp}" --dry_run "${dry_run}" --force "${force}" \
+    --resume "${resume}" --skip "${skip}" --command "${RECIPE_COMMAND:-./run.sh}" \
+    --value nj="${nj}" --value launch="${launch_options}"
