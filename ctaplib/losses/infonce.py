@@ -197,7 +197,8 @@ class _Soften(torch.autograd.Function):
             _check_same(gradient)
         factor = gradient * scale
         to_scale = gradient * _softening(speech, phonemes, mean_speech, mean_phonemes)
-        return (phonemes - mean_phonemes) * factor, (speech - mean_speech) * factor, to_scale, None, None, None
+        to_speech, to_phonemes = (phonemes - mean_phonemes) * factor, (speech - mean_speech) * factor
+        return to_speech, to_phonemes, to_scale, None, None, None
 
 
 def _softening(speech: Tensor, phonemes: Tensor, mean_speech: Tensor, mean_phonemes: Tensor) -> Tensor:

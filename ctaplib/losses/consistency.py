@@ -1,0 +1,73 @@
+"""Semantic-transfer-wise paralinguistic consistency: what is decoded must carry the prompt's paralinguistic
+vector.
+
+With G the prompt's vector, G_t the prompt encoder's vector of the decoded target content and G_r that of
+decoded random content, both decoded with G,
+
+    L_cons = d(G, G_t) + d(G_t, G_r)
+
+Source: VQ-CTAP (arXiv 2408.05758), consistency loss (two terms in its figure). The distance d is not
+    published: it is a setting, on the means of the variational encoder.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ctaplib.config import Config
+from ctaplib.losses.terms import Term
+
+Distance = Literal["mse", "l1", "cosine"]
+
+
+class ConsistencyConfig(Config):
+    """Settings of the consistency loss."""
+
+    distance: Distance = "mse"
+    """Squared or absolute difference averaged over the vector, or one minus the cosine (our choice: mse)."""
+    random_weight: float = Field(1.0, ge=0.0)
+    """Weight of the second distance, between decoded target and decoded random content."""
+    hold_prompt: bool = False
+    """Let no gradient of this loss reach the prompt's own vector, so that only what is decoded moves."""
+
+
+def vector_distance(first: Tensor, second: Tensor, distance: Distance = "mse") -> Tensor:
+    """Measure the distance of two vectors of every item: (batch, dim) twice to (batch,)."""
+    wide = torch.promote_types(first.dtype, torch.float32)
+    first, second = first.to(wide), second.to(wide)
+    if distance == "cosine":
+        return 1.0 - torch.nn.functional.cosine_similarity(first, second, dim=1, eps=1e-8)
+    difference = first - second
+    return (difference.abs() if distance == "l1" else difference.square()).mean(1)
+
+
+def consistency_loss(
+    prompt: Tensor,
+    predicted: Tensor,
+    predicted_random: Tensor | None = None,
+    config: ConsistencyConfig | None = None,
+) -> Term:
+    """Compare the prompt's vector with those of what was decoded with it.
+
+    Args:
+        prompt: (batch, dim), vector of the prompt clip.
+        predicted: (batch, dim), vector of the mel decoded from the target's content and the prompt's vector.
+        predicted_random: (batch, dim), vector of the mel decoded from random content and the prompt's
+            vector; None where there is no speech-only branch, which leaves the second distance out.
+        config: settings; defaults where None.
+
+    Returns:
+        Sum over items, and their number.
+    """
+    config = config or ConsistencyConfig()
+    total = vector_distance(
+        prompt.detach() if config.hold_prompt else prompt, predicted, config.distance
+    ).sum()
+    if predicted_random is not None:
+        second = vector_distance(predicted, predicted_random, config.distance).sum()
+        total = total + config.random_weight * second
+    return Term(total, float(len(prompt)))
