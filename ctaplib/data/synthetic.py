@@ -9,6 +9,7 @@ workers.
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import pickle
@@ -113,7 +114,7 @@ class Engine:
         self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
         if self.rate_hz <= 0:
             raise DependencyError(f"libespeak-ng does not start with its data in {data.decode()}", fix="reinstall espeakng-loader")
-        self._chunks: list[np.ndarray] = []
+        self._chunks: list[bytes] = []
         self._phones: list[tuple[int, str]] = []
         self._words: list[tuple[int, int]] = []
         self._callback = _CALLBACK(self._collect)  # the library keeps no reference of its own
@@ -121,7 +122,7 @@ class Engine:
 
     def _collect(self, audio: ctypes.Array[ctypes.c_short], count: int, events: ctypes.Array[_Event]) -> int:
         if audio and count > 0:
-            self._chunks.append(np.ctypeslib.as_array(audio, (count,)).copy())
+            self._chunks.append(ctypes.string_at(audio, 2 * count))
         index = 0
         while events[index].type != _EVENT_END:
             event = events[index]
@@ -133,8 +134,11 @@ class Engine:
             index += 1
         return 0
 
-    def speak(self, job: Job) -> Spoken:
+    def speak(self, job: Job) -> tuple[bytes, list[tuple[int, str]], list[tuple[int, int]]]:
         """Speak one utterance; only the first one of a process is reproducible.
+
+        Returns:
+            16-bit samples; (first sample, mnemonic) of each phone; (first sample, character position) of each word.
 
         Raises:
             DataError: the engine has no such voice, or made no sound.
@@ -145,15 +149,16 @@ class Engine:
         for parameter, value in ((_RATE, job.voice.rate_wpm), (_PITCH, job.voice.pitch), (_VOLUME, 50)):
             self._lib.espeak_SetParameter(parameter, value, 0)
         self._chunks, self._phones, self._words = [], [], []
+        self._lib.espeak_ng_SetRandSeed(ctypes.c_long(1))  # breath is noise, and the engine seeds it with the time of day
         raw = job.text.encode()
         status = self._lib.espeak_Synth(raw, len(raw) + 1, 0, _CHARACTERS, 0, _UTF8 | _END_PAUSE, None, None)
         self._lib.espeak_Synchronize()
         if status != 0 or not self._chunks or not self._phones:
             raise DataError(f"{job.utt}: the speech engine made no sound with voice {name} (status {status})")
-        return _frame(job, np.concatenate(self._chunks), self.rate_hz, self._phones, self._words)
+        return b"".join(self._chunks), self._phones, self._words
 
 
-def _frame(job: Job, samples: np.ndarray, rate_hz: int, phones: list[tuple[int, str]], words: list[tuple[int, int]]) -> Spoken:
+def finish(job: Job, samples: np.ndarray, rate_hz: int, phones: list[tuple[int, str]], words: list[tuple[int, int]]) -> Spoken:
     """Level the audio, give it the wanted silence at both ends, and drop labels that last no sample."""
     total = len(samples)
     ends = [start for start, _ in phones[1:]] + [total]
@@ -228,6 +233,8 @@ _engine: Engine | None = None
 def _start_engine() -> None:
     global _engine
     _engine = Engine()
+    gc.disable()  # a collection would touch, and so copy, every page after a fork
+    gc.freeze()
 
 
 def _in_fork(function: Callable[[], Result]) -> Result:
@@ -264,7 +271,8 @@ def _speak_and_use(job: Job, use: Callable[[Job, Spoken], Result]) -> Result:
         _start_engine()
     engine = _engine
     assert engine is not None
-    return _in_fork(lambda: use(job, engine.speak(job)))
+    raw, phones, words = _in_fork(lambda: engine.speak(job))  # only this in the fork: its memory is all new
+    return use(job, finish(job, np.frombuffer(raw, np.int16), engine.rate_hz, phones, words))
 
 
 def speak_all(jobs: Sequence[Job], use: Callable[[Job, Spoken], Result], nj: int = 1) -> Iterator[Result]:
