@@ -101,9 +101,16 @@ class EmaQuantizer(Quantizer):
         self.pending_sums.zero_()
         self._pool = []
 
+    def noted(self) -> Tensor:
+        """Give the vectors of this step that are kept as candidates: (rows, code_dim)."""
+        return torch.cat(self._pool) if self._pool else self.codebook.new_zeros((0, self.code_dim))
+
+    def renote(self, vectors: Tensor) -> None:
+        """Put other candidates (rows, code_dim) in place of those noted in this step."""
+        self._pool = [vectors]
+
     def _candidates(self, step: int) -> Tensor:
-        mine = torch.cat(self._pool) if self._pool else self.codebook.new_zeros((0, self.code_dim))
-        pool = gather_rows(mine.to(self.codebook.dtype))
+        pool = gather_rows(self.noted())
         return pool[draw_order(pool, step)]
 
     def _place(self, step: int, frames: int) -> None:

@@ -7,6 +7,8 @@ Hz.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -18,7 +20,7 @@ from ctaplib.nn.quantize import Quantizer
 class FsqConfig(Config):
     """Settings of the finite scalar quantiser."""
 
-    levels: tuple[int, ...] = Field((8, 8, 8), min_length=1)
+    levels: tuple[Annotated[int, Field(ge=2)], ...] = Field((8, 8, 8), min_length=1)
     """Levels of every dimension, each at least 2; the book has their product of codes."""
 
 

@@ -86,9 +86,13 @@ class ResidualQuantizer(Quantizer):
         self.pending_counts += torch.cat([torch.bincount(own, minlength=size) for own in chosen])
 
     def move(self, step: int, counts: Tensor) -> None:
-        """Move every book."""
+        """Move every book; at the first step each is placed on what the books placed before it leave."""
+        left = self._stages()[0].noted()
         for stage in self._stages():
+            if not bool(stage.placed):
+                stage.renote(left)
             stage.after_step(step)
+            left = left - stage.vectors(stage.search(left))
 
 
 QUANTIZER = ResidualQuantizer
