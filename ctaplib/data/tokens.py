@@ -1,0 +1,134 @@
+"""Token lists: which number stands for which phone or word piece.
+
+`tokens.txt` holds one token a line, its number being the line counted from 0: `<blank>` (0, for CTC), `<unk>` (1), `sil` (2),
+then the phones in LC_ALL=C order. Lists of word pieces have the same first two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ctaplib.data.phones import BLANK, SILENCE, UNKNOWN
+from ctaplib.errors import DataError
+from ctaplib.files import atomic_write
+
+BLANK_ID, UNKNOWN_ID, SILENCE_ID = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class TokenList:
+    """Tokens and their numbers."""
+
+    tokens: tuple[str, ...]
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.tokens)}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, token: object) -> bool:
+        return token in self._ids
+
+    def id(self, token: str) -> int:
+        """Give the number of a token.
+
+        Raises:
+            DataError: the list does not have it.
+        """
+        return self.ids([token])[0]
+
+    def ids(self, tokens: Iterable[str], where: str = "") -> list[int]:
+        """Give the numbers of tokens.
+
+        Args:
+            tokens: the tokens.
+            where: what they belong to, for the message.
+
+        Raises:
+            DataError: tokens that the list does not have, all of them.
+        """
+        tokens = list(tokens)
+        missing = sorted({t for t in tokens if t not in self._ids})
+        if missing:
+            raise DataError(
+                f"{where + ': ' if where else ''}unknown symbols {' '.join(missing)}",
+                expected=f"tokens of a list of {len(self)}",
+                fix="use the phone set of the token list, or make the list from the training text again (stage 2)",
+            )
+        return [self._ids[t] for t in tokens]
+
+    def names(self, ids: Iterable[int]) -> list[str]:
+        """Give the tokens of numbers."""
+        return [self.tokens[i] for i in ids]
+
+    @property
+    def phones(self) -> tuple[str, ...]:
+        """All tokens but the special ones and silence."""
+        return tuple(t for t in self.tokens if not t.startswith("<") and t != SILENCE)
+
+
+def make_phone_list(sequences: Iterable[Sequence[str]]) -> TokenList:
+    """Make the list of all phones in some sequences."""
+    found = {phone for sequence in sequences for phone in sequence} - {BLANK, UNKNOWN, SILENCE}
+    return TokenList((BLANK, UNKNOWN, SILENCE, *sorted(found, key=lambda t: t.encode())))
+
+
+def read_token_list(path: str | Path) -> TokenList:
+    """Read `tokens.txt`.
+
+    Raises:
+        DataError: the file is missing, repeats tokens, holds spaces, or does not begin with `<blank>` and `<unk>`.
+    """
+    path = Path(path)
+    try:
+        tokens = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", fix="run the text stage (2), which makes it") from error
+    tokens = tokens[:-1] if tokens and not tokens[-1] else tokens
+    faults, seen = [], set()
+    for number, token in enumerate(tokens, 1):
+        if not token or len(token.split()) != 1 or token != token.strip():
+            faults.append(f"{path}:{number}: {token!r} is not one token without spaces")
+        elif token in seen:
+            faults.append(f"{path}:{number}: {token} was there before")
+        seen.add(token)
+    if tuple(tokens[:2]) != (BLANK, UNKNOWN):
+        faults.append(f"{path}:1: found {' '.join(tokens[:2])!r}, expected {BLANK} and then {UNKNOWN}")
+    if faults:
+        raise DataError(f"{path} is not a token list", faults, fix="make it again with the text stage (2)")
+    return TokenList(tuple(tokens))
+
+
+def write_token_list(tokens: TokenList, path: str | Path) -> None:
+    """Write `tokens.txt`, whole or not at all."""
+    with atomic_write(path) as out:
+        out.writelines(token + "\n" for token in tokens.tokens)
+
+
+def check_same(found: TokenList, expected: TokenList, where: str) -> None:
+    """Make sure that two lists are the same.
+
+    Args:
+        found: the list at hand.
+        expected: the list that a model was trained with.
+        where: names of both, for the message.
+
+    Raises:
+        DataError: they differ; the message names the first tokens that only one of them has.
+    """
+    if found.tokens == expected.tokens:
+        return
+    only_found = [t for t in found.tokens if t not in expected][:5]
+    only_expected = [t for t in expected.tokens if t not in found][:5]
+    difference = f"only here: {' '.join(only_found) or '-'}; only there: {' '.join(only_expected) or '-'}"
+    if not only_found and not only_expected:
+        difference = "the same tokens in another order"
+    raise DataError(
+        f"{where}: the token list ({len(found)}) does not fit the model's ({len(expected)}); {difference}",
+        fix="use the tokens.txt that lies beside the model, or train the model again",
+    )
