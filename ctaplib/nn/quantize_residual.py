@@ -87,12 +87,14 @@ class ResidualQuantizer(Quantizer):
 
     def move(self, step: int, counts: Tensor) -> None:
         """Move every book; at the first step each is placed on what the books placed before it leave."""
+        first = not bool(self._stages()[0].placed)
         left = self._stages()[0].noted()
         for stage in self._stages():
-            if not bool(stage.placed):
+            if first:
                 stage.renote(left)
             stage.after_step(step)
-            left = left - stage.vectors(stage.search(left))
+            if first:
+                left = left - stage.vectors(stage.search(left))
 
 
 QUANTIZER = ResidualQuantizer
