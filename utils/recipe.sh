@@ -19,6 +19,7 @@ What to run
   --resume false             begin an interrupted training again instead of going on
 Where
   --datadir data --dumpdir dump --expdir exp    folders (another --lang or --subset writes beside: data_zh, dump_zh, exp_zh)
+  --listdir DIR              fixed lists of what is converted and synthesised (lists, or lists/LANG)
   --tag NAME                 a variant: everything from pre-training on goes to exp_NAME
   --corpus_dir DIR           where the corpus lies (instead of db.sh)
   --subset NAME              a part of the corpus; its sets carry the name
@@ -51,6 +52,7 @@ cmd_backend=${CTAP_CMD_BACKEND:-local}
 datadir=
 dumpdir=
 expdir=
+listdir=
 tag=
 lang=
 default_lang=
@@ -69,6 +71,7 @@ for name in text features align pretrain asr_finetuned asr_supervised tts vc voc
 done
 unset name
 . "${utils}/parse_options.sh"
+. "${utils}/stage.sh"
 [ $# -eq 0 ] || { echo "recipe.sh: there are no positional arguments: $*" >&2; exit 2; }
 
 # ---- what follows from the options
@@ -90,7 +93,7 @@ ali=${root}/align
 labelled="${train_set} ${valid_set} ${test_sets}"
 all_sets="${labelled}${speech_only_set:+ ${speech_only_set}}"
 tokens=${dump}/token_list/phn/tokens.txt
-lists=lists
+lists=${listdir:-lists${beside:+/${lang}}}
 pre=${exp}/${method}
 
 if [ -z "${ngpu}" ]; then
@@ -101,43 +104,6 @@ nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 launch=("${utils}/launch.sh" @launch --)
 launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend}"
 
-# Print the config of a task: its option, else conf/NAME_LANG.yaml, else conf/NAME.yaml.
-config_of() {
-    local option=${1}_config path=conf/$1${beside}.yaml
-    [ -e "${path}" ] || path=conf/$1.yaml
-    echo "${!option:-${path}}"
-}
-
-# Put `--set` before the words of --<task>_args that are a.b=c.
-args_of() {
-    local option=${1}_args word
-    for word in ${!option:-}; do
-        case "${word}" in -*) echo "${word}" ;; *=*) printf -- '--set\n%s\n' "${word}" ;; *) echo "${word}" ;; esac
-    done
-}
-
-# trains RUN TASK FOLDER [OPTION...]: the config, folder, command and checkpoint of a stage that trains.
-trains() {
-    local run=$1 task=$2 folder=$3 path words
-    path=$(config_of "${run}")
-    mapfile -t words < <(args_of "${run}")
-    config "${path}"
-    run_dir "${folder}"
-    makes "${folder}/checkpoints/best.pt"
-    does "${launch[@]}" --task "${task}" --config "${path}" --data "${data}" --dump "${dump}" --exp "${folder}" \
-        --train_set "${train_set}" --valid_set "${valid_set}" "${@:4}" "${words[@]}"
-}
-
-# calls NAME COMMAND...: the config and command of a stage that trains nothing.
-calls() {
-    local path words
-    path=$(config_of "$1")
-    mapfile -t words < <(args_of "$1")
-    config "${path}"
-    does "${@:2}" --config "${path}" "${words[@]}"
-}
-
-. "${utils}/stage.sh"
 pretrained=("${pre}/checkpoints/best.pt")
 mapfile -t aligned < <(each "${data}" "${train_set} ${valid_set}" phones.ctm)
 mapfile -t features < <(each "${dump}" "${train_set} ${valid_set}" feats.scp f0.scp wav.scp)
@@ -150,11 +116,13 @@ if [ -e local/download.sh ]; then
 fi
 
 stage 1 data "${dump}" - "Makes data directories from the corpus"
-needs local/data.sh
+mapfile -t paths < <(find local "${lists}" -maxdepth 1 -type f ! -name '.*' ! -name vc_pairs.tsv ! -name references.tsv \
+    ! -name tts.tsv ! -name '*.md' 2>/dev/null | LC_ALL=C sort)
+needs local/data.sh "${paths[@]}"
 mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp utt2spk; each "${data}" "${labelled}" text)
 makes "${paths[@]}"
 # shellcheck disable=SC2086
-does local/data.sh --datadir "${data}" ${lang:+--lang "${lang}"} ${corpus_dir:+--corpus_dir "${corpus_dir}"} \
+does local/data.sh --data "${data}" ${lang:+--lang "${lang}"} ${corpus_dir:+--corpus_dir "${corpus_dir}"} \
     ${subset:+--subset "${subset}"} --nj @nj ${local_data_opts}
 mapfile -t paths < <(for name in ${all_sets}; do echo "${data}/${name}"; done)
 does ctap data validate "${paths[@]}"

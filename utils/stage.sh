@@ -7,6 +7,9 @@
 #   makes exp/vqctap/checkpoints/best.pt                  # must be there afterwards
 #   run_dir exp/vqctap                                    # moved aside when what it was made with has changed
 #   does ctap train --nj @nj                              # @nj stands for --nj and is no part of the stamp
+#
+# `trains` and `calls` say several of these at once; they read the options of recipe.sh.
+# shellcheck disable=SC2154
 
 _plan=""
 
@@ -43,5 +46,41 @@ each() {
     done
 }
 
-# Run the plan, with options of `ctap stage`.
-run_plan() { ctap stage --plan <(printf '%s' "${_plan}") "$@"; }
+# Print the config of a task: its option, else conf/NAME_LANG.yaml, else conf/NAME.yaml.
+config_of() {
+    local option=${1}_config path=conf/$1${beside}.yaml
+    [ -e "${path}" ] || path=conf/$1.yaml
+    echo "${!option:-${path}}"
+}
+
+# Put `--set` before the words of --<task>_args that are a.b=c.
+args_of() {
+    local option=${1}_args word
+    for word in ${!option:-}; do
+        case "${word}" in -*) echo "${word}" ;; *=*) printf -- '--set\n%s\n' "${word}" ;; *) echo "${word}" ;; esac
+    done
+}
+
+# trains RUN TASK FOLDER [OPTION...]: the config, folder, command and checkpoint of a stage that trains.
+trains() {
+    local run=$1 task=$2 folder=$3 path words
+    path=$(config_of "${run}")
+    mapfile -t words < <(args_of "${run}")
+    config "${path}"
+    run_dir "${folder}"
+    makes "${folder}/checkpoints/best.pt"
+    does "${launch[@]}" --task "${task}" --config "${path}" --data "${data}" --dump "${dump}" --exp "${folder}" \
+        --train_set "${train_set}" --valid_set "${valid_set}" "${@:4}" "${words[@]}"
+}
+
+# calls NAME COMMAND...: the config and command of a stage that trains nothing.
+calls() {
+    local path words
+    path=$(config_of "$1")
+    mapfile -t words < <(args_of "$1")
+    config "${path}"
+    does "${@:2}" --config "${path}" "${words[@]}"
+}
+
+# Become the process that runs the plan, with options of `ctap stage`.
+run_plan() { exec ctap stage --plan <(printf '%s' "${_plan}") "$@"; }

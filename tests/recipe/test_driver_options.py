@@ -1,0 +1,96 @@
+"""The options of recipes: ESPnet's names and manners."""
+
+import pytest
+
+
+@pytest.mark.parametrize("spelling", ["--stop-stage", "--stop_stage"])
+def test_dashes_and_underscores_are_the_same(recipe, spelling):
+    status, output = recipe.run("--dry-run", "true", spelling, "1")
+    assert status == 0
+    assert [line.split()[1] for line in output.splitlines() if line.startswith("Stage")] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--nonsense", "3"], "invalid option --nonsense; valid options: --align_args"),
+        (["--stage=3"], "options are written --name value, not --name=value: --stage=3"),
+        (["--dry_run", "yes"], "option --dry_run takes true or false, not 'yes'"),
+        (["--stage"], "option --stage needs a value"),
+        (["--config", "absent.sh"], "cannot read the file that --config names: absent.sh"),
+    ],
+)
+def test_bad_options_end_with_status_1(recipe, options, message):
+    status, output = recipe.run(*options)
+    assert status == 1 and message in output
+    assert recipe.calls() == []
+
+
+def test_positional_arguments_are_refused(recipe):
+    status, output = recipe.run("three")
+    assert status == 2 and "there are no positional arguments: three" in output
+
+
+def test_help_names_the_stages(recipe):
+    status, output = recipe.run("--help")
+    assert status == 0 and "5 pretrain" in output and "--dry_run true" in output
+
+
+def test_config_file_is_read_before_other_options(recipe):
+    recipe.write("mine.sh", "stage=2\nstop_stage=3\n")
+    output = recipe.run("--config", "mine.sh", "--stop_stage", "2", "--dry_run", "true")[1]
+    assert [line.split()[1] for line in output.splitlines() if line.startswith("Stage")] == ["2"]
+
+
+def test_another_language_writes_beside(recipe):
+    output = recipe.run("--lang", "zh", "--dry_run", "true")[1]
+    assert "local/data.sh --data data_zh --lang zh" in output
+    assert "--exp exp_zh/vqctap" in output and "--dump dump_zh" in output
+    assert " data/" not in output
+
+
+def test_subset_carries_its_name(recipe):
+    output = recipe.run("--subset", "100spk", "--dry_run", "true", "--stop_stage", "3")[1]
+    assert "--subset 100spk" in output and "--train_set train_100spk" in output
+    assert r"test_seen_100spk\ test_unseen_100spk" in output and "--dump dump_100spk" in output
+
+
+def test_tag_changes_what_pretraining_writes_only(recipe):
+    output = recipe.run("--tag", "b", "--dry_run", "true")[1]
+    assert "--exp exp_b/vqctap" in output and "--exp exp/align" in output and "--dump dump " in output
+
+
+def test_task_args_become_settings(recipe):
+    output = recipe.run(
+        "--dry_run", "true", "--stage", "5", "--stop_stage", "5", "--pretrain_args", "a.b=c --resume x"
+    )[1]
+    assert "--set a.b=c --resume x" in output
+
+
+def test_method_names_task_and_folder(recipe):
+    output = recipe.run("--dry_run", "true", "--method", "ctap")[1]
+    assert "--task ctap --config conf/ctap.yaml" in output and "--init ctap=exp/ctap" in output
+
+
+def test_foreign_alignments_replace_the_aligner(recipe):
+    output = recipe.run("--dry_run", "true", "--stage", "4", "--stop_stage", "4", "--alignment_dir", "mfa")[1]
+    assert "ctap align import --from mfa" in output and "align train" not in output
+
+
+def test_cpu_processes_share_the_cores(recipe):
+    fake = recipe.bin / "python3"
+    fake.write_text('#!/usr/bin/env bash\necho "$OMP_NUM_THREADS|$*"\n')
+    import subprocess
+
+    launch = [str(recipe.path / "../../utils/launch.sh"), "--nproc", "2", "--", "--task", "asr"]
+    environment = {k: v for k, v in recipe.environment().items() if k != "OMP_NUM_THREADS"}
+    environment["PATH"] = f"{recipe.bin}:{environment['PATH']}"
+    (recipe.bin / "getconf").write_text("#!/usr/bin/env bash\necho 8\n")
+    (recipe.bin / "getconf").chmod(0o755)
+    done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
+    threads, _, command = done.stdout.strip().partition("|")
+    assert threads == "4"
+    assert (
+        "-m torch.distributed.run --nproc_per_node 2 --standalone -m ctaplib.cli.main train --task asr"
+        in command
+    )
