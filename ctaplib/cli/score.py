@@ -1,0 +1,61 @@
+"""Measure everything that the stages made, and write the rows of results.json."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `ctap score`."""
+    parser.add_argument(
+        "--exp_root", type=Path, default=Path("exp"), help="folder of the runs and decoded output"
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
+    parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
+    parser.add_argument("--sets", required=True, help="test sets, separated by spaces")
+    parser.add_argument("--train_set", default="train", help="set that the speaker probe is fitted on")
+    parser.add_argument(
+        "--method", default="vqctap", help="the pre-training method; its run is <exp_root>/<method>"
+    )
+    parser.add_argument("--out", type=Path, default=Path("exp/results.json"), help="the rows")
+    parser.add_argument(
+        "--recipe_command", default="", help="the command to print in the rows, if not this one"
+    )
+    parser.add_argument(
+        "--judge_max_per",
+        type=float,
+        default=12.0,
+        help="where the judge's own PER (%%) is above, what it judged is null",
+    )
+    parser.add_argument("--nj", type=int, default=2, help="processes")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Run `ctap score`."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from ctaplib.evaluate.inputs import Inputs, Options
+    from ctaplib.evaluate.provenance import commit
+    from ctaplib.evaluate.results import write_results
+    from ctaplib.evaluate.rows import RowMaker
+    from ctaplib.evaluate.scoring import score
+
+    inputs = Inputs(
+        exp=args.exp_root,
+        data=args.data,
+        dump=args.dump,
+        lists=args.lists,
+        sets=tuple(args.sets.split()),
+        method=args.method,
+        train_set=args.train_set,
+        options=Options(judge_max_per=args.judge_max_per),
+    )
+    command = args.recipe_command or shlex.join(["ctap", *sys.argv[1:]])
+    rows = score(inputs, RowMaker(commit(), command), args.nj)
+    write_results(args.out, rows)
+    measured = sum(row.value is not None for row in rows)
+    print(f"{args.out}: {measured} numbers, {len(rows) - measured} rows without one (each says why)")
+    return 0

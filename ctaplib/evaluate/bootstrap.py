@@ -1,0 +1,104 @@
+"""Point estimates with 95 % intervals, bootstrapped over utterances with a fixed seed.
+
+A statistic is computed once from the items as they are, and again from resampled sets of items. An item is an
+utterance (or a conversion pair): everything measured on it is drawn together, so frames of one utterance are
+never taken for independent observations. Percentile intervals, 1,000 resamples (our choice).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 1000
+SEED = 20240811
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, the number of items behind it, and its interval (None for a single item)."""
+
+    value: float
+    n: int
+    ci95: tuple[float, float] | None
+
+
+def _draws(n_items: int) -> np.ndarray:
+    """How often each item is drawn, (resamples, items)."""
+    random = np.random.default_rng(SEED)
+    return random.multinomial(n_items, np.full(n_items, 1.0 / n_items), size=RESAMPLES)
+
+
+def _interval(samples: np.ndarray) -> tuple[float, float] | None:
+    samples = samples[np.isfinite(samples)]
+    if len(samples) < 2:
+        return None
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def ratio(numerators: Sequence[float], denominators: Sequence[float], scale: float = 1.0) -> Estimate:
+    """Micro-average: scale x sum of numerators / sum of denominators, one pair per item.
+
+    Raises:
+        ValueError: there are no items, or the denominators sum to zero.
+    """
+    top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
+    if len(top) != len(bottom) or not len(top) or bottom.sum() <= 0:
+        raise ValueError(f"cannot average {len(top)} items whose denominators sum to {bottom.sum():g}")
+    value = scale * top.sum() / bottom.sum()
+    if len(top) == 1:
+        return Estimate(float(value), 1, None)
+    draws = _draws(len(top))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        samples = scale * (draws @ top) / (draws @ bottom)
+    return Estimate(float(value), len(top), _interval(samples))
+
+
+def mean(values: Sequence[float], scale: float = 1.0) -> Estimate:
+    """Mean of one number per item."""
+    return ratio(values, np.ones(len(values)), scale)
+
+
+def median(groups: Sequence[Sequence[float]]) -> Estimate:
+    """Median of all numbers of all items; each item holds any number of them (items are drawn whole).
+
+    Raises:
+        ValueError: no item holds a number.
+    """
+    values = (
+        np.concatenate([np.asarray(g, float).reshape(-1) for g in groups]) if len(groups) else np.zeros(0)
+    )
+    if not len(values):
+        raise ValueError(f"no numbers in {len(groups)} items")
+    owners = np.repeat(np.arange(len(groups)), [len(np.atleast_1d(g)) for g in groups])
+    if len(groups) == 1:
+        return Estimate(float(np.median(values)), 1, None)
+    order = np.argsort(values, kind="stable")
+    ordered, owners = values[order], owners[order]
+    samples = [_weighted_median(ordered, counts[owners]) for counts in _draws(len(groups))]
+    return Estimate(float(np.median(values)), len(groups), _interval(np.asarray(samples)))
+
+
+def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """Any statistic of counts that add up over items.
+
+    Args:
+        counts: (items, categories).
+        function: From (sets, categories) to (sets,).
+    """
+    counts = np.asarray(counts, float)
+    value = float(function(counts.sum(0, keepdims=True))[0])
+    if len(counts) == 1:
+        return Estimate(value, 1, None)
+    return Estimate(value, len(counts), _interval(function(_draws(len(counts)) @ counts)))
+
+
+def _weighted_median(ordered: np.ndarray, weights: np.ndarray) -> float:
+    """Median of sorted values that each occur `weights` times."""
+    total = np.cumsum(weights)
+    if not total[-1]:
+        return float("nan")
+    low = ordered[np.searchsorted(total, (total[-1] + 1) // 2)]
+    high = ordered[np.searchsorted(total, total[-1] // 2 + 1)]
+    return float(low + high) / 2

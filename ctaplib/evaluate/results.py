@@ -1,0 +1,197 @@
+"""Result rows: one measured number (or the reason why there is none), with all that is needed to repeat it.
+
+Rows are unique by (task, metric, set, system, judge). A row holds a finite value, or `null` and a `why`.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctaplib.errors import DataError
+from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.files import write_json
+
+Key = tuple[str, str, str, str, str]
+FIELDS = (
+    "task", "metric", "set", "system", "value", "unit", "n", "ci95", "judge", "config_hash", "commit", "seed",
+    "command",
+)  # fmt: skip
+OPTIONAL = ("why", "note")
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of `results.json`.
+
+    Attributes:
+        set: The data set's name.
+        value: The number in `unit`, or None together with `why`.
+        n: How many items (utterances, pairs) stand behind it.
+        ci95: 95 % interval, bootstrapped over items.
+        judge: Who judged, where a model did.
+        config_hash: Hash of the config of the run that made the system.
+        seed: Seed of that run.
+        note: What a reader must know to compare: the phone set, what was left out and why.
+    """
+
+    task: str
+    metric: str
+    set: str
+    system: str
+    value: float | None
+    unit: str
+    n: int = 0
+    ci95: tuple[float, float] | None = None
+    judge: str | None = None
+    config_hash: str | None = None
+    commit: str | None = None
+    seed: int | None = None
+    command: str | None = None
+    why: str | None = None
+    note: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """What makes the row unique."""
+        return self.task, self.metric, self.set, self.system, self.judge or ""
+
+    def faults(self) -> list[str]:
+        """What is wrong with the row, in words; empty when it may be kept."""
+        name = " ".join(part for part in self.key if part)
+        found = [f"{name}: {field} is empty" for field in ("task", "metric", "set", "system", "unit")
+                 if not getattr(self, field)]  # fmt: skip
+        if self.value is None:
+            if not self.why:
+                found.append(f"{name}: the value is null without a why")
+            return found
+        if isinstance(self.value, bool) or not math.isfinite(self.value):
+            found.append(f"{name}: the value is {self.value}, expected a finite number or null with a why")
+        if self.why:
+            found.append(f"{name}: it has a value and a why")
+        if self.n < 1:
+            found.append(f"{name}: n is {self.n}")
+        if self.ci95 is not None and not self.ci95[0] <= self.ci95[1]:
+            found.append(f"{name}: ci95 {self.ci95} is not an interval")
+        return found
+
+    def to_json(self) -> dict[str, object]:
+        """The row as it stands in the file; numbers rounded to six significant digits."""
+        document: dict[str, object] = {field: getattr(self, field) for field in FIELDS}
+        if self.value is not None:
+            document["value"] = significant(self.value)
+        if self.ci95 is not None:
+            document["ci95"] = [significant(edge) for edge in self.ci95]
+        return document | {field: getattr(self, field) for field in OPTIONAL if getattr(self, field)}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What made a system, and what command measured it."""
+
+    config_hash: str | None = None
+    seed: int | None = None
+    commit: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The place of a row in the table: everything but its number."""
+
+    task: str
+    metric: str
+    set: str
+    system: str
+    unit: str
+    judge: str | None = None
+
+    def row(self, outcome: Estimate | str, identity: Identity, note: str | None = None) -> Row:
+        """Fill the place with an estimate, or with the reason why there is none."""
+        common = vars(self) | vars(identity)
+        if isinstance(outcome, str):
+            return Row(**common, value=None, why=outcome, note=note)
+        return Row(**common, value=outcome.value, n=outcome.n, ci95=outcome.ci95, note=note)
+
+
+def significant(value: float) -> float:
+    """Round to six significant digits, so that the last bits of a sum do not show."""
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def check(rows: Sequence[Row], where: str) -> None:
+    """Refuse rows that break the rules of the module.
+
+    Raises:
+        DataError: lists every fault.
+    """
+    faults = [fault for row in rows for fault in row.faults()]
+    seen: set[Key] = set()
+    for row in rows:
+        if row.key in seen:
+            faults.append(f"{' '.join(part for part in row.key if part)}: there are two such rows")
+        seen.add(row.key)
+    if faults:
+        raise DataError(
+            f"{where} has {len(faults)} faulty rows",
+            faults,
+            expected="unique rows, each with a value or a why",
+            fix="score again",
+        )
+
+
+def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
+    """Rows of both, the new one where both have the same key; the order of first appearance."""
+    table = {row.key: row for row in old}
+    table.update((row.key, row) for row in new)
+    return list(table.values())
+
+
+def write_results(path: str | Path, rows: Sequence[Row]) -> None:
+    """Write checked rows.
+
+    Raises:
+        DataError: a row is faulty; nothing is written.
+    """
+    check(rows, str(path))
+    write_json(path, [row.to_json() for row in rows])
+
+
+def read_results(path: str | Path) -> list[Row]:
+    """Read and check rows.
+
+    Raises:
+        DataError: the file is missing, is not a list of rows, or breaks a rule.
+    """
+    path = Path(path)
+    try:
+        documents = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", fix="run the stage score (12)") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} is not JSON: {error}", fix="score again") from error
+    if not isinstance(documents, list):
+        raise DataError(f"{path} holds a {type(documents).__name__}", expected="a list of rows")
+    rows, faults = [], []
+    for number, document in enumerate(documents, 1):
+        try:
+            rows.append(_row(document))
+        except (TypeError, KeyError, ValueError) as error:
+            faults.append(f"{path}: row {number}: {error}")
+    if faults:
+        raise DataError(f"{path} has {len(faults)} rows that are none", faults, fix="score again")
+    check(rows, str(path))
+    return rows
+
+
+def _row(document: dict) -> Row:
+    missing = [field for field in FIELDS if field not in document]
+    if missing:
+        raise KeyError(f"{', '.join(missing)} missing")
+    values = dict(document)
+    if values["ci95"] is not None:
+        low, high = values["ci95"]
+        values["ci95"] = (float(low), float(high))
+    return Row(**values)

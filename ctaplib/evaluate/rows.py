@@ -1,0 +1,35 @@
+"""From places and outcomes to rows: adds the identity of the run, the commit and the command."""
+
+from pathlib import Path
+
+from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.evaluate.provenance import identity
+from ctaplib.evaluate.results import Cell, Identity, Row
+
+
+class RowMaker:
+    """Makes rows of one scoring.
+
+    Args:
+        commit: Commit of the library.
+        command: The command that a reader types to repeat the number.
+    """
+
+    def __init__(self, commit: str | None, command: str | None) -> None:
+        self._commit, self._command = commit, command
+        self._known: dict[Path | None, Identity] = {}
+
+    def __call__(
+        self, place: Cell, outcome: Estimate | str, run: Path | None, note: str | None = None
+    ) -> Row:
+        """One row.
+
+        Args:
+            place: Task, metric, set, system.
+            outcome: The estimate, or why there is none.
+            run: Folder of the run that made the system; None for natural audio.
+            note: For readers.
+        """
+        if run not in self._known:
+            self._known[run] = identity(run, self._commit, self._command)
+        return place.row(outcome, self._known[run], note)

@@ -1,0 +1,199 @@
+"""The speaker judge: Resemblyzer's encoder, with its own weights, run in batches.
+
+Same numbers as `resemblyzer.VoiceEncoder.embed_utterance(preprocess_wav(path))`, without importing librosa:
+the mel spectrogram is written out here, and the 1.6 s pieces of many utterances go through the LSTM together.
+
+Source: L. Wan et al., "Generalized end-to-end loss for speaker verification" (arXiv 1710.10467); weights of
+the package Resemblyzer.
+"""
+
+import hashlib
+import importlib.util
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ctaplib.errors import DependencyError
+from ctaplib.evaluate.speech_metrics import read_audio
+from ctaplib.files import atomic_write
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
+    import webrtcvad
+
+_RATE_HZ, _FFT, _HOP, _BANDS = 16000, 400, 160, 40
+_PIECE_FRAMES, _STEP_FRAMES, _LEAST_COVERAGE = 160, 77, 0.75
+_VAD_SAMPLES, _VAD_SMOOTH, _VAD_GROW = 480, 8, 7
+_LOUDNESS_DB = -30.0
+_INT16_MAX = 32767
+_BATCH = 128
+
+
+class Encoder(nn.Module):
+    """Three LSTM layers over mel frames; the last state, projected, rectified and normalised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(_BANDS, 256, 3, batch_first=True)
+        self.linear = nn.Linear(256, 256)
+
+    def forward(self, mels: torch.Tensor) -> torch.Tensor:
+        """Embed pieces.
+
+        Args:
+            mels: (pieces, 160, 40), power, not logarithmic.
+
+        Returns:
+            (pieces, 256) of unit length.
+        """
+        _, (hidden, _) = self.lstm(mels)
+        raw = torch.relu(self.linear(hidden[-1]))
+        return raw / raw.norm(dim=1, keepdim=True)
+
+
+@lru_cache(maxsize=1)
+def load_encoder() -> Encoder:
+    """The encoder with the weights of the installed package.
+
+    Raises:
+        DependencyError: Resemblyzer is not installed.
+    """
+    spec = importlib.util.find_spec("resemblyzer")
+    if spec is None or not spec.submodule_search_locations:
+        raise DependencyError("the package resemblyzer is not installed", fix="run tools/install.sh")
+    weights = Path(spec.submodule_search_locations[0]) / "pretrained.pt"
+    state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
+    encoder = Encoder()
+    encoder.load_state_dict(
+        {name: value for name, value in state.items() if name.split(".")[0] in ("lstm", "linear")}
+    )
+    return encoder.eval()
+
+
+def preprocess(audio: np.ndarray) -> np.ndarray:
+    """Raise quiet audio to -30 dBFS and cut long pauses (WebRTC voice detector, mode 3).
+
+    Args:
+        audio: (samples,) at 16 kHz.
+
+    Returns:
+        (fewer samples,); empty when no voice is found.
+    """
+    rms = float(np.sqrt(np.mean(audio**2))) if len(audio) else 0.0
+    if rms == 0.0:
+        return np.zeros(0)
+    gain_db = _LOUDNESS_DB - 20 * np.log10(rms)
+    if gain_db > 0:
+        audio = audio * 10 ** (gain_db / 20)
+    audio = audio[: len(audio) // _VAD_SAMPLES * _VAD_SAMPLES]
+    return audio[np.repeat(_voiced(audio), _VAD_SAMPLES)] if len(audio) else audio
+
+
+def _voiced(audio: np.ndarray) -> np.ndarray:
+    """Which 30 ms windows to keep: the detector's, smoothed over 8 windows, grown by 3 on either side."""
+    pcm = np.round(audio * _INT16_MAX).astype(np.int16).tobytes()
+    size = 2 * _VAD_SAMPLES
+    vad = webrtcvad.Vad(mode=3)
+    flags = [
+        vad.is_speech(pcm[start : start + size], sample_rate=_RATE_HZ) for start in range(0, len(pcm), size)
+    ]
+    padded = np.concatenate([np.zeros((_VAD_SMOOTH - 1) // 2), flags, np.zeros(_VAD_SMOOTH // 2)])
+    smooth = np.round(np.convolve(padded, np.ones(_VAD_SMOOTH), "valid") / _VAD_SMOOTH) > 0
+    return np.convolve(smooth, np.ones(_VAD_GROW), "same")[: len(smooth)] > 0.5
+
+
+def mel_power(audio: np.ndarray) -> np.ndarray:
+    """Mel power spectrogram, (frames, 40): 25 ms Hann, 10 ms hop, zero-padded ends, Slaney's bands."""
+    padded = np.pad(audio, _FFT // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FFT) / _FFT)
+    spectrum = np.fft.rfft(frames * window)
+    return ((spectrum.real**2 + spectrum.imag**2) @ _bands().T).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _bands() -> np.ndarray:
+    """Triangles of equal area on Slaney's scale (linear under 1 kHz, logarithmic above), (40, 201)."""
+    step = 200.0 / 3
+    log_step = np.log(6.4) / 27
+    top = 15.0 + np.log(_RATE_HZ / 2 / 1000.0) / log_step
+    marks = np.linspace(0.0, top, _BANDS + 2)
+    edges = np.where(marks < 15.0, marks * step, 1000.0 * np.exp(log_step * (marks - 15.0)))
+    bins = np.fft.rfftfreq(_FFT, 1 / _RATE_HZ)
+    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    return np.maximum(0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+
+
+def pieces(audio: np.ndarray) -> np.ndarray:
+    """Overlapping 1.6 s pieces of the mel spectrogram, (pieces, 160, 40)."""
+    frames = int(np.ceil((len(audio) + 1) / _HOP))
+    starts = list(range(0, max(1, frames - _PIECE_FRAMES + _STEP_FRAMES + 1), _STEP_FRAMES))
+    covered = (len(audio) - starts[-1] * _HOP) / (_PIECE_FRAMES * _HOP)
+    if covered < _LEAST_COVERAGE and len(starts) > 1:
+        starts.pop()
+    end = (starts[-1] + _PIECE_FRAMES) * _HOP
+    mel = mel_power(np.pad(audio, (0, max(0, end - len(audio)))))
+    return np.stack([mel[start : start + _PIECE_FRAMES] for start in starts])
+
+
+def embed_files(paths: Sequence[Path]) -> list[np.ndarray | None]:
+    """Embed files, each (256,) of unit length; None where no voice is found.
+
+    Raises:
+        AudioError: a file cannot be read.
+    """
+    torch.set_num_threads(1)
+    waves = [preprocess(read_audio(path, _RATE_HZ)[0]) for path in paths]
+    mels = [pieces(wave) for wave in waves if len(wave)]
+    if not mels:
+        return [None] * len(waves)
+    with torch.inference_mode():
+        flat = torch.from_numpy(np.concatenate(mels))
+        parts = torch.cat([load_encoder()(part) for part in flat.split(_BATCH)]).numpy()
+    ends = np.cumsum([len(m) for m in mels])
+    means = iter([unit(part.mean(0)) for part in np.split(parts, ends[:-1])])
+    return [next(means) if len(wave) else None for wave in waves]
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    """The vector at length one."""
+    return vector / np.linalg.norm(vector)
+
+
+def mean_embedding(embeddings: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """The normalised mean of a speaker's embeddings; None when one of them is missing."""
+    present = [e for e in embeddings if e is not None]
+    return unit(np.mean(present, axis=0)) if present and len(present) == len(embeddings) else None
+
+
+def cosine(first: np.ndarray | None, second: np.ndarray | None) -> float | None:
+    """Cosine of two unit vectors; None when one is missing."""
+    return None if first is None or second is None else float(first @ second)
+
+
+def content_key(path: Path) -> str:
+    """Digest of a file's bytes."""
+    return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def read_cache(path: Path) -> dict[str, np.ndarray | None]:
+    """Embeddings by content; an absent file is an empty cache. A row of zeros stands for "no voice"."""
+    if not path.exists():
+        return {}
+    with np.load(path) as archive:
+        keys, rows = archive["keys"], archive["rows"]
+    return {str(key): (row if row.any() else None) for key, row in zip(keys, rows)}
+
+
+def write_cache(path: Path, embeddings: Mapping[str, np.ndarray | None]) -> None:
+    """Write all embeddings at once (never a part: a later run must see all of a run or nothing)."""
+    keys = sorted(embeddings)
+    rows = [np.zeros(256, np.float32) if embeddings[k] is None else embeddings[k] for k in keys]
+    with atomic_write(path, "wb") as out:
+        np.savez(out, keys=np.array(keys), rows=np.stack(rows) if rows else np.zeros((0, 256), np.float32))
