@@ -1,0 +1,134 @@
+"""Check, repair, cut and join data directories; fetch corpora."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verbs."""
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("validate", help="report all faults of data directories at once; exit 1 if there are any")
+    verb.add_argument("dirs", nargs="+", type=Path)
+    verb.add_argument("--nj", type=int, default=os.cpu_count() or 1)
+    verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have")
+    verb.add_argument("--tokens", type=Path, help="token list that the phones should fit")
+    verb.add_argument("--no_wav", action="store_true", help="do not open audio")
+    verb.add_argument("--no_text", action="store_true", help="accepted for Kaldi's sake; text is checked where there is one")
+    verb.add_argument("--fix", action="store_true", help="repair, drop what cannot be used, keep a backup")
+    verb = verbs.add_parser("subset", help="keep some utterances or speakers")
+    verb.add_argument("source", type=Path)
+    verb.add_argument("target", type=Path)
+    how = verb.add_mutually_exclusive_group(required=True)
+    how.add_argument("--utt_list", type=Path, help="file with one utterance id a line")
+    how.add_argument("--spk_list", type=Path, help="file with one speaker id a line")
+    how.add_argument("--first", type=int, help="this many utterances from the start")
+    how.add_argument("--last", type=int, help="this many from the end")
+    how.add_argument("--per_spk", type=int, help="at most this many of each speaker")
+    verb = verbs.add_parser("combine", help="join data directories")
+    verb.add_argument("target", type=Path)
+    verb.add_argument("sources", nargs="+", type=Path)
+    verb = verbs.add_parser("copy", help="copy, with prefixes for utterances and speakers")
+    verb.add_argument("source", type=Path)
+    verb.add_argument("target", type=Path)
+    verb.add_argument("--utt_prefix", default="")
+    verb.add_argument("--spk_prefix", default="")
+    verb = verbs.add_parser("split", help="split into N parts: <dir>/split<N>/<k>")
+    verb.add_argument("source", type=Path)
+    verb.add_argument("parts", type=int)
+    verb = verbs.add_parser("spk2utt", help="print spk2utt made from a utt2spk")
+    verb.add_argument("utt2spk", type=Path)
+    verb = verbs.add_parser("download", help="fetch a corpus and unpack it")
+    verb.add_argument("corpus")
+    verb.add_argument("target", type=Path)
+    verb.add_argument("--mirror", action="append", default=[], help="where to look first (may be repeated)")
+    verb.add_argument("--yes", action="store_true", help="do not ask before fetching")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Do what the verb says."""
+    return {
+        "validate": _validate, "subset": _subset, "combine": _combine, "copy": _copy, "split": _split, "spk2utt": _spk2utt,
+        "download": _download,
+    }[args.verb](args)  # fmt: skip
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from ctaplib.data.tokens import read_token_list
+    from ctaplib.data.validate import fix_datadir, validate_datadir
+
+    tokens = read_token_list(args.tokens).tokens if args.tokens else None
+    options = {"nj": args.nj, "rate_hz": args.rate_hz, "tokens": tokens, "audio": not args.no_wav}
+    bad = 0
+    for path in args.dirs:
+        report = validate_datadir(path, **options)
+        if args.fix and report.fatal:
+            dropped = fix_datadir(path, report)
+            print(f"{path}: repaired; {len(dropped)} utterances dropped (dropped.tsv), backup in {path}/.backup*")
+            report = validate_datadir(path, **options)
+        for fault in report.faults:
+            print(f"{'fault' if fault.fatal else 'warning'}: {fault}", file=sys.stderr)
+        print(report.summary())
+        bad += len(report.fatal)
+    if bad:
+        print(f"error: {bad} faults; each line above says where and what to do; --fix repairs and drops, with a backup",
+              file=sys.stderr)  # fmt: skip
+    return 1 if bad else 0
+
+
+def _subset(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import read_datadir, subset, subset_by_speakers, write_datadir
+
+    data = read_datadir(args.source)
+    utts = data.utt_ids
+    if args.spk_list:
+        chosen = subset_by_speakers(data, args.spk_list.read_text(encoding="utf-8").split())
+    else:
+        if args.utt_list:
+            lines = args.utt_list.read_text(encoding="utf-8").splitlines()
+            utts = [line.split()[0] for line in lines if line.strip()]
+        elif args.first is not None:
+            utts = utts[: args.first]
+        elif args.last is not None:
+            utts = utts[len(utts) - min(args.last, len(utts)) :]
+        else:
+            utts = [utt for own in data.spk2utt().values() for utt in own[: args.per_spk]]
+        chosen = subset(data, utts)
+    write_datadir(chosen, args.target)
+    print(f"{args.target}: {len(chosen.utt_ids)} of {len(data.utt_ids)} utterances")
+
+
+def _combine(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import combine, read_datadir, write_datadir
+
+    joined = combine([read_datadir(path) for path in args.sources])
+    write_datadir(joined, args.target)
+    print(f"{args.target}: {len(joined.utt_ids)} utterances")
+
+
+def _copy(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import copy, read_datadir, write_datadir
+
+    write_datadir(copy(read_datadir(args.source), utt_prefix=args.utt_prefix, spk_prefix=args.spk_prefix), args.target)
+
+
+def _split(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import read_datadir, split, write_datadir
+
+    for number, part in enumerate(split(read_datadir(args.source), args.parts), 1):
+        write_datadir(part, args.source / f"split{args.parts}" / str(number))
+
+
+def _spk2utt(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import DataDir
+    from ctaplib.files import read_table
+
+    for spk, utts in DataDir({}, {"utt2spk": read_table(args.utt2spk)}).spk2utt().items():
+        print(spk, *utts)
+
+
+def _download(args: argparse.Namespace) -> None:
+    from ctaplib.data.download import fetch_corpus
+
+    fetch_corpus(args.corpus, args.target, mirrors=args.mirror, ask=not args.yes)
