@@ -24,6 +24,8 @@ FACTOR = 4
 """10 ms frames of one code frame."""
 IGNORE = -100
 """Label of a frame that is padding."""
+SILENCE_LABEL = 1
+"""Label of silence."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ Source: VQ-CTAP (arXiv 2408.05758), model figure: the phoneme decoder classifies
 beside it is ours: one class per 40 ms cannot tell a repeated phone, nor one shorter than a frame.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
@@ -20,8 +22,23 @@ class PhonemeDecoderConfig(Config):
     """Blocks at 50 Hz before the CTC output."""
 
 
+@dataclass(frozen=True)
+class Readout:
+    """What is read off the content.
+
+    Attributes:
+        classes: (B, T, n_labels) logits at 25 Hz; blank is never true.
+        ctc: (B, 2 T, n_labels) logits at 50 Hz; blank is 0.
+        hidden: (B, T, width) what both rest on.
+    """
+
+    classes: torch.Tensor
+    ctc: torch.Tensor
+    hidden: torch.Tensor
+
+
 class PhonemeDecoder(nn.Module):
-    """(B, T, inputs) at 25 Hz -> classes (B, T, n_labels) and CTC (B, 2 T, n_labels)."""
+    """(B, T, inputs) at 25 Hz -> Readout."""
 
     def __init__(self, config: PhonemeDecoderConfig, inputs: int, n_labels: int) -> None:
         super().__init__()
@@ -33,10 +50,30 @@ class PhonemeDecoder(nn.Module):
         self.ctc_stack = Stack(config.ctc_stack)
         self.ctc = nn.Linear(fast, n_labels)
 
-    def forward(self, content: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits of the classes (blank never true) and of CTC (blank 0), float32."""
+    def forward(self, content: torch.Tensor, mask: torch.Tensor) -> Readout:
+        """Read both branches; logits are float32."""
         x = self.stack(self.inward(content), mask)
         batch, time, _ = x.shape
         y = self.faster(x).view(batch, 2 * time, -1)
         y = self.ctc_stack(y, mask.repeat_interleave(2, 1))
-        return self.classes(x).float(), self.ctc(y).float()
+        return Readout(self.classes(x).float(), self.ctc(y).float(), x)
+
+
+class WordHead(nn.Module):
+    """Word pieces by CTC at 25 Hz, blank 0.
+
+    Args:
+        stack: Blocks before the output.
+        inputs: Features that come in.
+        n_pieces: Number of word pieces.
+    """
+
+    def __init__(self, stack: StackConfig, inputs: int, n_pieces: int) -> None:
+        super().__init__()
+        self.inward = nn.Linear(inputs, stack.width)
+        self.stack = Stack(stack)
+        self.out = nn.Linear(stack.width, n_pieces + 1)
+
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, T, inputs), (B, T) -> (B, T, n_pieces + 1) logits, float32."""
+        return self.out(self.stack(self.inward(hidden), mask)).float()

@@ -49,6 +49,6 @@ class PhonemeEncoder(nn.Module):
         """
         mask = length_mask(lengths, frames)
         x = self.embedding(regulate(phones, durations, frames))
-        x = F.gelu(self.first(x, mask))
+        x = F.relu(self.first(x, mask))
         x = self.second(x, mask[:, ::2])
         return self.stack(x, mask[:, ::4])

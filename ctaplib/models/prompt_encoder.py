@@ -57,7 +57,7 @@ class PromptEncoder(nn.Module):
         mask = length_mask(lengths, mel.shape[1])
         x = mel
         for conv, norm in zip(self.convs, self.norms):
-            x = norm(F.gelu(conv(x, mask)))
+            x = norm(F.relu(conv(x, mask)))
             mask = mask[:, :: conv.stride]
         scores = self.score(x).float().squeeze(-1).masked_fill(~mask, float("-inf"))
         share = scores.softmax(1).unsqueeze(-1)

@@ -60,7 +60,7 @@ class SpeechEncoder(nn.Module):
         """
         mask = length_mask(lengths, mel.shape[1])
         x = instance_normalize(mel, mask) if self.config.instance_norm else mel
-        x = F.gelu(self.first(x, mask))
+        x = F.relu(self.first(x, mask))
         x = self.second(x, mask[:, ::2])
         out = mask[:, ::FACTOR]
         return self.stack(x, out), out

@@ -22,7 +22,7 @@ class StackConfig(Config):
     heads: int = 4
     """Attention heads; 0 leaves attention out."""
     dropout: float = 0.1
-    """Share of features dropped in training."""
+    """Share of features, and of attention weights, dropped in training before each part is added."""
 
 
 class Block(nn.Module):
@@ -38,7 +38,7 @@ class Block(nn.Module):
         super().__init__()
         width = config.width
         self.attention = SelfAttention(width, config.heads, config.dropout) if config.heads else None
-        self.feed = ConvFeedForward(width, config.hidden, config.kernel, config.dropout)
+        self.feed = ConvFeedForward(width, config.hidden, config.kernel)
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
         self.dropout = nn.Dropout(config.dropout)
         self.modulate = nn.Linear(condition, 4 * width) if condition else None

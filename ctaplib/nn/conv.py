@@ -34,15 +34,14 @@ class ConvFeedForward(nn.Module):
     Source: Ren et al. 2019, FastSpeech (arXiv 1905.09263), section 3.1: the feed-forward part of its block.
     """
 
-    def __init__(self, width: int, hidden: int, kernel: int, dropout: float) -> None:
+    def __init__(self, width: int, hidden: int, kernel: int) -> None:
         super().__init__()
         self.wide = MaskedConv(width, hidden, kernel)
         self.narrow = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, D), (B, T) -> (B, T, D)."""
-        return self.narrow(self.dropout(F.gelu(self.wide(x, mask))))
+        return self.narrow(F.relu(self.wide(x, mask)))
 
 
 def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:

@@ -52,12 +52,12 @@ class Quantized:
 class CodebookConfig(Config):
     """What quantisers with a learned code book share."""
 
-    codebook_size: int = Field(512, ge=2)
+    codebook_size: int = Field(default=512, ge=2)
     """Number of codes."""
-    code_dim: int | None = Field(16, ge=1)
+    code_dim: int | None = Field(default=16, ge=1)
     """Width in which codes are compared; a linear layer leads in and another out. None: the width of the
     input, and no such layers. A low width keeps more codes alive (our choice)."""
-    commitment: float = Field(0.25, ge=0.0)
+    commitment: float = Field(default=0.25, ge=0.0)
     """Weight of the term that draws the encoder to its code, beta of van den Oord et al. 2017, Eq. 3."""
 
 
@@ -272,7 +272,7 @@ class _StraightThrough(torch.autograd.Function):
         return vectors.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
 
 

@@ -19,21 +19,21 @@ from ctaplib.nn.quantize import CodebookConfig, Quantizer
 class EmaConfig(CodebookConfig):
     """Settings of the moving-average quantiser."""
 
-    decay: float = Field(0.99, ge=0.0, lt=1.0)
+    decay: float = Field(default=0.99, ge=0.0, lt=1.0)
     """Share of the old average that one step keeps, gamma of appendix A.1."""
-    kmeans_iterations: int = Field(10, ge=0)
+    kmeans_iterations: int = Field(default=10, ge=0)
     """Rounds of k-means on the vectors of the first step, which place the code book; 0 takes drawn
     vectors."""
-    restart_threshold: float = Field(0.1, ge=0.0)
+    restart_threshold: float = Field(default=0.1, ge=0.0)
     """A code whose averaged use is below this share of uniform use is dead; 0 never restarts."""
-    restart_use: float = Field(0.5, gt=0.0)
+    restart_use: float = Field(default=0.5, gt=0.0)
     """Averaged use that a restarted code starts with, as a share of uniform use: how long it may prove
     itself."""
-    restart_every_steps: int = Field(10, ge=1)
+    restart_every_steps: int = Field(default=10, ge=1)
     """Steps between two looks for dead codes."""
-    restart_until_step: int | None = Field(None, ge=0)
+    restart_until_step: int | None = Field(default=None, ge=0)
     """Last step at which codes restart; None for no end."""
-    pool_frames: int = Field(16384, ge=1)
+    pool_frames: int = Field(default=16384, ge=1)
     """Most vectors of a step that each rank keeps as candidates for restart and initialisation."""
 
 

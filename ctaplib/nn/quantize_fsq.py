@@ -20,7 +20,7 @@ from ctaplib.nn.quantize import Quantizer
 class FsqConfig(Config):
     """Settings of the finite scalar quantiser."""
 
-    levels: tuple[Annotated[int, Field(ge=2)], ...] = Field((8, 8, 8), min_length=1)
+    levels: tuple[Annotated[int, Field(ge=2)], ...] = Field(default=(8, 8, 8), min_length=1)
     """Levels of every dimension, each at least 2; the book has their product of codes."""
 
 

@@ -18,7 +18,7 @@ from ctaplib.nn.quantize_ema import EmaConfig, EmaQuantizer
 class ResidualConfig(EmaConfig):
     """Settings of the residual quantiser; `codebook_size` is that of each book."""
 
-    books: int = Field(2, ge=1)
+    books: int = Field(default=2, ge=1)
     """Number of books."""
 
     @model_validator(mode="after")

@@ -1,0 +1,68 @@
+"""Synthesis from the frozen model: how long every phone lasts, and from P to S.
+
+Source: VQ-CTAP (arXiv 2408.05758), application figure: a duration model and the "sequence-aware semantic
+connector" are trained, everything else stays frozen; S is then brought to its nearest code. The layers of both
+are not published: our choice.
+"""
+
+import torch
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.nn.blocks import Stack, StackConfig
+
+
+class DurationConfig(Config):
+    """Sizes of the duration model."""
+
+    stack: StackConfig = StackConfig(width=160, layers=3, hidden=480)
+    """Blocks over phones."""
+
+
+class DurationModel(nn.Module):
+    """Phones and a global vector -> log(1 + frames) of every phone.
+
+    Args:
+        config: Sizes.
+        n_tokens: Size of the token list.
+        condition: Features of the global vector.
+    """
+
+    def __init__(self, config: DurationConfig, n_tokens: int, condition: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(n_tokens, config.stack.width)
+        self.stack = Stack(config.stack, condition)
+        self.out = nn.Linear(config.stack.width, 1)
+
+    def forward(self, phones: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        """(B, N) ids, (B, N), (B, C) -> (B, N), float32."""
+        return self.out(self.stack(self.embedding(phones), mask, prompt)).float().squeeze(-1)
+
+
+class ConnectorConfig(Config):
+    """Sizes of the connector."""
+
+    stack: StackConfig = StackConfig(layers=3)
+    """Blocks at 25 Hz; their width is that of P and S."""
+
+
+class Connector(nn.Module):
+    """P (B, T, width) -> S (B, T, width), every frame seeing the whole sequence."""
+
+    def __init__(self, config: ConnectorConfig) -> None:
+        super().__init__()
+        self.stack = Stack(config.stack)
+        self.out = nn.Linear(config.stack.width, config.stack.width)
+
+    def forward(self, phonemes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Predict S."""
+        return self.out(self.stack(phonemes, mask)).float()
+
+
+class Synthesis(nn.Module):
+    """What synthesis trains: the duration model, the connector, and how sharply codes are told apart."""
+
+    def __init__(self, duration: DurationModel, connector: Connector) -> None:
+        super().__init__()
+        self.duration, self.connector = duration, connector
+        self.log_sharpness = nn.Parameter(torch.zeros(()))

@@ -1,0 +1,264 @@
+"""Neural vocoder: a source-filter generator with an inverse-STFT head.
+
+A small network reads F0 from the mel spectrogram. Pulses at that F0 and noise are the sources. A
+convolutional network, running at the frame rate, gives every bin of a short-time spectrum a gain for each
+source and a phase for the voiced one; the filtered spectra are transformed back and overlap-added. The gains
+start from the envelope that the mel spectrogram itself shows, so an untrained vocoder already speaks,
+roughly, and training has only the fine structure to learn.
+
+Source: the inverse-STFT head follows iSTFTNet (Kaneko et al., 2022) and Vocos (Siuzdak, 2023); the sources
+follow the neural source-filter model (Wang et al., 2019, eqs. 1-3). Deviations, our choice: pulses in closed form
+instead of a sum of sines, gains in the spectral domain, F0 from the mel spectrogram itself.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.data.features import FeatureConfig, mel_filterbank
+from ctaplib.models.vocoder_source import (
+    continuous_log_f0,
+    frame_spectra,
+    noise_spectra,
+    overlap_add,
+    pulse_train,
+)
+from ctaplib.tensors import length_mask, pad_stack
+
+MAX_LOG_GAIN = 8.0
+
+
+class VocoderConfig(Config):
+    """Sizes of the vocoder."""
+
+    channels: int = 256
+    """Width of the filter network."""
+    blocks: int = 2
+    """Residual blocks (two convolutions each) of the filter network."""
+    f0_channels: int = 128
+    """Width of the F0 network."""
+    f0_blocks: int = 3
+    """Residual blocks of the F0 network."""
+    f0_min_hz: float = 50.0
+    """Lowest F0 that can be read, Hz."""
+    f0_max_hz: float = 700.0
+    """Highest F0 that can be read, Hz."""
+    f0_bins: int = 192
+    """Classes of F0, equally spaced in log F0."""
+    noise_db: float = -14.0
+    """Level of the noise source beside the voiced one before training, dB."""
+    noise_frames: int = 400
+    """Period of the fixed noise, frames."""
+
+
+class VocoderOutput(NamedTuple):
+    """What the vocoder makes of a batch."""
+
+    wave: torch.Tensor
+    """(B, T * hop) float32, zero beyond each utterance."""
+    f0_hz: torch.Tensor
+    """(B, T) F0 as read from the mel spectrogram, 0 where unvoiced."""
+    f0_logits: torch.Tensor
+    """(B, T, f0_bins)."""
+    voiced_logit: torch.Tensor
+    """(B, T)."""
+
+
+class ConvBlock(nn.Module):
+    """Residual block: layer norm, dilated convolution, GELU, convolution; padding stays zero."""
+
+    def __init__(self, channels: int, dilation: int, scale: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.first = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv1d(channels, channels, 3, padding=1)
+        with torch.no_grad():
+            self.second.weight.mul_(scale)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, C, T), mask (B, 1, T) float -> (B, C, T)."""
+        y = self.norm(x.transpose(1, 2)).transpose(1, 2) * mask
+        y = F.gelu(self.first(y)) * mask
+        return x + self.second(y) * mask
+
+
+class ConvStack(nn.Module):
+    """Convolutions over frames: (B, D, T) to (B, E, T)."""
+
+    def __init__(self, inputs: int, channels: int, outputs: int, blocks: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(inputs, channels, 5, padding=2)
+        self.blocks = nn.ModuleList(
+            ConvBlock(channels, dilations[i % len(dilations)], 1.0 / math.sqrt(blocks)) for i in range(blocks)
+        )
+        self.norm = nn.LayerNorm(channels)
+        self.leave = nn.Conv1d(channels, outputs, 3, padding=1)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, D, T) zero in the padding, mask (B, 1, T) float -> (B, E, T)."""
+        x = self.enter(x) * mask
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.leave(F.gelu(self.norm(x.transpose(1, 2))).transpose(1, 2) * mask)
+
+
+class F0Reader(nn.Module):
+    """Read F0 and voicing from a mel spectrogram by classification over log F0.
+
+    Source: classes and the local expectation around the best one follow CREPE (Kim et al., 2018, eq. 2).
+    """
+
+    def __init__(self, config: VocoderConfig, n_mels: int) -> None:
+        super().__init__()
+        self.low, self.high = math.log(config.f0_min_hz), math.log(config.f0_max_hz)
+        self.bins = config.f0_bins
+        self.net = ConvStack(n_mels, config.f0_channels, config.f0_bins + 1, config.f0_blocks, (1, 2, 4))
+
+    def forward(self, mel: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, n_mels, T) normalised -> logits (B, T, bins), voicing logit (B, T)."""
+        out = self.net(mel, mask).transpose(1, 2).float()
+        return out[..., :-1], out[..., -1]
+
+    def decode(self, logits: torch.Tensor, voiced_logit: torch.Tensor, reach: int = 4) -> torch.Tensor:
+        """F0 in Hz (B, T), 0 where unvoiced: expected log F0 within `reach` classes of the best."""
+        place = torch.arange(self.bins, device=logits.device)
+        near = (place - logits.argmax(-1, keepdim=True)).abs() <= reach
+        weight = logits.masked_fill(~near, -math.inf).softmax(-1)
+        step = (self.high - self.low) / (self.bins - 1)
+        f0 = torch.exp(self.low + step * (weight * place).sum(-1))
+        return torch.where(voiced_logit > 0, f0, 0.0)
+
+    def targets(self, f0_hz: torch.Tensor, spread: float = 1.0) -> torch.Tensor:
+        """Blurred class distribution (B, T, bins) of positive F0 values; `spread` in classes."""
+        step = (self.high - self.low) / (self.bins - 1)
+        centre = (torch.log(f0_hz.clamp_min(1.0)).clamp(self.low, self.high) - self.low) / step
+        place = torch.arange(self.bins, device=f0_hz.device)
+        return torch.softmax(-0.5 * ((place - centre[..., None]) / spread).square(), -1)
+
+
+class Vocoder(nn.Module):
+    """Mel spectrogram to waveform.
+
+    Args:
+        config: Sizes.
+        features: The front end whose log-mel spectrograms come in.
+        mean: (n_mels,) mean of the log-mel values over training data; 0 by default (a checkpoint brings it).
+        std: (n_mels,) their standard deviation; 1 by default.
+    """
+
+    def __init__(
+        self,
+        config: VocoderConfig,
+        features: FeatureConfig,
+        mean: torch.Tensor | None = None,
+        std: torch.Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.config, self.features = config, features
+        self.hop = features.hop_samples
+        self.n_fft = 1 << math.ceil(math.log2(2 * self.hop))
+        self.bins = self.n_fft // 2 + 1
+        n_mels = features.n_mels
+        self.register_buffer("mean", torch.zeros(n_mels) if mean is None else mean.float().clone())
+        self.register_buffer("std", torch.ones(n_mels) if std is None else std.float().clone())
+        weight, bias = envelope_map(features, self.bins)
+        self.register_buffer("envelope_weight", weight, persistent=False)
+        self.register_buffer("envelope_bias", bias, persistent=False)
+        noise = noise_spectra(config.noise_frames, self.hop, self.n_fft, features.window_samples)
+        self.register_buffer("noise", torch.view_as_real(noise), persistent=False)
+        self.f0_reader = F0Reader(config, n_mels)
+        self.filter = ConvStack(n_mels + 2, config.channels, 3 * self.bins, config.blocks, (1, 2, 3))
+        with torch.no_grad():
+            self.filter.leave.weight.mul_(0.1)
+            self.filter.leave.bias.zero_()
+            self.filter.leave.bias[self.bins : 2 * self.bins] = config.noise_db * math.log(10.0) / 20.0
+
+    def forward(
+        self,
+        log_mel: torch.Tensor,
+        lengths: torch.Tensor,
+        f0_hz: torch.Tensor | None = None,
+        noise_start: torch.Tensor | None = None,
+    ) -> VocoderOutput:
+        """Make waveforms.
+
+        Args:
+            log_mel: (B, T, n_mels) natural logarithm, not normalised.
+            lengths: (B,) valid frames.
+            f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default what is read from the mel spectrogram.
+            noise_start: (B,) first frame of the fixed noise, 0 by default.
+        """
+        frames = log_mel.shape[1]
+        valid = length_mask(lengths, frames)
+        mask = valid[:, None].float()
+        normal = ((log_mel.float() - self.mean) / self.std).transpose(1, 2) * mask
+        logits, voiced_logit = self.f0_reader(normal, mask)
+        read_hz = self.f0_reader.decode(logits.detach(), voiced_logit.detach()) * valid
+        source_hz = read_hz if f0_hz is None else f0_hz.float() * valid
+        log_f0 = continuous_log_f0(source_hz, lengths)
+        pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).float() - 0.5], 1) * mask
+        out = self.filter(torch.cat([normal, pitch], 1), mask).transpose(1, 2).float()
+        spectra = self._filter_sources(out, log_mel.float(), log_f0, noise_start) * valid[..., None]
+        half = self.n_fft // 2 - self.hop // 2
+        wave = overlap_add(spectra, self.hop, self.n_fft)[:, half : half + frames * self.hop]
+        wave = wave * length_mask(lengths * self.hop, wave.shape[1])
+        return VocoderOutput(wave, read_hz, logits, voiced_logit)
+
+    def _filter_sources(
+        self, out: torch.Tensor, log_mel: torch.Tensor, log_f0: torch.Tensor, noise_start: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Short-time spectra (B, T, bins) complex from what the filter network says (B, T, 3 * bins)."""
+        envelope = F.linear(log_mel, self.envelope_weight, self.envelope_bias)
+        gain, noise_gain, phase = out.split(self.bins, 2)
+        gain = torch.exp((envelope + gain).clamp_max(MAX_LOG_GAIN))
+        noise_gain = torch.exp((envelope + noise_gain).clamp_max(MAX_LOG_GAIN))
+        with torch.no_grad():
+            pulses, noise = self._sources(log_f0, noise_start)
+        return torch.complex(gain * torch.cos(phase), gain * torch.sin(phase)) * pulses + noise_gain * noise
+
+    def _sources(self, log_f0: torch.Tensor, start: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Spectra of the pulses and of the noise for each frame, (B, T, bins) complex."""
+        frames = log_f0.shape[1]
+        around = -(-self.n_fft // (2 * self.hop))
+        f0 = torch.exp(F.pad(log_f0[:, None], (around, around), mode="replicate")[:, 0])
+        first = around * self.hop - self.n_fft // 2
+        pulses = pulse_train(f0, self.hop, self.features.rate_hz)
+        pulses = pulses[:, first : first + (frames - 1) * self.hop + self.n_fft]
+        begin = torch.zeros(len(f0), dtype=torch.int64, device=f0.device) if start is None else start
+        places = (begin[:, None] + torch.arange(frames, device=f0.device)) % self.config.noise_frames
+        return frame_spectra(pulses, self.hop, self.n_fft), torch.view_as_complex(self.noise)[places]
+
+    @torch.no_grad()
+    def generate(self, log_mels: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels), each as if it were alone."""
+        device = self.mean.device
+        padded, lengths = pad_stack([mel.to(device) for mel in log_mels])
+        wave = self(padded, lengths.to(device)).wave
+        return [row[: int(n) * self.hop].cpu() for row, n in zip(wave, lengths)]
+
+
+def envelope_map(features: FeatureConfig, bins: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Linear map from log-mel values to a log-magnitude envelope.
+
+    The value at a bin lies on the straight line between the two mel bands whose centres enclose it, each
+    band divided by the sum of its filter: the mean magnitude under it.
+
+    Returns:
+        weight (bins, n_mels) and bias (bins,).
+    """
+    bank = torch.from_numpy(mel_filterbank(features).copy()).double()
+    hz = torch.linspace(0, features.rate_hz / 2, len(bank), dtype=torch.float64)
+    area = bank.sum(0).clamp_min(1e-12)
+    centres = (bank * hz[:, None]).sum(0) / area
+    wanted = torch.linspace(0, features.rate_hz / 2, bins, dtype=torch.float64)
+    right = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
+    width = (centres[right] - centres[right - 1]).clamp_min(1e-9)
+    share = ((wanted - centres[right - 1]) / width).clamp(0, 1)
+    weight = torch.zeros(bins, len(centres), dtype=torch.float64)
+    weight.scatter_(1, (right - 1)[:, None], (1 - share)[:, None])
+    weight.scatter_add_(1, right[:, None], share[:, None])
+    return weight.float(), (-(weight @ area.log())).float()

@@ -1,0 +1,116 @@
+"""Excitation and windowed synthesis of the source-filter vocoder.
+
+A voiced source is a train of band-limited pulses that follows an F0 contour; an unvoiced source is a
+fixed periodic stretch of Gaussian noise. Both are scaled so that the mean magnitude of their
+short-time spectrum (the analysis of the front end) is one, so that a spectral envelope is a gain.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+DEFAULT_F0_HZ = 120.0
+NOISE_SEED = 1729
+
+
+def continuous_log_f0(f0_hz: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Natural logarithm of F0 with unvoiced stretches filled by straight lines between voiced frames.
+
+    Args:
+        f0_hz: (B, T), 0 where unvoiced.
+        lengths: (B,) valid frames; what lies beyond them is ignored.
+
+    Returns:
+        (B, T); before the first and after the last voiced frame its value is held. An utterance without
+        any voiced frame gets `DEFAULT_F0_HZ`.
+    """
+    frames = f0_hz.shape[1]
+    position = torch.arange(frames, device=f0_hz.device).expand_as(f0_hz)
+    voiced = (f0_hz > 0) & (position < lengths[:, None])
+    before = torch.where(voiced, position, -1).cummax(1).values
+    after = torch.where(voiced, position, frames).flip(1).cummin(1).values.flip(1)
+    left = torch.where(before >= 0, before, after.clamp_max(frames - 1))
+    right = torch.where(after < frames, after, left)
+    log_f0 = torch.log(torch.where(voiced, f0_hz, DEFAULT_F0_HZ))
+    start, end = log_f0.gather(1, left), log_f0.gather(1, right)
+    share = (position - left) / (right - left).clamp_min(1)
+    return start + (end - start) * share.clamp(0.0, 1.0)
+
+
+def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torch.Tensor:
+    """Band-limited pulses: equal cosines at all harmonics below the Nyquist frequency.
+
+    The sum of cosines is taken in closed form (the Dirichlet kernel), so that its cost does not depend
+    on the number of harmonics.
+
+    Args:
+        f0_hz: (B, K) positive, one value every `hop_samples`.
+        hop_samples: Samples from one value to the next.
+        sample_rate: Hz.
+
+    Returns:
+        (B, (K - 1) * hop_samples) float32 of unit mean spectral magnitude. The phase is zero at the start.
+    """
+    samples = (f0_hz.shape[1] - 1) * hop_samples
+    f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
+    cycles = torch.cumsum(f0 / sample_rate, 1)
+    half = (math.pi * (cycles - cycles.round())).float()
+    harmonics = torch.floor(0.5 * sample_rate / f0).float()
+    below = torch.sin(half)
+    peak = below.abs() < 1e-4
+    ratio = torch.sin((2.0 * harmonics + 1.0) * half) / (2.0 * torch.where(peak, 1.0, below))
+    total = torch.where(peak, harmonics, ratio - 0.5)
+    return total * (2.0 * f0 / sample_rate).float()
+
+
+def noise_spectra(frames: int, hop_samples: int, n_fft: int, analysis_window: int) -> torch.Tensor:
+    """Windowed spectra of one period of fixed Gaussian noise.
+
+    Args:
+        frames: Length of the period in frames; frame t of a signal uses spectrum t modulo `frames`.
+        hop_samples: Samples between frames.
+        n_fft: Length of the transform.
+        analysis_window: Window length of the front end, for which the mean magnitude is made one.
+
+    Returns:
+        (frames, n_fft // 2 + 1) complex64, the same on every machine and in every run.
+    """
+    generator = torch.Generator().manual_seed(NOISE_SEED)
+    noise = torch.randn(frames * hop_samples, generator=generator)
+    noise = noise / (0.5 * math.sqrt(math.pi) * math.sqrt(0.375 * analysis_window))
+    blocks = torch.cat([noise, noise[:n_fft]]).unfold(0, n_fft, hop_samples)[:frames]
+    return torch.fft.rfft(blocks * torch.hann_window(n_fft))
+
+
+def frame_spectra(samples: torch.Tensor, hop_samples: int, n_fft: int) -> torch.Tensor:
+    """Hann-windowed spectra of blocks: (B, (T - 1) * hop + n_fft) -> (B, T, n_fft // 2 + 1) complex."""
+    return torch.fft.rfft(samples.unfold(1, n_fft, hop_samples) * torch.hann_window(n_fft, device=samples.device))
+
+
+def overlap_add(spectra: torch.Tensor, hop_samples: int, n_fft: int) -> torch.Tensor:
+    """Inverse of `frame_spectra` for an endless signal.
+
+    The sum of squared windows is that of frames without end, so a frame never depends on how many others
+    stand beside it.
+
+    Args:
+        spectra: (B, T, n_fft // 2 + 1) complex.
+        hop_samples: Samples between frames.
+        n_fft: Length of the transform, at least `hop_samples`.
+
+    Returns:
+        (B, (T - 1) * hop_samples + n_fft).
+    """
+    window = torch.hann_window(n_fft, device=spectra.device)
+    parts = -(-n_fft // hop_samples)
+    extra = parts * hop_samples - n_fft
+    power = F.pad(window.square(), (0, extra)).view(parts, hop_samples).sum(0)
+    scale = F.pad(window, (0, extra)) / power.repeat(parts)
+    frames = spectra.shape[1]
+    blocks = F.pad(torch.fft.irfft(spectra, n=n_fft), (0, extra)) * scale
+    blocks = blocks.view(-1, frames, parts, hop_samples)
+    wave = blocks.new_zeros(blocks.shape[0], frames + parts - 1, hop_samples)
+    for part in range(parts):
+        wave = wave + F.pad(blocks[:, :, part], (0, 0, part, parts - 1 - part))
+    return wave.flatten(1)[:, : (frames - 1) * hop_samples + n_fft]

@@ -1,0 +1,107 @@
+"""Training of recognisers: fine-tuned from VQ-CTAP, supervised from nothing, and the judge."""
+
+import torch
+
+from ctaplib.data.dataset import Batch
+from ctaplib.errors import ConfigError
+from ctaplib.losses.quantization import quantization_loss
+from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
+from ctaplib.losses.terms import Term
+from ctaplib.models.recognizer import Recognizer, RecognizerConfig
+from ctaplib.models.vqctap import VQCTAP, warp_mel
+from ctaplib.tasks.base import TaskPaths, load_task
+from ctaplib.tasks.error_rates import collapse, error_rate, recognition_errors
+from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
+
+TERMS = ("classify", "ctc", "words", "vq")
+
+
+class ASRConfig(SpeechTaskConfig):
+    """Everything about a recogniser's training."""
+
+    model: RecognizerConfig = RecognizerConfig()
+    """Sizes; taken from the pre-trained run where there is one."""
+    schedule: dict[str, Ramp] = {"classify": constant(0.5), "ctc": constant(1.0), "words": constant(0.3), "vq": constant(1.0)}
+    """Weight of every term; a term that is not named has the weight 0."""
+    freeze_codebook: bool = False
+    """Whether the code book stays where pre-training left it."""
+
+
+class ASRTask(SpeechTask):
+    """Phones by CTC and by frame, word pieces by CTC. `--init vqctap=RUN` starts from a pre-trained model."""
+
+    name = "asr"
+    Config = ASRConfig
+    config: ASRConfig
+    model: Recognizer
+
+    def __init__(self, config: ASRConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        unknown = set(config.schedule) - set(TERMS)
+        if unknown:
+            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
+        source: VQCTAP | None = None
+        if training and "vqctap" in paths.init:
+            source = load_task(paths.init["vqctap"]).model  # type: ignore[assignment]
+            config = config.model_copy(update={"model": _sizes_of(source, config.model)})
+        super().__init__(config, paths, training=training)
+        torch.manual_seed(config.seed)
+        pieces = self.pieces.get_piece_size() if self.pieces is not None else 0
+        self.model = Recognizer(config.model, len(self.labels), pieces)
+        if training:
+            self.model.set_statistics(*self.statistics())
+        if source is not None:
+            self.model.speech_encoder.load_state_dict(source.speech_encoder.state_dict())
+            self.model.phoneme_decoder.load_state_dict(source.phoneme_decoder.state_dict())
+            if self.model.quantizer is not None:
+                self.model.quantizer.load_state_dict(source.quantizer.state_dict())
+
+    def weights(self, step: int, player: str) -> dict[str, float]:
+        """The schedule at this step."""
+        progress = step / self.config.train.max_steps
+        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
+
+    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+        """All terms."""
+        mel = warp_mel(self.model.normalize(batch.mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
+        found = self.model(mel, batch.mel_lengths)
+        zero = Term(mel.new_zeros(()), 0.0)
+        words = zero
+        if found.words is not None:
+            words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term
+        return {
+            "classify": frame_classification_loss(found.read.classes, batch.frame_labels, found.mask),
+            "ctc": ctc_loss(found.read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term,
+            "words": words,
+            "vq": zero if found.quantized is None else quantization_loss(found.quantized),
+        }
+
+    def after_step(self, step: int) -> None:
+        """Move the code book, if there is one and it may move."""
+        if self.model.quantizer is not None and not self.config.freeze_codebook:
+            self.model.quantizer.after_step(step)
+
+    def evaluate(self, batch: Batch) -> dict[str, Term]:
+        """PER by both heads, and errors of word pieces."""
+        found = self.model(self.model.normalize(batch.mel), batch.mel_lengths)
+        errors = recognition_errors(found.read, batch)
+        if found.words is not None:
+            hyp = collapse(found.words, batch.mel_lengths // 4, {0})
+            errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.word_lengths)
+        return errors
+
+
+def _sizes_of(source: VQCTAP, wanted: RecognizerConfig) -> RecognizerConfig:
+    """The pre-trained model's sizes; whether codes are used is the recogniser's own choice."""
+    sizes = source.config
+    return wanted.model_copy(
+        update={
+            "n_mels": sizes.n_mels,
+            "speech": sizes.speech,
+            "phoneme_decoder": sizes.phoneme_decoder,
+            "quantizer": sizes.quantizer if wanted.quantizer is not None else None,
+        }
+    )
+
+
+TASK = ASRTask

@@ -1,0 +1,186 @@
+"""What tasks on mel and phones share: their sets, their plans, and how a batch is drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+import torch
+
+from ctaplib.data.batching import plan_batches
+from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
+from ctaplib.data.features import FeatureConfig, read_feature_config
+from ctaplib.data.tokens import TokenList, read_token_list
+from ctaplib.config import Config
+from ctaplib.errors import ConfigError
+from ctaplib.files import read_table
+from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+from ctaplib.tensors import pad_stack
+
+
+class DrawConfig(Config):
+    """What is drawn at random for every utterance of a batch; all are our choice."""
+
+    prompt_s: tuple[float, float] = (1.0, 3.0)
+    """Shortest and longest prompt clip, seconds."""
+    prompt_from: str = "utterance"
+    """Where the prompt is cut from: the utterance itself (the paper), or another one of its speaker."""
+    random_s: float = 1.6
+    """Length of the clip of other speech, seconds; 0 draws none."""
+    warp: float = 0.0
+    """Largest relative stretch of the mel axis of what the speech encoder hears."""
+    gain: float = 0.0
+    """Largest shift of the level of what the speech encoder hears, in deviations."""
+    tempo: float = 0.0
+    """Largest relative change of tempo, of mel and labels alike."""
+    mask_bands: int = 0
+    """Largest number of neighbouring mel bands that are blanked, twice (SpecAugment)."""
+    mask_frames: int = 0
+    """Largest number of neighbouring frames that are blanked, once a second (SpecAugment)."""
+
+
+class SpeechTaskConfig(TaskConfig):
+    """Common to tasks on mel and phones."""
+
+    draw: DrawConfig = DrawConfig()
+    words: int = 0
+    """Size of the SentencePiece model whose pieces are recognised as well; 0 for none."""
+
+
+class SpeechTask(Task):
+    """Sets, token list, features and batches; the model and its losses are left to the tasks themselves."""
+
+    config: SpeechTaskConfig
+    labelled = True
+
+    def __init__(self, config: SpeechTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        super().__init__(config, paths, training=training)
+        self._files = self._asset_sources() if training else {n: paths.exp / n for n in self._asset_sources()}
+        self.tokens: TokenList = read_token_list(self._files["tokens.txt"])
+        self.labels = LabelSet(self.tokens)
+        self.features: FeatureConfig = read_feature_config(self._files["features.yaml"])
+        self.pieces: sentencepiece.SentencePieceProcessor | None = None
+        if config.words:
+            self.pieces = sentencepiece.SentencePieceProcessor(model_file=str(self._files["bpe.model"]))
+        if training:
+            self._open_sets()
+
+    def _asset_sources(self) -> dict[str, Path]:
+        dump = self.paths.dump
+        sources = {
+            "tokens.txt": dump / "token_list" / "phn" / "tokens.txt",
+            "features.yaml": dump / (self.paths.train_set or "train") / "features.yaml",
+        }
+        if self.config.words:
+            sources["bpe.model"] = dump / "token_list" / f"spm{self.config.words}" / "bpe.model"
+        return sources
+
+    def assets(self) -> dict[str, Path]:
+        """Token list, feature settings and word pieces."""
+        return self._files
+
+    def _open_sets(self) -> None:
+        p, batch, tokens = self.paths, self.config.batch, self.tokens if self.labelled else None
+        p.exp.mkdir(parents=True, exist_ok=True)
+        self.train = SpeechSet(p.data, p.dump, p.train_set, tokens, batch, p.exp / "left_out_train.tsv")
+        self.valid = SpeechSet(p.data, p.dump, p.valid_set, tokens, batch, p.exp / "left_out_valid.tsv")
+        self.other = self.train
+        if p.speech_only_set:
+            self.other = SpeechSet(p.data, p.dump, p.speech_only_set, None, batch, p.exp / "left_out_speech.tsv")
+        self.mates: dict[str, list[str]] = {}
+        for utt in self.train.utts:
+            self.mates.setdefault(self.train.speakers[utt], []).append(utt)
+        if self.config.draw.prompt_from not in {"utterance", "speaker"}:
+            raise ConfigError(f"draw.prompt_from is {self.config.draw.prompt_from!r}", expected="utterance or speaker")
+        self.texts = {
+            s.name: read_table(p.data / s.name / "text") if self.config.words else {} for s in (self.train, self.valid)
+        }
+
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of every mel band over the training set."""
+        with np.load(self.paths.dump / "stats.npz") as stats:
+            return stats["mean"], stats["std"]
+
+    def train_plan(self, epoch: int) -> list[list[int]]:
+        """Batches of like lengths, new ones each epoch."""
+        config = self.config
+        frames = int(config.batch.batch_s * 100)
+        return plan_batches(self.train.lengths, frames, config.batch, seed=config.seed, epoch=epoch)
+
+    def valid_plan(self) -> list[list[int]]:
+        """Batches of the validation set, always the same."""
+        frames = int(self.config.batch.batch_s * 100)
+        return plan_batches(self.valid.lengths, frames, self.config.batch, seed=0, epoch=1)
+
+    def load(self, split: str, items: Sequence[int], step: int) -> Batch:
+        """Draw a batch; in validation nothing is perturbed."""
+        source = self.train if split == "train" else self.valid
+        rows = [self._load_one(source, source.utts[i], step if split == "train" else 0) for i in items]
+        mel, lengths = pad_stack([r["mel"] for r in rows], multiple=FACTOR)
+        parts: dict[str, torch.Tensor] = {"warp": torch.tensor(np.array([r["warp"] for r in rows]), dtype=torch.float32)}
+        for name in ("prompt", "random"):
+            if rows[0][name] is not None:
+                parts[name], parts[f"{name}_lengths"] = pad_stack([r[name] for r in rows], multiple=FACTOR)
+        if self.labelled:
+            parts["phones"], _ = pad_labels([r["phones"] for r in rows])
+            parts["durations"], _ = pad_labels([r["durations"] for r in rows])
+            parts["frame_labels"], _ = pad_labels([r["frame_labels"] for r in rows], IGNORE)
+            parts["labels"], parts["label_lengths"] = pad_labels([r["labels"] for r in rows])
+        if self.pieces is not None:
+            parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
+        return Batch(ids=tuple(r["id"] for r in rows), mel=mel, mel_lengths=lengths, **parts)
+
+    def _load_one(self, source: SpeechSet, utt: str, step: int) -> dict:
+        config, training = self.config.draw, source is self.train
+        rng = draw(self.config.seed, step, utt)
+        mel = source.mel(utt)
+        row: dict = {"id": utt, "prompt": None, "random": None}
+        shortest, longest = config.prompt_s
+        prompt_frames, where = int(rng.uniform(shortest, longest) * 100), rng.uniform()
+        mate = utt
+        if config.prompt_from == "speaker" and training:
+            mates = self.mates[source.speakers[utt]]
+            mate = mates[int(rng.integers(len(mates)))]
+        row["prompt"] = clip(mel if mate == utt else source.mel(mate), prompt_frames, where)
+        if config.random_s > 0:
+            other = self.other.utts[int(rng.integers(len(self.other.utts)))]
+            row["random"] = clip(self.other.mel(other), int(config.random_s * 100), rng.uniform())
+        row["warp"] = 1 + rng.uniform(-1, 1, 2) * config.warp, rng.uniform(-1, 1, 2) * config.gain
+        if not training:
+            row["warp"] = np.ones(2), np.zeros(2)
+        if self.labelled:
+            known = source.labelled[utt]
+            row |= {n: getattr(known, n) for n in ("phones", "durations", "frame_labels", "labels")}
+        if training and config.tempo > 0:
+            mel = self._change_tempo(mel, row, 1 + rng.uniform(-1, 1) * config.tempo)
+        if training:
+            mel = self._blank(mel, rng)
+        if self.pieces is not None:
+            row["words"] = np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1
+        return row | {"mel": mel}
+
+    def _change_tempo(self, mel: torch.Tensor, row: dict, factor: float) -> torch.Tensor:
+        """Stretch mel and frame labels in time; phones and durations are not stretched (recognition only)."""
+        frames = max(FACTOR, int(len(mel) * factor) // FACTOR * FACTOR)
+        mel = torch.nn.functional.interpolate(mel.T[None], size=frames, mode="linear", align_corners=False)[0].T
+        if self.labelled:
+            old = row["frame_labels"]
+            at = np.minimum(((np.arange(frames // FACTOR) + 0.5) * len(old) / (frames // FACTOR)).astype(int), len(old) - 1)
+            row["frame_labels"] = old[at]
+        return mel.contiguous()
+
+    def _blank(self, mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """SpecAugment (Park et al. 2019, arXiv 1904.08779): blank bands and frames with the utterance's mean."""
+        config = self.config.draw
+        if not config.mask_bands and not config.mask_frames:
+            return mel
+        mel, mean = mel.clone(), mel.mean(0)
+        for _ in range(2 if config.mask_bands else 0):
+            width = int(rng.integers(config.mask_bands + 1))
+            start = int(rng.integers(mel.shape[1] - width))
+            mel[:, start : start + width] = mean[start : start + width]
+        for _ in range(1 + len(mel) // 100 if config.mask_frames else 0):
+            width = min(int(rng.integers(config.mask_frames + 1)), len(mel) // 2)
+            start = int(rng.integers(len(mel) - width))
+            mel[start : start + width] = mean
+        return mel

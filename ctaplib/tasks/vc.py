@@ -1,0 +1,113 @@
+"""Fine-tuning of conversion: the mel decoder and the prompt encoder learn on; the codes stay as they are."""
+
+from collections.abc import Iterable
+
+import torch
+
+from ctaplib.config import Config
+from ctaplib.data.dataset import Batch
+from ctaplib.errors import ConfigError
+from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
+from ctaplib.losses.kl import kl_loss
+from ctaplib.losses.reconstruction import Distance, mel_loss
+from ctaplib.losses.terms import Term
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
+from ctaplib.tasks.base import TaskPaths, load_task
+from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
+from ctaplib.tensors import length_mask
+
+TERMS = ("mel", "kl", "consistency")
+
+
+class VCLossConfig(Config):
+    """How the terms are computed."""
+
+    mel: Distance = "l1"
+    """Distance of the mel reconstruction."""
+    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
+
+
+class VCConfig(SpeechTaskConfig):
+    """Everything about fine-tuned conversion."""
+
+    model: VQCTAPConfig = VQCTAPConfig()
+    """Sizes; taken from the pre-trained run."""
+    loss: VCLossConfig = VCLossConfig()
+    schedule: dict[str, Ramp] = {"mel": constant(2.0), "kl": constant(1e-3), "consistency": constant(1.0)}
+    """Weight of every term."""
+
+
+class VCTask(SpeechTask):
+    """Needs `--init vqctap=RUN`. Prompts may come from other utterances of the speaker (`draw.prompt_from`)."""
+
+    name = "vc"
+    Config = VCConfig
+    config: VCConfig
+    model: VQCTAP
+
+    def __init__(self, config: VCConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        source: VQCTAP | None = None
+        if training:
+            if "vqctap" not in paths.init:
+                raise ConfigError("conversion has no pre-trained model", fix="give --init vqctap=exp/vqctap")
+            source = load_task(paths.init["vqctap"]).model  # type: ignore[assignment]
+            config = config.model_copy(update={"model": source.config})
+        super().__init__(config, paths, training=training)
+        self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
+        if source is not None:
+            self.model.load_state_dict(source.state_dict())
+            self.model.requires_grad_(False)
+            for part in self._moving():
+                part.requires_grad_(True)
+
+    def _moving(self) -> tuple[torch.nn.Module, ...]:
+        return (self.model.mel_decoder, self.model.prompt_encoder)
+
+    def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
+        """Those of the mel decoder and the prompt encoder."""
+        return (p for part in self._moving() for p in part.parameters())
+
+    def weights(self, step: int, player: str) -> dict[str, float]:
+        """The schedule at this step."""
+        progress = step / self.config.train.max_steps
+        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
+
+    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+        """Reconstruction from fixed codes and a prompt, and the vector of what was converted."""
+        model, loss = self.model, self.config.loss
+        mel = model.normalize(batch.mel)
+        with torch.no_grad():
+            codes, mask = self._codes(mel, batch.mel_lengths)
+            other = model.normalize(batch.random if batch.random is not None else batch.mel)
+            other_lengths = batch.random_lengths if batch.random is not None else batch.mel_lengths
+            other_codes, other_mask = self._codes(other, other_lengths)
+        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
+        predicted = model.mel_decoder(codes, mask, prompt.sample)
+        moved = model.mel_decoder(other_codes, other_mask, prompt.sample)
+        frames = length_mask(batch.mel_lengths, mel.shape[1])
+        return {
+            "mel": mel_loss(predicted, mel, frames, loss.mel),
+            "kl": kl_loss(prompt.mean, prompt.log_variance),
+            "consistency": consistency_loss(
+                prompt.mean,
+                model.prompt_encoder(predicted, batch.mel_lengths).mean,
+                model.prompt_encoder(moved, other_lengths).mean,
+                loss.consistency,
+            ),
+        }
+
+    def _codes(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Quantised frames as in use: no dropout, nothing noted."""
+        encoder, quantizer = self.model.speech_encoder, self.model.quantizer
+        encoder.eval()
+        quantizer.eval()
+        speech, mask = encoder(mel, lengths)
+        return quantizer(speech, mask).quantized, mask
+
+    def evaluate(self, batch: Batch) -> dict[str, Term]:
+        """The terms; `mel` chooses the best."""
+        return self.losses(batch, self.config.train.max_steps, "model")
+
+
+TASK = VCTask

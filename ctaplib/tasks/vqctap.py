@@ -1,0 +1,193 @@
+"""Pre-training of VQ-CTAP: every term of its loss, weighted by the stepping schedule.
+
+    L = sum_i w_i(progress) L_i,   i in contrastive, classify, ctc, mel, vq, kl, consistency
+
+Source: VQ-CTAP (arXiv 2408.05758), model figure and abstract; see the losses for their equations. The CTC
+term is ours. Weights and schedule are not published: our choice, all settings.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ctaplib.config import Config
+from ctaplib.data.dataset import SILENCE_LABEL, Batch
+from ctaplib.errors import ConfigError
+from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
+from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
+from ctaplib.losses.kl import kl_loss
+from ctaplib.losses.quantization import quantization_loss
+from ctaplib.losses.reconstruction import Distance, mel_loss
+from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
+from ctaplib.losses.terms import Term
+from ctaplib.models.prompt_encoder import Prompt
+from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel
+from ctaplib.nn.codebook_use import UsageMeter, check_collapse
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
+from ctaplib.tasks.error_rates import recognition_errors
+from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
+from ctaplib.tensors import length_mask
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TERMS = ("contrastive", "classify", "ctc", "mel", "vq", "kl", "consistency")
+
+
+class LossConfig(Config):
+    """How the terms are computed."""
+
+    contrastive: ContrastiveConfig = ContrastiveConfig()
+    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
+    mel: Distance = "l1"
+    """Distance of the mel reconstruction (the paper's figure says mse; l1 is our choice)."""
+    kl_margin: float = 0.0
+    """Nats of divergence that cost nothing, over all features of G."""
+
+
+def default_schedule() -> dict[str, Ramp]:
+    """Reconstruction and code book first, then contrast and phones, then KL and consistency."""
+    return {
+        "contrastive": Ramp(points=((0.0, 0.0), (0.1, 1.0))),
+        "classify": Ramp(points=((0.0, 0.2), (0.1, 1.0))),
+        "ctc": Ramp(points=((0.05, 0.0), (0.2, 0.5))),
+        "mel": Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0))),
+        "vq": constant(1.0),
+        "kl": Ramp(points=((0.2, 0.0), (0.5, 1e-3))),
+        "consistency": Ramp(points=((0.4, 0.0), (0.6, 0.5))),
+    }
+
+
+class VQCTAPTaskConfig(SpeechTaskConfig):
+    """Everything about a pre-training run."""
+
+    model: VQCTAPConfig = VQCTAPConfig()
+    loss: LossConfig = LossConfig()
+    schedule: dict[str, Ramp] = default_schedule()
+    """Weight of every term; a term that is not named has the weight 0."""
+    alarm_after: float = 0.3
+    """Progress after which a collapsed code book stops the run."""
+    min_usage_pct: float = 5.0
+    """Least share of codes in use on the validation set."""
+
+
+class VQCTAPTask(SpeechTask):
+    """The whole model on labelled speech, a clip of it as prompt, and other speech."""
+
+    name = "vqctap"
+    Config = VQCTAPTaskConfig
+    config: VQCTAPTaskConfig
+    model: VQCTAP
+
+    def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        unknown = set(config.schedule) - set(TERMS)
+        if unknown:
+            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
+        super().__init__(config, paths, training=training)
+        torch.manual_seed(config.seed)
+        self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
+        self.usage = UsageMeter(self.model.quantizer.codebook_size)
+        if training:
+            self.model.set_statistics(*self.statistics())
+
+    def weights(self, step: int, player: str) -> dict[str, float]:
+        """The stepping schedule at this step."""
+        progress = step / self.config.train.max_steps
+        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
+
+    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+        """All terms; one whose weight is 0 at this step is not computed and counts nothing."""
+        weights = self.weights(step, player)
+        model = self.model
+        mel = model.normalize(batch.mel)
+        content = model.content(warp_mel(mel, batch.warp[:, 0, 0], batch.warp[:, 1, 0]), batch.mel_lengths)
+        terms = self._recognition_terms(batch, content, weights)
+        terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
+        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
+        predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.sample)
+        mask = length_mask(batch.mel_lengths, mel.shape[1])
+        terms["mel"] = mel_loss(predicted, mel, mask, self.config.loss.mel)
+        terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
+        branches = [content]
+        if batch.random is not None:
+            branches.append(self._random_content(batch))
+        terms["vq"] = quantization_loss(*(b.quantized for b in branches))
+        terms["consistency"] = _nothing(mel)
+        if weights["consistency"]:
+            terms["consistency"] = self._consistency(prompt, predicted, batch, branches[-1])
+        return terms
+
+    def _recognition_terms(self, batch: Batch, content: Content, weights: dict[str, float]) -> dict[str, Term]:
+        none = {t: _nothing(batch.mel) for t in ("classify", "ctc")}
+        if not (weights["classify"] or weights["ctc"]):
+            return none
+        read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
+        terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
+        terms["ctc"] = ctc_loss(read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term
+        return {t: terms[t] if weights[t] else none[t] for t in terms}
+
+    def _contrast(self, batch: Batch, content: Content) -> Term:
+        phonemes = self.model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        return contrastive_loss(
+            content.speech,
+            phonemes,
+            content.mask,
+            self.model.scale(),
+            self.config.loss.contrastive,
+            labels=batch.frame_labels,
+            silence_label=SILENCE_LABEL,
+        )
+
+    def _random_content(self, batch: Batch) -> Content:
+        mel = self.model.normalize(batch.random)
+        return self.model.content(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
+
+    def _consistency(self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: Content) -> Term:
+        model = self.model
+        of_target = model.prompt_encoder(predicted, batch.mel_lengths).mean
+        lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
+        moved = model.mel_decoder(other.quantized.quantized, other.mask, prompt.sample)
+        of_random = model.prompt_encoder(moved, lengths).mean
+        return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
+
+    def after_step(self, step: int) -> None:
+        """Move the code book."""
+        self.model.quantizer.after_step(step)
+
+    def evaluate(self, batch: Batch) -> dict[str, Term]:
+        """PER by CTC and by collapsed classes, class errors, mel distance, quantisation error."""
+        model = self.model
+        mel = model.normalize(batch.mel)
+        content = model.content(mel, batch.mel_lengths)
+        self.usage.update(content.quantized.codes)
+        read = model.phoneme_decoder(content.quantized.quantized, content.mask)
+        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
+        predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
+        mask = length_mask(batch.mel_lengths, mel.shape[1])
+        return recognition_errors(read, batch) | {
+            "mel": mel_loss(predicted, mel, mask, "l1"),
+            "vq": quantization_loss(content.quantized),
+        }
+
+    def after_validation(self, step: int) -> dict[str, float]:
+        """Code-book use in training since the last validation; the alarm looks at the validation set."""
+        trained = self.model.quantizer.use()[0].metrics()
+        self.model.quantizer.reset_use()
+        use = self.usage.use_over_ranks(self.model.mel_mean.device)
+        self.usage = UsageMeter(self.model.quantizer.codebook_size)
+        if step >= self.config.alarm_after * self.config.train.max_steps:
+            check_collapse(use, step=step, min_usage_pct=self.config.min_usage_pct)
+        return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
+
+    def figures(self) -> dict[str, "Figure"]:
+        """The schedule."""
+        return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
+
+
+def _nothing(like: torch.Tensor) -> Term:
+    """A term that is not computed."""
+    return Term(like.new_zeros(()), 0.0)
+
+
+TASK = VQCTAPTask
