@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Sourced by path.sh: an environment that has ctaplib is used as it is; else the one under tools/, made when missing.
-_tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tools" && pwd)
 if ! command -v ctap >/dev/null; then
+    _tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tools" && pwd)
     "${_tools}/install.sh"
     export PATH="${_tools}/venv/bin:${PATH}"
+    unset _tools
 fi
-unset _tools
 # Data directories are sorted bytewise; text is UTF-8 nevertheless.
 export LC_ALL=C PYTHONUTF8=1

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,13 @@ def wait_for(condition, seconds=30.0):
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def alive(process):
+    try:
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def test_all_stages_run_in_order(finished):
@@ -152,7 +160,7 @@ def test_killed_run_goes_on_with_the_same_command(recipe, whom):
     assert "Stage 4 (align) is current." in output
     assert "[interrupted: it did not come to its end]" in output
     assert (recipe.path / "exp/vqctap/checkpoints/half.pt").exists(), "an interrupted run is gone on with"
-    wait_for(lambda: not os.path.exists(f"/proc/{worker}") or "Z" in open(f"/proc/{worker}/stat").read())
+    wait_for(lambda: not alive(worker))
     if whom == "driver":
         assert "that a killed run of stage 5 (pretrain) had left" in output
 

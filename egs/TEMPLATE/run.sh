@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# CORPUS: one line about it.  All options: ./run.sh --help
+set -euo pipefail
+export RECIPE_COMMAND="$0${*:+ $*}"
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./cmd.sh
+. ./db.sh
+exec ../../utils/recipe.sh \
+    --corpus_dir "${CORPUS_DIR}" \
+    --train_set train \
+    --valid_set dev \
+    --test_sets test \
+    "$@"
