@@ -31,7 +31,7 @@ Data
 Methods and configs
   --method vqctap            pre-training method, a module of ctaplib/tasks
   --<task>_config FILE       text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge
-  --<task>_args \"a.b=c ...\"  values over those of the config
+  --<task>_args \"a.b=c ...\"  values over those of the config; also --score_args \"--option value ...\"
 Machine
   --ngpu N                   GPUs of each machine (all that are seen); 0: --nproc N processes on the CPU
   --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
@@ -65,7 +65,7 @@ valid_set=dev
 speech_only_set=
 test_sets="test"
 method=vqctap
-for name in text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge; do
+for name in text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge score; do
     printf -v "${name}_config" '%s' ""
     printf -v "${name}_args" '%s' ""
 done
@@ -197,8 +197,9 @@ stage 12 score "${exp}" eval "Trains the judge, then computes every metric"
 needs "${paths[@]}" "${features[@]}" "${tokens}"
 trains judge asr "${exp}/judge"
 makes "${exp}/results.json"
+mapfile -t words < <(args_of score)
 does ctap score --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" \
-    --train_set "${train_set}" --out "${exp}/results.json" --nj @nj
+    --method "${method}" --train_set "${train_set}" --out "${exp}/results.json" --nj @nj "${words[@]}"
 
 stage 13 report "${exp}" - "Writes RESULTS.md and the page with audio and plots"
 needs "${exp}/results.json"
