@@ -14,7 +14,7 @@ SAMPLE_EVERY_S = 1.0
 STOP_WAIT_S = 10.0
 _FIRST_ERROR = re.compile(
     r"^(?:\[[^\]]*\]:? *)*(?:\S+T\S+ (?:ERROR|CRITICAL) .*"
-    r"|(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Killed)|[Ee]rror|ERROR|fatal)\b.*"
+    r"|(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Killed)|[Ee]rror|ERROR|fatal)(?::.*|)"
     r"|\S+: line \d+: .*|.*: (?:command not found|No such file or directory))$"
 )
 

@@ -1,0 +1,92 @@
+import argparse
+
+import pytest
+
+from ctaplib.cli import main as cli
+from ctaplib.errors import CtapError
+
+
+@pytest.fixture
+def noun(tmp_path, monkeypatch):
+    """Put a module in the place of every command's; return a function that sets its `run`."""
+    module = argparse.Namespace(__doc__="A command.")
+    seen = {}
+
+    def configure(parser):
+        parser.add_argument("--train_set")
+        parser.add_argument("--dry-run", action="store_true")
+        verbs = parser.add_subparsers(dest="verb")
+        verbs.add_parser("go").add_argument("--spk_list")
+
+    module.configure = configure
+    module.run = seen.update
+    monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
+
+    def set_run(run):
+        module.run = run
+
+    return set_run
+
+
+@pytest.mark.parametrize("spelling", ["--train_set", "--train-set"])
+@pytest.mark.parametrize("other", ["--dry_run", "--dry-run"])
+@pytest.mark.parametrize("inner", ["--spk_list", "--spk-list"])
+def test_dashes_and_underscores_are_the_same(noun, spelling, other, inner):
+    seen = []
+    noun(seen.append)
+    assert cli.main(["stage", spelling, "a-b", other, "go", inner, "x_y"]) == 0
+    assert (seen[0].train_set, seen[0].dry_run, seen[0].spk_list) == ("a-b", True, "x_y")
+
+
+def test_values_after_an_equals_sign_are_kept(noun):
+    seen = []
+    noun(seen.append)
+    assert cli.main(["stage", "--train-set=a-b_c"]) == 0
+    assert seen[0].train_set == "a-b_c"
+
+
+def test_abbreviations_are_refused(noun, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["stage", "--train=x"])
+    assert "unrecognized arguments: --train=x" in capsys.readouterr().err
+
+
+def test_known_errors_become_one_line(noun, capsys):
+    def fail(args):
+        raise CtapError("a tap leaks", fix="close it")
+
+    noun(fail)
+    assert cli.main(["stage"]) == 1
+    assert capsys.readouterr().err == "error: a tap leaks; to fix it: close it\n"
+
+
+def test_exit_status_of_the_command_is_passed_on(noun):
+    noun(lambda args: 7)
+    assert cli.main(["stage"]) == 7
+
+
+def test_keyboard_ends_with_130(noun):
+    def stop(args):
+        raise KeyboardInterrupt
+
+    noun(stop)
+    assert cli.main(["stage"]) == 130
+
+
+@pytest.mark.parametrize(("word", "hint"), [("stge", "did you mean stage?"), ("qqqq", "there are ")])
+def test_unknown_command_names_the_nearest(word, hint, capsys):
+    assert cli.main([word]) == 2
+    assert f"error: ctap has no command '{word}'; {hint}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["main", "_private", "../stage"])
+def test_inner_modules_are_no_commands(word):
+    assert cli.main([word]) == 2
+
+
+def test_help_lists_every_command_with_its_line(capsys):
+    assert cli.main([]) == 0
+    shown = capsys.readouterr().out
+    assert "  stage" in shown and "main " not in shown
+    for name, line in cli.commands().items():
+        assert name in shown and line and line in shown
