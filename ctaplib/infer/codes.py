@@ -18,7 +18,7 @@ log = get_logger("ctaplib.infer")
 
 
 def dump_codes(task: SpeechTask, speech: SpeechSet, folder: Path) -> None:
-    """Write `{codes,speech,phonemes,quantized,prompts}.scp` and `codes.json` of a set; P only of aligned utterances.
+    """Write `{codes,speech,phonemes,quantized,prompts}.scp` and `codes.json`; P only of aligned utterances.
 
     Args:
         task: A trained `vqctap` task.

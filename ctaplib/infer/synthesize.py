@@ -37,7 +37,9 @@ def synthesize(
     synthesis: Synthesis,
     tokens: TokenList,
     phones: Mapping[str, Sequence[str]],
+    *,
     prompts: Mapping[str, torch.Tensor],
+    duration_prompts: Mapping[str, torch.Tensor] | None = None,
     speed: float = 1.0,
 ) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """Speak phones.
@@ -48,6 +50,7 @@ def synthesize(
         tokens: Token list of the recipe.
         phones: Phones by id, with pause slots (`with_pause_slots`).
         prompts: Global vector by id.
+        duration_prompts: Vectors for the duration model, where the decoder's come from a fine-tuned encoder.
         speed: 2 is twice as fast.
 
     Returns:
@@ -67,7 +70,8 @@ def synthesize(
         prompt = torch.stack([prompts[u] for u in ids])
         rows = [torch.tensor([tokens.id(p) for p in phones[u]]) for u in ids]
         padded, lengths = pad_stack(rows)
-        durations = _durations(synthesis, padded, lengths, prompt, tokens.id(SILENCE), speed)
+        timing = torch.stack([(duration_prompts or prompts)[u] for u in ids])
+        durations = _durations(synthesis, padded, lengths, timing, tokens.id(SILENCE), speed)
         codes = _codes(frozen, synthesis, padded, durations)
         for utt, mel in zip(ids, decode_codes(frozen, codes, list(prompt))):
             mels[utt] = mel

@@ -1,0 +1,42 @@
+"""Codes of speech: of whole sets (dump, stage 6) or of any audio files (file)."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Verbs of `ctap codes`."""
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    dump = verbs.add_parser("dump", help="write codes, S, P and global vectors of sets")
+    dump.add_argument("--exp", type=Path, required=True, help="folder of the pre-trained run")
+    dump.add_argument("--data", type=Path, default=Path("data"))
+    dump.add_argument("--dump", type=Path, default=Path("dump"))
+    dump.add_argument("--sets", required=True, help="sets, separated by spaces")
+    dump.add_argument("--nj", type=int, default=2, help="threads")
+    files = verbs.add_parser("file", help="print the codes of audio files")
+    files.add_argument("--exp", type=Path, required=True, help="folder of the pre-trained run")
+    files.add_argument("audio", nargs="+", type=Path)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Dump or print."""
+    import torch
+
+    from ctaplib.tasks.base import load_task
+
+    task = load_task(args.exp)
+    if args.verb == "dump":
+        from ctaplib.data.dataset import SpeechSet
+        from ctaplib.infer.codes import dump_codes
+
+        torch.set_num_threads(args.nj)
+        for name in args.sets.split():
+            labelled = task.tokens if (args.data / name / "phones.ctm").exists() else None
+            dump_codes(task, SpeechSet(args.data, args.dump, name, labelled), args.exp / "codes" / name)
+        return 0
+    from ctaplib.infer.api import CTAP
+
+    model = CTAP(task)
+    for path in args.audio:
+        print(path, *model.encode(path).tolist())
+    return 0

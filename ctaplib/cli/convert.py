@@ -1,0 +1,31 @@
+"""Convert audio files to the voice of a prompt."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `ctap convert`."""
+    parser.add_argument("--exp", type=Path, required=True, help="a recipe's exp folder, or an unpacked model")
+    parser.add_argument("--prompt", type=Path, required=True, help="a clip of the wanted voice, some seconds long")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the converted files")
+    parser.add_argument("--method", default="vqctap", help="pre-training method")
+    parser.add_argument("audio", nargs="+", type=Path)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write one file for every input, under its name."""
+    from ctaplib.data.audio import write_audio
+    from ctaplib.errors import CtapError
+    from ctaplib.infer.api import CTAP
+
+    names = [path.stem for path in args.audio]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise CtapError(f"several inputs are named {', '.join(twice)}", fix="convert them into different folders")
+    model = CTAP.from_pretrained(args.exp, args.method)
+    for path in args.audio:
+        out = args.out / f"{path.stem}.wav"
+        write_audio(out, model.convert(path, args.prompt), model.rate_hz)
+        print(out)
+    return 0

@@ -1,0 +1,36 @@
+"""Decode the test sets with every trained system (stage 11), or let the judge listen (stage 12)."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `ctap decode`."""
+    parser.add_argument("--what", choices=("systems", "judge"), default="systems", help="who decodes")
+    parser.add_argument("--config", type=Path, help="YAML file")
+    parser.add_argument("--set", action="append", default=[], metavar="a.b=c", dest="overrides", help="override a value")
+    parser.add_argument("--exp_root", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--dump", type=Path, default=Path("dump"))
+    parser.add_argument("--sets", required=True, help="sets, separated by spaces")
+    parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
+    parser.add_argument("--method", default="vqctap", help="pre-training method")
+    parser.add_argument("--nj", type=int, default=1, help="threads")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decode every set."""
+    import torch
+
+    from ctaplib.config import load_config
+    from ctaplib.infer.decode_sets import DecodeConfig, Decoder
+
+    torch.set_num_threads(args.nj)
+    config = load_config(DecodeConfig, args.config, args.overrides)
+    decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method)
+    for name in args.sets.split():
+        if args.what == "judge":
+            decoder.judge(name)
+        else:
+            decoder.decode(name)
+    return 0

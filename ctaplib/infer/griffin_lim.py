@@ -1,0 +1,83 @@
+"""Griffin-Lim: waveforms from mel spectrograms without training; a fall-back, and a row to compare with.
+
+Source: Perraudin, Balazs and Soendergaard, A fast Griffin-Lim algorithm, 2013, algorithm 1.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from ctaplib.config import Config
+from ctaplib.data.features import FeatureConfig, hann_window, mel_filterbank
+from ctaplib.nn.stft import frame_spectra, overlap_add
+from ctaplib.runlog import get_logger
+
+log = get_logger(__name__)
+
+START_SEED = 20132
+
+
+class GriffinLimConfig(Config):
+    """Effort of Griffin-Lim."""
+
+    inverse_steps: int = 30
+    """Multiplicative updates that make magnitudes of the mel spectrogram."""
+    iterations: int = 32
+    """Passes through the waveform."""
+    momentum: float = 0.99
+    """Acceleration; 0 is the plain algorithm."""
+
+
+class GriffinLim:
+    """Waveforms from log-mel spectrograms; takes the place of a trained vocoder and says so once.
+
+    Args:
+        features: The front end that the spectrograms come from.
+        config: Effort.
+    """
+
+    def __init__(self, features: FeatureConfig, config: GriffinLimConfig | None = None) -> None:
+        self.features, self.config = features, config or GriffinLimConfig()
+        self.bank = torch.from_numpy(mel_filterbank(features).copy())
+        self.window = torch.from_numpy(hann_window(features).copy())
+        log.warning(
+            "Griffin-Lim makes the waveforms: a fall-back that sounds metallic; train the vocoder instead"
+        )
+
+    @torch.no_grad()
+    def generate(self, log_mels: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels)."""
+        return [self._one(mel.float().cpu()) for mel in log_mels]
+
+    def _one(self, log_mel: torch.Tensor) -> torch.Tensor:
+        magnitude = self.magnitudes(log_mel)
+        # The same start for every utterance, whatever was drawn before.
+        generator = torch.Generator().manual_seed(START_SEED)
+        angles = torch.rand(magnitude.shape, generator=generator) * (2 * torch.pi)
+        current, previous = torch.polar(magnitude, angles), torch.zeros(())
+        for _ in range(self.config.iterations):
+            consistent = self._analyse(self._synthesise(current))
+            pushed = consistent + self.config.momentum * (consistent - previous)
+            current = pushed * (magnitude / pushed.abs().clamp_min(1e-9))
+            previous = consistent
+        edge = self.features.pad_samples
+        return self._synthesise(current)[edge : edge + len(log_mel) * self.features.hop_samples]
+
+    def magnitudes(self, log_mel: torch.Tensor) -> torch.Tensor:
+        """Non-negative magnitudes (T, bins) whose mel spectrogram comes close to the given one.
+
+        Source: Lee and Seung, Algorithms for non-negative matrix factorization, 2001, eq. 4, one factor held.
+        """
+        mel = log_mel.exp()
+        guess = mel @ (self.bank / self.bank.sum(0).square().clamp_min(1e-12)).T
+        guess = guess.clamp_min(1e-9)
+        wanted = mel @ self.bank.T
+        for _ in range(self.config.inverse_steps):
+            guess = guess * (wanted / ((guess @ self.bank) @ self.bank.T).clamp_min(1e-12))
+        return guess
+
+    def _analyse(self, wave: torch.Tensor) -> torch.Tensor:
+        return frame_spectra(wave[None], self.features.hop_samples, self.window, self.features.fft_size)[0]
+
+    def _synthesise(self, spectra: torch.Tensor) -> torch.Tensor:
+        return overlap_add(spectra[None], self.features.hop_samples, self.window, self.features.fft_size)[0]

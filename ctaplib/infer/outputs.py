@@ -1,0 +1,50 @@
+"""Decoded output on disk: transcripts as tables; waves with an index of what they are and what they cost."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from ctaplib.data.audio import write_audio
+from ctaplib.files import write_table, write_tsv
+from ctaplib.infer.recognize import Transcript
+
+
+def write_phones(folder: Path, phones: Mapping[str, Sequence[str]]) -> None:
+    """Write `hyp.phn`."""
+    write_table(folder / "hyp.phn", {u: " ".join(p) for u, p in phones.items()})
+
+
+def write_words(folder: Path, found: Mapping[str, Transcript]) -> None:
+    """Write `hyp.txt`, where there is a word head."""
+    if all(t.words is not None for t in found.values()):
+        write_table(folder / "hyp.txt", {u: t.words or "" for u, t in found.items()})
+
+
+def write_waves(
+    folder: Path,
+    waves: Mapping[str, torch.Tensor],
+    rate_hz: int,
+    rows: Sequence[Mapping[str, str]],
+    seconds: Mapping[str, float],
+) -> None:
+    """Write `wav/*.wav`, `wav.scp` and, last, `index.tsv`.
+
+    Args:
+        folder: Where to.
+        waves: Samples by id.
+        rate_hz: Their rate.
+        rows: What each id is; every row has an `id`.
+        seconds: Seconds of computing by id.
+    """
+    places = {}
+    for utt, wave in waves.items():
+        path = (folder / "wav" / f"{utt}.wav").absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_audio(path, wave.float().numpy(), rate_hz)
+        places[utt] = str(path)
+    write_table(folder / "wav.scp", places)
+    full = [
+        {**row, "audio_s": f"{len(waves[row['id']]) / rate_hz:.4f}", "compute_s": f"{seconds[row['id']]:.4f}"} for row in rows
+    ]
+    write_tsv(folder / "index.tsv", full, list(full[0]))

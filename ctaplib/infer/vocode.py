@@ -1,0 +1,65 @@
+"""Mel spectrograms to waveforms, with the vocoder of a run or with Griffin-Lim."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from ctaplib.data.features import FeatureConfig
+from ctaplib.errors import ConfigError
+from ctaplib.infer.batches import by_length
+from ctaplib.infer.griffin_lim import GriffinLim
+from ctaplib.tasks.base import load_task
+from ctaplib.tasks.vocoder import VocoderTask
+
+
+class MakesWaves(Protocol):
+    """What turns log-mel spectrograms (T, n_mels) into waveforms (T * hop,)."""
+
+    def generate(self, log_mels: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Waveforms, each as if it were alone."""
+
+
+def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
+    """The vocoder of a run's folder; without a run Griffin-Lim, which says so.
+
+    Raises:
+        ConfigError: the folder holds another task, or a vocoder for another front end.
+        CheckpointError: the run is not complete.
+    """
+    if run is None:
+        return GriffinLim(features)
+    task = load_task(run)
+    if not isinstance(task, VocoderTask):
+        raise ConfigError(
+            f"{run} holds {task.name}", expected="a trained vocoder", fix="run stage 10 (vocoder)"
+        )
+    ours, theirs = task.features.model_dump(), features.model_dump()
+    differing = [
+        f"{k} {ours[k]} there, {theirs[k]} here"
+        for k in ours
+        if ours[k] != theirs[k] and not k.startswith("f0_")
+    ]
+    if differing:
+        raise ConfigError(
+            f"the vocoder {run} was trained on other features: {'; '.join(differing)}",
+            fix="train it on these features (stages 3 and 10)",
+        )
+    return task.model.generator
+
+
+def vocode(
+    vocoder: MakesWaves, mels: Mapping[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+    """Waveforms of log-mel spectrograms (T, n_mels) by id, and the seconds of computing that fall to each."""
+    waves: dict[str, torch.Tensor] = {}
+    seconds: dict[str, float] = {}
+    for ids in by_length({u: len(m) for u, m in mels.items()}):
+        started = time.perf_counter()
+        waves |= zip(ids, vocoder.generate([mels[u] for u in ids]))
+        spent = time.perf_counter() - started
+        frames = sum(len(mels[u]) for u in ids)
+        seconds |= {u: spent * len(mels[u]) / frames for u in ids}
+    return waves, seconds
