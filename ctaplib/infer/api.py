@@ -19,8 +19,8 @@ from ctaplib.errors import CheckpointError
 from ctaplib.infer.convert import convert, prompt_vectors
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.voice import load_vocoder, make_waves
-from ctaplib.tasks.base import load_task
+from ctaplib.infer.vocode import load_vocoder, vocode
+from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 Audio = str | Path | np.ndarray
@@ -89,8 +89,9 @@ class CTAP:
         return self._wave(made["audio"])
 
     def _wave(self, mel: torch.Tensor) -> np.ndarray:
-        vocoder = load_vocoder(self._folder("vocoder"), self.task.features)
-        return make_waves({"audio": mel}, vocoder, self.task.features)[0]["audio"].float().numpy()
+        run = self._folder("vocoder")
+        vocoder = load_vocoder(run if is_trained(run) else None, self.task.features)
+        return vocode(vocoder, {"audio": mel})[0]["audio"].float().numpy()
 
     def _folder(self, run: str) -> Path:
         if self.runs is None:

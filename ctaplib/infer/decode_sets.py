@@ -20,10 +20,10 @@ from ctaplib.infer.convert import convert, prompt_vectors
 from ctaplib.infer.outputs import write_phones, write_waves, write_words
 from ctaplib.infer.recognize import recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.voice import load_vocoder, make_waves
+from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runlog import get_logger
-from ctaplib.tasks.base import load_task
+from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
@@ -59,9 +59,10 @@ class Decoder:
         return load_task(self.exp / "vc")  # type: ignore[return-value]
 
     @cached_property
-    def vocoder(self) -> object:
-        """The vocoder, or None for Griffin-Lim."""
-        return load_vocoder(self.exp / "vocoder", self.task.features)
+    def vocoder(self) -> MakesWaves:
+        """The trained vocoder, or Griffin-Lim, which says so."""
+        run = self.exp / "vocoder"
+        return load_vocoder(run if is_trained(run) else None, self.task.features)
 
     @property
     def voices(self) -> dict[str, VQCTAP]:
@@ -106,7 +107,7 @@ class Decoder:
         made, seconds = convert(model, part, prompt_vectors(model, part))
         self._speak("resynthesis", self.method, name, made, rows, seconds)
         self._speak("resynthesis", "vocoder", name, part, rows, {})
-        self._write("resynthesis", "griffin_lim", name, *make_waves(part, None, self.task.features), rows, {})
+        self._write("resynthesis", "griffin_lim", name, *vocode(load_vocoder(None, self.task.features), part), rows, {})
 
     def convert_set(self, name: str, mels: Mels) -> None:
         """Every pair of the list, frozen and fine-tuned."""
@@ -177,7 +178,7 @@ class Decoder:
     def _speak(
         self, task: str, system: str, name: str, mels: Mels, rows: Sequence[Mapping[str, str]], before: Mapping[str, float]
     ) -> None:
-        waves, seconds = make_waves(mels, self.vocoder, self.task.features)  # type: ignore[arg-type]
+        waves, seconds = vocode(self.vocoder, mels)
         self._write(task, system, name, waves, seconds, rows, before)
 
     def _write(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from safetensors.torch import load_file
 
 from ctaplib.checkpoint import load_checkpoint, load_weights
 from ctaplib.config import Config, load_config, read_saved
@@ -23,6 +24,10 @@ from ctaplib.losses.terms import Term
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+PACKED_WEIGHTS = "model.safetensors"
+PACKED_CONFIG = "config.json"
 
 
 class OptimConfig(Config):
@@ -176,6 +181,11 @@ def task_class(name: str) -> type[Task]:
     return find("tasks", name, "TASK")  # type: ignore[return-value]
 
 
+def is_trained(exp: Path) -> bool:
+    """Whether a folder holds a trained run, packed or not."""
+    return (exp / PACKED_WEIGHTS).exists() or (exp / "checkpoints" / "best.pt").exists()
+
+
 def load_task(exp: str | Path, which: str = "best") -> Task:
     """The trained task of a run's folder, in evaluation mode.
 
@@ -183,7 +193,8 @@ def load_task(exp: str | Path, which: str = "best") -> Task:
         ConfigError, CheckpointError: the folder is no run, or its files do not fit together.
     """
     exp = Path(exp)
-    saved = read_saved(exp / "config.yaml")
+    packed = exp / PACKED_WEIGHTS
+    saved = read_saved(exp / (PACKED_CONFIG if packed.exists() else "config.yaml"))
     name = str(saved.get("task", ""))
     cls = task_class(name)
     values = {k: v for k, v in saved.items() if k not in {"task", "config_hash", "commit"}}
@@ -192,13 +203,17 @@ def load_task(exp: str | Path, which: str = "best") -> Task:
     except ValueError as error:
         raise ConfigError(f"{exp}/config.yaml does not fit this version: {error}", fix="train it again") from error
     task = cls(config, TaskPaths(exp, exp, exp, "", ""), training=False)
-    path = exp / "checkpoints" / f"{which}.pt"
+    path = packed if packed.exists() else exp / "checkpoints" / f"{which}.pt"
+    load_weights(task.model, load_file(path) if packed.exists() else _model_of(path), str(path))
+    task.model.eval()
+    return task
+
+
+def _model_of(path: Path) -> Mapping[str, torch.Tensor]:
     state = load_checkpoint(path)
     if "model" not in state:
         raise CheckpointError(f"{path} holds no model", expected="a checkpoint of a training run")
-    load_weights(task.model, state["model"], str(path))
-    task.model.eval()
-    return task
+    return state["model"]
 
 
 def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str]) -> TaskConfig:

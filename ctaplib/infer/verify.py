@@ -1,0 +1,20 @@
+"""Whether two folders hold the same model."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ctaplib.tasks.base import load_task
+
+
+@torch.inference_mode()
+def same_codes(first: Path, second: Path, mel: np.ndarray) -> bool:
+    """Whether two trained runs give the same codes for a log-mel (T, n_mels)."""
+    frames = len(mel) // 4 * 4
+    batch = torch.from_numpy(np.array(mel[:frames]))[None]
+    found = []
+    for folder in (first, second):
+        model = load_task(folder).model
+        found.append(model.content(model.normalize(batch), torch.tensor([frames])).quantized.codes)
+    return bool(torch.equal(*found))
