@@ -7,8 +7,8 @@ start from the envelope that the mel spectrogram itself shows, so an untrained v
 roughly, and training has only the fine structure to learn.
 
 Source: the inverse-STFT head follows iSTFTNet (Kaneko et al., 2022) and Vocos (Siuzdak, 2023); the sources
-follow the neural source-filter model (Wang et al., 2019, eqs. 1-3). Deviations, our choice: pulses in closed form
-instead of a sum of sines, gains in the spectral domain, F0 from the mel spectrogram itself.
+follow the neural source-filter model (Wang et al., 2019, eqs. 1-3). Deviations, our choice: pulses in closed
+form instead of a sum of sines, gains in the spectral domain, F0 from the mel spectrogram itself.
 """
 
 import math
@@ -20,13 +20,8 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.data.features import FeatureConfig, mel_filterbank
-from ctaplib.models.vocoder_source import (
-    continuous_log_f0,
-    frame_spectra,
-    noise_spectra,
-    overlap_add,
-    pulse_train,
-)
+from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
+from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.tensors import length_mask, pad_stack
 
 MAX_LOG_GAIN = 8.0
@@ -89,7 +84,9 @@ class ConvBlock(nn.Module):
 class ConvStack(nn.Module):
     """Convolutions over frames: (B, D, T) to (B, E, T)."""
 
-    def __init__(self, inputs: int, channels: int, outputs: int, blocks: int, dilations: tuple[int, ...]) -> None:
+    def __init__(
+        self, inputs: int, channels: int, outputs: int, blocks: int, dilations: tuple[int, ...]
+    ) -> None:
         super().__init__()
         self.enter = nn.Conv1d(inputs, channels, 5, padding=2)
         self.blocks = nn.ModuleList(
@@ -170,6 +167,7 @@ class Vocoder(nn.Module):
         self.register_buffer("envelope_bias", bias, persistent=False)
         noise = noise_spectra(config.noise_frames, self.hop, self.n_fft, features.window_samples)
         self.register_buffer("noise", torch.view_as_real(noise), persistent=False)
+        self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
         self.f0_reader = F0Reader(config, n_mels)
         self.filter = ConvStack(n_mels + 2, config.channels, 3 * self.bins, config.blocks, (1, 2, 3))
         with torch.no_grad():
@@ -189,7 +187,7 @@ class Vocoder(nn.Module):
         Args:
             log_mel: (B, T, n_mels) natural logarithm, not normalised.
             lengths: (B,) valid frames.
-            f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default what is read from the mel spectrogram.
+            f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default what is read from `log_mel`.
             noise_start: (B,) first frame of the fixed noise, 0 by default.
         """
         frames = log_mel.shape[1]
@@ -204,7 +202,7 @@ class Vocoder(nn.Module):
         out = self.filter(torch.cat([normal, pitch], 1), mask).transpose(1, 2).float()
         spectra = self._filter_sources(out, log_mel.float(), log_f0, noise_start) * valid[..., None]
         half = self.n_fft // 2 - self.hop // 2
-        wave = overlap_add(spectra, self.hop, self.n_fft)[:, half : half + frames * self.hop]
+        wave = overlap_add(spectra, self.hop, self.window, self.n_fft)[:, half : half + frames * self.hop]
         wave = wave * length_mask(lengths * self.hop, wave.shape[1])
         return VocoderOutput(wave, read_hz, logits, voiced_logit)
 
@@ -230,7 +228,9 @@ class Vocoder(nn.Module):
         pulses = pulses[:, first : first + (frames - 1) * self.hop + self.n_fft]
         begin = torch.zeros(len(f0), dtype=torch.int64, device=f0.device) if start is None else start
         places = (begin[:, None] + torch.arange(frames, device=f0.device)) % self.config.noise_frames
-        return frame_spectra(pulses, self.hop, self.n_fft), torch.view_as_complex(self.noise)[places]
+        return frame_spectra(pulses, self.hop, self.window, self.n_fft), torch.view_as_complex(self.noise)[
+            places
+        ]
 
     @torch.no_grad()
     def generate(self, log_mels: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -53,7 +53,9 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
         (B, (K - 1) * hop_samples) float32 of unit mean spectral magnitude. The phase is zero at the start.
     """
     samples = (f0_hz.shape[1] - 1) * hop_samples
-    f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
+    f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[
+        :, 0, :-1
+    ]
     cycles = torch.cumsum(f0 / sample_rate, 1)
     half = (math.pi * (cycles - cycles.round())).float()
     harmonics = torch.floor(0.5 * sample_rate / f0).float()
@@ -81,36 +83,3 @@ def noise_spectra(frames: int, hop_samples: int, n_fft: int, analysis_window: in
     noise = noise / (0.5 * math.sqrt(math.pi) * math.sqrt(0.375 * analysis_window))
     blocks = torch.cat([noise, noise[:n_fft]]).unfold(0, n_fft, hop_samples)[:frames]
     return torch.fft.rfft(blocks * torch.hann_window(n_fft))
-
-
-def frame_spectra(samples: torch.Tensor, hop_samples: int, n_fft: int) -> torch.Tensor:
-    """Hann-windowed spectra of blocks: (B, (T - 1) * hop + n_fft) -> (B, T, n_fft // 2 + 1) complex."""
-    return torch.fft.rfft(samples.unfold(1, n_fft, hop_samples) * torch.hann_window(n_fft, device=samples.device))
-
-
-def overlap_add(spectra: torch.Tensor, hop_samples: int, n_fft: int) -> torch.Tensor:
-    """Inverse of `frame_spectra` for an endless signal.
-
-    The sum of squared windows is that of frames without end, so a frame never depends on how many others
-    stand beside it.
-
-    Args:
-        spectra: (B, T, n_fft // 2 + 1) complex.
-        hop_samples: Samples between frames.
-        n_fft: Length of the transform, at least `hop_samples`.
-
-    Returns:
-        (B, (T - 1) * hop_samples + n_fft).
-    """
-    window = torch.hann_window(n_fft, device=spectra.device)
-    parts = -(-n_fft // hop_samples)
-    extra = parts * hop_samples - n_fft
-    power = F.pad(window.square(), (0, extra)).view(parts, hop_samples).sum(0)
-    scale = F.pad(window, (0, extra)) / power.repeat(parts)
-    frames = spectra.shape[1]
-    blocks = F.pad(torch.fft.irfft(spectra, n=n_fft), (0, extra)) * scale
-    blocks = blocks.view(-1, frames, parts, hop_samples)
-    wave = blocks.new_zeros(blocks.shape[0], frames + parts - 1, hop_samples)
-    for part in range(parts):
-        wave = wave + F.pad(blocks[:, :, part], (0, 0, part, parts - 1 - part))
-    return wave.flatten(1)[:, : (frames - 1) * hop_samples + n_fft]

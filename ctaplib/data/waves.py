@@ -1,0 +1,157 @@
+"""Segments of waveforms beside their log-mel and F0, for models that make waveforms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import soundfile
+import torch
+import torch.nn.functional as F
+
+from ctaplib.config import Config
+from ctaplib.data.dataset import draw
+from ctaplib.data.features import FeatureConfig
+from ctaplib.data.store import FeatureStore
+from ctaplib.errors import DataError
+from ctaplib.files import read_table, write_tsv
+from ctaplib.tensors import pad_stack
+
+
+class SegmentConfig(Config):
+    """What is cut and how the input is disturbed."""
+
+    segment_s: float = 0.8
+    """Length of a training segment, seconds."""
+    blur: float = 0.0
+    """Largest share that neighbouring bands and frames take in the mel spectrogram that is shown, 0 to 1."""
+    blur_chance: float = 0.5
+    """Share of segments that are blurred."""
+    noise: float = 0.0
+    """Largest deviation of noise added to the mel spectrogram that is shown, natural logarithm."""
+    noise_frames: int = 400
+    """Frames among which the start of the model's own noise is drawn."""
+
+
+@dataclass(frozen=True)
+class WaveBatch:
+    """Segments or utterances; T * hop samples belong to T frames.
+
+    Attributes:
+        wave: (B, T * hop) natural, 0 at padding.
+        mel: (B, T, n_mels) log-mel that is shown to the model.
+        f0_hz: (B, T), 0 where unvoiced.
+        lengths: (B,) valid frames.
+        noise_start: (B,) where the model's own noise starts, frames.
+    """
+
+    wave: torch.Tensor
+    mel: torch.Tensor
+    f0_hz: torch.Tensor
+    lengths: torch.Tensor
+    noise_start: torch.Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch on another device."""
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+class WaveSet:
+    """Waveforms, log-mel and F0 of one set.
+
+    Args:
+        dump: Folder of the set.
+        features: Its front end.
+        min_s: Shorter utterances are left out.
+        max_s: Longer utterances are left out.
+        report: Where to list what was left out.
+
+    Raises:
+        DataError: nothing is left, or files are missing or malformed.
+    """
+
+    def __init__(self, dump: Path, features: FeatureConfig, min_s: float, max_s: float, report: Path) -> None:
+        self.features = features
+        self.mels, self.f0 = FeatureStore(dump / "feats.scp"), FeatureStore(dump / "f0.scp")
+        waves = read_table(dump / "wav.scp")
+        self.waves: dict[str, str] = {}
+        self.lengths: dict[str, int] = {}
+        left_out = []
+        for utt, frames in self.mels.lengths().items():
+            duration_s = frames * features.hop_s
+            reason = (
+                ""
+                if min_s <= duration_s <= max_s
+                else f"{duration_s:.2f} s long, allowed are {min_s} to {max_s} s"
+            )
+            reason = reason or ("" if utt in waves else "not in wav.scp")
+            reason = reason or ("" if utt in self.f0 else "not in f0.scp")
+            if reason:
+                left_out.append({"utt": utt, "reason": reason})
+            else:
+                self.waves[utt], self.lengths[utt] = waves[utt], frames
+        write_tsv(report, left_out, ["utt", "reason"])
+        self.utts = sorted(self.waves)
+        if not self.utts:
+            reasons = [f"{row['utt']}: {row['reason']}" for row in left_out[:20]]
+            raise DataError(f"no utterance of {dump} can be used", reasons, fix="see the reasons")
+
+    def cut(self, utt: str, start: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Wave (frames * hop,), log-mel (frames, n_mels) and F0 (frames,) from frame `start`.
+
+        Raises:
+            DataError: the audio cannot be read, or is shorter than its features say.
+        """
+        hop, path = self.features.hop_samples, self.waves[utt]
+        try:
+            wave, _ = soundfile.read(path, frames * hop, start * hop, dtype="float32")
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"{path} ({utt}) cannot be read: {error}", fix="make the features again"
+            ) from error
+        if len(wave) < frames * hop:
+            found = f"{path} ({utt}) ends before sample {(start + frames) * hop}"
+            expected = f"at least {self.lengths[utt] * hop} samples, as its features say"
+            raise DataError(found, expected=expected, fix="make the features again")
+        mel, f0 = (np.array(s[utt][start : start + frames]) for s in (self.mels, self.f0))
+        return torch.from_numpy(wave), torch.from_numpy(mel), torch.from_numpy(f0)
+
+    def whole(self, items: Sequence[int]) -> WaveBatch:
+        """Whole utterances, undisturbed."""
+        utts = [self.utts[i] for i in items]
+        return _stack([self.cut(utt, 0, self.lengths[utt]) for utt in utts], [0] * len(utts))
+
+    def segments(self, items: Sequence[int], config: SegmentConfig, seed: int, step: int) -> WaveBatch:
+        """One segment of each utterance; every draw is keyed by seed, step and utterance."""
+        longest = round(config.segment_s / self.features.hop_s)
+        rows, starts = [], []
+        for utt in (self.utts[i] for i in items):
+            rng, frames = draw(seed, step, utt), min(longest, self.lengths[utt])
+            start = int(rng.integers(self.lengths[utt] - frames + 1))
+            starts.append(int(rng.integers(config.noise_frames)))
+            wave, mel, f0 = self.cut(utt, start, frames)
+            rows.append((wave, disturb(mel, config, rng), f0))
+        return _stack(rows, starts)
+
+
+def disturb(mel: torch.Tensor, config: SegmentConfig, rng: np.random.Generator) -> torch.Tensor:
+    """Blur and noise (T, n_mels), so that a mel spectrogram that was predicted is no surprise."""
+    chance, across, along, level = rng.uniform(0.0, 1.0, 4).tolist()
+    if config.blur > 0 and chance < config.blur_chance:
+        time, bands = (
+            torch.tensor([s / 2, 1 - s, s / 2]) for s in (along * config.blur, across * config.blur)
+        )
+        padded = F.pad(mel[None, None], (1, 1, 1, 1), mode="replicate")
+        mel = F.conv2d(padded, torch.outer(time, bands)[None, None])[0, 0]
+    if config.noise > 0:
+        mel = mel + level * config.noise * torch.from_numpy(rng.standard_normal(mel.shape, dtype=np.float32))
+    return mel
+
+
+def _stack(
+    rows: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], starts: Sequence[int]
+) -> WaveBatch:
+    waves, mels, f0s = zip(*rows)
+    mel, lengths = pad_stack(mels)
+    return WaveBatch(pad_stack(waves)[0], mel, pad_stack(f0s)[0], lengths, torch.tensor(starts))

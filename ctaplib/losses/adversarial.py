@@ -1,0 +1,46 @@
+"""Adversarial losses on maps of scores (B, T, F): sums over valid frames, each frame the mean over F."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ctaplib.losses.terms import Term
+from ctaplib.tensors import length_mask
+
+
+def hinge_discriminator(natural: torch.Tensor, made: torch.Tensor, frames: torch.Tensor) -> Term:
+    """Hinge loss of the discriminator: natural above 1, made below -1.
+
+    Args:
+        natural: (B, T, F) scores of natural speech.
+        made: (B, T, F) scores of generated speech.
+        frames: (B,) valid frames.
+
+    Source: Lim and Ye, Geometric GAN, 2017, eq. 14.
+    """
+    return _over_frames(torch.relu(1.0 - natural.float()) + torch.relu(1.0 + made.float()), frames)
+
+
+def hinge_generator(made: torch.Tensor, frames: torch.Tensor) -> Term:
+    """Loss of the generator that falls as its scores (B, T, F) rise to 1 and is flat beyond.
+
+    The bound at 1 follows recent vocoders with small discriminators (our choice; the paper has none).
+    """
+    return _over_frames(torch.relu(1.0 - made.float()), frames)
+
+
+def feature_matching(
+    natural: Sequence[torch.Tensor], made: Sequence[torch.Tensor], frames: torch.Tensor
+) -> Term:
+    """Mean absolute difference of the discriminator's layers (B, C, T, F_l), averaged over layers.
+
+    Source: Kumar et al., MelGAN, 2019, eq. 4, with means instead of sums within a layer.
+    """
+    parts = [(n.detach() - m).float().abs().mean(1) for n, m in zip(natural, made)]
+    terms = [_over_frames(part, frames) for part in parts]
+    return Term(torch.stack([t.total for t in terms]).mean(), terms[0].count)
+
+
+def _over_frames(values: torch.Tensor, frames: torch.Tensor) -> Term:
+    mask = length_mask(frames, values.shape[1])
+    return Term((values.mean(2) * mask).sum(), mask.sum())

@@ -1,0 +1,250 @@
+"""Training of the vocoder: spectral distances first, a discriminator late.
+
+Segments are cut at random from the waveforms of `dump/<set>/wav.scp`. Until the read F0 is trusted, the
+sources follow the F0 of `f0.scp`; from then on they follow what is read, as in use.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.data.features import mel_filterbank, read_feature_config
+from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
+from ctaplib.errors import ConfigError
+from ctaplib.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from ctaplib.losses.spectral import distance, log_distance
+from ctaplib.losses.terms import Term
+from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
+from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
+from ctaplib.nn.stft import Resolution, stft_magnitude
+from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tensors import length_mask
+
+GENERATOR_TERMS = ("convergence", "log_magnitude", "mel", "f0", "voicing")
+ADVERSARIAL_TERMS = ("adversarial", "feature_matching")
+
+
+class SpectralConfig(Config):
+    """Short-time spectra that are compared, besides that of the front end."""
+
+    resolutions: tuple[tuple[int, int], ...] = ((2048, 512), (512, 128))
+    """Transform length and hop, samples."""
+    floor: float = 3e-3
+    """Magnitude below which differences fade out (full scale is 1)."""
+
+
+class VocoderTaskConfig(TaskConfig):
+    """Everything about the training of the vocoder."""
+
+    model: VocoderConfig = VocoderConfig()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    segment: SegmentConfig = SegmentConfig()
+    spectral: SpectralConfig = SpectralConfig()
+    valid_utts: int = 24
+    """Utterances of the validation set that are used, evenly spread."""
+    read_f0_from: float = 0.5
+    """Progress, 0 to 1, from which the sources follow the F0 that the model reads itself."""
+    schedule: dict[str, Ramp] = {
+        "convergence": constant(1.0),
+        "log_magnitude": constant(1.0),
+        "mel": constant(1.0),
+        "f0": constant(0.3),
+        "voicing": constant(0.3),
+        "discriminator": constant(0.0),
+        "adversarial": constant(0.0),
+        "feature_matching": constant(0.0),
+    }
+    """Weight of every term; the discriminator rests while its weight is 0."""
+
+
+class VocoderPair(nn.Module):
+    """Generator and discriminator, saved together."""
+
+    def __init__(self, generator: Vocoder, discriminator: Discriminator) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+
+
+class VocoderTask(Task):
+    """Mel spectrogram to waveform."""
+
+    name = "vocoder"
+    Config = VocoderTaskConfig
+    config: VocoderTaskConfig
+    model: VocoderPair
+    players = ("discriminator", "generator")
+
+    def __init__(self, config: VocoderTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        super().__init__(config, paths, training=training)
+        known = {*GENERATOR_TERMS, *ADVERSARIAL_TERMS, "discriminator"}
+        if unknown := sorted(set(config.schedule) - known):
+            raise ConfigError(
+                f"schedule names {', '.join(unknown)}", expected=f"one of {', '.join(sorted(known))}"
+            )
+        self._header = (paths.dump / paths.train_set if training else paths.exp) / "features.yaml"
+        self.features = read_feature_config(self._header)
+        mean = std = None
+        if training:
+            with np.load(paths.dump / "stats.npz") as stats:
+                mean, std = torch.from_numpy(stats["mean"]), torch.from_numpy(stats["std"])
+        self.model = VocoderPair(
+            Vocoder(config.model, self.features, mean, std), Discriminator(config.discriminator)
+        )
+        self._bank = torch.from_numpy(mel_filterbank(self.features).copy())
+        self._kept: tuple[WaveBatch, VocoderOutput] | None = None
+        if training:
+            self.train = self._open(paths.train_set, "train")
+            self.valid = self._open(paths.valid_set, "valid")
+
+    def _open(self, set_name: str, part: str) -> WaveSet:
+        batch, exp = self.config.batch, self.paths.exp
+        exp.mkdir(parents=True, exist_ok=True)
+        folder = self.paths.dump / set_name
+        return WaveSet(folder, self.features, batch.min_s, batch.max_s, exp / f"left_out_{part}.tsv")
+
+    def assets(self) -> dict[str, Path]:
+        """Settings of the front end."""
+        return {"features.yaml": self._header}
+
+    def train_plan(self, epoch: int) -> list[list[int]]:
+        """A random order of the utterances, cut into batches of equally many segments.
+
+        The few at the end that do not fill a batch wait for a later epoch's order.
+        """
+        size = max(
+            self.config.batch.min_items, round(self.config.batch.batch_s / self.config.segment.segment_s)
+        )
+        order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.train.utts)).tolist()
+        while len(order) < size:
+            order += order
+        return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
+
+    def valid_plan(self) -> list[list[int]]:
+        """Some utterances, evenly spread, in batches of four of like lengths."""
+        wanted = min(self.config.valid_utts, len(self.valid.utts))
+        chosen = sorted({i * len(self.valid.utts) // wanted for i in range(wanted)})
+        chosen.sort(key=lambda i: self.valid.lengths[self.valid.utts[i]])
+        return [chosen[i : i + 4] for i in range(0, len(chosen), 4)]
+
+    def load(self, split: str, items: Sequence[int], step: int) -> WaveBatch:
+        """Cut a segment of each utterance; in validation take all of it."""
+        if split == "train":
+            return self.train.segments(items, self.config.segment, self.config.seed, step)
+        return self.valid.whole(items)
+
+    def player_parameters(self, player: str) -> Iterable[nn.Parameter]:
+        """Those of the discriminator or of the generator."""
+        return getattr(self.model, player).parameters()
+
+    def _weight(self, term: str, step: int) -> float:
+        ramp = self.config.schedule.get(term)
+        return ramp(step / self.config.train.max_steps) if ramp is not None else 0.0
+
+    def _terms(self, step: int, player: str) -> tuple[str, ...]:
+        if player == "discriminator":
+            return ("discriminator",)
+        fight = any(self._weight(t, step) > 0 for t in ADVERSARIAL_TERMS)
+        return GENERATOR_TERMS + (ADVERSARIAL_TERMS if fight else ())
+
+    def weights(self, step: int, player: str) -> dict[str, float]:
+        """The schedule at this step."""
+        return {t: self._weight(t, step) for t in self._terms(step, player)}
+
+    def idle(self, step: int, player: str) -> bool:
+        """The discriminator rests while its weight is 0."""
+        return player == "discriminator" and self._weight("discriminator", step) == 0.0
+
+    def losses(self, batch: WaveBatch, step: int, player: str) -> dict[str, Term]:
+        """Terms of the discriminator or of the generator."""
+        output = self._generate(batch, step, fresh=player == "discriminator")
+        judge = self.model.discriminator
+        samples = batch.lengths * self.features.hop_samples
+        if player == "discriminator":
+            natural, made = judge(batch.wave), judge(output.wave.detach())
+            parts = [hinge_discriminator(n.scores, m.scores, samples // n.hop) for n, m in zip(natural, made)]
+            return {"discriminator": _join(parts, [n.hop for n in natural])}
+        terms = self._spectral(output.wave, batch) | self._pitch(output, batch)
+        if ADVERSARIAL_TERMS[0] not in self._terms(step, player):
+            return terms
+        judge.requires_grad_(False)
+        made = judge(output.wave)
+        with torch.no_grad():
+            natural = judge(batch.wave)
+        judge.requires_grad_(True)
+        hops = [m.hop for m in made]
+        terms["adversarial"] = _join([hinge_generator(m.scores, samples // m.hop) for m in made], hops)
+        parts = [feature_matching(n.layers, m.layers, samples // m.hop) for n, m in zip(natural, made)]
+        terms["feature_matching"] = _join(parts, hops)
+        return terms
+
+    def _generate(self, batch: WaveBatch, step: int, fresh: bool) -> VocoderOutput:
+        """Output of the generator; that of the discriminator's turn serves the generator's turn as well."""
+        if not fresh and self._kept is not None and self._kept[0] is batch:
+            output, self._kept = self._kept[1], None
+            return output
+        given = step < self.config.read_f0_from * self.config.train.max_steps
+        f0 = batch.f0_hz if given else None
+        output = self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start)
+        self._kept = (batch, output) if fresh else None
+        return output
+
+    def _spectral(self, made: torch.Tensor, batch: WaveBatch) -> dict[str, Term]:
+        features, floor = self.features, self.config.spectral.floor
+        own = (Resolution(features.fft_size, features.hop_samples), features.window_samples)
+        others = [(Resolution(*r), None) for r in self.config.spectral.resolutions]
+        near, far, mel = [], [], []
+        for resolution, window in (own, *others):
+            ours = stft_magnitude(made, resolution, floor, window)
+            with torch.no_grad():
+                true = stft_magnitude(batch.wave, resolution, floor, window)
+            frames = batch.lengths * features.hop_samples // resolution.hop
+            convergence, logs = distance(ours, true, frames)
+            near.append(convergence)
+            far.append(logs)
+            if not mel:
+                self._bank = self._bank.to(ours.device)
+                mel.append(log_distance(ours @ self._bank, true @ self._bank, frames))
+        hops = [r.hop for r, _ in (own, *others)]
+        return {"convergence": _join(near, [1] * len(near)), "log_magnitude": _join(far, hops), "mel": mel[0]}
+
+    def _pitch(self, output: VocoderOutput, batch: WaveBatch) -> dict[str, Term]:
+        """Cross-entropy of F0 over voiced frames, binary cross-entropy of voicing over all frames."""
+        valid = length_mask(batch.lengths, batch.f0_hz.shape[1])
+        voiced = (batch.f0_hz > 0) & valid
+        targets = self.model.generator.f0_reader.targets(batch.f0_hz[voiced])
+        missed = -(targets * output.f0_logits[voiced].log_softmax(-1)).sum()
+        flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.float(), reduction="none")
+        return {"f0": Term(missed, voiced.sum()), "voicing": Term((flags * valid).sum(), valid.sum())}
+
+    def evaluate(self, batch: WaveBatch) -> dict[str, Term]:
+        """Distances of resynthesis with the F0 as read, its error in semitones, errors of voicing in percent.
+
+        `loss`, which chooses the best checkpoint, is the distance of log magnitudes.
+        """
+        output = self.model.generator(batch.mel, batch.lengths)
+        terms = self._spectral(output.wave, batch)
+        valid = length_mask(batch.lengths, batch.f0_hz.shape[1])
+        both = (batch.f0_hz > 0) & (output.f0_hz > 0) & valid
+        ratio = torch.log2(output.f0_hz[both] / batch.f0_hz[both])
+        wrong = ((batch.f0_hz > 0) != (output.f0_hz > 0)) & valid
+        return {
+            "loss": terms["log_magnitude"],
+            **terms,
+            "f0_error_st": Term((12 * ratio.abs()).clamp_max(12.0).sum(), both.sum()),
+            "voicing_error_pct": Term(100.0 * wrong.sum(), valid.sum()),
+        }
+
+
+def _join(terms: Sequence[Term], hops: Sequence[int]) -> Term:
+    """One term of several resolutions, each frame weighing as many samples as its hop."""
+    total = torch.stack([h * t.total for h, t in zip(hops, terms)]).sum()
+    return Term(total, torch.stack([h * torch.as_tensor(t.count) for h, t in zip(hops, terms)]).sum())
+
+
+TASK = VocoderTask
