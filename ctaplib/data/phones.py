@@ -34,10 +34,15 @@ def fold(phone: str) -> str:
     Returns:
         The phone as it is scored: `aI`, `AY`, `AY`, `iang4`.
     """
-    phone = _POSITION.sub("", phone)
+    phone = strip_position(phone)
     if _ARPABET.match(phone):
         return phone[:-1]
     return phone.lstrip("',") or phone
+
+
+def strip_position(phone: str) -> str:
+    """Drop the tag that says where in its word a phone stands: `AY1_B` is `AY1`."""
+    return _POSITION.sub("", phone)
 
 
 def is_pause(mnemonic: str) -> bool:
@@ -55,3 +60,9 @@ def english_phone(mnemonic: str) -> str:
     stress = mnemonic[: len(mnemonic) - len(bare)][:1]
     bare = _ENGLISH_FORMS.get(bare, bare).replace("#", "^").replace(" ", "")
     return stress + bare
+
+
+def mandarin_phone(mnemonic: str) -> str:
+    """Turn an engine mnemonic of a Mandarin voice into our phone, without tone; stress marks go, pauses become `sil`."""
+    bare = mnemonic.lstrip("',")
+    return SILENCE if is_pause(mnemonic) or not bare else bare.replace("#", "^").replace(" ", "")

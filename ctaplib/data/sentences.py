@@ -8,7 +8,7 @@ The same seed gives the same sentences on every machine; no two sentences are eq
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 LISTS: dict[str, str] = {
@@ -155,6 +155,21 @@ def _article(words: list[str]) -> list[str]:
     return out
 
 
+def deal(lists: Mapping[str, list[str]], frames: Sequence[str], seed: int) -> Iterator[list[str]]:
+    """Fill the slots of one frame after the other with words from the lists.
+
+    Args:
+        lists: words (or phrases) by slot name.
+        frames: sentences of slot names and literal words, separated by spaces.
+        seed: seed of every draw.
+    """
+    rng = random.Random(seed)
+    decks = {name: _Deck(words, rng) for name, words in lists.items()}
+    order = _Deck(list(frames), rng)
+    while True:
+        yield [word for slot in order.draw().split() for word in (decks[slot].draw().split() if slot in decks else [slot])]
+
+
 def sentence_stream(seed: int) -> Iterator[Sentence]:
     """Yield sentences without end, no two alike.
 
@@ -164,13 +179,9 @@ def sentence_stream(seed: int) -> Iterator[Sentence]:
     Yields:
         Sentences of 4 to 15 words, about 1.5 to 6 seconds when spoken.
     """
-    rng = random.Random(seed)
-    decks = {name: _Deck(_entries(name), rng) for name in LISTS}
-    frames = _Deck(list(FRAMES), rng)
     seen: set[str] = set()
-    while True:
-        words = [token for slot in frames.draw().split() for token in (decks[slot].draw().split() if slot in decks else [slot])]
-        words = _article(words)
+    for dealt in deal({name: _entries(name) for name in LISTS}, FRAMES, seed):
+        words = _article(dealt)
         text = " ".join(w.lower() for w in words if w[0].isalpha())
         if text in seen:
             continue

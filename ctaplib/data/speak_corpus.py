@@ -51,6 +51,8 @@ class Said:
     phones: tuple[tuple[str, float, float], ...]
     words: tuple[int, ...]
     """Word index of each phone that is not silence."""
+    transcript: str = ""
+    """The engine's transcription with tones, a clause a line (tone languages only)."""
 
 
 def _as_spoken(text: str, said: Said) -> Said:
@@ -62,8 +64,13 @@ class Language:
     """What differs between the languages of the recipe. Its functions must be picklable."""
 
     code: str
+    accent: str
+    """Engine language for text that is not of the corpus."""
     sentences: Callable[[int], Iterator[Line]]
     rename: Callable[[str], str]
+    """From engine mnemonic to phone."""
+    normalize: Callable[[str], str]
+    """From text as written to the words of `text`."""
     relabel: Callable[[str, Said], Said | str] = field(default=_as_spoken)
     """Last word on the phones, given the text; a string is the reason to leave the utterance out."""
 
@@ -101,7 +108,7 @@ def describe(job: Job, spoken: Spoken, rename: Callable[[str], str]) -> Said:
     phones = intervals(spoken, rename)
     owner = dict(zip((start / spoken.rate_hz for start in spoken.starts), word_index(spoken, job.text), strict=True))
     words = tuple(max(0, owner[start]) for phone, start, _ in phones if phone != SILENCE)
-    return Said(job.utt, len(spoken.samples) / spoken.rate_hz, tuple(phones), words)
+    return Said(job.utt, len(spoken.samples) / spoken.rate_hz, tuple(phones), words, spoken.transcript)
 
 
 def wav_path(folder: Path, utt: str) -> Path:

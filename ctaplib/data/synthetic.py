@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import multiprocessing
 import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -30,6 +31,7 @@ _CHARACTERS, _UTF8, _END_PAUSE = 1, 1, 0x1000
 _RATE, _VOLUME, _PITCH = 1, 2, 3
 _EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 _MAX_INT16 = 32767
+TONE_ACCENTS = ("cmn",)
 
 
 class _Id(ctypes.Union):
@@ -87,6 +89,8 @@ class Spoken:
     """First sample of each label; each ends where the next starts, the last at the end of the audio."""
     words: tuple[tuple[int, int], ...]
     """(first sample, character position in the text counted from 0) of each word."""
+    transcript: str = ""
+    """The engine's transcription, a clause a line; only of voices whose accent is in `TONE_ACCENTS`."""
 
 
 class Engine:
@@ -98,7 +102,7 @@ class Engine:
 
     def __init__(self) -> None:
         try:
-            import espeakng_loader
+            espeakng_loader = importlib.import_module("espeakng_loader")
         except ImportError as error:
             raise DependencyError(
                 "the package espeakng-loader is not installed", expected="the engine that speaks the corpus",
@@ -110,6 +114,7 @@ class Engine:
             ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
             ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         data = espeakng_loader.get_data_path().encode()
         self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
         if self.rate_hz <= 0:
@@ -134,11 +139,12 @@ class Engine:
             index += 1
         return 0
 
-    def speak(self, job: Job) -> tuple[bytes, list[tuple[int, str]], list[tuple[int, int]]]:
+    def speak(self, job: Job) -> tuple[bytes, list[tuple[int, str]], list[tuple[int, int]], str]:
         """Speak one utterance; only the first one of a process is reproducible.
 
         Returns:
-            16-bit samples; (first sample, mnemonic) of each phone; (first sample, character position) of each word.
+            16-bit samples; (first sample, mnemonic) of each phone; (first sample, character position) of each word;
+            the transcription of tone languages.
 
         Raises:
             DataError: the engine has no such voice, or made no sound.
@@ -155,10 +161,19 @@ class Engine:
         self._lib.espeak_Synchronize()
         if status != 0 or not self._chunks or not self._phones:
             raise DataError(f"{job.utt}: the speech engine made no sound with voice {name} (status {status})")
-        return b"".join(self._chunks), self._phones, self._words
+        transcript = self._transcribe(raw) if job.voice.accent in TONE_ACCENTS else ""
+        return b"".join(self._chunks), self._phones, self._words, transcript
+
+    def _transcribe(self, raw: bytes) -> str:
+        rest, clauses = ctypes.c_char_p(raw), []
+        while rest.value:
+            clauses.append(self._lib.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, 0).decode("utf-8", "replace"))
+        return "\n".join(clauses)
 
 
-def finish(job: Job, samples: np.ndarray, rate_hz: int, phones: list[tuple[int, str]], words: list[tuple[int, int]]) -> Spoken:
+def finish(
+    job: Job, samples: np.ndarray, rate_hz: int, phones: list[tuple[int, str]], words: list[tuple[int, int]], transcript: str
+) -> Spoken:
     """Level the audio, give it the wanted silence at both ends, and drop labels that last no sample."""
     total = len(samples)
     ends = [start for start, _ in phones[1:]] + [total]
@@ -172,7 +187,7 @@ def finish(job: Job, samples: np.ndarray, rate_hz: int, phones: list[tuple[int, 
     starts = [0, *(start + lead for start, _, _ in kept)]
     if kept and kept[0][0] == 0 and lead == 0:
         labels, starts = labels[1:], starts[1:]
-    return Spoken(job.utt, audio, rate_hz, tuple(labels), tuple(starts), tuple((s + lead, position) for s, position in words))
+    return Spoken(job.utt, audio, rate_hz, tuple(labels), tuple(starts), tuple((s + lead, position) for s, position in words), transcript)
 
 
 SILENCE_LABEL = "_"
@@ -215,8 +230,10 @@ def word_index(spoken: Spoken, text: str) -> list[int]:
         spoken: what the engine made.
         text: the text that was spoken; words are its space-separated parts.
     """
-    begins = [i for i, c in enumerate(text) if c != " " and (i == 0 or text[i - 1] == " ")]
     marks = sorted(spoken.words)
+    begins = [i for i, c in enumerate(text) if c != " " and (i == 0 or text[i - 1] == " ")]
+    if len(begins) == 1:  # no spaces: the engine's words
+        begins = sorted({position for _, position in marks})
     out, mark, current = [], 0, -1
     for start in spoken.starts:
         while mark < len(marks) and marks[mark][0] <= start:
@@ -233,6 +250,10 @@ _engine: Engine | None = None
 def _start_engine() -> None:
     global _engine
     _engine = Engine()
+
+
+def _start_worker() -> None:
+    _start_engine()
     gc.disable()  # a collection would touch, and so copy, every page after a fork
     gc.freeze()
 
@@ -247,7 +268,7 @@ def _in_fork(function: Callable[[], Result]) -> Result:
             os.close(read_end)
             try:
                 payload = pickle.dumps((True, function()))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again in the parent
+            except Exception as error:  # whatever it is, the parent raises it again
                 payload = pickle.dumps((False, error))
             with os.fdopen(write_end, "wb") as pipe:
                 pipe.write(payload)
@@ -266,13 +287,17 @@ def _in_fork(function: Callable[[], Result]) -> Result:
     return value
 
 
-def _speak_and_use(job: Job, use: Callable[[Job, Spoken], Result]) -> Result:
+def speak_once(job: Job) -> Spoken:
+    """Speak one utterance in a fork of this process; the engine is started when it is needed first."""
     if _engine is None:
         _start_engine()
-    engine = _engine
-    assert engine is not None
-    raw, phones, words = _in_fork(lambda: engine.speak(job))  # only this in the fork: its memory is all new
-    return use(job, finish(job, np.frombuffer(raw, np.int16), engine.rate_hz, phones, words))
+    engine = cast(Engine, _engine)
+    raw, phones, words, transcript = _in_fork(lambda: engine.speak(job))  # only this in the fork: its memory is all new
+    return finish(job, np.frombuffer(raw, np.int16), engine.rate_hz, phones, words, transcript)
+
+
+def _speak_and_use(job: Job, use: Callable[[Job, Spoken], Result]) -> Result:
+    return use(job, speak_once(job))
 
 
 def speak_all(jobs: Sequence[Job], use: Callable[[Job, Spoken], Result], nj: int = 1) -> Iterator[Result]:
@@ -284,5 +309,5 @@ def speak_all(jobs: Sequence[Job], use: Callable[[Job, Spoken], Result], nj: int
         nj: number of worker processes.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=nj, mp_context=context, initializer=_start_engine) as pool:
+    with ProcessPoolExecutor(max_workers=nj, mp_context=context, initializer=_start_worker) as pool:
         yield from pool.map(_speak_and_use, jobs, [use] * len(jobs), chunksize=16)

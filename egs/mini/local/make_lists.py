@@ -5,10 +5,13 @@ The lists are kept in git; this script says where they come from. Run it from eg
 """
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
 
-from ctaplib.data.speak_corpus import PLAN_FIELDS, PlanRow, read_plan
 from ctaplib.data.fixed_lists import write_task_lists
+from ctaplib.data.languages import language
+from ctaplib.data.speak_corpus import PLAN_FIELDS, Language, PlanRow, Said, describe, make_jobs, read_plan
+from ctaplib.data.synthetic import Job, Spoken, speak_all
 from ctaplib.files import write_tsv
 
 LISTS = Path(__file__).resolve().parent.parent / "lists"
@@ -71,30 +74,48 @@ def _first(voices: dict[str, str], count: int) -> dict[str, str]:
 
 FULL = {"train": 19, "train_women": 28, "dev": 15, "train_speech": 17, "test_unseen": 20, "test_seen": 4}
 TINY = {"train": 5, "train_women": 5, "dev": 3, "train_speech": 3, "test_unseen": 6, "test_seen": 2}
+ALL_VOICES = {"train": 75, "women": 12, "dev": 4, "train_speech": 15, "test_seen": 40}
+FEW_VOICES = {"train": 8, "women": 4, "dev": 2, "train_speech": 2, "test_seen": 4}
 PLANS = {
-    "": (ENGLISH, FULL, {"train": 75, "women": 12, "dev": 4, "train_speech": 15, "test_seen": 40}),
-    "tiny": (ENGLISH, TINY, {"train": 8, "women": 4, "dev": 2, "train_speech": 2, "test_seen": 4}),
+    ("en", ""): (ENGLISH, FULL, ALL_VOICES),
+    ("en", "tiny"): (ENGLISH, TINY, FEW_VOICES),
+    ("zh", "zh"): (MANDARIN, FULL, ALL_VOICES),
+    ("zh", "zh/tiny"): (MANDARIN, TINY, FEW_VOICES),
 }
 
 
-def unseen_utts(rows: list[PlanRow]) -> dict[str, list[str]]:
-    """Utterance ids of each unseen voice, as the corpus will have them."""
+@dataclass(frozen=True)
+class Describe:
+    """Keep what is said about an utterance, not its audio."""
+
+    language: Language
+
+    def __call__(self, job: Job, spoken: Spoken) -> Said:
+        """See the class."""
+        return describe(job, spoken, self.language.rename)
+
+
+def unseen_utts(rows: list[PlanRow], code: str) -> dict[str, list[str]]:
+    """Utterances of each unseen voice that will be in the corpus (some Mandarin ones are left out, as only speaking them tells)."""
+    spoken = language(code)
+    wanted = [(row, job, text) for row, job, text in make_jobs(rows, spoken, seed=1) if row.set == "test_unseen"]
     out: dict[str, list[str]] = {}
-    for row in rows:
-        if row.set == "test_unseen":
-            out[row.speaker] = [f"{row.speaker}-{i + 1:04d}" for i in range(row.utts)]
+    said = speak_all([job for _, job, _ in wanted], Describe(spoken), nj=2)
+    for (row, job, text), item in zip(wanted, said, strict=True):
+        if not isinstance(spoken.relabel(text, item), str):
+            out.setdefault(row.speaker, []).append(job.utt)
     return out
 
 
 def main() -> None:
     """Write all lists."""
-    for folder, (accents, sizes, keep) in PLANS.items():
+    for (code, folder), (accents, sizes, keep) in PLANS.items():
         path = LISTS / folder / "voices.tsv"
         write_tsv(path, plan_rows(accents, sizes, keep, seed=1), PLAN_FIELDS)
         rows = read_plan(path)
         genders = {row.speaker: row.gender for row in rows if row.set == "test_unseen"}
-        counts = {"pairs": 112, "tts": 48, "references": 3} if not folder else {"pairs": 16, "tts": 8, "references": 3}
-        write_task_lists(LISTS / folder, "test_unseen", unseen_utts(rows), genders, **counts)
+        counts = {"pairs": 112, "tts": 48, "references": 3} if sizes is FULL else {"pairs": 16, "tts": 8, "references": 3}
+        write_task_lists(LISTS / folder, "test_unseen", unseen_utts(rows, code), genders, **counts)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+"""Phones of eSpeak NG, the same inventory as the synthetic corpus has (package `espeakng-loader`)."""
+
+from __future__ import annotations
+
+from ctaplib.data.frontends import Pronunciation, TextConfig
+from ctaplib.data.languages import language
+from ctaplib.data.phones import SILENCE
+from ctaplib.data.speak_corpus import Said, describe
+from ctaplib.data.synthetic import Job, Voice, speak_once
+from ctaplib.errors import DataError
+
+
+class Espeak:
+    """Lets the engine read the text and keeps the phones that it said."""
+
+    def __init__(self, config: TextConfig) -> None:
+        self._language = language(config.language)
+        self._voice = Voice(config.accent if config.language == "en" else self._language.accent, "m3")
+
+    def __call__(self, text: str) -> Pronunciation:
+        words = self._language.normalize(text)
+        job = Job("text", text, self._voice)
+        said = self._language.relabel(words, describe(job, speak_once(job), self._language.rename))
+        if not isinstance(said, Said):
+            raise DataError(f"{text!r}: {said}")
+        phones = tuple(phone for phone, _, _ in said.phones if phone != SILENCE)
+        if not phones:
+            raise DataError(f"{text!r} has no phones", expected="words")
+        return Pronunciation(phones, said.words)
+
+
+FRONTEND = Espeak

@@ -1,0 +1,22 @@
+"""No front end: phones come with the corpus (`text.phn`), and new text cannot be spoken."""
+
+from __future__ import annotations
+
+from ctaplib.data.frontends import Pronunciation, TextConfig
+from ctaplib.errors import DataError
+
+
+class Given:
+    """Refuses every text."""
+
+    def __init__(self, config: TextConfig) -> None:
+        pass
+
+    def __call__(self, text: str) -> Pronunciation:
+        raise DataError(
+            f"there are no phones for {text!r}, and the front end `given` finds none",
+            fix="put them into text.phn, or name a front end in conf/text.yaml",
+        )
+
+
+FRONTEND = Given

@@ -1,0 +1,80 @@
+"""Front ends: from text to phones. Each is a class in a module `ctaplib/data/frontend_<name>.py`; adding a file adds one.
+
+    front = make_frontend(TextConfig(frontend="g2p_en"))
+    front("Hello there")       -> Pronunciation(phones=("HH", "AH0", "L", "OW1", "DH", "EH1", "R"), words=(0, 0, 0, 0, 1, 1, 1))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
+
+from pydantic import Field
+
+from ctaplib.config import Config
+from ctaplib.errors import ConfigError
+from ctaplib.find import find, names
+
+
+class TextConfig(Config):
+    """How text becomes phones and word pieces."""
+
+    frontend: str = "given"
+    """Front end for new text, by name: `espeak`, `g2p_en`, `gruut`, `lexicon`, `pypinyin`; `given`: there is none."""
+    use_given: bool = True
+    """Whether phones that the data directories bring (`text.phn`) are taken as they are."""
+    language: Literal["en", "zh"] = "en"
+    """Language, for normalisation."""
+    lexicon: str = ""
+    """Path of the lexicon (`WORD PH PH`), for the front end `lexicon`."""
+    accent: str = "en"
+    """Accent of the front end `espeak`, an engine language such as `en-us`."""
+    spm_pieces: int = Field(default=500, ge=8)
+    """Number of SentencePiece pieces, special ones included."""
+    spm_model: Literal["unigram", "bpe"] = "unigram"
+    """Kind of SentencePiece model."""
+    max_dropped_pct: float = Field(default=5.0, ge=0, le=100)
+    """Share of utterances of a set that may be left out for their text, percent; beyond it the stage fails."""
+
+
+@dataclass(frozen=True)
+class Pronunciation:
+    """Phones of a text, and the word (counted from 0) that each belongs to."""
+
+    phones: tuple[str, ...]
+    words: tuple[int, ...]
+
+
+class FrontEnd(Protocol):
+    """Something that turns text into phones."""
+
+    def __init__(self, config: TextConfig) -> None: ...
+
+    def __call__(self, text: str) -> Pronunciation:
+        """Give the phones of a text.
+
+        Raises:
+            DataError: the text has symbols or words that cannot be turned into phones; all of them are named.
+        """
+        ...
+
+
+PREFIX = "frontend_"
+
+
+def frontend_names() -> list[str]:
+    """All front ends."""
+    return [name.removeprefix(PREFIX) for name in names("data") if name.startswith(PREFIX)]
+
+
+def make_frontend(config: TextConfig) -> FrontEnd:
+    """Make the front end that a config names.
+
+    Raises:
+        ConfigError: there is none of that name.
+        DependencyError: a package that it needs is missing.
+    """
+    if config.frontend not in frontend_names():
+        from_list = ", ".join(frontend_names())
+        raise ConfigError(f"no text front end {config.frontend!r}", expected=from_list, fix="correct `frontend` in conf/text.yaml")
+    return cast(type[FrontEnd], find("data", PREFIX + config.frontend, "FRONTEND"))(config)
