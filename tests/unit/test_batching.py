@@ -1,0 +1,38 @@
+"""Plans: every item once, never over the size, new batches each epoch, the heaviest first."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctaplib.data.batching import BatchConfig, padding_pct, plan_batches
+from ctaplib.errors import DataError
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(4, 400), min_size=1, max_size=80), st.integers(0, 5), st.integers(0, 3))
+def test_every_item_once_and_never_over_the_size(lengths: list[int], seed: int, epoch: int) -> None:
+    config = BatchConfig(min_items=1)
+    plan = plan_batches(lengths, 800, config, seed=seed, epoch=epoch)
+    assert sorted(i for batch in plan for i in batch) == list(range(len(lengths)))
+    assert all(max(lengths[i] for i in batch) * len(batch) <= 800 for batch in plan)
+    assert plan == plan_batches(lengths, 800, config, seed=seed, epoch=epoch)
+
+
+def test_batches_differ_between_epochs_and_little_is_padding() -> None:
+    lengths = np.random.default_rng(0).integers(150, 600, 500).tolist()
+    first, second = (plan_batches(lengths, 3200, BatchConfig(), seed=1, epoch=e) for e in (1, 2))
+    assert {tuple(sorted(b)) for b in first} != {tuple(sorted(b)) for b in second}
+    assert padding_pct(lengths, first) < 8
+
+
+def test_the_heaviest_batch_comes_first() -> None:
+    lengths = [10, 20, 30, 400, 390, 50]
+    plan = plan_batches(lengths, 800, BatchConfig(min_items=1, jitter=0.0), seed=3, epoch=0)
+    assert set(plan[0]) == {3, 4}
+
+
+def test_an_item_longer_than_the_batch_is_named() -> None:
+    with pytest.raises(DataError, match=r"1 items are longer than the batch of 100 frames") as caught:
+        plan_batches([50, 101], 100, BatchConfig(), seed=1, epoch=0)
+    assert caught.value.faults == ("item 1: 101 frames",)

@@ -1,0 +1,82 @@
+"""Configs: inheritance, overrides, and faults that name file, line and the nearest name."""
+
+from pathlib import Path
+
+import pytest
+
+from ctaplib.config import Config, config_hash, load_config, read_saved, save_config
+from ctaplib.errors import ConfigError
+
+
+class Inner(Config):
+    """Inner."""
+
+    learning_rate: float = 0.1
+    """Rate."""
+
+
+class Outer(Config):
+    """Outer."""
+
+    inner: Inner = Inner()
+    steps: int = 3
+    """Steps."""
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_extends_merges_into_the_parent(tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", "steps: 5\ninner: {learning_rate: 0.5}\n")
+    config = load_config(Outer, write(tmp_path / "top.yaml", "extends: base.yaml\nsteps: 7\n"))
+    assert config == Outer(inner=Inner(learning_rate=0.5), steps=7)
+
+
+def test_words_override_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.yaml", "steps: 5\n")
+    assert load_config(Outer, path, ["inner.learning_rate=2e-3", "steps=9"]) == Outer(inner=Inner(learning_rate=2e-3), steps=9)
+
+
+def test_a_misspelt_key_names_file_line_and_the_nearest(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.yaml", "steps: 5\ninner:\n  learning_rte: 1\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml:3: there is no inner\.learning_rte, did you mean learning_rate\?"):
+        load_config(Outer, path)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.yaml", "steps: many\nstep: 1\n")
+    with pytest.raises(ConfigError, match=r"2 fault\(s\)") as caught:
+        load_config(Outer, path)
+    assert "a.yaml:1: steps" in str(caught.value) and "did you mean steps?" in str(caught.value)
+
+
+def test_a_fault_in_the_parent_names_the_parent(tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", "\nstepps: 5\n")
+    with pytest.raises(ConfigError, match=r"base\.yaml:2: there is no stepps"):
+        load_config(Outer, write(tmp_path / "top.yaml", "extends: base.yaml\n"))
+
+
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a\.yaml:2: steps stands twice \(first in line 1\)"):
+        load_config(Outer, write(tmp_path / "a.yaml", "steps: 1\nsteps: 2\n"))
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "b.yaml", "extends: a.yaml\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        load_config(Outer, write(tmp_path / "a.yaml", "extends: b.yaml\n"))
+
+
+def test_a_word_without_a_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"name\.of\.value=value"):
+        load_config(Outer, None, ["steps"])
+
+
+def test_what_is_saved_is_complete_and_has_its_hash(tmp_path: Path) -> None:
+    config = Outer(steps=11)
+    save_config(config, tmp_path / "c.yaml", task="toy")
+    saved = read_saved(tmp_path / "c.yaml")
+    assert saved == {"config_hash": config_hash(config), "task": "toy", "inner": {"learning_rate": 0.1}, "steps": 11}
+    assert config_hash(config) != config_hash(Outer(steps=12))

@@ -1,0 +1,56 @@
+"""Files are written whole or not at all, and tables tell every fault."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ctaplib import files
+from ctaplib.errors import CtapError, DataError
+from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
+
+
+def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="stop"), atomic_write(path) as out:
+        out.write("new")
+        raise ValueError("stop")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(CtapError, match=r"no space left on the disk while writing .*a\.txt.*free some space"), atomic_write(path) as out:
+        out.write("new")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_tables_come_back_as_they_were_in_c_order(tmp_path: Path) -> None:
+    table = {"b": "2 x", "a": "1", "B": "", "ä": "z"}
+    write_table(tmp_path / "t", table)
+    assert read_table(tmp_path / "t") == table
+    assert (tmp_path / "t").read_text().split("\n")[:2] == ["B", "a 1"]
+
+
+def test_repeated_ids_are_all_told(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("a 1\nb 2\na 3\nb 4\n")
+    with pytest.raises(DataError) as caught:
+        read_table(tmp_path / "t")
+    assert [f.split(":")[1] for f in caught.value.faults] == ["3", "4"]
+
+
+def test_tsv_round_trip_and_malformed_lines(tmp_path: Path) -> None:
+    rows = [{"id": "a", "n": "1"}, {"id": "b", "n": ""}]
+    write_tsv(tmp_path / "t.tsv", rows, ["id", "n"])
+    assert read_tsv(tmp_path / "t.tsv") == rows
+    (tmp_path / "bad.tsv").write_text("id\tn\na\nb\t1\t2\n")
+    with pytest.raises(DataError, match="2 malformed lines"):
+        read_tsv(tmp_path / "bad.tsv")
