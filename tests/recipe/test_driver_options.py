@@ -61,9 +61,7 @@ def test_tag_changes_what_pretraining_writes_only(recipe):
 
 
 def test_task_args_become_settings(recipe):
-    output = recipe.run(
-        "--dry_run", "true", "--stage", "5", "--stop_stage", "5", "--pretrain_args", "a.b=c --resume x"
-    )[1]
+    output = recipe.run("--dry_run", "true", "--stage", "5", "--stop_stage", "5", "--pretrain_args", "a.b=c --resume x")[1]
     assert "--set a.b=c --resume x" in output
 
 
@@ -90,7 +88,4 @@ def test_cpu_processes_share_the_cores(recipe):
     done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
     threads, _, command = done.stdout.strip().partition("|")
     assert threads == "4"
-    assert (
-        "-m torch.distributed.run --nproc_per_node 2 --standalone -m ctaplib.cli.main train --task asr"
-        in command
-    )
+    assert "-m torch.distributed.run --nproc_per_node 2 --standalone -m ctaplib.cli.main train --task asr" in command
