@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=12.0,
         help="where the judge's own PER (%%) is above, what it judged is null",
     )
+    parser.add_argument("--align", type=Path, help="folder of the aligner's run (default: <exp_root>/align)")
     parser.add_argument("--nj", type=int, default=2, help="processes")
 
 
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int | None:
 
     inputs = Inputs(
         exp=args.exp_root,
+        align=args.align or args.exp_root / "align",
         data=args.data,
         dump=args.dump,
         lists=args.lists,
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int | None:
         train_set=args.train_set,
         options=Options(judge_max_per=args.judge_max_per),
     )
-    command = args.recipe_command or shlex.join(["ctap", *sys.argv[1:]])
+    command = args.recipe_command or os.environ.get("RECIPE_COMMAND") or shlex.join(["ctap", *sys.argv[1:]])
     rows = score(inputs, RowMaker(commit(), command), args.nj)
     write_results(args.out, rows)
     measured = sum(row.value is not None for row in rows)

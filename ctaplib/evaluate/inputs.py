@@ -44,12 +44,14 @@ class Inputs:
 
     Attributes:
         exp: Folder of the runs (`exp/<run>`), of decoded output (`exp/decode`) and of codes.
+        align: Folder of the aligner's run; other aligners' output is in `align/<system>/<set>`.
         sets: Test sets.
         method: The pre-training method; its run is `exp/<method>`.
         train_set: What the speaker probe is fitted on.
     """
 
     exp: Path
+    align: Path
     data: Path
     dump: Path
     lists: Path

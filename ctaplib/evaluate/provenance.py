@@ -12,11 +12,11 @@ from ctaplib.runlog import get_logger
 
 
 def commit() -> str | None:
-    """Commit of the library's checkout, with `+changes` when files differ; None outside a checkout."""
+    """Commit of the checkout, with `+changes` when files of the library differ; None outside a checkout."""
     folder = Path(__file__).resolve().parent
     try:
         head = _git(folder, "rev-parse", "--short=12", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
     except (OSError, subprocess.CalledProcessError) as error:
         get_logger(__name__).warning("no commit is known for the rows: %s", error)
         return None

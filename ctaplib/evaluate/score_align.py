@@ -27,18 +27,18 @@ def jobs(inputs: Inputs) -> list[Job]:
 
 
 def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
-    """Rows of our aligner (`data/<set>/phones.ctm`) and of others (`exp/align/<system>/<set>/phones.ctm`)."""
+    """Rows of our aligner (`data/<set>/phones.ctm`) and of others (`<align>/<system>/<set>/phones.ctm`)."""
     made = []
     for set_ in inputs.sets:
         for system in systems("align", inputs.method):
             own = system == "aligner"
-            folder = inputs.data / set_ if own else inputs.exp / "align" / system / set_
+            folder = inputs.data / set_ if own else inputs.align / system / set_
             outcomes, note = score_folder(inputs, set_, folder)
             for metric in METRICS["align"]:
                 place = cell("align", metric.name, set_, system)
                 about = note if metric.name.startswith("boundary") else None
                 made.append(
-                    make(place, outcomes[metric.name], inputs.exp / "align" if own else folder, about)
+                    make(place, outcomes[metric.name], inputs.align if own else folder, about)
                 )
     return made
 

@@ -1,5 +1,6 @@
 """Rows of pre-training: rate and use of the codes, phone retrieval, and how much of the speaker is left."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.measure import Job, Kind, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker
+from ctaplib.files import read_table
 
 Outcomes = dict[str, Estimate | str]
 _RETRIEVAL = ("phone_retrieval_s2p_top1_pct", "phone_retrieval_p2s_top1_pct")
@@ -115,22 +117,17 @@ def frame_rate_hz(inputs: Inputs, set_: str, n_codes: int) -> float:
     """Codes a second: the feature rate over the whole number of feature frames that make one code."""
     header = yaml.safe_load((inputs.dump / set_ / "features.yaml").read_text(encoding="utf-8"))
     store = FeatureStore(_codes(inputs, set_) / "codes.scp")
-    frames = {utt: int(n) for utt, n in _table(inputs.dump / set_ / "utt2num_frames").items() if utt in store}
-    return header["rate_hz"] / header["hop_samples"] / max(1, round(sum(frames.values()) / n_codes))
-
-
-def _table(path: Path) -> dict[str, str]:
-    return dict(
-        line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
-    )
+    lengths = read_table(inputs.dump / set_ / "utt2num_frames")
+    frames = sum(int(n) for utt, n in lengths.items() if utt in store)
+    return header["rate_hz"] / header["hop_samples"] / max(1, round(frames / n_codes))
 
 
 def codebook_size(folder: Path) -> int | str:
-    """Entries of the code book, from `codes.yaml` beside the codes or above them; or why it is unknown."""
-    for path in (folder / "codes.yaml", folder.parent / "codes.yaml"):
-        if path.exists():
-            return int(yaml.safe_load(path.read_text(encoding="utf-8"))["codebook_size"])
-    return "not measured: there is no codes.yaml that names the size of the code book"
+    """Entries of the code book, from `codes.json` beside the codes; or why it is unknown."""
+    path = folder / "codes.json"
+    if not path.exists():
+        return "not measured: there is no codes.json that names the size of the code book"
+    return int(json.loads(path.read_text(encoding="utf-8"))["codebook_size"])
 
 
 def measure_retrieval(tasks: list[Task]) -> list[Answer]:

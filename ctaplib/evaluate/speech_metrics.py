@@ -167,6 +167,8 @@ def _trace(back: np.ndarray) -> np.ndarray:
 def pesq_wb(audio: np.ndarray, reference: np.ndarray, rate_hz: int) -> float | None:
     """Wide-band PESQ (ITU-T P.862.2) at 16 kHz; None when it finds no speech."""
     first, second = (_resampled(x, rate_hz, _PESQ_RATE_HZ) for x in _cut(reference, audio))
+    if not first.any() or not second.any():
+        return None
     try:
         return float(pesq.pesq(_PESQ_RATE_HZ, first, second, "wb"))
     except (pesq.NoUtterancesError, pesq.BufferTooShortError):

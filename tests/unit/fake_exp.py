@@ -1,7 +1,7 @@
 """A small finished experiment made of buzzing "voices", in the layout that scoring and reporting read.
 
-Speakers are formant tones with their own pitch. Sets: `train` and `test_seen` share four speakers, `test_unseen`
-has four others.
+Speakers are formant tones with their own pitch. Sets: `train` and `test_seen` share four speakers,
+`test_unseen` has four others.
 """
 
 import json
@@ -12,7 +12,7 @@ import soundfile
 
 from ctaplib.data.alignment import Interval, write_ctm
 from ctaplib.data.store import ArkWriter
-from ctaplib.files import atomic_write, write_table, write_tsv
+from ctaplib.files import atomic_write, write_json, write_table, write_tsv
 
 RATE_HZ = 16000
 FORMANTS_HZ = {"a": (730, 1090), "i": (270, 2290), "u": (300, 870), "e": (530, 1840), "o": (570, 840)}
@@ -25,7 +25,7 @@ def speak(phones: list[tuple[str, float]], f0_hz: float, scale: float, seed: int
     random = np.random.default_rng(seed)
     parts = []
     for name, duration_s in phones:
-        n = int(round(duration_s * RATE_HZ))
+        n = round(duration_s * RATE_HZ)
         t = np.arange(n) / RATE_HZ
         if name == "sil":
             parts.append(np.zeros(n))
@@ -79,9 +79,7 @@ class FakeExp:
                 self.said[utt] = [("sil", 0.12), *((p, round(d, 2)) for p, d in spoken), ("sil", 0.14)]
                 utts[utt] = speak(self.said[utt], *self.voice[speaker], seed=k)
                 tables["text"][utt] = " ".join("".join(p for p, _ in spoken[i : i + 3]) for i in (0, 3, 6))
-                tables["text.phn"][utt] = " ".join(
-                    ("'" if i % 3 == 0 else "") + p for i, (p, _) in enumerate(spoken)
-                )
+                tables["text.phn"][utt] = " ".join(("'" if i % 3 == 0 else "") + p for i, (p, _) in enumerate(spoken))
                 tables["utt2spk"][utt] = speaker
                 tables["utt2dur"][utt] = f"{len(utts[utt]) / RATE_HZ:.3f}"
             tables["spk2gender"][speaker] = "m" if number % 2 else "f"
@@ -102,9 +100,7 @@ class FakeExp:
                 spoken += name != "sil"
                 true[utt].append(Interval(stressed, start, end))
                 shift = 0.01 if start > 0 else 0.0
-                found[utt].append(
-                    Interval(stressed, start + shift, end + (0.01 if name != "sil" or not start else 0))
-                )
+                found[utt].append(Interval(stressed, start + shift, end + (0.01 if name != "sil" or not start else 0)))
         write_ctm(self.data / set_ / "phones_true.ctm", true)
         write_ctm(self.data / set_ / "phones.ctm", found)
         rows = [{"utt": utt, "status": "aligned", "reason": "", "score": -1.0} for utt in utts]
@@ -133,40 +129,30 @@ class FakeExp:
         random = np.random.default_rng(5)
         book = random.standard_normal((CODES, 8)).astype(np.float32)
         number = {name: k for k, name in enumerate(("sil", *PHONES))}
-        writers = {
-            n: ArkWriter(folder / f"{n}.scp") for n in ("codes", "speech", "phonemes", "quantized", "prompts")
-        }
+        writers = {n: ArkWriter(folder / f"{n}.scp") for n in ("codes", "speech", "phonemes", "quantized", "prompts")}
         for writer in writers.values():
             writer.__enter__()
         for utt in self.ids(set_):
             marks = np.cumsum([d for _, d in self.said[utt]])
             centres = np.arange(int(marks[-1] * 25)) / 25 + 0.02
-            codes = np.array(
-                [number[self.said[utt][i][0]] for i in np.searchsorted(marks, centres)], np.int32
-            )
+            codes = np.array([number[self.said[utt][i][0]] for i in np.searchsorted(marks, centres)], np.int32)
             writers["codes"][utt] = codes
             writers["quantized"][utt] = book[codes]
             noise = 0.3 * np.random.default_rng(len(codes)).standard_normal((len(codes), 8))
             writers["speech"][utt] = (book[codes] + noise).astype(np.float32)
             writers["phonemes"][utt] = (book[codes] + 0.5 * noise[::-1]).astype(np.float32)
             speaker = int(utt[3])
-            writers["prompts"][utt] = (np.eye(8)[speaker] + 0.05 * random.standard_normal(8)).astype(
-                np.float32
-            )
+            writers["prompts"][utt] = (np.eye(8)[speaker] + 0.05 * random.standard_normal(8)).astype(np.float32)
         for writer in writers.values():
             writer.__exit__(None, None, None)
-        with atomic_write(self.exp / "vqctap" / "codes" / "codes.yaml") as out:
-            out.write(f"codebook_size: {CODES}\n")
+        write_json(folder / "codes.json", {"codebook_size": CODES})
 
     def _lists(self) -> None:
         speakers = [f"spk{k}" for k in range(8)]
         home = {s: "test_seen" if int(s[3]) < 4 else "test_unseen" for s in speakers}
         write_tsv(
             self.lists / "references.tsv",
-            [
-                {"set": home[s], "spk": s, **{f"utt{k}": f"{s}-{home[s]}-{k + 1}" for k in (1, 2, 3)}}
-                for s in speakers
-            ],
+            [{"set": home[s], "spk": s, **{f"utt{k}": f"{s}-{home[s]}-{k + 1}" for k in (1, 2, 3)}} for s in speakers],
             ("set", "spk", "utt1", "utt2", "utt3"),
         )
         new = speakers[4:]
@@ -200,9 +186,7 @@ class FakeExp:
             self._audio("resynthesis", system, made)
         for name in ("frozen_class", "frozen_ctc", "finetuned", "supervised_ctc"):
             for test in self.sets:
-                self._heard(
-                    Path("asr") / name / test, {u: u for u in self.ids(test)}, words=name == "finetuned"
-                )
+                self._heard(Path("asr") / name / test, {u: u for u in self.ids(test)}, words=name == "finetuned")
         for test in self.sets:
             self._heard(Path("judge/natural/natural") / test, {u: u for u in self.ids(test)}, words=True)
 
@@ -219,9 +203,7 @@ class FakeExp:
             rows.append({**item, "audio_s": f"{seconds:.4f}", "compute_s": f"{seconds / 20:.4f}"})
         write_table(folder / "wav.scp", wavs)
         write_tsv(folder / "index.tsv", rows, tuple(rows[0]))
-        texts = {
-            id_: item.get("source_utt") or item.get("text_utt") or id_ for id_, (_, _, item) in made.items()
-        }
+        texts = {id_: item.get("source_utt") or item.get("text_utt") or id_ for id_, (_, _, item) in made.items()}
         self._heard(Path("judge") / task / system / "test_unseen", texts, words=True)
 
     def _heard(self, place: Path, texts: dict[str, str], words: bool) -> None:
@@ -236,12 +218,10 @@ class FakeExp:
             write_table(self.exp / "decode" / place / "hyp.txt", sentences)
 
     def _runs(self) -> None:
-        for seed, run in enumerate(
-            ("align", "vqctap", "asr_finetuned", "asr_supervised", "tts", "vc", "vocoder", "judge")
-        ):
+        for seed, run in enumerate(("align", "vqctap", "asr_finetuned", "asr_supervised", "tts", "vc", "vocoder", "judge")):
             (self.exp / run).mkdir(parents=True, exist_ok=True)
             with atomic_write(self.exp / run / "config.yaml") as out:
-                out.write(f"config_hash: {seed:012x}\nseed: {seed}\n")
+                out.write(f"config_hash: '{seed:012x}'\nseed: {seed}\n")
             with atomic_write(self.exp / run / "metrics.jsonl") as out:
                 for step in range(10, 510, 10):
                     row = {
@@ -263,11 +243,6 @@ class FakeExp:
                             "codebook_usage_pct": 60.0,
                         }
                         out.write(json.dumps(valid) + "\n")
-        write_tsv(
-            self.exp / "log" / "times.tsv",
-            [
-                {"stage": k, "name": n, "seconds": 10.5 * k}
-                for k, n in ((1, "data"), (4, "align"), (5, "pretrain"))
-            ],
-            ("stage", "name", "seconds"),
-        )
+        for number, name, seconds in ((1, "data", 21.5), (4, "align", 80.0), (5, "pretrain", 290.2)):
+            stamp = {"stage": number, "name": name, "state": "done", "seconds": seconds, "peak_mib": 512}
+            write_json(self.exp / ".stamps" / f"{number:02d}_{name}.json", stamp)

@@ -1,0 +1,99 @@
+"""Code use, retrieval and the speaker probe: hand-computed values, planted structure, the peer package."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from ctaplib.data.alignment import Interval
+from ctaplib.evaluate import probes
+from ctaplib.evaluate.frames import count_lost, label_frames
+
+
+def test_use_and_perplexity_by_hand():
+    counts = np.array([[4, 4, 0, 0], [1, 1, 1, 1], [9, 0, 0, 0]])
+    assert probes.usage_pct(counts).tolist() == [50.0, 100.0, 25.0]
+    assert probes.perplexity(counts).tolist() == pytest.approx([2.0, 4.0, 1.0])
+
+
+def test_frames_are_labelled_by_the_phone_that_fills_most_of_them():
+    phones = [Interval("sil", 0.0, 0.05), Interval("t", 0.05, 0.06), Interval("a", 0.06, 0.16)]
+    labels = label_frames(phones, 5)
+    assert labels.names.tolist() == ["sil", "a", "a", "a", "sil"]
+    assert labels.inside.tolist() == [True, False, True, True, False]
+    assert count_lost(phones) == (1, 2)
+    assert count_lost([]) == (0, 0)
+    assert label_frames([], 2).names.tolist() == ["sil", "sil"]
+
+
+def plain_retrieval(queries, candidates, phones, utts):
+    right = 0
+    for i in range(len(queries)):
+        best, score = None, -2.0
+        for j in range(len(candidates)):
+            if utts[i] != utts[j]:
+                cosine = queries[i] @ candidates[j] / np.linalg.norm(queries[i]) / np.linalg.norm(candidates[j])
+                if cosine > score:
+                    best, score = j, cosine
+        right += best is not None and phones[best] == phones[i]
+    return right
+
+
+def test_retrieval_equals_the_plain_loop(monkeypatch):
+    monkeypatch.setattr(probes, "_CHUNK", 7)
+    random = np.random.default_rng(0)
+    s, p = random.normal(size=(2, 40, 4))
+    phones, utts = random.integers(0, 3, 40), np.sort(random.integers(0, 5, 40))
+    utts = np.unique(utts, return_inverse=True)[1]
+    hits = probes.retrieve(s, p, phones, utts, np.arange(40))
+    assert hits.right.sum() == plain_retrieval(s, p, phones, utts)
+    assert hits.asked.sum() == 40 and hits.asked.tolist() == np.bincount(utts).tolist()
+
+
+def test_retrieval_never_looks_into_its_own_utterance():
+    s = np.eye(4)
+    hits = probes.retrieve(s, s, np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), np.arange(4))
+    assert hits.right.sum() < 4
+    alone = probes.retrieve(s, s, np.zeros(4, int), np.zeros(4, int), np.arange(4))
+    assert alone.right.sum() == 0
+
+
+def test_chance_level_of_unrelated_spaces():
+    random = np.random.default_rng(1)
+    s, p = random.normal(size=(2, 1500, 8))
+    phones, utts = random.integers(0, 5, 1500), np.repeat(np.arange(30), 50)
+    hits = probes.retrieve(s, p, phones, utts, np.arange(1500))
+    assert hits.right.sum() / 1500 == pytest.approx(0.2, abs=0.04)
+
+
+def test_windows_and_choice():
+    sequence = np.arange(6)[:, None].astype(float)
+    assert probes.windows(sequence).tolist() == [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5]]
+    assert probes.windows(sequence[:4]).shape == (0, 5)
+    speakers, lengths = ["a", "a", "a", "b", "b"], [10, 10, 10, 10, 10]
+    assert probes.choose_train(speakers, lengths, 30) == [0, 3, 1]
+    assert sorted(probes.choose_train(speakers, lengths, 1000)) == [0, 1, 2, 3, 4]
+    assert probes.spread(5, 10).tolist() == [0, 1, 2, 3, 4]
+    assert probes.spread(101, 3).tolist() == [0, 50, 100]
+
+
+def test_the_probe_agrees_with_scikit_learn():
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(4, 6))
+    classes = random.integers(0, 4, 600)
+    x = (centres[classes] + random.normal(size=(600, 6))).astype(np.float32)
+    probe = probes.fit_probe(x[:400], classes[:400], 4, l2=1 / 400, steps=200)
+    scaled = (x - x[:400].mean(0)) / x[:400].std(0)
+    peer = LogisticRegression(C=1.0, max_iter=500).fit(scaled[:400], classes[:400])
+    assert (probe.predict(x[400:]) == peer.predict(scaled[400:])).mean() > 0.99
+
+
+def test_the_probe_finds_speakers_that_are_there_and_none_that_are_not():
+    random = np.random.default_rng(2)
+
+    def utterances(n, shift):
+        return [((random.normal(size=(30, 8)) + shift * np.eye(8)[k]), k) for k in range(4) for _ in range(n)]
+
+    leaky = probes.speaker_probe(utterances(10, 2.0), utterances(3, 2.0), 4, 1e-4)
+    clean = probes.speaker_probe(utterances(10, 0.0), utterances(3, 0.0), 4, 1e-4)
+    assert leaky.right.sum() / leaky.asked.sum() > 0.95
+    assert clean.right.sum() / clean.asked.sum() < 0.4

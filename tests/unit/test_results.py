@@ -1,0 +1,154 @@
+"""Rows of results: rules, rounding, merging, files; intervals by bootstrap."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ctaplib.errors import DataError
+from ctaplib.evaluate import bootstrap, catalogue
+from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.evaluate.results import Identity, Row, check, merge, read_results, significant, write_results
+
+ROW = Row("asr", "per", "test", "frozen_ctc", 12.3456789, "%", 10, (11.0, 13.0), config_hash="ab", seed=1)
+
+
+def test_a_row_goes_to_the_file_and_back(tmp_path):
+    null = Row("asr", "wer", "test", "frozen_ctc", None, "%", why="no word head")
+    write_results(tmp_path / "results.json", [ROW, null])
+    documents = json.loads((tmp_path / "results.json").read_text())
+    assert list(documents[0]) == [
+        "task", "metric", "set", "system", "value", "unit", "n", "ci95", "judge", "config_hash", "commit",
+        "seed", "command",
+    ]  # fmt: skip
+    assert documents[0]["value"] == 12.3457
+    assert documents[1]["value"] is None and documents[1]["why"] == "no word head"
+    assert read_results(tmp_path / "results.json") == [replace(ROW, value=12.3457), null]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"value": None}, "the value is null without a why"),
+        ({"value": float("nan")}, "expected a finite number or null with a why"),
+        ({"value": float("inf")}, "expected a finite number"),
+        ({"why": "but why"}, "it has a value and a why"),
+        ({"n": 0}, "n is 0"),
+        ({"ci95": (2.0, 1.0)}, "is not an interval"),
+        ({"unit": ""}, "unit is empty"),
+    ],
+)
+def test_a_faulty_row_is_not_written(tmp_path, change, message):
+    path = tmp_path / "results.json"
+    path.write_text("earlier")
+    with pytest.raises(DataError, match=message):
+        write_results(path, [replace(ROW, **change)])
+    assert path.read_text() == "earlier"
+
+
+def test_rows_are_unique_by_task_metric_set_system_judge():
+    with pytest.raises(DataError, match="asr per test frozen_ctc: there are two such rows"):
+        check([ROW, replace(ROW, value=1.0)], "rows")
+    check([ROW, replace(ROW, judge="whisper")], "rows")
+
+
+def test_merging_keeps_the_newer_row_in_the_older_place():
+    other = replace(ROW, system="finetuned")
+    newer = replace(ROW, value=9.0)
+    assert merge([ROW, other], [newer, replace(ROW, set="dev")]) == [newer, other, replace(ROW, set="dev")]
+
+
+def test_a_file_that_is_no_list_of_rows_is_refused(tmp_path):
+    path = tmp_path / "results.json"
+    with pytest.raises(DataError, match=r"results.json is missing.*stage score"):
+        read_results(path)
+    path.write_text('[{"task": "asr"}]')
+    with pytest.raises(DataError, match="row 1: 'metric, set, system, value"):
+        read_results(path)
+    path.write_text("{}")
+    with pytest.raises(DataError, match="holds a dict; expected a list of rows"):
+        read_results(path)
+    path.write_text("[")
+    with pytest.raises(DataError, match="is not JSON"):
+        read_results(path)
+
+
+def test_six_significant_digits():
+    assert [significant(x) for x in (12.34567890, 0.000123456789, 1234567.0)] == [
+        12.3457,
+        0.000123457,
+        1234570.0,
+    ]
+
+
+def test_ratio_is_a_micro_average():
+    estimate = bootstrap.ratio([1, 9], [10, 10], 100.0)
+    assert estimate.value == 50.0 and estimate.n == 2
+    assert estimate.ci95 == (10.0, 90.0)
+
+
+def test_an_interval_covers_and_shrinks_with_more_items():
+    random = np.random.default_rng(0)
+    few, many = (bootstrap.mean(random.normal(5, 1, n)) for n in (20, 2000))
+    for estimate in (few, many):
+        assert estimate.ci95[0] < estimate.value < estimate.ci95[1]
+    width = [e.ci95[1] - e.ci95[0] for e in (few, many)]
+    assert width[1] == pytest.approx(2 * 1.96 / np.sqrt(2000), rel=0.15)
+    assert width[0] > 5 * width[1]
+
+
+def test_the_same_items_give_the_same_interval():
+    values = np.random.default_rng(1).random(30)
+    assert bootstrap.mean(values) == bootstrap.mean(values)
+
+
+def test_a_single_item_has_no_interval():
+    assert bootstrap.mean([3.0]) == Estimate(3.0, 1, None)
+
+
+@pytest.mark.parametrize("groups", [[[1, 2], [3]], [[1], [2], [10], [4]], [[5, 5, 5], [1]]])
+def test_the_median_is_that_of_all_numbers(groups):
+    estimate = bootstrap.median(groups)
+    assert estimate.value == np.median(np.concatenate(groups))
+    assert estimate.n == len(groups)
+    assert estimate.ci95[0] <= estimate.value <= estimate.ci95[1]
+
+
+def test_the_weighted_median_equals_repeating_the_values():
+    random = np.random.default_rng(2)
+    for _ in range(50):
+        values = np.sort(random.normal(size=7))
+        weights = random.integers(0, 4, 7)
+        if weights.sum():
+            assert bootstrap._weighted_median(values, weights) == np.median(np.repeat(values, weights))
+
+
+def test_no_items_is_an_error():
+    with pytest.raises(ValueError, match="cannot average 0 items"):
+        bootstrap.mean([])
+    with pytest.raises(ValueError, match="no numbers in 2 items"):
+        bootstrap.median([[], []])
+
+
+def test_the_catalogue_names_every_place_once():
+    places = catalogue.cells("vqctap", ["test_seen", "test_unseen"])
+    keys = [(p.task, p.metric, p.set, p.system, p.judge) for p in places]
+    assert len(keys) == len(set(keys))
+    assert ("vc", "per", "test_unseen", "natural", "ctc_judge") in keys
+    assert ("tts", "secs", "test_seen", "finetuned", "resemblyzer") in keys
+
+
+def test_another_method_puts_its_name():
+    systems = {(p.task, p.system) for p in catalogue.cells("ctap", ["test"])}
+    assert ("asr", "ctap_frozen_ctc") in systems and ("vc", "ctap") in systems
+    assert not any("vqctap" in system for _, system in systems)
+
+
+def test_a_cell_becomes_a_row_with_a_number_or_a_reason():
+    place = catalogue.cell("vc", "secs_target", "test", "vqctap")
+    row = place.row(Estimate(0.8, 5, (0.7, 0.9)), Identity("hash", 3, "abc", "./run.sh"), "note")
+    assert (row.value, row.n, row.judge, row.seed, row.command, row.note) == (
+        0.8, 5, "resemblyzer", 3, "./run.sh", "note",
+    )  # fmt: skip
+    assert place.row("nothing there", Identity()).faults() == []
