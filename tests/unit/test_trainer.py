@@ -1,0 +1,150 @@
+"""The trainer: exact resume, atomic checkpoints, guards, and losses that do not depend on the layout."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from toy_task import ToyTask
+
+from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
+from ctaplib.errors import CheckpointError, CtapError, TrainingError
+from ctaplib.losses.terms import Term
+from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.train.distributed import World
+from ctaplib.train.optim import learning_rate
+from ctaplib.train.trainer import Trainer, join_terms
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+class Killed(Exception):
+    """Stands for kill -9 at a step."""
+
+
+def make(exp: Path, max_steps: int = 13, ema: float = 0.0, **train: object) -> Trainer:
+    options = {"valid_every_steps": 5, "save_every_steps": 3, "log_every_steps": 2, "precision": "fp32", **train}
+    config = TaskConfig(train=TrainConfig(max_steps=max_steps, **options), optim=OptimConfig(warmup_steps=2, ema_decay=ema))
+    return Trainer(ToyTask(config, TaskPaths(exp, exp, exp, "train", "dev")), ALONE)
+
+
+def train_killed_at(exp: Path, step: int, **options: object) -> None:
+    trainer = make(exp, **options)
+    plain = trainer._step
+
+    def dying(batch: torch.Tensor, at: int) -> dict[str, float]:
+        if at == step:
+            raise Killed
+        return plain(batch, at)
+
+    trainer._step = dying  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        trainer.fit()
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("killed_at", [2, 5, 9, 13])
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, killed_at: int, ema: float) -> None:
+    whole = make(tmp_path / "whole", ema=ema)
+    whole.fit()
+    train_killed_at(tmp_path / "killed", killed_at, ema=ema)
+    again = make(tmp_path / "killed", ema=ema)
+    again.fit()
+    assert weights_digest(again.task.model) == weights_digest(whole.task.model)
+    best = [load_checkpoint(tmp_path / n / "checkpoints" / "best.pt") for n in ("whole", "killed")]
+    assert best[0]["step"] == best[1]["step"]
+    assert all(torch.equal(best[0]["model"][k], best[1]["model"][k]) for k in best[0]["model"])
+    logs = [(tmp_path / n / "metrics.jsonl").read_text().splitlines() for n in ("whole", "killed")]
+    steps = [[(json.loads(r)["step"], json.loads(r)["split"]) for r in log] for log in logs]
+    assert steps[0] == steps[1]
+
+
+def test_a_truncated_checkpoint_is_told_and_the_one_before_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = make(tmp_path / "whole")
+    whole.fit()
+    train_killed_at(tmp_path / "killed", 9)
+    last = tmp_path / "killed" / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:200])
+    again = make(tmp_path / "killed")
+    assert again.position.step == 3
+    again.fit()
+    assert weights_digest(again.task.model) == weights_digest(whole.task.model)
+
+
+def test_both_checkpoints_broken_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    train_killed_at(tmp_path, 9)
+    for name in ("last.pt", "previous.pt"):
+        (tmp_path / "checkpoints" / name).write_bytes(b"PK")
+    with pytest.raises(CheckpointError, match=r"previous\.pt \(2 bytes\) cannot be read as a checkpoint"):
+        make(tmp_path)
+
+
+def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
+    train_killed_at(tmp_path, 9)
+    with pytest.raises(CheckpointError, match="belongs to config"):
+        make(tmp_path, max_steps=20)
+
+
+def test_a_foreign_file_is_no_checkpoint(tmp_path: Path) -> None:
+    torch.save({"model": {}}, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match="is not a checkpoint of ctaplib"):
+        load_checkpoint(tmp_path / "a.pt")
+    save_checkpoint(tmp_path / "b.pt", {"x": torch.ones(2)})
+    assert torch.equal(load_checkpoint(tmp_path / "b.pt")["x"], torch.ones(2))
+
+
+def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
+    trainer = make(tmp_path)
+    plain = trainer._step
+
+    def asked(batch: torch.Tensor, at: int) -> dict[str, float]:
+        if at == 4:
+            trainer._ask_to_stop()
+        return plain(batch, at)
+
+    trainer._step = asked  # type: ignore[method-assign]
+    trainer.fit()
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] == 4
+
+
+def test_gradients_that_are_not_finite_stop_the_run(tmp_path: Path) -> None:
+    trainer = make(tmp_path, max_bad_steps=3)
+    before = weights_digest(trainer.task.model)
+
+    def broken(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+        bad = trainer.task.model(batch).sum() * float("nan")
+        return {"fit": Term(bad, 1.0), "size": Term(bad, 1.0)}
+
+    trainer.task.losses = broken  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match="3 steps in a row up to step 3"):
+        trainer.fit()
+    assert weights_digest(trainer.task.model) == before
+
+
+def test_every_item_is_seen_once_an_epoch(tmp_path: Path) -> None:
+    trainer = make(tmp_path, max_steps=10)
+    trainer.fit()
+    seen = [i for batch in trainer.task.seen if len(batch) == 4 for i in batch]  # type: ignore[attr-defined]
+    trained = [b for b in trainer.task.seen if b not in trainer.task.valid_plan()]  # type: ignore[attr-defined]
+    assert len(seen) >= 40 and sorted(i for b in trained[:5] for i in b) == list(range(20))
+
+
+def test_the_loss_is_the_sum_of_weighted_means() -> None:
+    x = torch.tensor(2.0, requires_grad=True)
+    terms = {"a": Term(x * 6, 3.0), "b": Term(x * x, torch.tensor(2)), "off": Term(x.new_zeros(()), 0.0)}
+    loss, values = join_terms(terms, {"a": 1.0, "b": 0.5, "off": 0.0}, ALONE)
+    loss.backward()
+    assert loss.item() == pytest.approx(4 + 0.5 * 2) and x.grad == pytest.approx(2 + 0.5 * 2)
+    assert values == pytest.approx({"a": 4.0, "b": 2.0, "off": 0.0, "loss": 5.0})
+
+
+def test_terms_and_weights_must_have_the_same_names() -> None:
+    with pytest.raises(CtapError, match=r"terms \['a'\] and weights \['b'\] differ"):
+        join_terms({"a": Term(torch.ones(()), 1.0)}, {"b": 1.0}, ALONE)
+
+
+def test_the_learning_rate_rises_falls_and_ends() -> None:
+    config = OptimConfig(lr=1.0, warmup_steps=10, final_lr=0.1)
+    rates = [learning_rate(config, s, 100) for s in range(1, 101)]
+    assert rates[9] == 1.0 and rates[:10] == sorted(rates[:10]) and rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] == pytest.approx(0.1)
