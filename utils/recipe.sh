@@ -166,7 +166,7 @@ needs "${pretrained[@]}"
 mapfile -t paths < <(each "${pre}/codes" "${labelled}" codes.scp)
 makes "${paths[@]}"
 run_dir "${pre}/codes"
-does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${labelled}"
+does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${labelled}" --nj @nj
 
 stage 7 asr "${exp}" train "Trains the fine-tuned recogniser and the supervised one"
 needs "${pretrained[@]}"
@@ -191,12 +191,15 @@ needs "${pretrained[@]}" "${paths[@]}" "${lists}/vc_pairs.tsv" "${lists}/referen
 mapfile -t paths < <(each "${exp}/decode/asr/frozen_ctc" "${test_sets}" hyp.phn)
 makes "${paths[@]}"
 run_dir "${exp}/decode"
-calls decode ctap decode --exp_root "${exp}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" --nj @nj
+decode=(ctap decode --exp_root "${exp}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}"
+    --method "${method}" --nj @nj)
+calls decode "${decode[@]}"
 
 stage 12 score "${exp}" eval "Trains the judge, then computes every metric"
 needs "${paths[@]}" "${features[@]}" "${tokens}"
 trains judge asr "${exp}/judge"
 makes "${exp}/results.json"
+calls decode "${decode[@]}" --what judge
 mapfile -t words < <(args_of score)
 does ctap score --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" \
     --method "${method}" --train_set "${train_set}" --out "${exp}/results.json" --nj @nj "${words[@]}"
@@ -210,7 +213,7 @@ does ctap report --exp_root "${exp}" --data "${data}" --dump "${dump}" --results
 stage 14 pack "${exp}" - "Packs a self-contained model with its card"
 needs "${pretrained[@]}" "${exp}/results.json"
 makes "${exp}/pack"
-does ctap pack --exp_root "${exp}" --dump "${dump}" --out "${exp}/pack"
+does ctap pack --exp_root "${exp}" --dump "${dump}" --method "${method}" --out "${exp}/pack"
 
 # ---- run them
 
