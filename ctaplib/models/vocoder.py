@@ -25,6 +25,7 @@ from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.tensors import length_mask, pad_stack
 
 MAX_LOG_GAIN = 8.0
+GRID = 64
 
 
 class VocoderConfig(Config):
@@ -84,9 +85,7 @@ class ConvBlock(nn.Module):
 class ConvStack(nn.Module):
     """Convolutions over frames: (B, D, T) to (B, E, T)."""
 
-    def __init__(
-        self, inputs: int, channels: int, outputs: int, blocks: int, dilations: tuple[int, ...]
-    ) -> None:
+    def __init__(self, inputs: int, channels: int, outputs: int, blocks: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.enter = nn.Conv1d(inputs, channels, 5, padding=2)
         self.blocks = nn.ModuleList(
@@ -121,12 +120,18 @@ class F0Reader(nn.Module):
         return out[..., :-1], out[..., -1]
 
     def decode(self, logits: torch.Tensor, voiced_logit: torch.Tensor, reach: int = 4) -> torch.Tensor:
-        """F0 in Hz (B, T), 0 where unvoiced: expected log F0 within `reach` classes of the best."""
-        place = torch.arange(self.bins, device=logits.device)
-        near = (place - logits.argmax(-1, keepdim=True)).abs() <= reach
-        weight = logits.masked_fill(~near, -math.inf).softmax(-1)
-        step = (self.high - self.low) / (self.bins - 1)
-        f0 = torch.exp(self.low + step * (weight * place).sum(-1))
+        """F0 in Hz (B, T), 0 where unvoiced: expected log F0 within `reach` classes of the best.
+
+        The result lies on a grid of `GRID` steps per class, so that rounding, which may differ between batches,
+        is not carried into the phase.
+        """
+        best = logits.argmax(-1, keepdim=True)
+        offsets = torch.arange(-reach, reach + 1, device=logits.device)
+        near = best + offsets
+        inside = (near >= 0) & (near < self.bins)
+        weight = logits.gather(-1, near.clamp(0, self.bins - 1)).masked_fill(~inside, -math.inf).softmax(-1)
+        place = best[..., 0] + torch.round((weight * offsets).sum(-1) * GRID) / GRID
+        f0 = torch.exp(self.low + (self.high - self.low) / (self.bins - 1) * place)
         return torch.where(voiced_logit > 0, f0, 0.0)
 
     def targets(self, f0_hz: torch.Tensor, spread: float = 1.0) -> torch.Tensor:
@@ -228,9 +233,7 @@ class Vocoder(nn.Module):
         pulses = pulses[:, first : first + (frames - 1) * self.hop + self.n_fft]
         begin = torch.zeros(len(f0), dtype=torch.int64, device=f0.device) if start is None else start
         places = (begin[:, None] + torch.arange(frames, device=f0.device)) % self.config.noise_frames
-        return frame_spectra(pulses, self.hop, self.window, self.n_fft), torch.view_as_complex(self.noise)[
-            places
-        ]
+        return frame_spectra(pulses, self.hop, self.window, self.n_fft), torch.view_as_complex(self.noise)[places]
 
     @torch.no_grad()
     def generate(self, log_mels: list[torch.Tensor]) -> list[torch.Tensor]:
