@@ -19,7 +19,7 @@ class Espeak:
 
     def __call__(self, text: str) -> Pronunciation:
         words = self._language.normalize(text)
-        job = Job("text", text, self._voice)
+        job = Job("text", words if " " in words else text, self._voice)  # Mandarin: clauses matter for its tones
         said = self._language.relabel(words, describe(job, speak_once(job), self._language.rename))
         if not isinstance(said, Said):
             raise DataError(f"{text!r}: {said}")

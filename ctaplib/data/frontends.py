@@ -21,8 +21,8 @@ class TextConfig(Config):
 
     frontend: str = "given"
     """Front end for new text, by name: `espeak`, `g2p_en`, `gruut`, `lexicon`, `pypinyin`; `given`: there is none."""
-    use_given: bool = True
-    """Whether phones that the data directories bring (`text.phn`) are taken as they are."""
+    use_given: bool = False
+    """Whether phones that the data stage made (`text.phn`) are taken as they are; always so with `given`."""
     language: Literal["en", "zh"] = "en"
     """Language, for normalisation."""
     lexicon: str = ""
@@ -35,6 +35,11 @@ class TextConfig(Config):
     """Kind of SentencePiece model."""
     max_dropped_pct: float = Field(default=5.0, ge=0, le=100)
     """Share of utterances of a set that may be left out for their text, percent; beyond it the stage fails."""
+
+    @property
+    def takes_given(self) -> bool:
+        """Whether `text.phn` is taken where it is there."""
+        return self.use_given or self.frontend == "given"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,39 @@
+"""Find the phones of text; make token lists."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the verbs."""
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("prepare", help="the text stage: text.phn, token lists, SentencePiece")
+    verb.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    verb.add_argument("--dump", type=Path, default=Path("dump"), help="folder to write to")
+    verb.add_argument("--sets", required=True, help="names of the sets that have text, separated by spaces")
+    verb.add_argument("--train_set", default="train", help="set that the token lists come from")
+    verb.add_argument("--nj", type=int, default=1, help="processes")
+    _add_config(verb)
+    verb = verbs.add_parser("phones", help="print the phones of a text")
+    verb.add_argument("words", nargs="+")
+    _add_config(verb)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, help="YAML file of the text front end")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Do what the verb says."""
+    from ctaplib.config import load_config
+    from ctaplib.data.frontends import TextConfig, make_frontend
+    from ctaplib.data.prepare_text import prepare
+
+    config = load_config(TextConfig, args.config, args.set)
+    if args.verb == "phones":
+        print(*make_frontend(config)(" ".join(args.words)).phones)
+        return 0
+    tokens = prepare(args.data, args.dump, args.sets.split(), args.train_set, config, args.nj)
+    print(f"{len(tokens.phones)} phones and {len(tokens)} tokens in {args.dump}/token_list/phn/tokens.txt")
+    return 0

@@ -1,0 +1,176 @@
+"""The text stage: phones of every utterance, the phone list, and a SentencePiece model.
+
+Utterances that cannot be used (empty text, symbols or words without phones, phones that training never has) are left out of
+`text.phn` and listed with the reason in `data/<set>/dropped_text.tsv`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import sentencepiece
+
+from ctaplib.config import read_saved, save_config
+from ctaplib.data.frontends import FrontEnd, TextConfig, make_frontend
+from ctaplib.data.normalize import normalize_english, normalize_mandarin
+from ctaplib.data.phones import BLANK, UNKNOWN
+from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
+from ctaplib.errors import CtapError, DataError
+from ctaplib.files import atomic_write, read_table, write_table, write_tsv
+from ctaplib.runlog import get_logger
+
+log = get_logger(__name__)
+Entry = tuple[str, str, str]
+"""Phones, word numbers, and the reason why there are none; of one utterance."""
+
+
+def phones_of(text: str, config: TextConfig) -> Entry:
+    """Find the phones of one text with the front end of a config."""
+    try:
+        found = _frontend(config)(text)
+    except CtapError as error:
+        return "", "", str(error).replace("\n", " ").replace("\t", " ")
+    return " ".join(found.phones), " ".join(map(str, found.words)), ""
+
+
+@cache
+def _frontend(config: TextConfig) -> FrontEnd:
+    return make_frontend(config)  # once per process
+
+
+def find_phones(texts: Mapping[str, str], config: TextConfig, nj: int) -> dict[str, Entry]:
+    """Find the phones of many texts, in parallel where that pays; equal texts are looked at once."""
+    distinct = sorted(set(texts.values()))
+    work = partial(phones_of, config=config)
+    if nj > 1 and len(distinct) > 200:
+        with ProcessPoolExecutor(nj, mp_context=get_context("spawn")) as pool:
+            found = dict(zip(distinct, pool.map(work, distinct, chunksize=64), strict=True))
+    else:
+        found = {text: work(text) for text in distinct}
+    return {utt: found[text] for utt, text in texts.items()}
+
+
+def _set_phones(folder: Path, config: TextConfig, nj: int) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Phones, word numbers and drop reasons of one data directory."""
+    utts = read_table(folder / "utt2spk")
+    texts = read_table(folder / "text")
+    reasons = {utt: "no line in text" for utt in utts if utt not in texts}
+    reasons |= {utt: "empty text" for utt, text in texts.items() if not text.strip()}
+    given = read_table(folder / "text.phn") if config.takes_given and (folder / "text.phn").exists() else {}
+    if given and "sil" in {phone for value in given.values() for phone in value.split()}:
+        raise DataError(f"{folder}/text.phn holds the phone sil", expected="phones without silences", fix="remove them")
+    words = read_table(folder / "phn2word") if given and (folder / "phn2word").exists() else {}
+    phones = {utt: value for utt, value in given.items() if utt in utts and utt not in reasons and value}
+    rest = {utt: text for utt, text in texts.items() if utt in utts and utt not in phones and utt not in reasons}
+    if rest and config.frontend == "given":
+        reasons |= {utt: "no line in text.phn, and the front end is `given`" for utt in rest}
+    elif rest:
+        for utt, (line, owner, reason) in find_phones(rest, config, nj).items():
+            if reason:
+                reasons[utt] = reason
+            else:
+                phones[utt], words[utt] = line, owner
+    return phones, {utt: words[utt] for utt in phones if utt in words}, reasons
+
+
+def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config: TextConfig, nj: int = 1) -> TokenList:
+    """Run the text stage.
+
+    Args:
+        data: folder of the data directories.
+        dump: folder that gets `token_list/`.
+        sets: all sets that have text.
+        train_set: the set that the token lists come from; one of `sets`.
+        config: front end and sizes.
+        nj: number of processes.
+
+    Returns:
+        The phone list.
+
+    Raises:
+        DataError: nothing is left of a set, or more than `config.max_dropped_pct` of it would be left out.
+    """
+    if train_set not in sets:
+        raise DataError(f"the training set {train_set} is not among {' '.join(sets)}", fix="add it to --sets")
+    found = {name: _set_phones(data / name, config, nj) for name in sets}
+    tokens = make_phone_list(line.split() for line in found[train_set][0].values())
+    faults = []
+    for name, (phones, words, reasons) in found.items():
+        for utt, line in phones.items():
+            unknown = sorted({p for p in line.split() if p not in tokens})
+            if unknown:
+                reasons[utt] = f"unknown symbols {' '.join(unknown)}: phones that {train_set} does not have"
+        kept = {utt: line for utt, line in phones.items() if utt not in reasons}
+        share = 100 * len(reasons) / max(1, len(reasons) + len(kept))
+        write_tsv(data / name / "dropped_text.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
+        log.info("%s: phones of %d utterances; %d left out (dropped_text.tsv)", name, len(kept), len(reasons))
+        if not kept or share > config.max_dropped_pct:
+            example = next(iter(reasons.items()), ("", "no utterance"))
+            faults.append(f"{name}: {len(reasons)} utterances ({share:.1f} %) left out, e.g. {example[0]}: {example[1]}")
+            continue
+        _write_phones(data / name, kept, words, config)
+    if faults:
+        raise DataError(
+            f"too much text cannot be used in {data}", faults, expected=f"at most {config.max_dropped_pct} % of each set left out",
+            fix="see dropped_text.tsv; correct the text, choose another front end, or raise max_dropped_pct",
+        )  # fmt: skip
+    write_token_list(tokens, dump / "token_list" / "phn" / "tokens.txt")
+    save_config(config, dump / "token_list" / "text.yaml")
+    train_pieces(read_table(data / train_set / "text"), dump / "token_list", config)
+    return tokens
+
+
+def _write_phones(folder: Path, phones: Mapping[str, str], words: Mapping[str, str], config: TextConfig) -> None:
+    """Write `text.phn` and `phn2word`, unless they are there and say the same."""
+    for name, table in (("text.phn", phones), ("phn2word", words if words.keys() >= phones.keys() else {})):
+        if table and not ((folder / name).exists() and read_table(folder / name) == dict(table)):
+            write_table(folder / name, {utt: table[utt] for utt in phones})
+
+
+def train_pieces(texts: Mapping[str, str], folder: Path, config: TextConfig) -> Path:
+    """Train a SentencePiece model on normalised text; the numbers of its pieces agree with `tokens.txt`.
+
+    Returns:
+        Path of `spm<N>/bpe.model`.
+
+    Raises:
+        DataError: the text is too small for so many pieces.
+    """
+    lines = sorted({line for text in texts.values() if (line := _normalized(text, config))})
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines), model_writer=model, vocab_size=config.spm_pieces, model_type=config.spm_model,
+            character_coverage=1.0, bos_id=-1, eos_id=-1, unk_id=1, pad_id=0, pad_piece=BLANK, unk_piece=UNKNOWN, num_threads=1,
+            normalization_rule_name="identity", minloglevel=2,
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise DataError(
+            f"no SentencePiece model of {config.spm_pieces} pieces from {len(lines)} lines: {error}",
+            fix="set spm_pieces in conf/text.yaml as the message says",
+        ) from error
+    target = folder / f"spm{config.spm_pieces}"
+    with atomic_write(target / "bpe.model", "wb") as out:
+        out.write(model.getvalue())
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    write_token_list(TokenList(tuple(pieces.id_to_piece(i) for i in range(len(pieces)))), target / "tokens.txt")
+    return target / "bpe.model"
+
+
+def _normalized(text: str, config: TextConfig) -> str:
+    """Text as word pieces see it; what cannot be normalised is left as it is (it was listed by the front end)."""
+    try:
+        return normalize_english(text) if config.language == "en" else normalize_mandarin(text)
+    except DataError:
+        return " ".join(text.lower().split())
+
+
+def read_text_config(token_list: str | Path) -> TextConfig:
+    """Read back the config that the text stage kept in `dump/token_list/text.yaml`."""
+    values = read_saved(Path(token_list) / "text.yaml")
+    return TextConfig.model_validate({k: v for k, v in values.items() if k != "config_hash"})
