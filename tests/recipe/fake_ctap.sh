@@ -26,7 +26,7 @@ if [ -n "${FAIL_AT:-}" ] && [[ " $* " == *" ${FAIL_AT} "* ]]; then
 fi
 if [ -n "${HANG_AT:-}" ] && [[ " $* " == *" ${HANG_AT} "* ]]; then
     [ -z "$(option exp)" ] || make "$(option exp)/checkpoints/half.pt"
-    echo $$ >hanging.pid
+    echo $$ >hanging.part && mv hanging.part hanging.pid
     sleep 300
 fi
 case "$1 $2" in
