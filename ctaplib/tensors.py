@@ -42,3 +42,8 @@ def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int =
     for row, item in zip(stack, items):
         row[: len(item)] = item
     return stack, lengths
+
+
+def widen(x: torch.Tensor) -> torch.Tensor:
+    """At least float32: half precisions are widened, double stays."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

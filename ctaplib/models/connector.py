@@ -10,6 +10,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
+from ctaplib.tensors import widen
 
 
 class DurationConfig(Config):
@@ -36,7 +37,7 @@ class DurationModel(nn.Module):
 
     def forward(self, phones: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
         """(B, N) ids, (B, N), (B, C) -> (B, N), float32."""
-        return self.out(self.stack(self.embedding(phones), mask, prompt)).float().squeeze(-1)
+        return widen(self.out(self.stack(self.embedding(phones), mask, prompt))).squeeze(-1)
 
 
 class ConnectorConfig(Config):
@@ -56,7 +57,7 @@ class Connector(nn.Module):
 
     def forward(self, phonemes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Predict S."""
-        return self.out(self.stack(phonemes, mask)).float()
+        return widen(self.out(self.stack(phonemes, mask)))
 
 
 class Synthesis(nn.Module):

@@ -11,6 +11,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
+from ctaplib.tensors import widen
 
 
 class PhonemeDecoderConfig(Config):
@@ -56,7 +57,7 @@ class PhonemeDecoder(nn.Module):
         batch, time, _ = x.shape
         y = self.faster(x).view(batch, 2 * time, -1)
         y = self.ctc_stack(y, mask.repeat_interleave(2, 1))
-        return Readout(self.classes(x).float(), self.ctc(y).float(), x)
+        return Readout(widen(self.classes(x)), widen(self.ctc(y)), x)
 
 
 class WordHead(nn.Module):
@@ -76,4 +77,4 @@ class WordHead(nn.Module):
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, inputs), (B, T) -> (B, T, n_pieces + 1) logits, float32."""
-        return self.out(self.stack(self.inward(hidden), mask)).float()
+        return widen(self.out(self.stack(self.inward(hidden), mask)))

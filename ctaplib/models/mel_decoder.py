@@ -9,6 +9,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
+from ctaplib.tensors import widen
 
 
 class MelDecoderConfig(Config):
@@ -46,4 +47,4 @@ class MelDecoder(nn.Module):
         batch, time, _ = x.shape
         x = self.faster(x).view(batch, 4 * time, -1)
         x = self.fast(x, mask.repeat_interleave(4, 1), prompt)
-        return self.outward(x).float()
+        return widen(self.outward(x))

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ctaplib.tensors import widen
+
 
 def rotary(x: torch.Tensor) -> torch.Tensor:
     """Rotate pairs of features by angles that grow with time.
@@ -30,7 +32,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor
     if q.device.type != "cpu" or q.shape[-2] > SHORT_FRAMES:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1, dtype=torch.float32).to(v.dtype)
+    weights = widen(scores.masked_fill(~mask, torch.finfo(scores.dtype).min)).softmax(-1).to(v.dtype)
     return F.dropout(weights, dropout) @ v
 
 

@@ -24,8 +24,8 @@ from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
 from ctaplib.tasks.error_rates import recognition_errors
+from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
@@ -97,7 +97,10 @@ class VQCTAPTask(SpeechTask):
         return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
 
     def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
-        """All terms; one whose weight is 0 at this step is not computed and counts nothing."""
+        """All terms; one whose weight is 0 at this step is not computed and counts nothing.
+
+        The branch of other speech comes in with the consistency term.
+        """
         weights = self.weights(step, player)
         model = self.model
         mel = model.normalize(batch.mel)
@@ -110,7 +113,7 @@ class VQCTAPTask(SpeechTask):
         terms["mel"] = mel_loss(predicted, mel, mask, self.config.loss.mel)
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
-        if batch.random is not None:
+        if batch.random is not None and weights["consistency"]:
             branches.append(self._random_content(batch))
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
         terms["consistency"] = _nothing(mel)

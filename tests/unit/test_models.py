@@ -1,0 +1,148 @@
+"""The model: padding and batch order never change a result; the rates are right; parts fit together."""
+
+import pytest
+import torch
+
+from ctaplib.data.dataset import FACTOR
+from ctaplib.models.heads import PhonemeDecoderConfig
+from ctaplib.models.mel_decoder import MelDecoderConfig
+from ctaplib.models.phoneme_encoder import PhonemeEncoderConfig
+from ctaplib.models.prompt_encoder import PromptEncoderConfig
+from ctaplib.models.recognizer import Recognizer, RecognizerConfig
+from ctaplib.models.speech_encoder import SpeechEncoderConfig, instance_normalize
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel
+from ctaplib.nn.attention import SHORT_FRAMES, attend
+from ctaplib.nn.blocks import Block, StackConfig
+from ctaplib.nn.length import regulate
+from ctaplib.nn.quantize import QuantizerSlot
+from ctaplib.tensors import length_mask, masked_mean, pad_stack
+
+STACK = StackConfig(width=16, layers=1, hidden=24, heads=2, dropout=0.0)
+CONFIG = VQCTAPConfig(
+    n_mels=8,
+    speech=SpeechEncoderConfig(stack=STACK),
+    phoneme=PhonemeEncoderConfig(stack=STACK, embedding=6),
+    prompt=PromptEncoderConfig(width=12, output=5),
+    quantizer=QuantizerSlot(name="ema", options={"codebook_size": 12, "code_dim": 4}),
+    phoneme_decoder=PhonemeDecoderConfig(stack=STACK, ctc_stack=STACK),
+    mel_decoder=MelDecoderConfig(slow=STACK, fast=STACK),
+)
+LENGTHS = (40, 24, 32)
+
+
+@pytest.fixture
+def model() -> VQCTAP:
+    torch.manual_seed(0)
+    model = VQCTAP(CONFIG, n_tokens=9, n_labels=7).double().eval()
+    for parameter in model.parameters():  # zero-initialised parts would hide faults
+        parameter.data.add_(0.02 * torch.randn_like(parameter))
+    return model
+
+
+def clips() -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(n, 8, generator=generator, dtype=torch.float64) for n in LENGTHS]
+
+
+def run(model: VQCTAP, mels: list[torch.Tensor], extra: int = 0) -> list[dict[str, torch.Tensor]]:
+    mel, lengths = pad_stack([*mels, torch.full((max(map(len, mels)) + extra, 8), 3.0, dtype=torch.float64)], multiple=FACTOR)
+    mel[: len(mels)] += 100.0 * ~length_mask(lengths, mel.shape[1])[: len(mels), :, None]  # padding holds rubbish
+    mel, lengths = mel[: len(mels)], lengths[: len(mels)]
+    phones = torch.tensor([[2, 3, 4]] * len(mels))
+    durations = torch.stack([torch.tensor([4, int(n) - 10, 6]) for n in lengths])
+    content = model.content(mel, lengths)
+    read = model.phoneme_decoder(content.quantized.quantized, content.mask)
+    prompt = model.prompt_encoder(mel, lengths)
+    parts = {
+        "S": content.speech,
+        "codes": content.quantized.codes,
+        "P": model.phoneme_encoder(phones, durations, lengths, mel.shape[1]),
+        "classes": read.classes,
+        "mel": model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean),
+        "ctc": read.ctc,
+    }
+    rate = {"mel": 1, "ctc": 2}
+    rows = [{n: p[i, : k // rate.get(n, 4)] for n, p in parts.items()} for i, k in enumerate(lengths.tolist())]
+    return [row | {"G": prompt.mean[i]} for i, row in enumerate(rows)]
+
+
+def test_padding_and_batch_order_change_nothing(model: VQCTAP) -> None:
+    mels = clips()
+    together = run(model, mels, extra=20)
+    backwards = run(model, mels[::-1])[::-1]
+    for i, mel in enumerate(mels):
+        alone = run(model, [mel])[0]
+        for name, value in alone.items():
+            torch.testing.assert_close(together[i][name], value, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(backwards[i][name], value, rtol=1e-9, atol=1e-9)
+
+
+def test_rates(model: VQCTAP) -> None:
+    row = run(model, clips())[0]
+    assert [len(row[n]) for n in ("S", "P", "codes", "classes", "ctc", "mel")] == [10, 10, 10, 10, 20, 40]
+
+
+def test_evaluation_is_deterministic_and_training_draws_the_prompt(model: VQCTAP) -> None:
+    mel, lengths = pad_stack(clips())
+    assert torch.equal(model.prompt_encoder(mel, lengths).sample, model.prompt_encoder(mel, lengths).mean)
+    model.train()
+    assert not torch.equal(model.prompt_encoder(mel, lengths).sample, model.prompt_encoder(mel, lengths).sample)
+
+
+def test_every_parameter_is_reached_by_a_gradient(model: VQCTAP) -> None:
+    model.train()
+    rows = run(model, clips())
+    scale = model.scale()
+    sum(v.sum() * scale for row in rows for n, v in row.items() if n != "codes").backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_regulation_repeats_and_pads() -> None:
+    durations = torch.tensor([[2, 0, 3], [1, 1, 0]])
+    out = regulate(torch.tensor([[5, 6, 7], [8, 9, 1]]), durations, 6)
+    assert out.tolist() == [[5, 5, 7, 7, 7, 0], [8, 9, 0, 0, 0, 0]]
+    vectors = regulate(torch.tensor([[[1.0], [2.0], [3.0]]]), durations[:1], 5)
+    assert vectors[0, :, 0].tolist() == [1.0, 1.0, 3.0, 3.0, 3.0]
+
+
+def test_warping_by_one_is_the_identity_and_moves_peaks() -> None:
+    mel = torch.zeros(2, 3, 40)
+    mel[:, :, 20] = 1.0
+    same = warp_mel(mel, torch.ones(2), torch.zeros(2))
+    torch.testing.assert_close(same, mel)
+    moved = warp_mel(mel, torch.tensor([0.8, 1.25]), torch.tensor([0.0, 2.0]))
+    assert moved[0, 0].argmax() == 25 and moved[1, 0].argmax() == 16 and moved[1, 0, 0] == 2.0
+
+
+def test_instance_normalisation_forgets_level_and_scale() -> None:
+    mel, lengths = pad_stack([c.float() for c in clips()])
+    mask = length_mask(lengths)
+    out = instance_normalize(mel, mask)
+    torch.testing.assert_close(masked_mean(out, mask), torch.zeros(3, 8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(instance_normalize(5 * mel + 2, mask), out, atol=2e-3, rtol=0)
+
+
+def test_both_forms_of_attention_agree() -> None:
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 2, SHORT_FRAMES, 8) for _ in range(3))
+    mask = length_mask(torch.tensor([SHORT_FRAMES, 17]))[:, None, None, :]
+    fused = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    torch.testing.assert_close(attend(q, k, v, mask, 0.0), fused, atol=1e-5, rtol=1e-4)
+
+
+def test_a_condition_of_zero_weight_changes_nothing_at_first() -> None:
+    torch.manual_seed(0)
+    block = Block(STACK, condition=4)
+    x, mask = torch.randn(1, 6, 16), torch.ones(1, 6, dtype=torch.bool)
+    torch.testing.assert_close(block(x, mask, torch.randn(1, 4)), block(x, mask, torch.zeros(1, 4)))
+
+
+@pytest.mark.parametrize("slot", [None, QuantizerSlot(name="fsq", options={"levels": [3, 3]})])
+@pytest.mark.parametrize("pieces", [0, 11])
+def test_recognisers_with_and_without_codes_and_words(slot: QuantizerSlot | None, pieces: int) -> None:
+    config = RecognizerConfig(
+        n_mels=8, speech=CONFIG.speech, quantizer=slot, phoneme_decoder=CONFIG.phoneme_decoder, word_stack=STACK
+    )
+    found = Recognizer(config, 7, pieces).eval()(*pad_stack([c.float() for c in clips()]))
+    assert found.read.ctc.shape == (3, 20, 7) and (found.quantized is None) == (slot is None)
+    assert (found.words is None) if pieces == 0 else found.words.shape == (3, 10, 12)
