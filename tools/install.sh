@@ -38,8 +38,8 @@ if [ "${force}" = false ] && [ -x "${venv}/bin/ctap" ] && [ "$(cat "${stamp}" 2>
     exit 0
 fi
 
-mkdir -p "${venv}"
-exec 9>"${venv}/.lock"
+mkdir -p "$(dirname "${venv}")"
+exec 9>"${venv}.lock"
 flock -n 9 || {
     say "Another installation into ${venv} is going on; waiting for it."
     flock 9
