@@ -80,7 +80,7 @@ say "Making ${venv}; this takes some minutes once."
 "${venv}/bin/python" -c 'import pip' 2>/dev/null || "${python}" -m venv --clear "${venv}"
 install=("${venv}/bin/python" -m pip install --quiet --disable-pip-version-check --progress-bar off
     -c "${tools}/constraints.txt")
-"${install[@]}" torch setuptools
+"${install[@]}" torch setuptools numpy
 say "torch $("${venv}/bin/python" -c 'import torch; print(torch.__version__)') is there; now the rest."
 (cd "${root}" && "${install[@]}" -e '.[all]')
 say "Preparing the data of g2p-en (dictionary and tagger), without a download."

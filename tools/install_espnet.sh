@@ -23,7 +23,7 @@ constraint=$(mktemp)
 trap 'rm -f "${constraint}"' EXIT
 printf '%s\n' 'torch==2.13.0' 'setuptools>=77.0.3,<81' >"${constraint}"
 install=("${pip[@]}" install --quiet --progress-bar off -c "${constraint}")
-"${install[@]}" torch setuptools
+"${install[@]}" torch setuptools numpy
 "${install[@]}" --no-deps 'espnet==202511'
 "${install[@]}" six packaging configargparse typeguard humanfriendly scipy 'librosa>=0.10.2' 'jamo==0.4.1' PyYAML \
     soundfile h5py kaldiio torch_complex nltk numpy protobuf hydra-core opt-einsum lightning pyworld 'pypinyin<=0.44.0' \
