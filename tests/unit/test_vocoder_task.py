@@ -1,0 +1,168 @@
+"""The vocoder's task on a handful of tones: batches, turns, validation, what is saved."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from ctaplib.config import save_config
+from ctaplib.data.features import FeatureConfig, f0_track, log_mel
+from ctaplib.data.store import ArkWriter
+from ctaplib.data.waves import SegmentConfig, disturb
+from ctaplib.errors import ConfigError, DataError
+from ctaplib.files import write_table
+from ctaplib.models.vocoder import VocoderConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.schedule import Ramp
+from ctaplib.tasks.vocoder import VocoderTask, VocoderTaskConfig
+
+FEATURES = FeatureConfig()
+HOP = FEATURES.hop_samples
+CONFIG = VocoderTaskConfig.model_validate(
+    {
+        "batch": {"batch_s": 1.2, "min_s": 0.3},
+        "segment": {"segment_s": 0.3, "blur": 0.5, "noise": 0.1},
+        "model": VocoderConfig(channels=16, blocks=1, f0_channels=16, f0_blocks=1).model_dump(),
+        "discriminator": {"channels": 4},
+        "train": {"max_steps": 10},
+        "schedule": {
+            **{t: {} for t in ("convergence", "log_magnitude", "mel", "f0", "voicing")},
+            "discriminator": {"points": [(0.49, 0.0), (0.5, 1.0)]},
+            "adversarial": {"points": [(0.69, 0.0), (0.7, 1.0)]},
+            "feature_matching": {"points": [(0.69, 0.0), (0.7, 1.0)]},
+        },
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sets of short tones with all their features."""
+    root = tmp_path_factory.mktemp("dump")
+    for name, count in (("train", 7), ("dev", 3)):
+        folder = root / name
+        folder.mkdir()
+        waves = {}
+        with ArkWriter(folder / "feats.scp") as feats, ArkWriter(folder / "f0.scp") as f0s:
+            for i in range(count):
+                samples = HOP * (28 + 9 * i) + 7
+                time_s = np.arange(samples) / FEATURES.rate_hz
+                wave = sum(np.sin(2 * np.pi * (100 + 21 * i) * k * time_s) / k for k in range(1, 8)) * 0.1
+                path = folder / f"u{i}.wav"
+                soundfile.write(path, wave, FEATURES.rate_hz, "PCM_16")
+                wave = soundfile.read(path, dtype="float32")[0]
+                waves[f"u{i}"] = str(path)
+                feats[f"u{i}"], f0s[f"u{i}"] = log_mel(wave, FEATURES), f0_track(wave, FEATURES)
+        write_table(folder / "wav.scp", waves)
+        save_config(FEATURES, folder / "features.yaml")
+    np.savez(root / "stats.npz", mean=np.full(80, -5.0, np.float32), std=np.full(80, 2.0, np.float32))
+    return root
+
+
+def make(dump: Path, exp: Path, config: VocoderTaskConfig = CONFIG) -> VocoderTask:
+    torch.manual_seed(0)
+    return VocoderTask(config, TaskPaths(dump, dump, exp, "train", "dev"))
+
+
+def test_batches_are_keyed_by_step_and_item_and_short_ones_are_listed(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    assert [len(b) for b in task.train_plan(0)] == [4]
+    assert task.train_plan(0) != task.train_plan(1)
+    both, alone, later = (task.load("train", i, s) for i, s in (([1, 4], 3), ([4], 3), ([4], 4)))
+    assert both.wave.shape == (2, 30 * HOP) and both.mel.shape == (2, 30, 80)
+    torch.testing.assert_close(both.wave[1], alone.wave[0], rtol=0, atol=0)
+    torch.testing.assert_close(both.mel[1], alone.mel[0], rtol=0, atol=0)
+    assert not torch.equal(alone.wave, later.wave)
+    assert (tmp_path / "left_out_train.tsv").read_text().splitlines() == [
+        "utt\treason",
+        "u0\t0.28 s long, allowed are 0.3 to 20.0 s",
+    ]
+
+
+def test_a_segment_fits_its_features(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    wave, mel, f0 = task.train.cut("u3", 5, 20)
+    whole = soundfile.read(task.train.waves["u3"], dtype="float32")[0]
+    np.testing.assert_array_equal(wave.numpy(), whole[5 * HOP : 25 * HOP])
+    np.testing.assert_allclose(mel.numpy(), log_mel(whole, FEATURES)[5:25], rtol=1e-5)
+    assert f0.shape == (20,)
+
+
+def test_audio_that_ends_early_is_named(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    soundfile.write(tmp_path / "short.wav", np.zeros(100), FEATURES.rate_hz)
+    task.train.waves["u3"] = str(tmp_path / "short.wav")
+    with pytest.raises(DataError, match=r"short\.wav \(u3\) ends before sample 4800.*make the features again"):
+        task.train.cut("u3", 0, 20)
+
+
+def test_the_discriminator_rests_until_its_time(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    batch = task.load("train", [1, 2], 1)
+    assert task.idle(4, "discriminator") and not task.idle(5, "discriminator") and not task.idle(4, "generator")
+    early, late = task.losses(batch, 1, "generator"), task.losses(batch, 8, "generator")
+    assert "adversarial" not in early and {"adversarial", "feature_matching"} <= set(late)
+    for step in (1, 5, 8):
+        for player in task.players:
+            terms = task.losses(batch, step, player)
+            assert set(terms) == set(task.weights(step, player))
+            assert all(torch.isfinite(t.mean) for t in terms.values())
+
+
+def test_each_player_moves_its_own_weights(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    batch = task.load("train", [1, 2], 8)
+    model = task.model
+    for player, other in (("discriminator", "generator"), ("generator", "discriminator")):
+        model.zero_grad(set_to_none=True)
+        sum(t.mean for t in task.losses(batch, 8, player).values()).backward()
+        assert all(p.grad is not None for p in task.player_parameters(player))
+        assert all(p.grad is None for p in task.player_parameters(other))
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_losses_add_up_over_parts_of_a_batch(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    items = [1, 3, 5]
+    whole = task.losses(task.load("train", items, 8), 8, "generator")
+    parts = [task.losses(task.load("train", [i], 8), 8, "generator") for i in items]
+    for name, term in whole.items():
+        assert sum(p[name].total.item() for p in parts) == pytest.approx(term.total.item(), rel=1e-3), name
+        assert sum(float(p[name].count) for p in parts) == float(term.count), name
+
+
+def test_validation_uses_the_f0_that_is_read(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    (plan,) = task.valid_plan()
+    batch = task.load("valid", plan, 0)
+    blind = type(batch)(batch.wave, batch.mel, torch.zeros_like(batch.f0_hz), batch.lengths, batch.noise_start)
+    seen, unseen = task.evaluate(batch), task.evaluate(blind)
+    assert seen["mel"].mean == unseen["mel"].mean
+    assert float(unseen["f0_error_st"].count) == 0
+    assert seen["loss"] is seen["log_magnitude"]
+
+
+def test_without_training_only_the_header_is_needed(dump: Path, tmp_path: Path) -> None:
+    task = make(dump, tmp_path)
+    save_config(FEATURES, tmp_path / "features.yaml")
+    other = VocoderTask(CONFIG, TaskPaths(tmp_path, tmp_path, tmp_path, "", ""), training=False)
+    other.model.load_state_dict(task.model.state_dict())
+    mel = task.valid.whole([1]).mel[0]
+    ours, theirs = (t.model.eval().generator.generate([mel])[0] for t in (task, other))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_a_misspelt_term_is_refused(dump: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"schedule": {"convergense": Ramp()}})
+    with pytest.raises(ConfigError, match="schedule names convergense"):
+        make(dump, tmp_path, config)
+
+
+def test_disturbance_can_be_switched_off_and_blur_keeps_the_mean() -> None:
+    mel = torch.randn(40, 80, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(disturb(mel, SegmentConfig(), np.random.default_rng(0)), mel)
+    blurred = disturb(mel, SegmentConfig(blur=1.0, blur_chance=1.0), np.random.default_rng(0))
+    assert blurred.shape == mel.shape and blurred.std() < 0.95 * mel.std()
+    assert blurred.mean().item() == pytest.approx(mel.mean().item(), abs=0.01)
