@@ -1,7 +1,8 @@
 """Typed configuration: pydantic models beside their components, YAML files that say only what differs.
 
 A YAML file may name one parent with `extends:` (relative to itself). Unknown keys, wrong types and
-repeated keys are errors that name the file, the line and the nearest valid name.
+repeated keys are errors that name the file, the line and the nearest valid name. A mapping with another
+`name` than its parent's is another choice for that slot, and takes nothing over from it.
 """
 
 import difflib
@@ -132,8 +133,10 @@ def _collect_lines(node: yaml.MappingNode, prefix: tuple[str, ...], name: str, l
 def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
+        base_value = merged.get(key)
+        both = isinstance(value, dict) and isinstance(base_value, dict)
+        other = both and "name" in value and value["name"] != base_value.get("name", value["name"])
+        merged[key] = _merge(base_value, value) if both and not other else value
     return merged
 
 

@@ -80,3 +80,23 @@ def test_what_is_saved_is_complete_and_has_its_hash(tmp_path: Path) -> None:
     saved = read_saved(tmp_path / "c.yaml")
     assert saved == {"config_hash": config_hash(config), "task": "toy", "inner": {"learning_rate": 0.1}, "steps": 11}
     assert config_hash(config) != config_hash(Outer(steps=12))
+
+
+def test_another_name_takes_nothing_over(tmp_path: Path) -> None:
+    class Slot(Config):
+        """Slot."""
+
+        name: str = "a"
+        """Name."""
+        options: dict[str, int] = {}
+        """Options."""
+
+    class Model(Config):
+        """Model."""
+
+        slot: Slot = Slot()
+
+    write(tmp_path / "base.yaml", "slot: {name: a, options: {x: 1}}\n")
+    same = load_config(Model, write(tmp_path / "same.yaml", "extends: base.yaml\nslot: {name: a, options: {y: 2}}\n"))
+    other = load_config(Model, write(tmp_path / "other.yaml", "extends: base.yaml\nslot: {name: b, options: {y: 2}}\n"))
+    assert same.slot.options == {"x": 1, "y": 2} and other.slot.options == {"y": 2}
