@@ -27,17 +27,17 @@ def ordered_pairs(genders: Mapping[str, str], cross_sex: bool, rng: random.Rando
 
 
 def write_task_lists(
-    folder: str | Path, set_name: str, utts: Mapping[str, Sequence[str]], genders: Mapping[str, str],
+    folder: str | Path, sets: Sequence[str], utts: Mapping[str, Sequence[str]], genders: Mapping[str, str],
     *, pairs: int, tts: int, references: int = 3, seed: int = 1,
 ) -> None:  # fmt: skip
-    """Write the three lists for one set.
+    """Write the three lists.
 
     Of each speaker's utterances the last `references` are references, a quarter of the others (at least one) are
     prompts, the remaining ones are sources and texts.
 
     Args:
         folder: where the lists go.
-        set_name: the set that the utterances are in.
+        sets: the sets that the utterances are in (a corpus and its subset); each gets the same rows.
         utts: utterances of each speaker.
         genders: `m` or `f` for each speaker.
         pairs: number of conversions; half of them cross-sex.
@@ -52,7 +52,7 @@ def write_task_lists(
     speakers = c_sorted(utts)
     poor = [spk for spk in speakers if len(utts[spk]) < references + 2]
     if poor:
-        raise DataError(f"{set_name}: too few utterances of {' '.join(poor)}", expected=f"at least {references + 2} a speaker")
+        raise DataError(f"{sets[0]}: too few utterances of {' '.join(poor)}", expected=f"at least {references + 2} a speaker")
     own = {spk: list(utts[spk])[:-references] for spk in speakers}
     prompts = {spk: own[spk][-max(1, len(own[spk]) // 4) :] for spk in speakers}
     sources = {spk: own[spk][: -len(prompts[spk])] for spk in speakers}
@@ -60,15 +60,16 @@ def write_task_lists(
     for cross in (True, False):
         ordered = ordered_pairs(genders, cross, rng)
         if not ordered:
-            raise DataError(f"{set_name}: no pairs of {'unlike' if cross else 'like'} sex", expected="at least two women and two men")
+            raise DataError(f"{sets[0]}: no pairs of {'unlike' if cross else 'like'} sex", expected="at least two women and two men")
         for k in range(pairs // 2):
             source, target = ordered[k % len(ordered)]
             rows.append((source, rng.choice(sources[source]), target, rng.choice(prompts[target]), cross))
     write_tsv(
         Path(folder) / "vc_pairs.tsv",
         [
-            {"id": f"{utt}-to-{target}-{k:03d}", "set": set_name, "source_utt": utt, "target_spk": target, "prompt_utt": prompt,
+            {"id": f"{utt}-to-{target}-{k:03d}", "set": name, "source_utt": utt, "target_spk": target, "prompt_utt": prompt,
              "cross_sex": "yes" if cross else "no"}
+            for name in sets
             for k, (_, utt, target, prompt, cross) in enumerate(rows, 1)
         ],
         VC_FIELDS,
@@ -77,11 +78,12 @@ def write_task_lists(
     last = {spk: list(utts[spk])[-references:] for spk in speakers}
     write_tsv(
         Path(folder) / "references.tsv",
-        [{"set": set_name, "spk": spk, **{f"utt{i + 1}": u for i, u in enumerate(last[spk])}} for spk in speakers], fields,
+        [{"set": name, "spk": spk, **{f"utt{i + 1}": u for i, u in enumerate(last[spk])}} for name in sets for spk in speakers],
+        fields,
     )  # fmt: skip
     said = []
     for k in range(tts):
         spk = speakers[k % len(speakers)]
         text_utt = sources[spk][(k // len(speakers)) % len(sources[spk])]
-        said.append({"id": f"{text_utt}-tts", "set": set_name, "text_utt": text_utt, "spk": spk, "prompt_utt": rng.choice(prompts[spk])})
-    write_tsv(Path(folder) / "tts.tsv", said, TTS_FIELDS)
+        said.append({"id": f"{text_utt}-tts", "text_utt": text_utt, "spk": spk, "prompt_utt": rng.choice(prompts[spk])})
+    write_tsv(Path(folder) / "tts.tsv", [{**row, "set": name} for name in sets for row in said], TTS_FIELDS)

@@ -101,10 +101,7 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
     tokens = make_phone_list(line.split() for line in found[train_set][0].values())
     faults = []
     for name, (phones, words, reasons) in found.items():
-        for utt, line in phones.items():
-            unknown = sorted({p for p in line.split() if p not in tokens})
-            if unknown:
-                reasons[utt] = f"unknown symbols {' '.join(unknown)}: phones that {train_set} does not have"
+        _fit(phones, tokens, reasons, train_set, name)
         kept = {utt: line for utt, line in phones.items() if utt not in reasons}
         share = 100 * len(reasons) / max(1, len(reasons) + len(kept))
         write_tsv(data / name / "dropped_text.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
@@ -123,6 +120,21 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
     save_config(config, dump / "token_list" / "text.yaml")
     train_pieces(read_table(data / train_set / "text"), dump / "token_list", config)
     return tokens
+
+
+def _fit(phones: dict[str, str], tokens: TokenList, reasons: dict[str, str], train_set: str, name: str) -> None:
+    """Write phones that training lacks with another stress where that one is known; else note the utterance."""
+    swapped: set[str] = set()
+    for utt, line in phones.items():
+        near = {p: tokens.nearest(p) for p in line.split()}
+        unknown = sorted(p for p, known in near.items() if known is None)
+        if unknown:
+            reasons[utt] = f"unknown symbols {' '.join(unknown)}: phones that {train_set} does not have"
+            continue
+        swapped |= {f"{p} as {known}" for p, known in near.items() if p != known}
+        phones[utt] = " ".join(near[p] or p for p in line.split())
+    if swapped:
+        log.warning("%s: phones that %s never has, written with another stress: %s", name, train_set, ", ".join(sorted(swapped)))
 
 
 def _write_phones(folder: Path, phones: Mapping[str, str], words: Mapping[str, str], config: TextConfig) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ctaplib.data.phones import BLANK, SILENCE, UNKNOWN
+from ctaplib.data.phones import BLANK, SILENCE, UNKNOWN, fold
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write
 
@@ -65,6 +65,16 @@ class TokenList:
     def names(self, ids: Iterable[int]) -> list[str]:
         """Give the tokens of numbers."""
         return [self.tokens[i] for i in ids]
+
+    def nearest(self, phone: str) -> str | None:
+        """Give a phone itself, or else the first of the list that differs from it in stress or position only, or None."""
+        if phone in self:
+            return phone
+        return self._by_fold.get(fold(phone))
+
+    @cached_property
+    def _by_fold(self) -> dict[str, str]:
+        return {fold(token): token for token in reversed(self.phones)}
 
     @property
     def phones(self) -> tuple[str, ...]:

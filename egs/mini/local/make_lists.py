@@ -115,7 +115,7 @@ def main() -> None:
         rows = read_plan(path)
         genders = {row.speaker: row.gender for row in rows if row.set == "test_unseen"}
         counts = {"pairs": 112, "tts": 48, "references": 3} if sizes is FULL else {"pairs": 16, "tts": 8, "references": 3}
-        write_task_lists(LISTS / folder, "test_unseen", unseen_utts(rows, code), genders, **counts)
+        write_task_lists(LISTS / folder, ["test_unseen"], unseen_utts(rows, code), genders, **counts)
 
 
 if __name__ == "__main__":
