@@ -40,10 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb = verbs.add_parser("spk2utt", help="print spk2utt made from a utt2spk")
     verb.add_argument("utt2spk", type=Path)
     verb = verbs.add_parser("download", help="fetch a corpus and unpack it")
-    verb.add_argument("corpus")
+    verb.add_argument("corpus", type=Path, help="YAML file that says where it can be had")
     verb.add_argument("target", type=Path)
     verb.add_argument("--mirror", action="append", default=[], help="where to look first (may be repeated)")
-    verb.add_argument("--yes", action="store_true", help="do not ask before fetching")
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -131,4 +130,4 @@ def _spk2utt(args: argparse.Namespace) -> None:
 def _download(args: argparse.Namespace) -> None:
     from ctaplib.data.download import fetch_corpus
 
-    fetch_corpus(args.corpus, args.target, mirrors=args.mirror, ask=not args.yes)
+    fetch_corpus(args.corpus, args.target, mirrors=args.mirror)
