@@ -1,0 +1,98 @@
+"""The utterances to align: their audio, their phones, and which units of sound those are."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ctaplib.align.frontend import listen
+from ctaplib.data.audio import read_audio
+from ctaplib.data.features import FeatureConfig
+from ctaplib.data.phones import SILENCE, fold
+from ctaplib.errors import DataError
+from ctaplib.files import read_table
+
+_TONED = re.compile(r"^([a-zA-Z:]*[a-z])[1-5]$")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance before alignment.
+
+    Attributes:
+        utt: Its id.
+        wav: Its audio file; empty where there are no features.
+        phones: Its phones as in `text.phn`.
+        words: Index of each phone's word; empty where unknown.
+    """
+
+    utt: str
+    wav: str
+    phones: tuple[str, ...]
+    words: tuple[int, ...] = field(default=())
+
+
+def read_utterances(data: Path, dump: Path) -> list[Utterance]:
+    """Read every utterance of a set that has text; those without features have no `wav`.
+
+    Raises:
+        DataError: `text.phn` is missing or empty, or `phn2word` does not fit it (all faults at once).
+    """
+    phones = {utt: tuple(text.split()) for utt, text in read_table(data / "text.phn").items()}
+    if not phones:
+        raise DataError(f"{data}/text.phn is empty", expected="a line per utterance", fix="run stage 2 (text)")
+    waves = read_table(dump / "wav.scp")
+    words = {}
+    if (data / "phn2word").exists():
+        words = {utt: tuple(map(int, text.split())) for utt, text in read_table(data / "phn2word").items()}
+    faults = [
+        f"{utt}: {len(phones[utt])} phones, {len(index)} word indices"
+        for utt, index in words.items()
+        if utt in phones and len(index) != len(phones[utt])
+    ]
+    if faults:
+        raise DataError(f"{data}/phn2word does not fit text.phn", faults[:20], fix="run stage 2 (text)")
+    return [Utterance(utt, waves.get(utt, ""), phones[utt], words.get(utt, ())) for utt in sorted(phones)]
+
+
+def unit_of(phone: str, drop_tone: bool) -> str:
+    """The unit of sound of a phone: without stress, and where asked without tone."""
+    unit = fold(phone)
+    toned = _TONED.match(unit) if drop_tone else None
+    return toned.group(1) if toned else unit
+
+
+def find_units(utterances: Iterable[Utterance], drop_tone: bool) -> tuple[str, ...]:
+    """All units, silence first."""
+    units = {unit_of(phone, drop_tone) for utterance in utterances for phone in utterance.phones}
+    return (SILENCE, *sorted(units - {SILENCE}))
+
+
+def evenly(utterances: Sequence[Utterance], seconds: Sequence[float], minutes: float) -> list[int]:
+    """Indices of utterances spread evenly over the list that together last at most so many minutes."""
+    total = sum(seconds)
+    if total <= 60 * minutes:
+        return list(range(len(utterances)))
+    chosen, share, quota = [], 60 * minutes / total, 0.0
+    for index in range(len(utterances)):
+        quota += share
+        if quota >= 1:
+            chosen.append(index)
+            quota -= 1
+    return chosen
+
+
+def hear(wav: str, front_end: FeatureConfig) -> tuple[np.ndarray, float]:
+    """Log-mel of a file and its length in seconds.
+
+    Raises:
+        AudioError: the file cannot be used.
+        DataError: a feature is not a finite number.
+    """
+    wave, _ = read_audio(wav, front_end.rate_hz)
+    mel = listen(wave, front_end)
+    if not np.isfinite(mel).all():
+        raise DataError(f"{wav}: a feature is not a finite number", fix="make the file again")
+    return mel, len(wave) / front_end.rate_hz

@@ -1,0 +1,115 @@
+"""Train the forced aligner, align sets or a file, take alignments from elsewhere, score them."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of `ctap align`."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    train = verbs.add_parser("train", help="train an aligner from audio and phones")
+    _folders(train)
+    train.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder to write to")
+    train.add_argument("--config", type=Path, help="YAML file")
+    train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config")
+    train.add_argument("--train_set", default="train", help="set to train on")
+    train.add_argument("--valid_set", default="", help="set to report on")
+    train.add_argument("--nj", type=int, default=1, help="processes")
+
+    align = verbs.add_parser("run", help="align sets with a trained aligner")
+    _folders(align)
+    align.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder of the aligner")
+    _outputs(align)
+    align.add_argument("--nj", type=int, default=1, help="processes")
+
+    file = verbs.add_parser("file", help="align one audio file; prints CTM lines")
+    file.add_argument("wav", type=Path, help="audio file")
+    file.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder of the aligner")
+    file.add_argument("--phones", required=True, help="its phones, separated by spaces")
+    file.add_argument("--textgrid", type=Path, help="write a TextGrid as well")
+
+    take = verbs.add_parser("import", help="take CTM files or TextGrids made elsewhere")
+    _folders(take)
+    take.add_argument("--from", dest="source", type=Path, required=True, help="folder of CTM files or TextGrids")
+    take.add_argument("--tier", default="phones", help="phone tier of the TextGrids")
+    _outputs(take)
+
+    score = verbs.add_parser("score", help="measure phone starts against true times")
+    _folders(score)
+    score.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder to write score_<set>.json to")
+    score.add_argument("--sets", required=True, help="names of sets, separated by spaces")
+    score.add_argument("--system", default="aligner", help="aligner, or one whose output is in <exp>/<system>/<set>")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Run `ctap align`."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    verbs: dict[str, Callable[[argparse.Namespace], None]] = {
+        "train": _train, "run": _run, "file": _file, "import": _import, "score": _score,
+    }  # fmt: skip
+    verbs[args.verb](args)
+    return 0
+
+
+def _folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
+
+
+def _outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sets", required=True, help="names of sets, separated by spaces")
+    parser.add_argument("--textgrid", action="store_true", help="write data/<set>/textgrid/ as well")
+    parser.add_argument("--max_unaligned_pct", type=float, help="largest share of unaligned utterances, %%")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from ctaplib.align.config import AlignConfig
+    from ctaplib.align.training import train_aligner
+    from ctaplib.config import load_config
+
+    config = load_config(AlignConfig, args.config, args.set)
+    train_aligner(config, args.data, args.dump, args.exp, args.train_set, args.valid_set, args.nj)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from ctaplib.align.aligner import Aligner
+    from ctaplib.align.sets import align_set
+
+    aligner = Aligner.load(args.exp)
+    for name in args.sets.split():
+        align_set(
+            aligner, args.data / name, args.dump / name, jobs=args.nj, textgrids=args.textgrid,
+            max_unaligned_pct=args.max_unaligned_pct,
+        )  # fmt: skip
+
+
+def _file(args: argparse.Namespace) -> None:
+    from ctaplib.align.aligner import Aligner
+    from ctaplib.data.alignment import write_textgrid
+    from ctaplib.errors import DataError
+
+    outcome = Aligner.load(args.exp).align_file(args.wav, args.phones.split())
+    if outcome.status != "aligned":
+        raise DataError(f"{args.wav} is not aligned: {outcome.status}: {outcome.reason}")
+    for phone, start_s, end_s in outcome.alignment:
+        print(f"{args.wav.stem} 1 {start_s:.4f} {end_s - start_s:.4f} {phone}")
+    if args.textgrid:
+        write_textgrid(args.textgrid, outcome.alignment)
+
+
+def _import(args: argparse.Namespace) -> None:
+    from ctaplib.align.sets import import_set
+
+    limit_pct = 2.0 if args.max_unaligned_pct is None else args.max_unaligned_pct
+    for name in args.sets.split():
+        import_set(
+            args.source, args.data / name, args.dump / name, textgrids=args.textgrid, tier=args.tier,
+            max_unaligned_pct=limit_pct,
+        )  # fmt: skip
+
+
+def _score(args: argparse.Namespace) -> None:
+    raise NotImplementedError
