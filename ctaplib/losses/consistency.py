@@ -29,7 +29,7 @@ class ConsistencyConfig(Config):
 
     distance: Distance = "mse"
     """Squared or absolute difference averaged over the vector, or one minus the cosine (our choice: mse)."""
-    random_weight: float = Field(1.0, ge=0.0)
+    random_weight: float = Field(default=1.0, ge=0.0)
     """Weight of the second distance, between decoded target and decoded random content."""
     hold_prompt: bool = False
     """Let no gradient of this loss reach the prompt's own vector, so that only what is decoded moves."""

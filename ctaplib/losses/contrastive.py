@@ -31,7 +31,7 @@ class ContrastiveConfig(Config):
     same_phone: Literal["keep", "mask", "soft"] = "keep"
     """Frames of the anchor's phone: negatives (keep, the paper), left out (mask), or targets as well
     (soft)."""
-    soft_share: float = Field(0.5, ge=0.0, le=1.0)
+    soft_share: float = Field(default=0.5, ge=0.0, le=1.0)
     """With `same_phone: soft`, share of the target that all frames of the anchor's phone divide evenly."""
     silence: Literal["keep", "drop"] = "keep"
     """Silence frames: like any other (keep, the paper) or neither anchors nor negatives (drop)."""
@@ -84,10 +84,10 @@ def contrastive_loss(
                 "silence: drop, but no label of silence", fix="pass silence_label, or set silence: keep"
             )
         mask = mask & (labels != silence_label)
-    pairs = [_embed(frames[mask], config.normalize) for frames in (speech, phonemes)]
     used = None if labels is None or config.same_phone == "keep" else labels[mask]
     total = symmetric_infonce(
-        *pairs,
+        _embed(speech[mask], config.normalize),
+        _embed(phonemes[mask], config.normalize),
         scale,
         labels=used,
         exclude_same=config.same_phone == "mask",

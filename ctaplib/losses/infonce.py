@@ -143,7 +143,7 @@ class _TiledInfoNce(torch.autograd.Function):
         return (rows_lse.sum() + mine.sum()) / 2 - positive.sum()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         speech, columns, scale, positive, rows_lse, columns_lse = ctx.saved_tensors
         layout: _Layout = ctx.layout
         if layout.across:
@@ -191,7 +191,7 @@ class _Soften(torch.autograd.Function):
         return scale * _softening(speech, phonemes, *own_means)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         speech, phonemes, scale, mean_speech, mean_phonemes = ctx.saved_tensors
         if ctx.across:
             _check_same(gradient)

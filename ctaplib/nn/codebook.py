@@ -14,7 +14,9 @@ from torch import Tensor
 
 TILE_ELEMENTS_CPU = 2**20
 TILE_ELEMENTS_GPU = 2**26
+_GROUP = 128
 _SPREAD = 10.0
+_DRAW_ROWS = 4096
 
 
 @contextmanager
@@ -43,15 +45,27 @@ def nearest_codes(vectors: Tensor, codebook: Tensor, tile_elements: int | None =
     """
     if tile_elements is None:
         tile_elements = TILE_ELEMENTS_CPU if vectors.device.type == "cpu" else TILE_ELEMENTS_GPU
-    block = max(1, tile_elements // len(codebook))
-    offset = codebook.square().sum(1).mul_(-0.5)
+    group = _GROUP if len(codebook) >= 4 * _GROUP else len(codebook)
+    fill = -len(codebook) % group
+    offset = torch.nn.functional.pad(codebook.square().sum(1).mul_(-0.5), (0, fill), value=-torch.inf)
+    book = torch.nn.functional.pad(codebook, (0, 0, 0, fill)) if fill else codebook
+    block = max(1, tile_elements // len(book))
     codes = torch.empty(len(vectors), dtype=torch.int64, device=vectors.device)
-    tile = codebook.new_empty((min(block, len(vectors)), len(codebook)))
+    tile = book.new_empty((min(block, len(vectors)), len(book)))
     for start in range(0, len(vectors), block):
         part = vectors[start : start + block]
-        scores = torch.addmm(offset, part, codebook.T, out=tile[: len(part)])
-        torch.argmax(scores, dim=1, out=codes[start : start + block])
+        scores = torch.addmm(offset, part, book.T, out=tile[: len(part)])
+        codes[start : start + block] = _argmax(scores.view(len(part), -1, group))
     return codes
+
+
+def _argmax(scores: Tensor) -> Tensor:
+    """Find the highest of (rows, groups, members): the maximum alone is ten times as fast as its place."""
+    if scores.shape[1] == 1:
+        return scores[:, 0].argmax(1)
+    best = scores.amax(2).argmax(1)
+    inside = scores[torch.arange(len(scores), device=scores.device), best].argmax(1)
+    return best * scores.shape[2] + inside
 
 
 @torch.no_grad()
@@ -72,7 +86,7 @@ def draw_order(vectors: Tensor, key: int) -> Tensor:
         return torch.zeros(0, dtype=torch.int64, device=vectors.device)
     generator = torch.Generator().manual_seed(int(key) & (2**63 - 1))
     direction = torch.randn(vectors.shape[1], generator=generator, dtype=torch.float64).to(vectors.device)
-    along = vectors.double() @ direction
+    along = torch.cat([part.double() @ direction for part in vectors.split(_DRAW_ROWS)])
     spread = (along - along.mean()).square().mean().sqrt().clamp_min(1e-12)
     return torch.argsort(torch.frac(_SPREAD * along / spread).abs(), descending=True, stable=True)
 

@@ -133,7 +133,7 @@ class Quantizer(nn.Module, abc.ABC):
             The quantised frames, their codes and the loss.
         """
         with full_precision(z.device):
-            latent = self.prepare(self.project_in(z[mask].to(self._dtype)))
+            latent = self.prepare(self.project_in(_gather(z, mask).to(self._dtype)))
             codes = self.search(latent.detach())
             vectors = self.vectors(codes)
             if self.training and torch.is_grad_enabled():
@@ -269,14 +269,20 @@ class _StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, latent: Tensor, vectors: Tensor) -> Tensor:
-        return vectors.clone()
+        return vectors.view_as(vectors)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
 
 
+def _gather(full: Tensor, mask: Tensor) -> Tensor:
+    return full.reshape(-1, full.shape[-1]) if bool(mask.all()) else full[mask]
+
+
 def _scatter(rows: Tensor, mask: Tensor, fill: float = 0) -> Tensor:
+    if len(rows) == mask.numel():
+        return rows.reshape(*mask.shape, *rows.shape[1:])
     full = rows.new_full((*mask.shape, *rows.shape[1:]), fill)
     full[mask] = rows
     return full
