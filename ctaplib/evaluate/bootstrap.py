@@ -66,9 +66,7 @@ def median(groups: Sequence[Sequence[float]]) -> Estimate:
     Raises:
         ValueError: no item holds a number.
     """
-    values = (
-        np.concatenate([np.asarray(g, float).reshape(-1) for g in groups]) if len(groups) else np.zeros(0)
-    )
+    values = np.concatenate([np.asarray(g, float).reshape(-1) for g in groups]) if len(groups) else np.zeros(0)
     if not len(values):
         raise ValueError(f"no numbers in {len(groups)} items")
     owners = np.repeat(np.arange(len(groups)), [len(np.atleast_1d(g)) for g in groups])

@@ -73,12 +73,12 @@ METRICS: dict[str, tuple[Metric, ...]] = {
 
 
 def systems(task: str, method: str = "vqctap") -> tuple[str, ...]:
-    """Systems of a task; another method puts its name for `vqctap`, and before the names of recognisers."""
+    """Systems of a task; another method puts its name for `vqctap`, and before the recognisers made from it."""
     prefix = "" if method == "vqctap" else f"{method}_"
     return {
         "align": ("aligner", "gmm_mono"),
         "pretrain": (method, "mel", "phones"),
-        "asr": tuple(prefix + name for name in ("frozen_class", "frozen_ctc", "finetuned", "supervised_ctc")),
+        "asr": (*(prefix + name for name in ("frozen_class", "frozen_ctc", "finetuned")), "supervised_ctc"),
         "tts": (method, "finetuned", "natural"),
         "vc": (method, "finetuned", "natural"),
         "resynthesis": (method, "finetuned", "vocoder", "griffin_lim", "natural"),

@@ -50,9 +50,7 @@ def embedding(measured: Measured, *paths: Path) -> np.ndarray | None:
     return speaker.mean_embedding([measured[Job(EMBEDDING, path)] for path in paths])
 
 
-def with_cache(
-    jobs: list[Job], cache: Path
-) -> tuple[list[Job], dict[Job, np.ndarray | None], dict[Path, str]]:
+def with_cache(jobs: list[Job], cache: Path) -> tuple[list[Job], dict[Job, np.ndarray | None], dict[Path, str]]:
     """Split off the embeddings that an earlier scoring of the same bytes made.
 
     Returns:
@@ -64,9 +62,7 @@ def with_cache(
     paths = list(dict.fromkeys(job.item for job in jobs if job.kind is EMBEDDING))
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
-        raise DataError(
-            f"{len(missing)} audio files are missing", missing[:20], fix="run the stage that makes them"
-        )
+        raise DataError(f"{len(missing)} audio files are missing", missing[:20], fix="run the stage that makes them")
     known = speaker.read_cache(cache)
     contents = {path: speaker.content_key(path) for path in paths}
     answers = {Job(EMBEDDING, path): known[key] for path, key in contents.items() if key in known}

@@ -85,11 +85,7 @@ class Inputs:
         """Natural utterances of a speaker, neither prompts nor sources; or why there are none."""
         utts = self.references.get(speaker, ())
         wavs = tuple(self.natural[utt] for utt in utts if utt in self.natural)
-        return (
-            wavs
-            if len(wavs) == 3
-            else f"{speaker} has no three utterances in {self.lists / 'references.tsv'}"
-        )
+        return wavs if len(wavs) == 3 else f"{speaker} has no three utterances in {self.lists / 'references.tsv'}"
 
     def fixed_list(self, name: str, set_: str) -> list[dict[str, str]] | str:
         """Items of a fixed list that belong to a set; or why there are none."""
@@ -120,9 +116,7 @@ class Inputs:
     def recognised(self, *place: str, words: bool) -> dict[str, str] | str:
         """A recogniser's output under `exp/decode/<place>`; or why there is none."""
         path = self.exp.joinpath("decode", *place, "hyp.txt" if words else "hyp.phn")
-        return (
-            read_table(path) if path.exists() else f"not measured: there is no {'/'.join(place)}/{path.name}"
-        )
+        return read_table(path) if path.exists() else f"not measured: there is no {'/'.join(place)}/{path.name}"
 
 
 def _wavs(path: Path) -> dict[str, Path]:

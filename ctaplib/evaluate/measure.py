@@ -77,11 +77,7 @@ def _chunks(jobs: Iterable[Job]) -> list[list[Job]]:
     for job in dict.fromkeys(jobs):
         by_kind.setdefault(job.kind, []).append(job)
     kinds = sorted(by_kind, key=lambda kind: (-kind.first, kind.name))
-    return [
-        by_kind[kind][start : start + kind.chunk]
-        for kind in kinds
-        for start in range(0, len(by_kind[kind]), kind.chunk)
-    ]
+    return [by_kind[kind][start : start + kind.chunk] for kind in kinds for start in range(0, len(by_kind[kind]), kind.chunk)]
 
 
 def _measure(jobs: Sequence[Job]) -> list[Any]:

@@ -31,9 +31,7 @@ class Hits:
     asked: np.ndarray
 
 
-def retrieve(
-    queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, utts: np.ndarray, asked: np.ndarray
-) -> Hits:
+def retrieve(queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, utts: np.ndarray, asked: np.ndarray) -> Hits:
     """Does the nearest candidate of another utterance (cosine) have the query's phone?
 
     Args:
@@ -142,9 +140,7 @@ def fit_probe(inputs: np.ndarray, classes: np.ndarray, n_classes: int, l2: float
         penalty = 0.5 * l2 * float(np.square(both[:-1], dtype=np.float64).sum())
         return entropy + penalty, gradient.astype(np.float64).reshape(-1)
 
-    solution = minimize(
-        loss, np.zeros(shape).reshape(-1), jac=True, method="L-BFGS-B", options={"maxiter": steps}
-    )
+    solution = minimize(loss, np.zeros(shape).reshape(-1), jac=True, method="L-BFGS-B", options={"maxiter": steps})
     both = solution.x.reshape(shape).astype(np.float32)
     return Probe(mean, scale, both[:-1], both[-1])
 

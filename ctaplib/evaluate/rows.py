@@ -19,9 +19,7 @@ class RowMaker:
         self._commit, self._command = commit, command
         self._known: dict[Path | None, Identity] = {}
 
-    def __call__(
-        self, place: Cell, outcome: Estimate | str, run: Path | None, note: str | None = None
-    ) -> Row:
+    def __call__(self, place: Cell, outcome: Estimate | str, run: Path | None, note: str | None = None) -> Row:
         """One row.
 
         Args:

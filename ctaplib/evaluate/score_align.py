@@ -37,9 +37,7 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
             for metric in METRICS["align"]:
                 place = cell("align", metric.name, set_, system)
                 about = note if metric.name.startswith("boundary") else None
-                made.append(
-                    make(place, outcomes[metric.name], inputs.align if own else folder, about)
-                )
+                made.append(make(place, outcomes[metric.name], inputs.align if own else folder, about))
     return made
 
 
@@ -55,13 +53,9 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> tuple[dict[str, Est
     done = [100.0 * bool(aligned.get(utt)) for utt in utts]
     listed = _listed(folder / "ali_report.tsv")
     outcomes["aligned_utts_pct"] = bootstrap.mean(done)
-    outcomes["accounted_utts_pct"] = bootstrap.mean(
-        [100.0 * (bool(aligned.get(u)) or u in listed) for u in utts]
-    )
+    outcomes["accounted_utts_pct"] = bootstrap.mean([100.0 * (bool(aligned.get(u)) or u in listed) for u in utts])
     lost, phones = zip(*(count_lost(aligned.get(utt, [])) for utt in utts))
-    outcomes["phones_lost_pct"] = (
-        bootstrap.ratio(lost, phones, 100.0) if sum(phones) else "no phone is aligned"
-    )
+    outcomes["phones_lost_pct"] = bootstrap.ratio(lost, phones, 100.0) if sum(phones) else "no phone is aligned"
     return outcomes, note
 
 

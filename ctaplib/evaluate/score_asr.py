@@ -26,9 +26,7 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
             for metric in ("per", "wer", "cer"):
                 outcome = _asr(inputs, set_, system, metric)
                 run = inputs.exp / _run(inputs, system)
-                made.append(
-                    make(cell("asr", metric, set_, system), outcome, run, note if metric == "per" else None)
-                )
+                made.append(make(cell("asr", metric, set_, system), outcome, run, note if metric == "per" else None))
         for metric in METRICS["judge"]:
             outcome = judged(inputs, "natural", "natural", set_, metric.name, None, None)
             place = cell("judge", metric.name, set_, "natural")
@@ -50,7 +48,13 @@ def _asr(inputs: Inputs, set_: str, system: str, metric: str) -> Estimate | str:
         if metric != "per" and not isinstance(inputs.recognised("asr", system, set_, words=False), str):
             return "this recogniser has no word head"
         return hypotheses
-    return error_rate(metric, inputs.table(set_, _TABLES[metric]), hypotheses)
+    return error_rate(metric, _texts(inputs, set_, metric), hypotheses)
+
+
+def _texts(inputs: Inputs, set_: str, metric: str) -> dict[str, str]:
+    """What was said, of all utterances that have features (the features stage lists those that have none)."""
+    table = inputs.table(set_, _TABLES[metric])
+    return {utt: table[utt] for utt in inputs.audio(set_) if utt in table}
 
 
 def judged(
@@ -78,7 +82,7 @@ def judged(
     hypotheses = inputs.recognised("judge", task, system, set_, words=metric != "per")
     if isinstance(hypotheses, str):
         return hypotheses.replace("not measured:", "not judged:")
-    table = inputs.table(set_, _TABLES[metric])
+    table = _texts(inputs, set_, metric)
     references = table if texts is None else {item: table[utt] for item, utt in texts.items()}
     return error_rate(metric, references, hypotheses)
 
@@ -91,9 +95,7 @@ def judge_fault(inputs: Inputs, set_: str) -> str | None:
     most = inputs.options.judge_max_per
     if own.value > most:
         own_pct = f"{own.value:.1f} %"
-        return (
-            f"{SPEECH_JUDGE} has a PER of {own_pct} on natural audio of {set_}, over the limit of {most:g} %"
-        )
+        return f"{SPEECH_JUDGE} has a PER of {own_pct} on natural audio of {set_}, over the limit of {most:g} %"
     return None
 
 
@@ -104,7 +106,5 @@ def phone_set_note(inputs: Inputs, set_: str) -> str:
     if tokens.exists():
         lines = [line.split()[0] for line in tokens.read_text(encoding="utf-8").splitlines() if line.strip()]
         known = {p for p in fold_phones([t for t in lines if t != SILENCE]) if not p.startswith("<")}
-        return (
-            f"{len(known)} phones of the corpus, {len(kinds)} of them in this set; stress and silence dropped"
-        )
+        return f"{len(known)} phones of the corpus, {len(kinds)} of them in this set; stress and silence dropped"
     return f"{len(kinds)} phones in this set; stress and silence dropped"

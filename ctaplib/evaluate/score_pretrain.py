@@ -53,9 +53,7 @@ def jobs(inputs: Inputs) -> list[Job]:
     """One retrieval a set, one probe a set and system."""
     wanted = [Job(RETRIEVAL, Task(inputs, set_)) for set_ in inputs.sets]
     return wanted + [
-        Job(PROBE, Task(inputs, set_, system))
-        for set_ in inputs.sets
-        for system in systems("pretrain", inputs.method)
+        Job(PROBE, Task(inputs, set_, system)) for set_ in inputs.sets for system in systems("pretrain", inputs.method)
     ]
 
 
@@ -70,9 +68,7 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
                 answers |= dict.fromkeys(_RETRIEVAL, measured[Job(RETRIEVAL, Task(inputs, set_))])
                 codes = Answer(code_use(inputs, set_))
             else:
-                codes = Answer(
-                    {m.name: f"{system} is no code and has no joint space" for m in METRICS["pretrain"]}
-                )
+                codes = Answer({m.name: f"{system} is no code and has no joint space" for m in METRICS["pretrain"]})
             run = inputs.exp / inputs.method if system == inputs.method else None
             for metric in METRICS["pretrain"]:
                 answer = answers.get(metric.name, codes)
@@ -194,9 +190,7 @@ def _probe(inputs: Inputs, set_: str, system: str) -> Answer:
         _PROBE[1]: Estimate(100.0 / len(speakers), len(tested), None),
     }
     frames = sum(len(sequence) for sequence, _ in train)
-    return Answer(
-        outcomes, f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}"
-    )
+    return Answer(outcomes, f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}")
 
 
 def _sequences(inputs: Inputs, sets: tuple[str, str], system: str) -> dict[str, dict[str, np.ndarray]] | str:
@@ -204,11 +198,7 @@ def _sequences(inputs: Inputs, sets: tuple[str, str], system: str) -> dict[str, 
     if system == "mel":
         paths = {set_: inputs.dump / set_ / "feats.scp" for set_ in sets}
     elif system == "phones":
-        name = (
-            "phones_true.ctm"
-            if all((inputs.data / s / "phones_true.ctm").exists() for s in sets)
-            else "phones.ctm"
-        )
+        name = "phones_true.ctm" if all((inputs.data / s / "phones_true.ctm").exists() for s in sets) else "phones.ctm"
         paths = {set_: inputs.data / set_ / name for set_ in sets}
     else:
         paths = {set_: _codes(inputs, set_) / "quantized.scp" for set_ in sets}
@@ -230,9 +220,7 @@ def pool(feats: np.ndarray) -> np.ndarray:
 
 
 def _one_hot(tables: Mapping[str, Mapping[str, Alignment]]) -> dict[str, dict[str, np.ndarray]]:
-    names = sorted(
-        {phone.phone for table in tables.values() for phones in table.values() for phone in phones}
-    )
+    names = sorted({phone.phone for table in tables.values() for phones in table.values() for phone in phones})
     number = {name: index for index, name in enumerate([SILENCE, *(n for n in names if n != SILENCE)])}
     eye = np.eye(len(number), dtype=np.float32)
     out: dict[str, dict[str, np.ndarray]] = {}

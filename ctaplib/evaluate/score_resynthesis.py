@@ -25,14 +25,8 @@ def jobs(inputs: Inputs) -> list[Job]:
                 utt = item["id"]
                 references = inputs.reference_wavs(speakers[utt])
                 wanted += [Job(EMBEDDING, decoded.wavs[utt])]
-                wanted += [
-                    Job(EMBEDDING, path) for path in (() if isinstance(references, str) else references)
-                ]
-                wanted += (
-                    [Job(RESYNTHESIS, (decoded.wavs[utt], inputs.natural[utt]))]
-                    if system != "natural"
-                    else []
-                )
+                wanted += [Job(EMBEDDING, path) for path in (() if isinstance(references, str) else references)]
+                wanted += [Job(RESYNTHESIS, (decoded.wavs[utt], inputs.natural[utt]))] if system != "natural" else []
     return wanted
 
 
@@ -43,11 +37,7 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
         fault = judge_fault(inputs, set_)
         for system in systems("resynthesis", inputs.method):
             decoded = _items(inputs, system, set_)
-            outcomes = (
-                decoded
-                if isinstance(decoded, str)
-                else _score(inputs, measured, set_, system, decoded, fault)
-            )
+            outcomes = decoded if isinstance(decoded, str) else _score(inputs, measured, set_, system, decoded, fault)
             made += fill("resynthesis", set_, system, outcomes, run_of(inputs, "resynthesis", system), make)
     return made
 
@@ -63,9 +53,7 @@ def _items(inputs: Inputs, system: str, set_: str) -> Decoded | str:
     return f"not measured: nothing of {set_} was resynthesised"
 
 
-def _score(
-    inputs: Inputs, measured: Measured, set_: str, system: str, decoded: Decoded, fault: str | None
-) -> dict[str, Outcome]:
+def _score(inputs: Inputs, measured: Measured, set_: str, system: str, decoded: Decoded, fault: str | None) -> dict[str, Outcome]:
     speakers = inputs.table(set_, "utt2spk")
     utts = [item["id"] for item in decoded.items]
     texts = {utt: utt for utt in utts}
@@ -78,9 +66,7 @@ def _score(
         usable = not isinstance(references, str) and inputs.natural[utt] not in references
         mean = embedding(measured, *references) if usable else None
         similar.append(cosine(embedding(measured, decoded.wavs[utt]), mean))
-    outcomes["secs"] = average(
-        similar, "it is a reference utterance, its speaker has none, or no voice was found in it"
-    )
+    outcomes["secs"] = average(similar, "it is a reference utterance, its speaker has none, or no voice was found in it")
     if natural:
         return outcomes | dict.fromkeys(("pesq_wb", "stoi", "mcd_db"), (OWN_REFERENCE, None))
     pairs = [measured[Job(RESYNTHESIS, (decoded.wavs[utt], inputs.natural[utt]))] for utt in utts]

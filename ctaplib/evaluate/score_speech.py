@@ -58,9 +58,7 @@ def run_of(inputs: Inputs, task: str, system: str) -> Path | None:
     return inputs.exp / ("tts" if task == "tts" else inputs.method)
 
 
-def fill(
-    task: str, set_: str, system: str, outcomes: dict[str, Outcome] | str, run: Path | None, make: RowMaker
-) -> list[Row]:
+def fill(task: str, set_: str, system: str, outcomes: dict[str, Outcome] | str, run: Path | None, make: RowMaker) -> list[Row]:
     """Rows of all metrics of one system on one set; a string is the reason for all of them."""
     made = []
     for metric in METRICS[task]:

@@ -38,11 +38,7 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
         fault = judge_fault(inputs, set_)
         for system in systems("tts", inputs.method):
             decoded = _items(inputs, system, set_)
-            outcomes = (
-                decoded
-                if isinstance(decoded, str)
-                else _score(inputs, measured, set_, system, decoded, fault)
-            )
+            outcomes = decoded if isinstance(decoded, str) else _score(inputs, measured, set_, system, decoded, fault)
             made += fill("tts", set_, system, outcomes, run_of(inputs, "tts", system), make)
     return made
 
@@ -61,9 +57,7 @@ def _references(inputs: Inputs, speaker: str) -> tuple:
     return () if isinstance(wavs, str) else wavs
 
 
-def _score(
-    inputs: Inputs, measured: Measured, set_: str, system: str, decoded: Decoded, fault: str | None
-) -> dict[str, Outcome]:
+def _score(inputs: Inputs, measured: Measured, set_: str, system: str, decoded: Decoded, fault: str | None) -> dict[str, Outcome]:
     texts = {item["id"]: item["text_utt"] for item in decoded.items}
     natural = system == "natural"
     outcomes: dict[str, Outcome] = {}
@@ -84,10 +78,7 @@ def _score(
     if natural:
         outcomes |= dict.fromkeys(("mcd_db", "f0_rmse_st", "speaking_rate_dev_pct"), (OWN_REFERENCE, None))
         return outcomes | {"rtf": ("natural speech is not computed", None)}
-    pairs = [
-        measured[Job(SYNTHESIS, (decoded.wavs[item["id"]], inputs.natural[item["text_utt"]]))]
-        for item in decoded.items
-    ]
+    pairs = [measured[Job(SYNTHESIS, (decoded.wavs[item["id"]], inputs.natural[item["text_utt"]]))] for item in decoded.items]
     outcomes["mcd_db"] = average([p.mcd_db for p in pairs], "silent output")
     outcomes["f0_rmse_st"] = average([p.f0_rmse_st for p in pairs], "under 10 frames voiced in both")
     outcomes["speaking_rate_dev_pct"] = average([p.rate_dev_pct for p in pairs], "silent output")

@@ -49,9 +49,7 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
             natural = system == "natural"
             outcomes = _voice(inputs, measured, set_, decoded) | _pitch(inputs, measured, decoded)
             outcomes |= _words(inputs, set_, system, decoded, fault)
-            outcomes["rtf"] = (
-                ("natural speech is not computed", None) if natural else real_time_factor(decoded)
-            )
+            outcomes["rtf"] = ("natural speech is not computed", None) if natural else real_time_factor(decoded)
             if natural:
                 outcomes["f0_pcc"] = "the natural source is its own contour", None
                 for name in ("secs_target", "secs_source", "target_wins_pct", "f0_offset_st"):

@@ -38,7 +38,5 @@ def score(inputs: Inputs, make: RowMaker, processes: int) -> list[Row]:
     places = catalogue.cells(inputs.method, inputs.sets)
     missing = [p for p in places if (p.task, p.metric, p.set, p.system, p.judge or "") not in made]
     if missing:
-        raise CtapError(
-            f"{len(missing)} rows were not made, the first {missing[0]}", fix="report this as a defect"
-        )
+        raise CtapError(f"{len(missing)} rows were not made, the first {missing[0]}", fix="report this as a defect")
     return [made[(p.task, p.metric, p.set, p.system, p.judge or "")] for p in places]

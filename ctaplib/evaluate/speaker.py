@@ -69,9 +69,7 @@ def load_encoder() -> Encoder:
     weights = Path(spec.submodule_search_locations[0]) / "pretrained.pt"
     state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
     encoder = Encoder()
-    encoder.load_state_dict(
-        {name: value for name, value in state.items() if name.split(".")[0] in ("lstm", "linear")}
-    )
+    encoder.load_state_dict({name: value for name, value in state.items() if name.split(".")[0] in ("lstm", "linear")})
     return encoder.eval()
 
 
@@ -99,9 +97,7 @@ def _voiced(audio: np.ndarray) -> np.ndarray:
     pcm = np.round(audio * _INT16_MAX).astype(np.int16).tobytes()
     size = 2 * _VAD_SAMPLES
     vad = webrtcvad.Vad(mode=3)
-    flags = [
-        vad.is_speech(pcm[start : start + size], sample_rate=_RATE_HZ) for start in range(0, len(pcm), size)
-    ]
+    flags = [vad.is_speech(pcm[start : start + size], sample_rate=_RATE_HZ) for start in range(0, len(pcm), size)]
     padded = np.concatenate([np.zeros((_VAD_SMOOTH - 1) // 2), flags, np.zeros(_VAD_SMOOTH // 2)])
     smooth = np.round(np.convolve(padded, np.ones(_VAD_SMOOTH), "valid") / _VAD_SMOOTH) > 0
     return np.convolve(smooth, np.ones(_VAD_GROW), "same")[: len(smooth)] > 0.5

@@ -39,13 +39,9 @@ def read_audio(path: str | Path, rate_hz: int | None = None) -> tuple[np.ndarray
     try:
         audio, rate = soundfile.read(str(path), dtype="float64", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(
-            f"{path} cannot be read: {error}", fix="run the stage that makes it again"
-        ) from error
+        raise AudioError(f"{path} cannot be read: {error}", fix="run the stage that makes it again") from error
     if audio.shape[1] != 1 or not len(audio):
-        raise AudioError(
-            f"{path} has {len(audio)} samples in {audio.shape[1]} channels", expected="mono audio"
-        )
+        raise AudioError(f"{path} has {len(audio)} samples in {audio.shape[1]} channels", expected="mono audio")
     mono = audio[:, 0]
     if rate_hz is not None and rate_hz != rate:
         return soxr.resample(mono, rate, rate_hz), rate_hz
@@ -57,9 +53,7 @@ def f0_track(audio: np.ndarray, rate_hz: int) -> np.ndarray:
     if len(audio) < _SHORTEST_S * rate_hz:
         return np.zeros(max(1, int(len(audio) / rate_hz / F0_STEP_S)))
     low = np.ascontiguousarray(_resampled(audio, rate_hz, _F0_RATE_HZ), np.float64)
-    rough, times = pyworld.dio(
-        low, _F0_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEILING_HZ, frame_period=1000 * F0_STEP_S
-    )
+    rough, times = pyworld.dio(low, _F0_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEILING_HZ, frame_period=1000 * F0_STEP_S)
     return pyworld.stonemask(low, rough, times, _F0_RATE_HZ)
 
 

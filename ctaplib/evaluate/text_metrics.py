@@ -62,11 +62,7 @@ def edit_counts(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequen
     )
     counts = []
     for tokens, chunks in zip(references, output.alignments):
-        edits = sum(
-            max(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx)
-            for c in chunks
-            if c.type != "equal"
-        )
+        edits = sum(max(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx) for c in chunks if c.type != "equal")
         counts.append(Counts(edits, len(tokens)))
     return counts
 

@@ -1,0 +1,53 @@
+"""Write RESULTS.md and the page with audio, plots and tables."""
+
+import argparse
+import os
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `ctap report`."""
+    parser.add_argument("--exp_root", type=Path, default=Path("exp"), help="folder of the runs and decoded output")
+    parser.add_argument("--results", type=Path, default=Path("exp/results.json"), help="rows of this run")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
+    parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
+    parser.add_argument("--align", type=Path, help="folder of the aligner's run (default: <exp_root>/align)")
+    parser.add_argument("--method", default="vqctap", help="the pre-training method")
+    parser.add_argument("--sets", help="test sets (default: those of the rows)")
+    parser.add_argument("--out", type=Path, default=Path("exp/report"), help="folder of the page")
+    parser.add_argument("--results_md", type=Path, help="where to write RESULTS.md")
+    parser.add_argument("--kept", type=Path, default=Path("results"), help="folder of rows kept from earlier runs")
+    parser.add_argument("--paper_rows", type=Path, help="published numbers (default: conf/paper_rows.yaml)")
+    parser.add_argument("--title", help="name of the recipe (default: name of the working folder)")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Run `ctap report`."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from ctaplib.evaluate.inputs import Inputs
+    from ctaplib.evaluate.paper_rows import DEFAULT_PATH, read_paper_rows
+    from ctaplib.evaluate.provenance import environment
+    from ctaplib.evaluate.report import Report, write_report
+    from ctaplib.evaluate.results import merge, read_results
+    from ctaplib.evaluate.results_md import render
+    from ctaplib.files import atomic_write
+
+    title = args.title or Path.cwd().name
+    rows = read_results(args.results)
+    papers = read_paper_rows(args.paper_rows or DEFAULT_PATH)
+    facts = environment()
+    sets = args.sets.split() if args.sets else list(dict.fromkeys(row.set for row in rows))
+    inputs = Inputs(
+        exp=args.exp_root, align=args.align or args.exp_root / "align", data=args.data, dump=args.dump,
+        lists=args.lists, sets=tuple(sets), method=args.method,
+    )  # fmt: skip
+    path = write_report(Report(f"ctaplib: {title}", inputs, rows, papers, facts), args.out)
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+    if args.results_md:
+        kept = [row for file in sorted(args.kept.glob("*.json")) for row in read_results(file)]
+        with atomic_write(args.results_md) as out:
+            out.write(render(title, merge(kept, rows), papers, facts))
+        print(args.results_md)
+    return 0

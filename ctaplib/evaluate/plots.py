@@ -1,0 +1,170 @@
+"""Pictures for the report: loss curves with the schedule, alignments, code use, maps of codes and of prompts."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.manifold import TSNE
+
+from ctaplib.data.alignment import Alignment
+from ctaplib.data.phones import SILENCE
+
+Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
+"""(steps, values) by name."""
+
+INK, FAINT, ACCENT, WARM = "#1f2933", "#9aa5b1", "#2364aa", "#d1495b"
+COLOURS = (
+    "#2364aa", "#d1495b", "#3a9d5d", "#e09f3e", "#7b4fa3", "#17a2b8", "#8c564b", "#5b6770", "#b5179e", "#7f9c1c",
+)  # fmt: skip
+_STYLE = {
+    "font.family": "sans-serif", "font.size": 9, "axes.edgecolor": FAINT, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+    "grid.color": "#e4e7eb", "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False,
+    "svg.fonttype": "none", "svg.hashsalt": "ctaplib", "axes.titlesize": 10, "axes.titleweight": "bold",
+}  # fmt: skip
+
+
+def style() -> rc_context:
+    """The look of all figures, as a context."""
+    return rc_context(_STYLE)
+
+
+def to_bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as "svg" or "png"."""
+    out = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else None
+    figure.savefig(out, format=kind, dpi=130, metadata=metadata)
+    return out.getvalue()
+
+
+def loss_curves(train: Curves, valid: Curves, weights: Curves) -> Figure:
+    """One small panel a term (validation as dots); below, the weights of the schedule."""
+    names = list(dict.fromkeys([*train, *valid]))
+    columns = min(4, max(1, len(names)))
+    lines = -(-len(names) // columns)
+    height = 1.75 * lines + (1.9 if weights else 0.0) + 0.3
+    figure = Figure(figsize=(2.7 * columns, height), layout="constrained")
+    grid = figure.add_gridspec(lines + bool(weights), columns, height_ratios=[1.75] * lines + [1.9] * bool(weights))
+    for k, name in enumerate(names):
+        axes = figure.add_subplot(grid[k // columns, k % columns])
+        _curve(axes, train.get(name), valid.get(name))
+        axes.set_title(name)
+    if weights:
+        axes = figure.add_subplot(grid[lines, :])
+        for k, (name, (steps, values)) in enumerate(weights.items()):
+            axes.plot(steps, values, color=COLOURS[k % len(COLOURS)], label=name, lw=1.6)
+        axes.set_title("weight of every term over the steps (the schedule)")
+        axes.set_xlabel("step")
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    return figure
+
+
+def _curve(axes: Axes, train: tuple | None, valid: tuple | None) -> None:
+    if train is not None:
+        axes.plot(*train, color=ACCENT, lw=1.1)
+    if valid is not None:
+        axes.plot(*valid, color=WARM, lw=0.8, marker="o", ms=3)
+    values = np.concatenate([np.asarray(c[1], float) for c in (train, valid) if c is not None])
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() > 50 * values.min():
+        axes.set_yscale("log")
+    axes.tick_params(labelsize=7)
+
+
+def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment | None, title: str) -> Figure:
+    """Mel spectrogram (frames, bands) with the found boundaries, and the true ones above where known."""
+    figure = Figure(figsize=(11, 2.9), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(False)
+    end_s = len(mel) * hop_s
+    bands = mel.shape[1]
+    axes.imshow(mel.T, origin="lower", aspect="auto", cmap="magma", extent=(0, end_s, 0, bands))
+    _boundaries(axes, found, bands, below=True)
+    if true:
+        _boundaries(axes, true, bands, below=False)
+    axes.set_ylim(-0.16 * bands, (1.16 if true else 1.0) * bands)
+    axes.set_xlim(0, end_s)
+    axes.set_yticks([])
+    axes.set_xlabel("seconds")
+    axes.set_title(title, loc="left")
+    return figure
+
+
+def _boundaries(axes: Axes, phones: Alignment, bands: int, below: bool) -> None:
+    low, high, place = (-0.16, 0.5, -0.08) if below else (0.5, 1.16, 1.08)
+    colour = "#62d9ff" if below else "#9bff8a"
+    for phone in phones:
+        axes.plot([phone.start_s] * 2, [low * bands, high * bands], color=colour, lw=0.8)
+        if phone.phone != SILENCE:
+            middle = (phone.start_s + phone.end_s) / 2
+            axes.text(middle, place * bands, phone.phone, ha="center", va="center", fontsize=7)
+
+
+def code_use(counts: Mapping[str, np.ndarray]) -> Figure:
+    """Share of frames by code, most used first, for every set."""
+    figure = Figure(figsize=(11, 2.6), layout="constrained")
+    axes = figure.add_subplot()
+    for k, (name, count) in enumerate(counts.items()):
+        shares = 100 * np.sort(count)[::-1] / max(1, count.sum())
+        used = int((count > 0).sum())
+        axes.step(np.arange(1, len(shares) + 1), shares, color=COLOURS[k % len(COLOURS)], where="mid",
+                  label=f"{name}: {used} of {len(count)} codes used")  # fmt: skip
+    size = max(len(count) for count in counts.values())
+    axes.axhline(100 / size, color=FAINT, lw=0.9, ls="--")
+    axes.text(size, 100 / size, " all alike", va="bottom", ha="right", color=FAINT, fontsize=8)
+    axes.set_yscale("log")
+    axes.set_xlim(0.5, size + 0.5)
+    axes.set_xlabel("code, the most used first")
+    axes.set_ylabel("share of frames, %")
+    axes.legend()
+    return figure
+
+
+def flat_map(vectors: np.ndarray) -> np.ndarray:
+    """t-SNE of (points, d) to (points, 2), with a fixed seed.
+
+    Source: L. van der Maaten and G. Hinton, "Visualizing data using t-SNE" (JMLR 2008), as in scikit-learn.
+    """
+    spread = min(30.0, max(2.0, (len(vectors) - 1) / 4))
+    return TSNE(perplexity=spread, init="pca", random_state=0, max_iter=500).fit_transform(vectors.astype(np.float32))
+
+
+def map_of_codes(places: np.ndarray, phones: Sequence[str], counts: np.ndarray) -> Figure:
+    """Every code that occurs as the name of the phone it mostly stands for, larger where it occurs often."""
+    figure = Figure(figsize=(7.4, 6.2), layout="constrained")
+    axes = figure.add_subplot()
+    kinds = sorted(set(phones))
+    colours = {kind: COLOURS[k % len(COLOURS)] for k, kind in enumerate(kinds)}
+    sizes = 6.0 + 6.0 * np.sqrt(counts / counts.max())
+    for (x, y), phone, size in zip(places, phones, sizes):
+        axes.text(x, y, "·" if phone == SILENCE else phone, fontsize=size, color=colours[phone], ha="center",
+                  va="center", clip_on=True)  # fmt: skip
+    _frame(axes, places)
+    return figure
+
+
+def map_of_prompts(places: np.ndarray, speakers: Sequence[str]) -> Figure:
+    """Every utterance's prompt vector; a colour and a mark for every speaker."""
+    figure = Figure(figsize=(7.4, 6.2), layout="constrained")
+    axes = figure.add_subplot()
+    marks = "osD^v<>PX*"
+    for k, speaker in enumerate(sorted(set(speakers))):
+        own = np.array([s == speaker for s in speakers])
+        mark = marks[(k // len(COLOURS)) % len(marks)]
+        axes.scatter(*places[own].T, s=20, color=COLOURS[k % len(COLOURS)], marker=mark, label=speaker, alpha=0.85, lw=0)
+    _frame(axes, places)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, ncols=1 + len(set(speakers)) // 26)
+    return figure
+
+
+def _frame(axes: Axes, places: np.ndarray) -> None:
+    low, high = places.min(0), places.max(0)
+    margin = 0.05 * (high - low) + 1e-3
+    axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
+    axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)

@@ -1,0 +1,126 @@
+"""What the report reads beside results and audio: curves, codes with their phones, prompt vectors, stage times."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ctaplib.data.alignment import read_ctm
+from ctaplib.data.phones import SILENCE, fold
+from ctaplib.data.store import FeatureStore
+from ctaplib.evaluate.frames import label_frames
+from ctaplib.evaluate.inputs import Inputs
+from ctaplib.evaluate.plots import Curves
+from ctaplib.evaluate.probes import spread
+
+MOST_POINTS = 600
+_NOT_CURVES = {"lr", "epoch", "step", "split"}
+
+
+@dataclass(frozen=True)
+class RunCurves:
+    """Curves of one run."""
+
+    train: Curves
+    valid: Curves
+    weights: Curves
+
+
+def read_curves(run: Path) -> RunCurves | None:
+    """Curves of `metrics.jsonl`; None without that file. The half line of a killed run is passed over."""
+    path = run / "metrics.jsonl"
+    if not path.exists():
+        return None
+    found: dict[str, dict[str, tuple[list[int], list[float]]]] = {"train": {}, "valid": {}, "weight": {}}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            if number == len(lines) - 1:
+                continue
+            raise
+        for name, value in record.items():
+            if name in _NOT_CURVES or not isinstance(value, int | float):
+                continue
+            kind = "weight" if name.startswith("weight/") else record.get("split", "train")
+            if kind in found and not (kind == "weight" and record.get("split") == "valid"):
+                steps, values = found[kind].setdefault(name.removeprefix("weight/"), ([], []))
+                steps.append(record["step"])
+                values.append(float(value))
+    moving = {name: curve for name, curve in found["weight"].items() if any(curve[1])}
+    return RunCurves(found["train"], found["valid"], moving)
+
+
+@dataclass(frozen=True)
+class CodeMap:
+    """Codes of one set that occur.
+
+    Attributes:
+        vectors: Their vectors, (codes, d).
+        phones: The phone that each mostly stands for, folded.
+        counts: Frames of each.
+    """
+
+    vectors: np.ndarray
+    phones: list[str]
+    counts: np.ndarray
+
+
+def code_counts(inputs: Inputs, set_: str) -> np.ndarray | None:
+    """Frames of every code, (code book size,); None when there are no codes."""
+    folder = inputs.exp / inputs.method / "codes" / set_
+    if not (folder / "codes.scp").exists() or not (folder / "codes.json").exists():
+        return None
+    size = json.loads((folder / "codes.json").read_text(encoding="utf-8"))["codebook_size"]
+    store = FeatureStore(folder / "codes.scp")
+    return np.bincount(np.concatenate([np.asarray(store[utt], np.int64) for utt in store]), minlength=size)
+
+
+def code_map(inputs: Inputs, set_: str) -> CodeMap | None:
+    """Vector, phone and frequency of every code that occurs; None when something is missing."""
+    folder = inputs.exp / inputs.method / "codes" / set_
+    ctm = inputs.data / set_ / "phones.ctm"
+    if not all(path.exists() for path in (folder / "codes.scp", folder / "quantized.scp", ctm)):
+        return None
+    codes, quantized, labels = FeatureStore(folder / "codes.scp"), FeatureStore(folder / "quantized.scp"), read_ctm(ctm)
+    vectors: dict[int, np.ndarray] = {}
+    votes: dict[int, dict[str, int]] = {}
+    for utt in sorted(set(codes) & set(quantized) & set(labels)):
+        names = label_frames(labels[utt], len(codes[utt])).names
+        for frame, (code, name) in enumerate(zip(codes[utt].tolist(), names)):
+            vectors.setdefault(code, quantized[utt][frame])
+            phone = name if name == SILENCE else fold(name)
+            votes.setdefault(code, {})[phone] = votes.get(code, {}).get(phone, 0) + 1
+    if len(votes) < 5:
+        return None
+    order = sorted(votes, key=lambda code: (-sum(votes[code].values()), code))[:MOST_POINTS]
+    phones = [max(sorted(votes[code]), key=votes[code].__getitem__) for code in order]
+    counts = np.array([sum(votes[code].values()) for code in order], float)
+    return CodeMap(np.stack([vectors[code] for code in order]), phones, counts)
+
+
+def prompt_vectors(inputs: Inputs, set_: str) -> tuple[np.ndarray, list[str]] | None:
+    """Prompt vectors, (utterances, d), and their speakers; None when there are none (or fewer than five)."""
+    path = inputs.exp / inputs.method / "codes" / set_ / "prompts.scp"
+    if not path.exists():
+        return None
+    store, speakers = FeatureStore(path), inputs.table(set_, "utt2spk")
+    utts = sorted(utt for utt in store if utt in speakers)
+    utts = [utts[i] for i in spread(len(utts), MOST_POINTS)]
+    if len(utts) < 5:
+        return None
+    return np.stack([np.asarray(store[utt]).reshape(-1) for utt in utts]), [speakers[utt] for utt in utts]
+
+
+def stage_times(*homes: Path) -> list[tuple[int, str, float, int]]:
+    """Number, name, seconds and peak memory (MiB) of every finished stage, from the driver's stamps."""
+    found = {}
+    for home in dict.fromkeys(homes):
+        for path in sorted((home / ".stamps").glob("*.json")):
+            stamp = json.loads(path.read_text(encoding="utf-8"))
+            if stamp.get("state") == "done":
+                row = (stamp["stage"], stamp["name"], float(stamp["seconds"]), int(stamp.get("peak_mib", 0)))
+                found[stamp["stage"]] = row
+    return [found[number] for number in sorted(found)]
