@@ -1,0 +1,139 @@
+"""Every task on a tiny corpus: it learns, it resumes bit for bit, its terms can be switched off, its model loads."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_configs import small_task
+
+from ctaplib.checkpoint import weights_digest
+from ctaplib.errors import CheckpointError, CollapseError, ConfigError, DataError
+from ctaplib.tasks.base import Task, load_task
+from ctaplib.tasks.vqctap import TERMS
+from ctaplib.train.distributed import World
+from ctaplib.train.trainer import Trainer
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+def fit(task: Task) -> Task:
+    Trainer(task, ALONE).fit()
+    return task
+
+
+@pytest.fixture(scope="session")
+def pretrained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    exp = tmp_path_factory.mktemp("pretrained") / "vqctap"
+    fit(small_task("vqctap", tiny, exp))
+    return exp
+
+
+def make(name: str, tiny: Path, exp: Path, pretrained: Path, *words: str) -> Task:
+    init = {} if name == "vqctap" else {"vqctap": pretrained}
+    return small_task(name, tiny, exp, *words, **init)
+
+
+@pytest.mark.parametrize("name", ["vqctap", "asr", "tts", "vc"])
+def test_resume_is_exact_and_the_model_loads(name: str, tiny: Path, tmp_path: Path, pretrained: Path) -> None:
+    whole = fit(make(name, tiny, tmp_path / "whole", pretrained))
+    killed = Trainer(make(name, tiny, tmp_path / "killed", pretrained), ALONE)
+    plain = killed._step
+
+    def dying(batch: object, step: int) -> dict[str, float]:
+        if step == 4:
+            raise KeyboardInterrupt
+        return plain(batch, step)
+
+    killed._step = dying  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        killed.fit()
+    again = fit(make(name, tiny, tmp_path / "killed", pretrained))
+    assert weights_digest(again.model) == weights_digest(whole.model)
+    loaded = load_task(tmp_path / "whole")
+    assert loaded.config == whole.config and not loaded.model.training
+
+
+def test_the_loss_falls(tiny: Path, tmp_path: Path) -> None:
+    task = small_task("vqctap", tiny, tmp_path, "optim={lr: 5e-3, warmup_steps: 5}", "train.max_steps=60", "train.valid_every_steps=60")
+    batch = task.load("train", task.train_plan(0)[0], 1)
+    before = {n: t.mean.item() for n, t in task.losses(batch, 60, "model").items()}
+    fit(task)
+    after = {n: t.mean.item() for n, t in task.losses(batch, 60, "model").items()}
+    assert all(after[n] < 0.9 * before[n] for n in ("contrastive", "classify", "ctc", "mel"))
+
+
+@pytest.mark.parametrize("off", TERMS)
+def test_every_term_can_be_switched_off(off: str, tiny: Path, tmp_path: Path) -> None:
+    task = small_task("vqctap", tiny, tmp_path, f"schedule={{{', '.join(f'{t}: {{}}' for t in TERMS if t != off)}}}")
+    terms = task.losses(task.load("train", task.train_plan(0)[1], 1), 1, "model")
+    assert task.weights(1, "model")[off] == 0.0 and set(terms) == set(TERMS)
+    assert all(float(terms[t].count) > 0 for t in TERMS if t != off)
+
+
+@pytest.mark.parametrize("slot", ["ema", "fsq", "sim", "residual"])
+def test_every_quantiser_trains(slot: str, tiny: Path, tmp_path: Path) -> None:
+    task = small_task("vqctap", tiny, tmp_path, f"model.quantizer={{name: {slot}}}", "train.max_steps=2")
+    assert 0 < fit(task).model.quantizer.codebook_size
+
+
+def test_a_batch_is_the_same_however_it_is_shared(tiny: Path, tmp_path: Path) -> None:
+    task = small_task("vqctap", tiny, tmp_path)
+    items = task.train_plan(1)[0]
+    together, alone = task.load("train", items, 7), task.load("train", items[1:2], 7)
+    for name in ("mel", "random", "prompt", "labels", "frame_labels", "durations"):
+        mine = getattr(alone, name)[0]
+        assert torch.equal(getattr(together, name)[1, : len(mine)], mine)
+    assert torch.equal(together.warp[1], alone.warp[0])
+    other = task.load("train", items[1:2], 8)
+    assert not torch.equal(other.warp, alone.warp)
+
+
+def test_durations_and_frame_labels_fit_the_mel(tiny: Path, tmp_path: Path) -> None:
+    task = small_task("vqctap", tiny, tmp_path)
+    batch = task.load("train", task.train_plan(0)[0], 1)
+    assert torch.equal(batch.durations.sum(1), batch.mel_lengths)
+    assert ((batch.frame_labels >= 0).sum(1) == batch.mel_lengths // 4).all()
+    assert (batch.label_lengths <= batch.mel_lengths // 2).all()
+
+
+def test_a_collapsed_code_book_stops_the_run(tiny: Path, tmp_path: Path) -> None:
+    task = small_task("vqctap", tiny, tmp_path, "min_usage_pct=50.0", "alarm_after=0.0", "train.max_steps=2", "train.valid_every_steps=1")
+    with torch.no_grad():
+        task.model.quantizer.project_in.weight.zero_()  # every frame falls to one code
+        task.model.quantizer.project_in.weight.requires_grad_(False)
+    with pytest.raises(CollapseError, match=r"the code book has collapsed at step 1.*take a smaller code_dim"):
+        fit(task)
+
+
+def test_a_token_list_that_does_not_fit_the_checkpoint(tiny: Path, tmp_path: Path, pretrained: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "vqctap"
+    shutil.copytree(pretrained, copy)
+    tokens = (copy / "tokens.txt").read_text().splitlines()
+    (copy / "tokens.txt").write_text("\n".join(tokens[:-2]) + "\n")
+    with pytest.raises(CheckpointError, match=r"best\.pt does not fit the model: phoneme_encoder\.embedding\.weight is"):
+        load_task(copy)
+
+
+def test_what_needs_a_pretrained_model_says_so(tiny: Path, tmp_path: Path) -> None:
+    for name in ("tts", "vc"):
+        with pytest.raises(ConfigError, match="--init vqctap=exp/vqctap"):
+            small_task(name, tiny, tmp_path)
+
+
+def test_missing_alignments_name_the_stage(tiny: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(tiny / "data", tmp_path / "data")
+    (tmp_path / "dump").symlink_to(tiny / "dump")
+    (tmp_path / "data" / "dev" / "phones.ctm").unlink()
+    with pytest.raises(DataError, match=r"phones\.ctm is missing.*run stage 4"):
+        small_task("vqctap", tmp_path, tmp_path / "exp")
+
+
+def test_utterances_that_cannot_be_used_are_listed(tiny: Path, tmp_path: Path) -> None:
+    task = small_task("vqctap", tiny, tmp_path, "batch.max_s=2.5")
+    rows = (tmp_path / "left_out_train.tsv").read_text().splitlines()
+    assert len(rows) > 1 and "s long, allowed are 0.3 to 2.5 s" in rows[1]
+    assert max(task.train.lengths) <= 250
