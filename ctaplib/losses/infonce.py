@@ -22,8 +22,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ctaplib.errors import TrainingError
-from ctaplib.nn.collective import gather_rows, rank, row_counts, sum_over_ranks, world_size
+from ctaplib.losses.infonce_soft import Soften, check_same_factor
+from ctaplib.nn.collective import gather_rows, rank, row_counts, world_size
 
 SAFE_LOGIT = 40.0
 """Logits within this bound need no maximum subtracted: sums of their exponentials stay normal float32
@@ -115,7 +115,7 @@ def symmetric_infonce(
         if soft_share == 0.0 or labels is None or everyone is None:
             return hard
         classes = int(everyone.max()) + 1 if len(everyone) else 1
-        return hard + soft_share * _Soften.apply(speech, phonemes, scale, labels, classes, across)
+        return hard + soft_share * Soften.apply(speech, phonemes, scale, labels, classes, across)
 
 
 def plain_infonce(speech: Tensor, phonemes: Tensor, scale: Tensor | float) -> Tensor:
@@ -130,9 +130,7 @@ class _TiledInfoNce(torch.autograd.Function):
     """The loss with hard targets; see the module's equations."""
 
     @staticmethod
-    def forward(
-        ctx: Any, speech: Tensor, phonemes: Tensor, scale: Tensor, columns: Tensor, layout: _Layout
-    ) -> Tensor:
+    def forward(ctx: Any, speech: Tensor, phonemes: Tensor, scale: Tensor, columns: Tensor, layout: _Layout) -> Tensor:
         positive = (speech * phonemes).sum(1) * scale
         small = _logit_bound(speech, columns, scale, layout) <= SAFE_LOGIT
         sums = _sums_of_small if small else _sums_of_any
@@ -147,16 +145,17 @@ class _TiledInfoNce(torch.autograd.Function):
         speech, columns, scale, positive, rows_lse, columns_lse = ctx.saved_tensors
         layout: _Layout = ctx.layout
         if layout.across:
-            _check_same(gradient)
+            check_same_factor(gradient)
         to_speech, to_columns = torch.zeros_like(speech), torch.zeros_like(columns)
         by_row, by_column = (-rows_lse).exp(), (-columns_lse).exp()
+        kept = positive.exp() if ctx.small else positive
         for rows, cols, logits in _tiles(speech, columns, scale, layout):
             if ctx.small:
                 weights = logits.exp_()
-                _exclude(weights, rows, cols, positive.exp(), 0.0, layout)
+                _exclude(weights, rows, cols, kept, 0.0, layout)
                 weights.mul_(by_row[rows, None] + by_column[cols])
             else:
-                _exclude(logits, rows, cols, positive, _EXCLUDED, layout)
+                _exclude(logits, rows, cols, kept, _EXCLUDED, layout)
                 weights = torch.exp(logits - rows_lse[rows, None])
                 weights.add_(logits.sub_(columns_lse[cols]).exp_())
             _own_entries(weights, rows, cols, layout).sub_(2.0)
@@ -169,46 +168,6 @@ class _TiledInfoNce(torch.autograd.Function):
         return to_speech.mul_(factor), to_phonemes.mul_(factor), to_scale, None, None
 
 
-class _Soften(torch.autograd.Function):
-    """What spreading the targets evenly over pairs of one label adds: sum_i (L_ii - mean of L_ij over j of
-    i's label).
-
-    The mean over a label is a product with the label's mean vector, so no matrix is needed.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor, classes: int, across: bool
-    ) -> Tensor:
-        sums = torch.stack([_class_sums(x, labels, classes) for x in (speech, phonemes)])
-        counts = torch.bincount(labels, minlength=classes)
-        if across:
-            sums, counts = sum_over_ranks(sums), sum_over_ranks(counts)
-        means = sums / counts.clamp_min(1)[:, None]
-        own_means = means[0][labels], means[1][labels]
-        ctx.save_for_backward(speech, phonemes, scale, *own_means)
-        ctx.across = across
-        return scale * _softening(speech, phonemes, *own_means)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        speech, phonemes, scale, mean_speech, mean_phonemes = ctx.saved_tensors
-        if ctx.across:
-            _check_same(gradient)
-        factor = gradient * scale
-        to_scale = gradient * _softening(speech, phonemes, mean_speech, mean_phonemes)
-        to_speech, to_phonemes = (phonemes - mean_phonemes) * factor, (speech - mean_speech) * factor
-        return to_speech, to_phonemes, to_scale, None, None, None
-
-
-def _softening(speech: Tensor, phonemes: Tensor, mean_speech: Tensor, mean_phonemes: Tensor) -> Tensor:
-    return (speech * phonemes).sum() - ((speech * mean_phonemes).sum() + (phonemes * mean_speech).sum()) / 2
-
-
-def _class_sums(rows: Tensor, labels: Tensor, classes: int) -> Tensor:
-    return rows.new_zeros((classes, rows.shape[1])).index_add_(0, labels, rows.detach())
-
-
 def _logit_bound(speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout) -> float:
     longest = [(x.square().sum(1).max() if len(x) else x.new_zeros(())).sqrt() for x in (speech, columns)]
     bound = (longest[0] * longest[1] * scale.abs()).detach().reshape(1).clone()
@@ -217,9 +176,7 @@ def _logit_bound(speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout
     return float(bound)
 
 
-def _tiles(
-    speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout
-) -> Iterator[tuple[slice, slice, Tensor]]:
+def _tiles(speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout) -> Iterator[tuple[slice, slice, Tensor]]:
     """Walk over the logits: the rows, the columns, and the tile, which the caller may overwrite."""
     tiling = layout.tiling
     kind = torch.bfloat16 if tiling.bf16 else speech.dtype
@@ -275,14 +232,13 @@ def _exclude(tile: Tensor, rows: slice, cols: slice, own: Tensor, value: float, 
         entries.copy_(own[start : start + len(entries)])
 
 
-def _sums_of_small(
-    speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout
-) -> tuple[Tensor, Tensor]:
+def _sums_of_small(speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout) -> tuple[Tensor, Tensor]:
     """Log-sum-exps of rows and columns where no logit can overflow: one exponential serves both."""
     by_row, by_column = speech.new_zeros(len(speech)), speech.new_zeros(len(columns))
+    kept = positive.exp()
     for rows, cols, logits in _tiles(speech, columns, scale, layout):
         values = logits.exp_()
-        _exclude(values, rows, cols, positive.exp(), 0.0, layout)
+        _exclude(values, rows, cols, kept, 0.0, layout)
         by_row[rows] += values.sum(1)
         by_column[cols] += values.sum(0)
     if layout.across:
@@ -290,9 +246,7 @@ def _sums_of_small(
     return by_row.log_(), by_column.log_()
 
 
-def _sums_of_any(
-    speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout
-) -> tuple[Tensor, Tensor]:
+def _sums_of_any(speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout) -> tuple[Tensor, Tensor]:
     """Log-sum-exps of rows and columns for logits of any size, with running maxima."""
     row_state = (speech.new_full((len(speech),), -math.inf), speech.new_zeros(len(speech)))
     column_state = (speech.new_full((len(columns),), -math.inf), speech.new_zeros(len(columns)))
@@ -328,13 +282,3 @@ def _spans(labels: Tensor) -> list[tuple[int, int, int]]:
     values, lengths = torch.unique_consecutive(labels, return_counts=True)
     ends = lengths.cumsum(0).tolist()
     return [(v, e - n, e) for v, n, e in zip(values.tolist(), lengths.tolist(), ends, strict=True)]
-
-
-def _check_same(gradient: Tensor) -> None:
-    every = gather_rows(gradient.reshape(1))
-    if bool((every != every[0]).any()):
-        raise TrainingError(
-            f"the contrastive loss has the factors {every.tolist()} on the processes of this run",
-            expected="one factor on all of them, since pairs of one process are negatives of another",
-            fix="divide every term by its count over all processes before backward",
-        )

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCH = Path(__file__).parents[1] / "bench"
 
 
@@ -34,3 +36,16 @@ def test_tiled_contrast_is_measured_and_equal(tmp_path: Path) -> None:
 def test_a_quantiser_step_is_measured() -> None:
     figures = json.loads(started("bench_vq.py", "--form", "ours", "--steps", "1"))
     assert 0 < figures["cpu_s"] < 60 and figures["peak_extra_mb"] < 400
+
+
+@pytest.mark.slow
+def test_tiled_contrast_is_smaller_and_quicker_than_the_matrix(tmp_path: Path) -> None:
+    target = tmp_path / "found.json"
+    printed = started("bench_contrastive.py", "--frames", "6144", "--width", "256", "--rounds", "1", "--json", str(target))
+    assert "memory by frames" in printed
+    found = json.loads(target.read_text())
+    assert found["ratios"]["equality"] <= 1e-5
+    assert found["ratios"]["memory"] <= 0.1
+    assert found["ratios"]["time"] <= 0.9
+    small, _, large = (each["peak_extra_mb"] for each in found["growth"])
+    assert large <= 5 * small + 16
