@@ -33,7 +33,7 @@ class Options:
     """
 
     judge_max_per: float = 12.0
-    probe_train_frames: int = 24000
+    probe_train_frames: int = 32000
     probe_l2: float = 1e-4
     retrieval_frames: int = 50000
 

@@ -24,7 +24,9 @@ nav a:hover { text-decoration: underline; }
 main, header > div { max-width: 1240px; margin: 0 auto; }
 main { padding: 1rem 1.5rem 4rem; }
 h2 { margin: 2.4rem 0 .6rem; font-size: 1.4rem; }
-h3 { margin: 1.5rem 0 .5rem; font-size: 1.05rem; }
+h3 { margin: .2rem 0 .5rem; font-size: 1.12rem; }
+h4 { margin: 1rem 0 .2rem; font-size: .86rem; color: var(--soft); font-weight: 600; }
+main > section > h3 { margin-top: 1.4rem; }
 p.lead, p.note, ul.note { color: var(--soft); }
 p.note, ul.note { font-size: .84rem; margin: .3rem 0 .8rem; } ul.note { padding-left: 1.2rem; }
 .card { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.2rem;
@@ -53,7 +55,8 @@ audio { width: 100%; height: 34px; display: block; margin-top: .25rem; }
 .said { margin: 0 0 .7rem; } .said q { font-style: italic; }
 img.plot { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: .9rem; }
-details summary { cursor: pointer; color: var(--accent); font-weight: 600; }
+details { margin: .45rem 0; }
+details summary { cursor: pointer; color: var(--accent); font-size: .84rem; }
 footer { color: var(--soft); font-size: .84rem; text-align: center; padding: 1.5rem; }
 @media print { nav, audio { display: none; } .card { break-inside: avoid; } }
 """
@@ -137,7 +140,7 @@ def clip_row(said: str, about: str, clips: Sequence[Clip]) -> str:
 
 def result_table(table: Table) -> str:
     """Systems down, metrics across; gaps say why on hovering and below."""
-    lines = [f"<h3>{escape(table.set)}</h3>"]
+    lines = [f"<h4>{escape(table.set)}</h4>"]
     if table.systems:
         shown = [m for m in table.metrics if any(_has(table, s, m) for s in table.systems)]
         heads = [next(row for (_, metric), row in table.cells.items() if metric == m) for m in shown]
@@ -149,7 +152,7 @@ def result_table(table: Table) -> str:
             lines.append(f"<tr><td><code>{escape(system)}</code></td>{cells}</tr>")
         lines.append("</tbody></table></div>")
     remarks = [f"<code>{escape(system)}</code>: {escape(why)}" for system, why in table.absent.items()]
-    remarks += [f"{escape(', '.join(cells))}: {escape(text)}" for text, cells in (gaps(table) | notes(table)).items()]
+    remarks += [f"{escape(where)}: {escape(text)}" for where, text in (*gaps(table), *notes(table))]
     if remarks:
         items = "".join(f"<li>{remark}</li>" for remark in remarks)
         lines.append(f'<details><summary>What is missing, and notes</summary><ul class="note">{items}</ul></details>')

@@ -57,8 +57,7 @@ def _table(table: Table) -> str:
             n = max(table.cells[system, metric].n for metric in table.metrics if (system, metric) in table.cells)
             lines.append(f"| `{system}` | {' | '.join(cells)} | {n} |")
     remarks = [f"* `{system}`: {why}" for system, why in table.absent.items()]
-    remarks += [f"* {_cells(table, cells)}: {why}" for why, cells in gaps(table).items()]
-    remarks += [f"* {_cells(table, cells)}: {note}" for note, cells in notes(table).items()]
+    remarks += [f"* {where}: {text}" for where, text in (*gaps(table), *notes(table))]
     return "\n".join([*lines, "", *remarks] if remarks else lines)
 
 
@@ -67,11 +66,6 @@ def _value(table: Table, system: str, metric: str) -> str:
     if row is None or row.value is None:
         return ""
     return f"{number(row.value)} {interval(row)}".strip()
-
-
-def _cells(table: Table, cells: Sequence[str]) -> str:
-    everything = len(table.systems) * len(table.metrics)
-    return "all" if len(cells) == everything else ", ".join(cells)
 
 
 def _papers(task: str, papers: PaperRows) -> str:

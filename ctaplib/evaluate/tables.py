@@ -1,6 +1,6 @@
 """Rows arranged for readers: one table a task and set, systems down, metrics across."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ctaplib.evaluate.results import Row
@@ -109,23 +109,26 @@ def interval(row: Row) -> str:
     return "" if row.ci95 is None else f"[{number(row.ci95[0])}, {number(row.ci95[1])}]"
 
 
-def gaps(table: Table) -> dict[str, list[str]]:
-    """Reasons for empty cells among the systems shown, with the cells they explain."""
-    found: dict[str, list[str]] = {}
+def gaps(table: Table) -> list[tuple[str, str]]:
+    """Empty cells of the systems shown, and why they are empty."""
+    return _grouped(table, lambda row: row.why if row.value is None else None)
+
+
+def notes(table: Table) -> list[tuple[str, str]]:
+    """Cells with a note, and the note."""
+    return _grouped(table, lambda row: row.note if row.value is not None else None)
+
+
+def _grouped(table: Table, remark: Callable[[Row], str | None]) -> list[tuple[str, str]]:
+    """Cells that share a remark as one phrase, "systems (metrics)"."""
+    metrics: dict[tuple[str, str], list[str]] = {}
     for system in table.systems:
         for metric in table.metrics:
             row = table.cells.get((system, metric))
-            if row is not None and row.value is None:
-                found.setdefault(row.why or "", []).append(f"{system} {SHORT.get(metric, metric)}")
-    return found
-
-
-def notes(table: Table) -> dict[str, list[str]]:
-    """Notes of the cells shown, with the cells they belong to."""
-    found: dict[str, list[str]] = {}
-    for system in table.systems:
-        for metric in table.metrics:
-            row = table.cells.get((system, metric))
-            if row is not None and row.value is not None and row.note:
-                found.setdefault(row.note, []).append(f"{system} {SHORT.get(metric, metric)}")
-    return found
+            text = remark(row) if row is not None else None
+            if text:
+                metrics.setdefault((text, system), []).append(SHORT.get(metric, metric))
+    together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (text, system), names in metrics.items():
+        together.setdefault((text, tuple(names)), []).append(system)
+    return [(f"{', '.join(systems)} ({'; '.join(names)})", text) for (text, names), systems in together.items()]

@@ -124,6 +124,14 @@ def test_the_weighted_median_equals_repeating_the_values():
             assert bootstrap._weighted_median(values, weights) == np.median(np.repeat(values, weights))
 
 
+def test_the_interval_of_a_biased_statistic_is_moved_back():
+    random = np.random.default_rng(3)
+    counts = np.stack([np.bincount(random.integers(0, 200, 5), minlength=200) for _ in range(60)])
+    estimate = bootstrap.statistic(counts, lambda sets: 100.0 * (sets > 0).mean(1))
+    assert estimate.value == 100.0 * (counts.sum(0) > 0).mean()
+    assert estimate.ci95[0] < estimate.value < estimate.ci95[1]
+
+
 def test_no_items_is_an_error():
     with pytest.raises(ValueError, match="cannot average 0 items"):
         bootstrap.mean([])
