@@ -92,7 +92,9 @@ def inspect(path: str | Path, rate_hz: int | None = None) -> AudioInfo:
             subtype, rate, channels, frames = handle.subtype, handle.samplerate, handle.channels, handle.frames
             samples = handle.read(dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        fault = _fault("unreadable", f"it cannot be read as audio ({error})", "WAV, FLAC, Ogg, Opus or MP3", "convert or replace it")
+        fault = _fault(
+            "unreadable", f"it cannot be read as audio ({error})", "WAV, FLAC, Ogg, Opus or MP3", "convert or replace it"
+        )
         return AudioInfo(str(path), faults=(fault,))
     faults = _form_faults(path, subtype, rate, channels, rate_hz)
     if len(samples) < frames or (_declared_bytes(path) or 0) > path.stat().st_size:

@@ -105,7 +105,9 @@ def read_datadir(path: str | Path) -> DataDir:
     """
     path = Path(path)
     if not path.is_dir():
-        raise DataError(f"{path} is not a directory", expected="a Kaldi data directory", fix="run the data stage, or name another set")
+        raise DataError(
+            f"{path} is not a directory", expected="a Kaldi data directory", fix="run the data stage, or name another set"
+        )
     segments = parse_segments(path / "segments") if (path / "segments").exists() else None
     return DataDir(
         wavs=read_table(path / "wav.scp"),
@@ -207,10 +209,12 @@ def copy(data: DataDir, *, utt_prefix: str = "", spk_prefix: str = "") -> DataDi
         return spk_prefix + name
 
     utts = {
-        name: {utt_prefix + u: (spk(v) if name == "utt2spk" else v) for u, v in table.items()} for name, table in data.utts.items()
+        name: {utt_prefix + u: (spk(v) if name == "utt2spk" else v) for u, v in table.items()}
+        for name, table in data.utts.items()
     }
     ctms = {
-        name: {utt_prefix + u: [utt_prefix + line for line in lines] for u, lines in ctm.items()} for name, ctm in data.ctms.items()
+        name: {utt_prefix + u: [utt_prefix + line for line in lines] for u, lines in ctm.items()}
+        for name, ctm in data.ctms.items()
     }
     segments = None
     if data.segments is not None:

@@ -81,7 +81,9 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
         path = fetch(archive, target, [*mirrors, *corpus.mirrors])
         unpack(path, target)
     if not done.is_dir():
-        raise DataError(f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix="see what lies in " + str(target))
+        raise DataError(
+            f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix="see what lies in " + str(target)
+        )
     with atomic_write(marker) as out:
         out.write("complete\n")
     return done
@@ -193,7 +195,7 @@ def unpack(path: Path, target: Path) -> None:
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(target, filter="data")
-    except (tarfile.FilterError) as error:
+    except tarfile.FilterError as error:
         raise DataError(f"{path} holds an unsafe member: {error}", fix="do not use this archive") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:

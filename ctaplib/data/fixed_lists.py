@@ -1,7 +1,8 @@
 """Choose what is synthesised and converted: prompts, sources and reference utterances, as fixed lists for a recipe.
 
-`vc_pairs.tsv` (id set source_utt target_spk prompt_utt cross_sex), `references.tsv` (set spk utt1 utt2 utt3: natural utterances that
-are neither prompts nor sources) and `tts.tsv` (id set text_utt spk prompt_utt). They are made once and kept in git.
+`vc_pairs.tsv` (id set source_utt target_spk prompt_utt cross_sex), `references.tsv` (set spk utt1 utt2 utt3: natural
+utterances that are neither prompts nor sources) and `tts.tsv` (id set text_utt spk prompt_utt). They are made once and kept
+in git.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def write_task_lists(
     for cross in (True, False):
         ordered = ordered_pairs(genders, cross, rng)
         if not ordered:
-            raise DataError(f"{sets[0]}: no pairs of {'unlike' if cross else 'like'} sex", expected="at least two women and two men")
+            raise DataError(
+                f"{sets[0]}: no pairs of {'unlike' if cross else 'like'} sex", expected="at least two women and two men"
+            )
         for k in range(pairs // 2):
             source, target = ordered[k % len(ordered)]
             rows.append((source, rng.choice(sources[source]), target, rng.choice(prompts[target]), cross))

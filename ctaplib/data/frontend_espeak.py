@@ -18,6 +18,7 @@ class Espeak:
         self._voice = Voice(config.accent if config.language == "en" else self._language.accent, "m3")
 
     def __call__(self, text: str) -> Pronunciation:
+        """Give the phones that the engine says."""
         words = self._language.normalize(text)
         job = Job("text", words if " " in words else text, self._voice)  # Mandarin: clauses matter for its tones
         said = self._language.relabel(words, describe(job, speak_once(job), self._language.rename))

@@ -22,7 +22,9 @@ class G2pEn:
         try:
             nltk_data = importlib.import_module("nltk.data")
         except ImportError as error:
-            raise DependencyError("the package g2p-en is not installed", fix="pip install g2p-en, or run tools/install.sh") from error
+            raise DependencyError(
+                "the package g2p-en is not installed", fix="pip install g2p-en, or run tools/install.sh"
+            ) from error
         for name in NEEDED:  # before the import of g2p_en, which would try to download them
             try:
                 nltk_data.find(name)
@@ -33,9 +35,12 @@ class G2pEn:
                 warnings.simplefilter("ignore")
                 self._g2p = importlib.import_module("g2p_en").G2p()
         except ImportError as error:
-            raise DependencyError("the package g2p-en is not installed", fix="pip install g2p-en, or run tools/install.sh") from error
+            raise DependencyError(
+                "the package g2p-en is not installed", fix="pip install g2p-en, or run tools/install.sh"
+            ) from error
 
     def __call__(self, text: str) -> Pronunciation:
+        """Give the phones of a text."""
         phones: list[str] = []
         words: list[int] = []
         count = 0

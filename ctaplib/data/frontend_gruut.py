@@ -17,9 +17,12 @@ class Gruut:
         try:
             self._sentences = importlib.import_module("gruut").sentences
         except ImportError as error:
-            raise DependencyError("the package gruut is not installed", fix="pip install gruut, or run tools/install.sh") from error
+            raise DependencyError(
+                "the package gruut is not installed", fix="pip install gruut, or run tools/install.sh"
+            ) from error
 
     def __call__(self, text: str) -> Pronunciation:
+        """Give the phones of a text."""
         phones: list[str] = []
         words: list[int] = []
         count = 0

@@ -39,10 +39,13 @@ class Lexicon:
         self._lexicon = read_lexicon(config.lexicon)
 
     def __call__(self, text: str) -> Pronunciation:
+        """Give the phones of a text."""
         words = normalize_english(text).upper().split()
         unknown = sorted({w for w in words if w not in self._lexicon})
         if unknown:
-            raise DataError(f"words that {self._path} does not have: {' '.join(unknown)}", fix="add them, or take another front end")
+            raise DataError(
+                f"words that {self._path} does not have: {' '.join(unknown)}", fix="add them, or take another front end"
+            )
         pairs = [(phone, index) for index, word in enumerate(words) for phone in self._lexicon[word]]
         return Pronunciation(tuple(p for p, _ in pairs), tuple(i for _, i in pairs))
 

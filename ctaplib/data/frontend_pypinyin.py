@@ -17,9 +17,12 @@ class Pinyin:
         try:
             importlib.import_module("pypinyin")
         except ImportError as error:
-            raise DependencyError("the package pypinyin is not installed", fix="pip install pypinyin, or run tools/install.sh") from error
+            raise DependencyError(
+                "the package pypinyin is not installed", fix="pip install pypinyin, or run tools/install.sh"
+            ) from error
 
     def __call__(self, text: str) -> Pronunciation:
+        """Give the phones of a text."""
         phones: list[str] = []
         words: list[int] = []
         for index, syllable in enumerate(syllables(normalize_mandarin(text))):

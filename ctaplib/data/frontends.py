@@ -1,7 +1,7 @@
 """Front ends: from text to phones. Each is a class in a module `ctaplib/data/frontend_<name>.py`; adding a file adds one.
 
-    front = make_frontend(TextConfig(frontend="g2p_en"))
-    front("Hello there")       -> Pronunciation(phones=("HH", "AH0", "L", "OW1", "DH", "EH1", "R"), words=(0, 0, 0, 0, 1, 1, 1))
+front = make_frontend(TextConfig(frontend="g2p_en"))
+front("Hello there")       -> Pronunciation(phones=("HH", "AH0", "L", "OW1", "DH", "EH1", "R"), words=(0, 0, 0, 0, 1, 1, 1))
 """
 
 from __future__ import annotations
@@ -81,5 +81,7 @@ def make_frontend(config: TextConfig) -> FrontEnd:
     """
     if config.frontend not in frontend_names():
         from_list = ", ".join(frontend_names())
-        raise ConfigError(f"no text front end {config.frontend!r}", expected=from_list, fix="correct `frontend` in conf/text.yaml")
+        raise ConfigError(
+            f"no text front end {config.frontend!r}", expected=from_list, fix="correct `frontend` in conf/text.yaml"
+        )
     return cast(type[FrontEnd], find("data", PREFIX + config.frontend, "FRONTEND"))(config)

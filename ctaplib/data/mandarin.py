@@ -44,9 +44,7 @@ def syllables(text: str) -> list[str]:
     plain = pypinyin.lazy_pinyin(text, style=style, neutral_tone_with_five=True)
     changed = pypinyin.lazy_pinyin(text, style=style, neutral_tone_with_five=True, tone_sandhi=True)
     tones = sandhi([p[-1] for p in plain])
-    return [
-        c[:-1] + (tone if p[-1] == "3" else c[-1]) for p, c, tone in zip(plain, changed, tones, strict=True)
-    ]
+    return [c[:-1] + (tone if p[-1] == "3" else c[-1]) for p, c, tone in zip(plain, changed, tones, strict=True)]
 
 
 def pinyin_phones(syllable: str) -> list[str]:

@@ -22,7 +22,7 @@ _WORDS = {
     "&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "mr.": "mister", "mrs.": "missus", "dr.": "doctor",
     "st.": "saint", "no.": "number", "etc.": "et cetera",
 }  # fmt: skip
-_SILENT = set(".,;:!?\"()[]{}-/\\…—–·“”«»")
+_SILENT = set('.,;:!?"()[]{}-/\\…—–·“”«»')
 _MONEY = {"$": "dollar", "£": "pound", "€": "euro"}
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
 
@@ -76,7 +76,9 @@ def _numeral(match: re.Match[str]) -> str:
         return f"{_spell_year(number)}s".replace("ys", "ies")
     if len(digits) > 12:
         return " ".join(_ONES[int(d)] for d in digits)
-    return _spell_year(number) if len(digits) == 4 and 1100 <= number < 2100 and "," not in match["digits"] else spell_number(number)
+    return (
+        _spell_year(number) if len(digits) == 4 and 1100 <= number < 2100 and "," not in match["digits"] else spell_number(number)
+    )
 
 
 _NUMERAL = re.compile(

@@ -68,7 +68,7 @@ def _set_phones(folder: Path, config: TextConfig, nj: int) -> tuple[dict[str, st
     phones = {utt: value for utt, value in given.items() if utt in utts and utt not in reasons and value}
     rest = {utt: text for utt, text in texts.items() if utt in utts and utt not in phones and utt not in reasons}
     if rest and config.frontend == "given":
-        reasons |= {utt: "no line in text.phn, and the front end is `given`" for utt in rest}
+        reasons |= dict.fromkeys(rest, "no line in text.phn, and the front end is `given`")
     elif rest:
         for utt, (line, owner, reason) in find_phones(rest, config, nj).items():
             if reason:
@@ -104,7 +104,9 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
         _fit(phones, tokens, reasons, train_set, name)
         kept = {utt: line for utt, line in phones.items() if utt not in reasons}
         share = 100 * len(reasons) / max(1, len(reasons) + len(kept))
-        write_tsv(data / name / "dropped_text.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
+        write_tsv(
+            data / name / "dropped_text.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason")
+        )
         log.info("%s: phones of %d utterances; %d left out (dropped_text.tsv)", name, len(kept), len(reasons))
         if not kept or share > config.max_dropped_pct:
             example = next(iter(reasons.items()), ("", "no utterance"))
@@ -113,7 +115,8 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
         _write_phones(data / name, kept, words, config)
     if faults:
         raise DataError(
-            f"too much text cannot be used in {data}", faults, expected=f"at most {config.max_dropped_pct} % of each set left out",
+            f"too much text cannot be used in {data}", faults,
+            expected=f"at most {config.max_dropped_pct} % of each set left out",
             fix="see dropped_text.tsv; correct the text, choose another front end, or raise max_dropped_pct",
         )  # fmt: skip
     write_token_list(tokens, dump / "token_list" / "phn" / "tokens.txt")

@@ -119,8 +119,32 @@ class _Deck:
         return self._left.pop()
 
 
-_PHRASE_STARTS = {"on", "in", "last", "before", "after", "at", "during", "each", "this", "every", "for", "without", "once",
-                  "with", "by", "since", "until", "over", "long", "just", "yesterday", "today", "tonight", "tomorrow"}
+_PHRASE_STARTS = {
+    "on",
+    "in",
+    "last",
+    "before",
+    "after",
+    "at",
+    "during",
+    "each",
+    "this",
+    "every",
+    "for",
+    "without",
+    "once",
+    "with",
+    "by",
+    "since",
+    "until",
+    "over",
+    "long",
+    "just",
+    "yesterday",
+    "today",
+    "tonight",
+    "tomorrow",
+}
 
 
 def _entries(name: str) -> list[str]:

@@ -82,7 +82,13 @@ def read_plan(path: str | Path) -> list[PlanRow]:
     if missing:
         raise DataError(f"{path} lacks the columns {' '.join(missing)}", expected=" ".join(PLAN_FIELDS))
     return [
-        PlanRow(r["set"], r["speaker"], r["gender"], Voice(r["accent"], r["variant"], int(r["pitch"]), int(r["rate_wpm"])), int(r["utts"]))
+        PlanRow(
+            r["set"],
+            r["speaker"],
+            r["gender"],
+            Voice(r["accent"], r["variant"], int(r["pitch"]), int(r["rate_wpm"])),
+            int(r["utts"]),
+        )
         for r in rows
     ]
 

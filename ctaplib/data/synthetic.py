@@ -118,7 +118,9 @@ class Engine:
         data = espeakng_loader.get_data_path().encode()
         self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
         if self.rate_hz <= 0:
-            raise DependencyError(f"libespeak-ng does not start with its data in {data.decode()}", fix="reinstall espeakng-loader")
+            raise DependencyError(
+                f"libespeak-ng does not start with its data in {data.decode()}", fix="reinstall espeakng-loader"
+            )
         self._chunks: list[bytes] = []
         self._phones: list[tuple[int, str]] = []
         self._words: list[tuple[int, int]] = []
@@ -187,7 +189,9 @@ def finish(
     starts = [0, *(start + lead for start, _, _ in kept)]
     if kept and kept[0][0] == 0 and lead == 0:
         labels, starts = labels[1:], starts[1:]
-    return Spoken(job.utt, audio, rate_hz, tuple(labels), tuple(starts), tuple((s + lead, position) for s, position in words), transcript)
+    return Spoken(
+        job.utt, audio, rate_hz, tuple(labels), tuple(starts), tuple((s + lead, position) for s, position in words), transcript
+    )
 
 
 SILENCE_LABEL = "_"
@@ -280,7 +284,9 @@ def _in_fork(function: Callable[[], Result]) -> Result:
         data = pipe.read()
     _, status = os.waitpid(pid, 0)
     if status != 0 or not data:
-        raise DataError(f"the speech engine died (status {status})", fix="run the same command again; if it stays, reinstall espeakng-loader")
+        raise DataError(
+            f"the speech engine died (status {status})", fix="run the same command again; if it stays, reinstall espeakng-loader"
+        )
     good, value = pickle.loads(data)
     if not good:
         raise value

@@ -146,7 +146,9 @@ def _compare(table: _Table, wanted: Collection[str], faults: list[Fault]) -> Non
     for key, value in table.values.items():
         if not value:
             what = "empty text" if table.path.name.startswith("text") else "no value"
-            faults.append(Fault(table.place(key), f"{key}: {what}; expected `{key} ...`; fill it in or drop the utterance", utt=key))
+            faults.append(
+                Fault(table.place(key), f"{key}: {what}; expected `{key} ...`; fill it in or drop the utterance", utt=key)
+            )
 
 
 def _check_spk2utt(tables: Mapping[str, _Table], faults: list[Fault]) -> None:
@@ -166,7 +168,9 @@ def _check_text(tables: Mapping[str, _Table], faults: list[Fault]) -> None:
         if name not in tables:
             continue
         for utt, value in tables[name].values.items():
-            odd = sorted({f"U+{ord(c):04X}" for c in value if unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"} or c == "\ufffd"})
+            odd = sorted(
+                {f"U+{ord(c):04X}" for c in value if unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"} or c == "\ufffd"}
+            )
             if odd and value:
                 what = f"{utt}: unknown symbols {' '.join(odd)}; expected printable text; correct the line"
                 faults.append(Fault(tables[name].place(utt), what, utt=utt))
@@ -177,7 +181,8 @@ def _check_text(tables: Mapping[str, _Table], faults: list[Fault]) -> None:
             words = value.split()
             good = len(words) == len(phones) and all(w.isdigit() for w in words)
             if not good or [int(w) for w in words] != sorted(int(w) for w in words):
-                what = f"{utt}: expected {len(phones)} word numbers in rising order, one per phone of text.phn, found {len(words)}"
+                found = f"{utt}: expected {len(phones)} word numbers in rising order, one per phone, found {len(words)}"
+                what = f"{found}; correct the line, or remove the file"
                 faults.append(Fault(table.place(utt), what, utt=utt))
 
 
@@ -188,7 +193,7 @@ def check_tokens(tables: Mapping[str, _Table], known: Collection[str], faults: l
     for utt, value in tables["text.phn"].values.items():
         unknown = sorted(set(value.split()) - set(known))
         if unknown:
-            what = f"{utt}: unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them or make the list again"
+            what = f"{utt}: unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them"
             faults.append(Fault(tables["text.phn"].place(utt), what, utt=utt))
 
 
@@ -288,7 +293,9 @@ def validate_datadir(
     wavs = tables["wav.scp"]
     piped = [name for name, value in wavs.values.items() if value.endswith("|")]
     for name in piped:
-        what = f"{name}: a command in place of a file; expected the path of an audio file; run the command once and name its output"
+        what = (
+            f"{name}: a command in place of a file; expected the path of an audio file; run the command once and name its output"
+        )
         faults.append(Fault(wavs.place(name), what, utt=name))
     files = {n: _audio_path(v, path) for n, v in wavs.values.items() if v and n not in set(piped)}
     durations = _check_audio(tables, inspect_all(files, rate_hz, nj), faults)

@@ -49,15 +49,20 @@ def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, i
     rng.shuffle(order)
     women_first = sorted(order, key=lambda v: train[v] != "f")
     chosen = women_first[: keep["women"]] + [v for v in order if train[v] == "m"][: keep["train"] - keep["women"]]
-    groups = {"train": {v: train[v] for v in chosen}, "dev": _first(DEV, keep["dev"]), "train_speech": _first(ODD, keep["train_speech"])}
+    groups = {
+        "train": {v: train[v] for v in chosen},
+        "dev": _first(DEV, keep["dev"]),
+        "train_speech": _first(ODD, keep["train_speech"]),
+    }
     groups["test_unseen"] = UNSEEN
     rows, seen = [], []
     for name, voices in groups.items():
         for index, (variant, gender) in enumerate(voices.items()):
             spread = 14 if name == "train" else 4
+            count = sizes["train_women" if name == "train" and gender == "f" else name]
             row = {
                 "set": name, "speaker": variant, "variant": variant, "accent": accents[index % len(accents)], "gender": gender,
-                "pitch": 50 + rng.randint(-spread, spread), "rate_wpm": rng.randint(150, 180), "utts": sizes["train_women" if name == "train" and gender == "f" else name],
+                "pitch": 50 + rng.randint(-spread, spread), "rate_wpm": rng.randint(150, 180), "utts": count,
             }  # fmt: skip
             rows.append(row)
             if name == "train" and not variant.startswith(("robosoft", "iven", "Ricishay")) and len(seen) < keep["test_seen"]:
@@ -96,7 +101,7 @@ class Describe:
 
 
 def unseen_utts(rows: list[PlanRow], code: str) -> dict[str, list[str]]:
-    """Utterances of each unseen voice that will be in the corpus (some Mandarin ones are left out, as only speaking them tells)."""
+    """Utterances of each unseen voice that will be in the corpus (only speaking them tells which Mandarin ones are left out)."""
     spoken = language(code)
     wanted = [(row, job, text) for row, job, text in make_jobs(rows, spoken, seed=1) if row.set == "test_unseen"]
     out: dict[str, list[str]] = {}

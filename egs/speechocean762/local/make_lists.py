@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the fixed lists of what is converted and synthesised, from data/test_100spk (made by local/data.sh --subset 100spk).
 
-The lists are kept in git; this script says where they come from. Each of them holds the same rows for `test_100spk` and for `test`,
-which contains it. Long utterances serve as prompts and references.
+The lists are kept in git; this script says where they come from. Each of them holds the same rows for `test_100spk` and for
+`test`, which contains it. Long utterances serve as prompts and references.
 """
 
 import sys

@@ -1,0 +1,250 @@
+"""Normalisation, front ends, and the text stage."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sentencepiece
+
+from ctaplib.data.datadir import DataDir, write_datadir
+from ctaplib.data.frontends import TextConfig, frontend_names, make_frontend
+from ctaplib.data.mandarin import engine_tones, pinyin_phones, sandhi, syllables
+from ctaplib.data.normalize import normalize_english, normalize_mandarin, spell_number, spell_ordinal
+from ctaplib.data.prepare_text import prepare, read_text_config, train_pieces
+from ctaplib.data.tokens import read_token_list
+from ctaplib.errors import ConfigError, DataError, DependencyError
+from ctaplib.files import read_table, read_tsv
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("Hello, World!", "hello world"),
+        ("It’s 5 o'clock -- really?", "it's five o'clock really"),
+        ("$12.50 & 3%", "twelve dollars fifty and three percent"),
+        ("In 1999, 1,234 people", "in nineteen ninety nine one thousand two hundred thirty four people"),
+        ("the 21st of May, 2005", "the twenty first of may two thousand five"),
+        ("3.14", "three point one four"),
+        ("Dr. Café", "doctor cafe"),
+        ("£1", "one pound"),
+        ("the 1990s", "the nineteen nineties"),
+    ],
+)
+def test_english_is_written_as_it_is_said(text: str, words: str) -> None:
+    assert normalize_english(text) == words
+    assert normalize_english(words) == words
+
+
+@pytest.mark.parametrize("number,words", [(0, "zero"), (100, "one hundred"), (1000001, "one million one"), (-7, "minus seven")])
+def test_numbers(number: int, words: str) -> None:
+    assert spell_number(number) == words
+
+
+def test_ordinals() -> None:
+    assert [spell_ordinal(n) for n in (1, 2, 3, 8, 12, 20, 101)] == [
+        "first", "second", "third", "eighth", "twelfth", "twentieth", "one hundred first",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text,message", [("abc ☃ def ™", "unknown symbols ☃"), ("...", "empty text"), ("你好", "unknown symbols 你 好")]
+)
+def test_text_that_cannot_be_spoken_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(DataError, match=f"utt1: {message}"):
+        normalize_english(text, "utt1")
+
+
+def test_mandarin_keeps_characters_only() -> None:
+    assert normalize_mandarin("你好， 世界。") == "你好世界"
+    with pytest.raises(DataError, match="unknown symbols 3 A"):
+        normalize_mandarin("A3你")
+
+
+def test_third_tones_change_before_third_tones() -> None:
+    assert sandhi(list("333")) == list("223") and sandhi(list("3133")) == list("3123")
+    assert engine_tones("ni214X'Au214_|\nts.'an214l'an214_|") == ["2", "3", "2", "3"]
+    assert syllables("你好") == ["ni2", "hao3"]
+    assert pinyin_phones("zhong1") == ["zh", "ong1"] and pinyin_phones("er2") == ["er2"]
+
+
+def test_front_ends_are_found_by_name() -> None:
+    assert {"given", "lexicon", "espeak", "gruut", "g2p_en", "pypinyin"} <= set(frontend_names())
+    with pytest.raises(ConfigError, match=r"no text front end 'grut'; expected .*gruut"):
+        make_frontend(TextConfig(frontend="grut"))
+
+
+def test_espeak_front_end_has_the_phones_of_the_corpus() -> None:
+    found = make_frontend(TextConfig(frontend="espeak"))("The 2 foxes")
+    assert found.phones == ("D", "@", "t", "'u:", "f", "'0", "k", "s", "I", "z")
+    assert found.words == (0, 0, 1, 1, 2, 2, 2, 2, 2, 2)
+
+
+def test_espeak_front_end_puts_tones_on_mandarin_vowels() -> None:
+    found = make_frontend(TextConfig(frontend="espeak", language="zh"))("你好")
+    assert found.phones == ("n", "i2", "X", "Au3")
+
+
+def test_gruut_tells_homographs_apart_offline() -> None:
+    found = make_frontend(TextConfig(frontend="gruut"))("I refuse the refuse.")
+    assert found.phones[1:6] != found.phones[-6:-1] and found.words[-1] == 3
+
+
+def test_pypinyin() -> None:
+    assert make_frontend(TextConfig(frontend="pypinyin"))("银行行长").phones == (
+        "y",
+        "in2",
+        "h",
+        "ang2",
+        "h",
+        "ang2",
+        "zh",
+        "ang3",
+    )
+
+
+def test_lexicon_names_all_words_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "lexicon.txt").write_text("A\tAH0_B\nCAT\tK AE1 T\nCAT\tK AH0 T\n")
+    front = make_frontend(TextConfig(frontend="lexicon", lexicon=str(tmp_path / "lexicon.txt")))
+    assert front("A cat.").phones == ("AH0", "K", "AE1", "T") and front("a cat").words == (0, 1, 1, 1)
+    with pytest.raises(DataError, match="BAT ZEBRA"):
+        front("a zebra, a bat")
+
+
+def test_given_cannot_speak_new_text() -> None:
+    with pytest.raises(DataError, match=r"conf/text\.yaml"):
+        make_frontend(TextConfig())("hello")
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every attempt to reach a network fail loudly."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("something tried to reach the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.mark.usefixtures("offline")
+def test_g2p_en_works_offline() -> None:
+    front = make_frontend(TextConfig(frontend="g2p_en"))
+    found = front("I refuse to collect the refuse.")
+    phones = " ".join(found.phones)
+    assert "R IH0 F Y UW1 Z" in phones and "R EH1 F Y UW2" in phones  # the verb and the noun
+    assert found.words[0] == 0 and found.words[-1] == 5
+    assert len(front("blorptastic quuxes").phones) > 8  # not in any dictionary
+
+
+def test_g2p_en_without_its_data_says_what_to_run(tmp_path: Path) -> None:
+    code = (
+        "import nltk.data; nltk.data.path[:] = []\n"
+        "from ctaplib.data.frontends import TextConfig, make_frontend\n"
+        "make_frontend(TextConfig(frontend='g2p_en'))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert DependencyError.__name__ in found.stderr and "tools/prepare_g2p_data.py" in found.stderr
+
+
+def test_sox_runs_offline(tmp_path: Path) -> None:
+    sox = shutil.which("sox")
+    assert sox, "sox is not installed; tools/install.sh brings it"
+    env = {"PATH": os.environ["PATH"], "http_proxy": "http://127.0.0.1:9"}
+    subprocess.run([sox, "-n", "-r", "16000", "-c", "1", tmp_path / "a.wav", "synth", "0.5", "sine", "300"], check=True, env=env)
+    subprocess.run([sox, tmp_path / "a.wav", "-r", "8000", tmp_path / "b.wav"], check=True, env=env)
+    assert subprocess.check_output([sox, "--i", "-r", tmp_path / "b.wav"], text=True).strip() == "8000"
+
+
+@pytest.fixture
+def no_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave SentencePiece out, for which a few words are too little text."""
+    monkeypatch.setattr("ctaplib.data.prepare_text.train_pieces", lambda *args: None)
+
+
+LEXICON = "A AH0\nCAT K AE1 T\nDOG D AO1 G\nSAT S AE1 T\nTHE DH AH0\n"
+
+
+def corpus(tmp_path: Path, texts: dict[str, dict[str, str]]) -> TextConfig:
+    """Write data directories without phones, and give a config with a lexicon."""
+    (tmp_path / "lexicon.txt").write_text(LEXICON)
+    for name, table in texts.items():
+        owner = dict.fromkeys(table, "s")
+        write_datadir(DataDir(dict.fromkeys(table, "/x.wav"), {"utt2spk": owner, "text": table}), tmp_path / "data" / name)
+    return TextConfig(frontend="lexicon", lexicon=str(tmp_path / "lexicon.txt"), spm_pieces=14, max_dropped_pct=60)
+
+
+def run(tmp_path: Path, config: TextConfig) -> None:
+    prepare(tmp_path / "data", tmp_path / "dump", ("train", "test"), "train", config)
+
+
+def test_the_stage_writes_phones_tokens_and_pieces(tmp_path: Path) -> None:
+    config = corpus(
+        tmp_path, {"train": {"s-1": "The cat sat.", "s-2": "a dog", "s-3": "the dog sat"}, "test": {"t-1": "the dog"}}
+    )
+    run(tmp_path, config)
+    assert read_table(tmp_path / "data/train/text.phn")["s-1"] == "DH AH0 K AE1 T S AE1 T"
+    assert read_table(tmp_path / "data/train/phn2word")["s-1"] == "0 0 1 1 1 2 2 2"
+    lists = tmp_path / "dump" / "token_list"
+    assert read_token_list(lists / "phn" / "tokens.txt").tokens[:4] == ("<blank>", "<unk>", "sil", "AE1")
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(lists / "spm14" / "bpe.model"))
+    assert [pieces.id_to_piece(i) for i in range(2)] == ["<blank>", "<unk>"] and len(pieces) == 14
+    assert read_token_list(lists / "spm14" / "tokens.txt").tokens == tuple(pieces.id_to_piece(i) for i in range(14))
+    assert pieces.decode(pieces.encode("the cat")) == "the cat"
+    assert read_text_config(lists) == config
+
+
+@pytest.mark.usefixtures("no_pieces")
+def test_what_cannot_be_used_is_listed_with_its_reason(tmp_path: Path) -> None:
+    texts = {"train": {"s-1": "the cat sat", "s-2": "", "s-3": "a zebra", "s-4": "cat"}, "test": {"t-1": "a dog", "t-2": "cat"}}
+    run(tmp_path, corpus(tmp_path, texts))
+    dropped = {
+        row["utt"]: row["reason"] for name in ("train", "test") for row in read_tsv(tmp_path / f"data/{name}/dropped_text.tsv")
+    }
+    assert dropped["s-2"] == "empty text" and "ZEBRA" in dropped["s-3"]
+    assert dropped["t-1"].startswith("unknown symbols AO1 D G: phones that train does not have")
+    assert set(read_table(tmp_path / "data/train/text.phn")) == {"s-1", "s-4"}
+    assert set(read_table(tmp_path / "data/test/text.phn")) == {"t-2"}
+
+
+@pytest.mark.usefixtures("no_pieces")
+def test_too_many_drops_fail_with_an_example(tmp_path: Path) -> None:
+    config = corpus(tmp_path, {"train": {"s-1": "the cat"}, "test": {"t-1": "a zebra"}})
+    with pytest.raises(DataError, match=r"(?s)test: 1 utterances \(100\.0 %\) left out, e\.g\. t-1.*ZEBRA"):
+        run(tmp_path, config)
+    assert not (tmp_path / "dump").exists()
+
+
+@pytest.mark.usefixtures("no_pieces")
+def test_a_phone_of_unseen_stress_takes_the_known_one(tmp_path: Path) -> None:
+    config = corpus(tmp_path, {"train": {"s-1": "the cat"}, "test": {"t-1": "cat"}})
+    (tmp_path / "data/test/text.phn").write_text("t-1 K AE2 T\n")
+    run(tmp_path, config.model_copy(update={"use_given": True}))
+    assert read_table(tmp_path / "data/test/text.phn") == {"t-1": "K AE1 T"}
+
+
+@pytest.mark.usefixtures("no_pieces")
+def test_given_phones_stay_byte_for_byte(tmp_path: Path) -> None:
+    config = corpus(tmp_path, {"train": {"s-1": "the cat", "s-2": "a"}, "test": {"t-1": "cat"}})
+    for name, line in (("train", "s-1 X Y\ns-2 Y\n"), ("test", "t-1 Y X\n")):
+        (tmp_path / "data" / name / "text.phn").write_text(line)
+    before = (tmp_path / "data/train/text.phn").stat().st_mtime_ns
+    run(tmp_path, config.model_copy(update={"frontend": "given"}))
+    assert (tmp_path / "data/train/text.phn").stat().st_mtime_ns == before
+
+
+@pytest.mark.usefixtures("no_pieces")
+def test_silence_in_given_phones_is_refused(tmp_path: Path) -> None:
+    config = corpus(tmp_path, {"train": {"s-1": "the cat"}, "test": {"t-1": "cat"}})
+    (tmp_path / "data/train/text.phn").write_text("s-1 X sil Y\n")
+    with pytest.raises(DataError, match="holds the phone sil"):
+        run(tmp_path, config.model_copy(update={"use_given": True}))
+
+
+def test_too_many_pieces_name_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="spm_pieces"):
+        train_pieces({"s-1": "a cat"}, tmp_path, TextConfig(spm_pieces=500))
