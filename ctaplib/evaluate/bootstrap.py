@@ -13,6 +13,8 @@ import numpy as np
 RESAMPLES = 1000
 SEED = 20240811
 
+Numbers = Sequence[float] | np.ndarray
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -37,7 +39,7 @@ def _interval(samples: np.ndarray) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def ratio(numerators: Sequence[float], denominators: Sequence[float], scale: float = 1.0) -> Estimate:
+def ratio(numerators: Numbers, denominators: Numbers, scale: float = 1.0) -> Estimate:
     """Micro-average: scale x sum of numerators / sum of denominators, one pair per item.
 
     Raises:
@@ -55,12 +57,12 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], scale: flo
     return Estimate(float(value), len(top), _interval(samples))
 
 
-def mean(values: Sequence[float], scale: float = 1.0) -> Estimate:
+def mean(values: Numbers, scale: float = 1.0) -> Estimate:
     """Mean of one number per item."""
     return ratio(values, np.ones(len(values)), scale)
 
 
-def median(groups: Sequence[Sequence[float]]) -> Estimate:
+def median(groups: Sequence[Numbers]) -> Estimate:
     """Median of all numbers of all items; each item holds any number of them (items are drawn whole).
 
     Raises:

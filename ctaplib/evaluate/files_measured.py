@@ -59,7 +59,8 @@ def with_cache(jobs: list[Job], cache: Path) -> tuple[list[Job], dict[Job, np.nd
     Raises:
         DataError: files to be embedded are missing; lists them.
     """
-    paths = list(dict.fromkeys(job.item for job in jobs if job.kind is EMBEDDING))
+    items = dict.fromkeys(job.item for job in jobs if job.kind is EMBEDDING)
+    paths = [item for item in items if isinstance(item, Path)]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise DataError(f"{len(missing)} audio files are missing", missing[:20], fix="run the stage that makes them")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 from matplotlib import rc_context
@@ -27,9 +28,9 @@ _STYLE = {
 }  # fmt: skip
 
 
-def style() -> rc_context:
+def style() -> AbstractContextManager[None]:
     """The look of all figures, as a context."""
-    return rc_context(_STYLE)
+    return rc_context(dict(_STYLE))  # type: ignore[arg-type]
 
 
 def to_bytes(figure: Figure, kind: str) -> bytes:
@@ -154,7 +155,9 @@ def map_of_prompts(places: np.ndarray, speakers: Sequence[str]) -> Figure:
     for k, speaker in enumerate(sorted(set(speakers))):
         own = np.array([s == speaker for s in speakers])
         mark = marks[(k // len(COLOURS)) % len(marks)]
-        axes.scatter(*places[own].T, s=20, color=COLOURS[k % len(COLOURS)], marker=mark, label=speaker, alpha=0.85, lw=0)
+        axes.scatter(
+            places[own, 0], places[own, 1], s=20, color=COLOURS[k % len(COLOURS)], marker=mark, label=speaker, alpha=0.85, lw=0
+        )
     _frame(axes, places)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, ncols=1 + len(set(speakers)) // 26)
     return figure

@@ -73,20 +73,19 @@ class Report:
         command = next((row.command for row in self.rows if row.command), None)
         said = f" Command: <code>{escape(command)}</code>." if command else ""
         boxes = "".join(
-            f'<div class="figure"><b>{number(row.value)}{" %" if row.unit == "%" else f" {row.unit}"}</b>'
-            f"<span>{escape(text)}, {escape(row.set)}</span></div>"
-            for row, text in self._headlines()
+            f'<div class="figure"><b>{number(value)} {row.unit}</b><span>{escape(text)}, {escape(row.set)}</span></div>'
+            for row, value, text in self._headlines()
         )
         return f'<p>Test sets: {escape(sets)}.{said}</p><div class="figures">{boxes}</div>'
 
-    def _headlines(self) -> list[tuple[Row, str]]:
+    def _headlines(self) -> list[tuple[Row, float, str]]:
         found = []
         for task, metric, system, text in HEADLINES:
             name = self.inputs.method if system == "vqctap" else system
             for set_ in reversed(self.inputs.sets):
                 match = [r for r in self.rows if (r.task, r.metric, r.system, r.set) == (task, metric, name, set_)]
                 if match and match[0].value is not None:
-                    found.append((match[0], text))
+                    found.append((match[0], match[0].value, text))
                     break
         return found
 

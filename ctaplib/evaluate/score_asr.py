@@ -23,10 +23,10 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
     for set_ in inputs.sets:
         note = phone_set_note(inputs, set_)
         for system in systems("asr", inputs.method):
-            for metric in ("per", "wer", "cer"):
-                outcome = _asr(inputs, set_, system, metric)
+            for name in ("per", "wer", "cer"):
+                outcome = _asr(inputs, set_, system, name)
                 run = inputs.exp / _run(inputs, system)
-                made.append(make(cell("asr", metric, set_, system), outcome, run, note if metric == "per" else None))
+                made.append(make(cell("asr", name, set_, system), outcome, run, note if name == "per" else None))
         for metric in METRICS["judge"]:
             outcome = judged(inputs, "natural", "natural", set_, metric.name, None, None)
             place = cell("judge", metric.name, set_, "natural")

@@ -63,9 +63,10 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
     for set_ in inputs.sets:
         for system in systems("pretrain", inputs.method):
             probe: Answer = measured[Job(PROBE, Task(inputs, set_, system))]
-            answers = dict.fromkeys(_PROBE, probe)
+            answers: dict[str, Answer] = dict.fromkeys(_PROBE, probe)
             if system == inputs.method:
-                answers |= dict.fromkeys(_RETRIEVAL, measured[Job(RETRIEVAL, Task(inputs, set_))])
+                retrieval: Answer = measured[Job(RETRIEVAL, Task(inputs, set_))]
+                answers.update(dict.fromkeys(_RETRIEVAL, retrieval))
                 codes = Answer(code_use(inputs, set_))
             else:
                 codes = Answer({m.name: f"{system} is no code and has no joint space" for m in METRICS["pretrain"]})

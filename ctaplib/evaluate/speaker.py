@@ -190,6 +190,7 @@ def read_cache(path: Path) -> dict[str, np.ndarray | None]:
 def write_cache(path: Path, embeddings: Mapping[str, np.ndarray | None]) -> None:
     """Write all embeddings at once (never a part: a later run must see all of a run or nothing)."""
     keys = sorted(embeddings)
-    rows = [np.zeros(256, np.float32) if embeddings[k] is None else embeddings[k] for k in keys]
+    found = (embeddings[key] for key in keys)
+    rows = [np.zeros(256, np.float32) if row is None else row for row in found]
     with atomic_write(path, "wb") as out:
         np.savez(out, keys=np.array(keys), rows=np.stack(rows) if rows else np.zeros((0, 256), np.float32))

@@ -114,8 +114,8 @@ def mel_cepstral_distance_db(first_bels: np.ndarray, second_bels: np.ndarray) ->
     Source: R. Kubichek, "Mel-cepstral distance measure for objective speech quality assessment" (1993), as in
     the package `mel-cepstral-distance`, whose mel bands and cosine transform are used.
     """
-    cepstra = [computation.get_MC_X_ik(bels, _BANDS) for bels in (first_bels, second_bels)]
-    return float(computation.get_average_MCD(computation.get_MCD_k(*cepstra, _FIRST, _LAST)))
+    first, second = (computation.get_MC_X_ik(bels, _BANDS) for bels in (first_bels, second_bels))
+    return float(computation.get_average_MCD(computation.get_MCD_k(first, second, _FIRST, _LAST)))
 
 
 def warp(first: np.ndarray, second: np.ndarray) -> np.ndarray:
