@@ -20,7 +20,7 @@ _ORDINALS = {
 }  # fmt: skip
 _WORDS = {
     "&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "mr.": "mister", "mrs.": "missus", "dr.": "doctor",
-    "st.": "saint", "no.": "number", "etc.": "et cetera",
+    "st.": "saint", "etc.": "et cetera",
 }  # fmt: skip
 _SILENT = set('.,;:!?"()[]{}-/\\…—–·“”«»')
 _MONEY = {"$": "dollar", "£": "pound", "€": "euro"}
@@ -82,8 +82,11 @@ def _numeral(match: re.Match[str]) -> str:
 
 
 _NUMERAL = re.compile(
-    r"(?P<money>[$£€])?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?(?P<ending>st|nd|rd|th|s)?(?!\w)"
+    r"(?P<money>[$£€])?(?<!\w)(?P<digits>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?(?P<ending>st|nd|rd|th|s)?(?!\w)"
 )
+
+
+_LETTER_MEETS_DIGIT = re.compile(r"(?<=[a-z'])(?=\d)|(?<=\d)(?=[a-z'])(?!(?:st|nd|rd|th|s)(?!\w))")
 
 
 def normalize_english(text: str, where: str = "") -> str:
@@ -98,8 +101,9 @@ def normalize_english(text: str, where: str = "") -> str:
     """
     text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
     text = " ".join(_WORDS.get(word, word) for word in text.split())
+    text = _LETTER_MEETS_DIGIT.sub(" ", text)
     text = _NUMERAL.sub(lambda m: f" {_numeral(m)} ", text)
-    text = re.sub(r"[&%+=@]", lambda m: f" {_WORDS[m[0]]} ", text)
+    text = re.sub(r"[&%+=@$£€]", lambda m: f" {_WORDS.get(m[0]) or _MONEY[m[0]]} ", text)
     text = "".join(" " if c in _SILENT else c for c in text)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
     odd = sorted({c for c in plain if not (c.isascii() and (c.isalpha() or c in "' "))})

@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ("Dr. Café", "doctor cafe"),
         ("£1", "one pound"),
         ("the 1990s", "the nineteen nineties"),
+        ("B2B costs .5", "b two b costs five"),
+        ("She said no.", "she said no"),
     ],
 )
 def test_english_is_written_as_it_is_said(text: str, words: str) -> None:
