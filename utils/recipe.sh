@@ -207,8 +207,10 @@ does ctap score --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${
 stage 13 report "${exp}" - "Writes RESULTS.md and the page with audio and plots"
 needs "${exp}/results.json"
 makes "${exp}/report/index.html"
-does ctap report --exp_root "${exp}" --data "${data}" --dump "${dump}" --results "${exp}/results.json" \
-    --out "${exp}/report" --results_md RESULTS.md
+results_md=RESULTS${beside}.md
+[ -z "${tag}" ] || results_md=${exp}/RESULTS.md
+does ctap report --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" \
+    --method "${method}" --results "${exp}/results.json" --kept "results${beside}" --out "${exp}/report" --results_md "${results_md}"
 
 stage 14 pack "${exp}" - "Packs a self-contained model with its card"
 needs "${pretrained[@]}" "${exp}/results.json"

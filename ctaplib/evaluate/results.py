@@ -142,10 +142,22 @@ def check(rows: Sequence[Row], where: str) -> None:
         )
 
 
+NOT_MEASURED = "not measured"
+"""How the reason of a row begins whose number could be had, but was not measured this time."""
+
+
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
-    """Rows of both, the new one where both have the same key; the order of first appearance."""
+    """Rows of both, in the order of first appearance; of two with the same key, the new one.
+
+    An old number stays where the new row says that it was not measured this time: each row names its own commit,
+    config and command.
+    """
     table = {row.key: row for row in old}
-    table.update((row.key, row) for row in new)
+    for row in new:
+        known = table.get(row.key)
+        unmeasured = row.value is None and (row.why or "").startswith(NOT_MEASURED)
+        if known is None or known.value is None or not unmeasured:
+            table[row.key] = row
     return list(table.values())
 
 

@@ -14,4 +14,5 @@ exec ../../utils/recipe.sh \
     --train_set train \
     --valid_set dev \
     --test_sets test \
+    --score_args "--judge_max_per 42" \
     "$@"

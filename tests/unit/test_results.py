@@ -59,6 +59,14 @@ def test_merging_keeps_the_newer_row_in_the_older_place():
     assert merge([ROW, other], [newer, replace(ROW, set="dev")]) == [newer, other, replace(ROW, set="dev")]
 
 
+def test_a_kept_number_outlives_a_row_that_was_not_measured_but_no_other():
+    absent = replace(ROW, value=None, ci95=None, n=0, why="not measured: no aligner ran")
+    assert merge([ROW], [absent]) == [ROW]
+    assert merge([absent], [ROW]) == [ROW]
+    refused = replace(absent, why="ctc_judge has a PER of 50 %")
+    assert merge([ROW], [refused]) == [refused]
+
+
 def test_a_file_that_is_no_list_of_rows_is_refused(tmp_path):
     path = tmp_path / "results.json"
     with pytest.raises(DataError, match=r"results.json is missing.*stage score"):
