@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ctaplib.data.datadir import c_sorted
@@ -27,19 +28,64 @@ def ordered_pairs(genders: Mapping[str, str], cross_sex: bool, rng: random.Rando
     return pairs
 
 
-def write_task_lists(
-    folder: str | Path, sets: Sequence[str], utts: Mapping[str, Sequence[str]], genders: Mapping[str, str],
-    *, pairs: int, tts: int, references: int = 3, seed: int = 1,
-) -> None:  # fmt: skip
-    """Write the three lists.
+@dataclass(frozen=True)
+class Parts:
+    """What each speaker's utterances are for."""
 
-    Of each speaker's utterances the last `references` are references, a quarter of the others (at least one) are
-    prompts, the remaining ones are sources and texts.
+    sources: dict[str, list[str]]
+    prompts: dict[str, list[str]]
+    references: dict[str, list[str]]
+
+
+def part_utterances(utts: Mapping[str, Sequence[str]], references: int) -> Parts:
+    """Set aside the last `references` of each speaker's utterances, and a quarter of the others (at least one) as prompts.
+
+    Raises:
+        DataError: a speaker has too few.
+    """
+    poor = [spk for spk in c_sorted(utts) if len(utts[spk]) < references + 2]
+    if poor:
+        raise DataError(f"too few utterances of {' '.join(poor)}", expected=f"at least {references + 2} a speaker")
+    own = {spk: list(found)[:-references] for spk, found in utts.items()}
+    prompts = {spk: found[-max(1, len(found) // 4) :] for spk, found in own.items()}
+    sources = {spk: found[: -len(prompts[spk])] for spk, found in own.items()}
+    return Parts(sources, prompts, {spk: list(found)[-references:] for spk, found in utts.items()})
+
+
+def _conversions(parts: Parts, genders: Mapping[str, str], pairs: int, rng: random.Random) -> list[dict[str, str]]:
+    """Choose conversions, cross-sex ones first."""
+    rows = []
+    for cross in (True, False):
+        ordered = ordered_pairs(genders, cross, rng)
+        if not ordered:
+            raise DataError(f"no pairs of {'unlike' if cross else 'like'} sex", expected="at least two women and two men")
+        for k in range(pairs // 2):
+            source, target = ordered[k % len(ordered)]
+            utt, prompt = rng.choice(parts.sources[source]), rng.choice(parts.prompts[target])
+            name = f"{utt}-to-{target}-{len(rows) + 1:03d}"
+            rows.append(
+                {"id": name, "source_utt": utt, "target_spk": target, "prompt_utt": prompt, "cross_sex": "yes" if cross else "no"}
+            )
+    return rows
+
+
+def write_task_lists(
+    folder: str | Path,
+    sets: Sequence[str],
+    utts: Mapping[str, Sequence[str]],
+    genders: Mapping[str, str],
+    *,
+    pairs: int,
+    tts: int,
+    references: int = 3,
+    seed: int = 1,
+) -> None:
+    """Write the three lists.
 
     Args:
         folder: where the lists go.
         sets: the sets that the utterances are in (a corpus and its subset); each gets the same rows.
-        utts: utterances of each speaker.
+        utts: utterances of each speaker; the last ones become references and prompts, the first ones sources and texts.
         genders: `m` or `f` for each speaker.
         pairs: number of conversions; half of them cross-sex.
         tts: number of sentences to synthesise, each with a prompt of the speaker who said it.
@@ -49,44 +95,18 @@ def write_task_lists(
     Raises:
         DataError: a speaker has too few utterances, or one sex is missing.
     """
-    rng = random.Random(seed)
-    speakers = c_sorted(utts)
-    poor = [spk for spk in speakers if len(utts[spk]) < references + 2]
-    if poor:
-        raise DataError(f"{sets[0]}: too few utterances of {' '.join(poor)}", expected=f"at least {references + 2} a speaker")
-    own = {spk: list(utts[spk])[:-references] for spk in speakers}
-    prompts = {spk: own[spk][-max(1, len(own[spk]) // 4) :] for spk in speakers}
-    sources = {spk: own[spk][: -len(prompts[spk])] for spk in speakers}
-    rows = []
-    for cross in (True, False):
-        ordered = ordered_pairs(genders, cross, rng)
-        if not ordered:
-            raise DataError(
-                f"{sets[0]}: no pairs of {'unlike' if cross else 'like'} sex", expected="at least two women and two men"
-            )
-        for k in range(pairs // 2):
-            source, target = ordered[k % len(ordered)]
-            rows.append((source, rng.choice(sources[source]), target, rng.choice(prompts[target]), cross))
-    write_tsv(
-        Path(folder) / "vc_pairs.tsv",
-        [
-            {"id": f"{utt}-to-{target}-{k:03d}", "set": name, "source_utt": utt, "target_spk": target, "prompt_utt": prompt,
-             "cross_sex": "yes" if cross else "no"}
-            for name in sets
-            for k, (_, utt, target, prompt, cross) in enumerate(rows, 1)
-        ],
-        VC_FIELDS,
-    )  # fmt: skip
-    fields = ["set", "spk", *(f"utt{i + 1}" for i in range(references))]
-    last = {spk: list(utts[spk])[-references:] for spk in speakers}
-    write_tsv(
-        Path(folder) / "references.tsv",
-        [{"set": name, "spk": spk, **{f"utt{i + 1}": u for i, u in enumerate(last[spk])}} for name in sets for spk in speakers],
-        fields,
-    )  # fmt: skip
+    rng, speakers = random.Random(seed), c_sorted(utts)
+    parts = part_utterances(utts, references)
+    converted = _conversions(parts, genders, pairs, rng)
+    named = [{"spk": spk, **{f"utt{i + 1}": u for i, u in enumerate(parts.references[spk])}} for spk in speakers]
     said = []
     for k in range(tts):
         spk = speakers[k % len(speakers)]
-        text_utt = sources[spk][(k // len(speakers)) % len(sources[spk])]
-        said.append({"id": f"{text_utt}-tts", "text_utt": text_utt, "spk": spk, "prompt_utt": rng.choice(prompts[spk])})
-    write_tsv(Path(folder) / "tts.tsv", [{**row, "set": name} for name in sets for row in said], TTS_FIELDS)
+        utt = parts.sources[spk][(k // len(speakers)) % len(parts.sources[spk])]
+        said.append({"id": f"{utt}-tts", "text_utt": utt, "spk": spk, "prompt_utt": rng.choice(parts.prompts[spk])})
+    for name, rows, fields in (
+        ("vc_pairs.tsv", converted, VC_FIELDS),
+        ("references.tsv", named, ("set", "spk", *(f"utt{i + 1}" for i in range(references)))),
+        ("tts.tsv", said, TTS_FIELDS),
+    ):
+        write_tsv(Path(folder) / name, [{**row, "set": part} for part in sets for row in rows], fields)
