@@ -135,7 +135,7 @@ def flat_map(vectors: np.ndarray) -> np.ndarray:
 
 def map_of_codes(places: np.ndarray, phones: Sequence[str], counts: np.ndarray) -> Figure:
     """Every code that occurs as the name of the phone it mostly stands for, larger where it occurs often."""
-    figure = Figure(figsize=(7.4, 6.2), layout="constrained")
+    figure = Figure(figsize=(6.0, 5.2), layout="constrained")
     axes = figure.add_subplot()
     kinds = sorted(set(phones))
     colours = {kind: COLOURS[k % len(COLOURS)] for k, kind in enumerate(kinds)}
@@ -149,7 +149,7 @@ def map_of_codes(places: np.ndarray, phones: Sequence[str], counts: np.ndarray) 
 
 def map_of_prompts(places: np.ndarray, speakers: Sequence[str]) -> Figure:
     """Every utterance's prompt vector; a colour and a mark for every speaker."""
-    figure = Figure(figsize=(7.4, 6.2), layout="constrained")
+    figure = Figure(figsize=(6.0, 5.2), layout="constrained")
     axes = figure.add_subplot()
     marks = "osD^v<>PX*"
     for k, speaker in enumerate(sorted(set(speakers))):
