@@ -89,6 +89,33 @@ def parse_segments(path: str | Path) -> dict[str, Segment]:
     return out
 
 
+@dataclass(frozen=True)
+class Span:
+    """Where the audio of an utterance is: a file, or a stretch of it."""
+
+    path: str
+    start_s: float = 0.0
+    end_s: float | None = None
+    """None: the end of the file."""
+
+
+def read_spans(path: str | Path) -> dict[str, Span]:
+    """Give the audio of each utterance of a data directory, from `wav.scp` and, where there are any, `segments`.
+
+    Raises:
+        DataError: a segment names a recording that `wav.scp` does not have.
+    """
+    path = Path(path)
+    wavs = read_table(path / "wav.scp")
+    if not (path / "segments").exists():
+        return {utt: Span(wav) for utt, wav in wavs.items()}
+    segments = parse_segments(path / "segments")
+    missing = [f"{path}/segments: {utt}: no recording {s.recording}" for utt, s in segments.items() if s.recording not in wavs]
+    if missing:
+        raise DataError(f"{path}/segments names recordings that wav.scp does not have", missing, fix="add them to wav.scp")
+    return {utt: Span(wavs[s.recording], s.start_s, s.end_s) for utt, s in segments.items()}
+
+
 def _read_ctm_lines(path: Path) -> dict[str, list[str]]:
     lines: dict[str, list[str]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -13,10 +13,11 @@ import soundfile
 import soxr
 
 from ctaplib.config import config_hash, read_saved, save_config
+from ctaplib.data.datadir import Span, read_spans
 from ctaplib.data.features import FeatureConfig, f0_track, log_mel
 from ctaplib.data.store import ArkWriter
 from ctaplib.errors import AudioError, DataError
-from ctaplib.files import atomic_write, read_table, write_table, write_tsv
+from ctaplib.files import atomic_write, write_table, write_tsv
 from ctaplib.runlog import get_logger, progress
 
 log = get_logger(__name__)
@@ -30,6 +31,8 @@ class Source:
     path: str
     wav_path: str
     config: FeatureConfig
+    span: Span = Span("")
+    """The stretch of the file, where it is not the whole one."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,13 @@ def read_wave(path: str | Path, rate_hz: int) -> tuple[np.ndarray, bool]:
     """
     try:
         with soundfile.SoundFile(path) as file:
-            is_native = (
-                file.samplerate == rate_hz and file.format in ("WAV", "WAVEX") and file.subtype == "PCM_16"
-            )
+            is_native = file.samplerate == rate_hz and file.format in ("WAV", "WAVEX") and file.subtype == "PCM_16"
             rate, expected = file.samplerate, file.frames
             wave = file.read(dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise AudioError(f"{path} cannot be read: {error}", fix="replace the file or leave it out") from error
     if wave.shape[1] != 1:
-        raise AudioError(
-            f"{path} has {wave.shape[1]} channels", expected="1", fix="mix or choose one, e.g. with sox"
-        )
+        raise AudioError(f"{path} has {wave.shape[1]} channels", expected="1", fix="mix or choose one, e.g. with sox")
     wave = wave[:, 0]
     if len(wave) == 0 or len(wave) < expected:
         raise AudioError(
@@ -100,15 +99,18 @@ def extract(source: Source) -> Extracted:
     """
     try:
         wave, is_native = read_wave(source.path, source.config.rate_hz)
+        if source.span.end_s is not None:
+            first, last = (round(t * source.config.rate_hz) for t in (source.span.start_s, source.span.end_s))
+            wave, is_native = wave[first:last], False
+            if not len(wave):
+                raise AudioError(f"{source.path} ends before {source.span.start_s} s", fix="correct segments")
         mel, f0_hz = log_mel(wave, source.config), f0_track(wave, source.config)
     except AudioError as error:
         return Extracted(source.utt, reason=str(error))
     except DataError as error:
         raise DataError(f"{source.utt}: {error.found}", fix=error.fix) from None
     if not (np.isfinite(mel).all() and np.isfinite(f0_hz).all()):
-        raise DataError(
-            f"{source.utt}: a feature of {source.path} is not a finite number", fix="check the audio file"
-        )
+        raise DataError(f"{source.utt}: a feature of {source.path} is not a finite number", fix="check the audio file")
     if is_native:
         return Extracted(source.utt, str(Path(source.path).absolute()), mel, f0_hz)
     out = Path(source.wav_path)
@@ -156,21 +158,17 @@ def extract_set(
     Raises:
         DataError: too many utterances failed, or a feature is not finite.
     """
-    table = read_table(data / "wav.scp")
-    if not table:
-        raise DataError(
-            f"{data}/wav.scp is empty", expected="at least one utterance", fix="run stage 1 (data)"
-        )
-    stamp = inputs_hash(table, config)
+    spans = read_spans(data)
+    if not spans:
+        raise DataError(f"{data}/wav.scp is empty", expected="at least one utterance", fix="run stage 1 (data)")
+    stamp = inputs_hash({f"{u} {s.start_s} {s.end_s}" if s.end_s else u: s.path for u, s in spans.items()}, config)
     header = dump / "features.yaml"
     if skip_unchanged and header.exists() and read_saved(header).get("inputs_hash") == stamp:
         log.info("%s: features are up to date", dump)
         return False
     (dump / "wav").mkdir(parents=True, exist_ok=True)
     header.unlink(missing_ok=True)
-    sources = [
-        Source(utt, path, str(dump / "wav" / f"{utt}.wav"), config) for utt, path in sorted(table.items())
-    ]
+    sources = [Source(u, s.path, str(dump / "wav" / f"{u}.wav"), config, s) for u, s in sorted(spans.items())]
     waves: dict[str, str] = {}
     frames: dict[str, str] = {}
     dropped: list[dict[str, str]] = []
@@ -192,15 +190,11 @@ def extract_set(
     _write_stats(dump / "stats.npz", total, squares, count)
     save_config(config, header, inputs_hash=stamp)
     if dropped:
-        log.warning(
-            "%s: %d of %d utterances dropped, see dropped_features.tsv", dump, len(dropped), len(sources)
-        )
+        log.warning("%s: %d of %d utterances dropped, see dropped_features.tsv", dump, len(dropped), len(sources))
     return True
 
 
-def extract_sets(
-    data: Path, dump: Path, sets: Sequence[str], train_set: str, config: FeatureConfig, **options: object
-) -> None:
+def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, config: FeatureConfig, **options: object) -> None:
     """Run `extract_set` on every set, then write `dump/stats.npz` (mean, std per band) from the training set.
 
     Raises:

@@ -54,7 +54,7 @@ def part_utterances(utts: Mapping[str, Sequence[str]], references: int) -> Parts
 
 def _conversions(parts: Parts, genders: Mapping[str, str], pairs: int, rng: random.Random) -> list[dict[str, str]]:
     """Choose conversions, cross-sex ones first."""
-    rows = []
+    rows: list[dict[str, str]] = []
     for cross in (True, False):
         ordered = ordered_pairs(genders, cross, rng)
         if not ordered:

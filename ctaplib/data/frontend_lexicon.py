@@ -16,7 +16,9 @@ def read_lexicon(path: str | Path) -> dict[str, tuple[str, ...]]:
     Raises:
         DataError: the file is missing, or lines have no phones (all of them are listed).
     """
-    path, lexicon, faults = Path(path), {}, []
+    path = Path(path)
+    lexicon: dict[str, tuple[str, ...]] = {}
+    faults: list[str] = []
     if not path.is_file():
         raise DataError(f"there is no lexicon {path}", fix="set `lexicon` in conf/text.yaml")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

@@ -88,8 +88,8 @@ def _read(path: Path, faults: list[Fault]) -> _Table:
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        faults.append(Fault(f"{path}:{line}", f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv"))
+        bad_line = path.read_bytes()[: error.start].count(b"\n") + 1
+        faults.append(Fault(f"{path}:{bad_line}", f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv"))
         return table
     previous = ""
     for number, line in enumerate(text.split("\n"), 1):

@@ -48,9 +48,7 @@ def test_statistics_and_lengths_are_those_of_the_features(data: Path, tmp_path: 
     np.testing.assert_allclose(stats["std"], frames.std(0), atol=1e-3)
     assert {u: int(n) for u, n in read_table(dump / "train" / "utt2num_frames").items()} == store.lengths()
     wavs = read_table(dump / "train" / "wav.scp")
-    assert wavs["u0"] == str(data / "train" / "u0.wav") and wavs["u1"] == str(
-        dump / "train" / "wav" / "u1.wav"
-    )
+    assert wavs["u0"] == str(data / "train" / "u0.wav") and wavs["u1"] == str(dump / "train" / "wav" / "u1.wav")
     for utt, path in wavs.items():
         assert soundfile.info(path).samplerate == 24000
         assert soundfile.info(path).frames // 240 == store.length(utt)
@@ -78,16 +76,10 @@ def test_unusable_audio_is_listed_and_too_much_of_it_fails(data: Path, tmp_path:
     extract_set(train, tmp_path / "dump", CONFIG, max_dropped_pct=100)
     reasons = {row["utt"]: row["reason"] for row in read_tsv(tmp_path / "dump" / "dropped_features.tsv")}
     assert set(reasons) == {"u0", "u1", "u2", "u3", "u4"}
-    assert (
-        "silent" in reasons["u1"]
-        and "a wave of 100 samples" in reasons["u2"]
-        and "cannot be read" in reasons["u4"]
-    )
+    assert "silent" in reasons["u1"] and "a wave of 100 samples" in reasons["u2"] and "cannot be read" in reasons["u4"]
 
 
-def test_numbers_that_are_not_finite_are_an_error_that_names_the_utterance(
-    data: Path, tmp_path: Path
-) -> None:
+def test_numbers_that_are_not_finite_are_an_error_that_names_the_utterance(data: Path, tmp_path: Path) -> None:
     bad = wave(0).astype(np.float32)
     bad[100] = np.nan
     soundfile.write(data / "train" / "u3.wav", bad, 24000, "FLOAT")
@@ -99,3 +91,13 @@ def test_reading_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(AudioError, match=r"a\.wav cannot be read"):
         read_wave(tmp_path / "a.wav", 24000)
+
+
+def test_segments_are_cut_out_of_their_recordings(data: Path, tmp_path: Path) -> None:
+    (data / "train" / "segments").write_text("a-1 u0 0.1 0.3\na-2 u1 0.0 0.25\nb-1 u0 5.0 6.0\n")
+    extract_set(data / "train", tmp_path / "dump", CONFIG, max_dropped_pct=50)
+    assert {u: int(n) for u, n in read_table(tmp_path / "dump" / "utt2num_frames").items()} == {"a-1": 20, "a-2": 25}
+    whole, _ = read_wave(data / "train" / "u0.wav", 24000)
+    cut, _ = soundfile.read(read_table(tmp_path / "dump" / "wav.scp")["a-1"], dtype="float32")
+    np.testing.assert_array_equal(cut, whole[2400:7200])
+    assert "ends before 5.0 s" in read_tsv(tmp_path / "dump" / "dropped_features.tsv")[0]["reason"]
