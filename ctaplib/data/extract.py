@@ -31,7 +31,7 @@ class Source:
     path: str
     wav_path: str
     config: FeatureConfig
-    span: Span = Span("")
+    span: Span | None = None
     """The stretch of the file, where it is not the whole one."""
 
 
@@ -99,7 +99,7 @@ def extract(source: Source) -> Extracted:
     """
     try:
         wave, is_native = read_wave(source.path, source.config.rate_hz)
-        if source.span.end_s is not None:
+        if source.span is not None and source.span.end_s is not None:
             first, last = (round(t * source.config.rate_hz) for t in (source.span.start_s, source.span.end_s))
             wave, is_native = wave[first:last], False
             if not len(wave):

@@ -202,8 +202,8 @@ def _check_audio(tables: Mapping[str, _Table], infos: Mapping[str, AudioInfo], f
     wavs, durations = tables["wav.scp"], {}
     recording = {utt: utt for utt in tables["utt2spk"].values}
     ends: dict[str, tuple[float, float]] = {}
-    segments = tables.get("segments")
-    for utt, value in segments.values.items() if segments else ():
+    segments = tables.get("segments", _Table(Path("segments")))
+    for utt, value in segments.values.items():
         try:
             recording[utt], start, end = value.split()[0], float(value.split()[1]), float(value.split()[2])
             ends[utt] = (start, end)
