@@ -178,7 +178,7 @@ def _failure(stage: Stage, code: int, seconds: float, log: Path, start: int, opt
     how = f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
     lines = [
         f"{stage.label} failed after {seconds:.0f} s ({how})",
-        f"  first error: {first_error(log, start)}",
+        f"  first error: {first_error(log, start).removeprefix('error: ')}",
     ]
     if code == 137:
         lines.append("  it was killed from outside; where memory ran out, a smaller batch helps")

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -40,7 +41,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _folders(score)
     score.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder to write score_<set>.json to")
     score.add_argument("--sets", required=True, help="names of sets, separated by spaces")
-    score.add_argument("--system", default="aligner", help="aligner, or one whose output is in <exp>/<system>/<set>")
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -112,4 +112,22 @@ def _import(args: argparse.Namespace) -> None:
 
 
 def _score(args: argparse.Namespace) -> None:
-    raise NotImplementedError
+    score_sets(args.data, args.dump, args.exp, args.sets.split())
+
+
+def score_sets(data: Path, dump: Path, exp: Path, sets: Sequence[str]) -> None:
+    """Write `<exp>/score_<set>.json`, rows of our aligner and of others in `<exp>/<system>/<set>`, and print them."""
+    from ctaplib.evaluate.inputs import Inputs
+    from ctaplib.evaluate.provenance import commit
+    from ctaplib.evaluate.results import write_results
+    from ctaplib.evaluate.rows import RowMaker
+    from ctaplib.evaluate.score_align import rows
+
+    make = RowMaker(commit(), shlex.join(["ctap", "align", "score", "--sets", " ".join(sets)]))
+    for name in sets:
+        inputs = Inputs(exp.parent, exp, data, dump, Path("lists"), (name,))
+        made = rows(inputs, {}, make)
+        write_results(exp / f"score_{name}.json", made)
+        for row in made:
+            value = f"null ({row.why})" if row.value is None else f"{row.value:.2f} {row.unit}"
+            print(f"{row.set} {row.system:10} {row.metric:26} {value}")

@@ -2,7 +2,7 @@
 
 Files give every phone a start and an end; the phones of an utterance, silences included, tile it. Training
 keeps durations in 10 ms frames, so phones shorter than one 25 Hz frame keep their place: `to_durations` gives
-each at least one 10 ms frame, and only the class of a 25 Hz frame (`frame_phones`) can pass a phone over, which
+each at least one 10 ms frame; only the class of a 25 Hz frame (`frame_phones`) can pass a phone over, which
 `lost_phones` counts.
 """
 

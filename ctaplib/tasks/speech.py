@@ -7,11 +7,11 @@ import numpy as np
 import sentencepiece
 import torch
 
+from ctaplib.config import Config
 from ctaplib.data.batching import plan_batches
 from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
 from ctaplib.data.features import FeatureConfig, read_feature_config
 from ctaplib.data.tokens import TokenList, read_token_list
-from ctaplib.config import Config
 from ctaplib.errors import ConfigError
 from ctaplib.files import read_table
 from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
