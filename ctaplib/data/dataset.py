@@ -55,6 +55,7 @@ class Batch:
         frame_labels: (B, T / 4); IGNORE at padding.
         labels: (B, L) and their lengths; for CTC.
         words: (B, W) word pieces and their lengths; empty where the task has no words.
+        f0_hz: (B, T) F0, 0 where unvoiced.
         prompt: (B, Tp, n_mels) a clip of the same speech.
         random: (B, Tr, n_mels) clips of other speech, without labels.
         warp: (B, 2) factor and gain of the perturbation of mel and of random.
@@ -70,6 +71,7 @@ class Batch:
     label_lengths: torch.Tensor | None = None
     words: torch.Tensor | None = None
     word_lengths: torch.Tensor | None = None
+    f0_hz: torch.Tensor | None = None
     prompt: torch.Tensor | None = None
     prompt_lengths: torch.Tensor | None = None
     random: torch.Tensor | None = None
@@ -128,6 +130,7 @@ class SpeechSet:
     ) -> None:
         self.name = name
         self.store = FeatureStore(dump / name / "feats.scp")
+        self.pitch = FeatureStore(dump / name / "f0.scp")
         self.speakers = read_table(data / name / "utt2spk")
         lengths = self.store.lengths()
         left_out: dict[str, str] = {}
@@ -151,6 +154,11 @@ class SpeechSet:
         """Log-mel (T, n_mels) of an utterance, T floored to a multiple of 4."""
         feats = self.store[utt]
         return torch.from_numpy(np.array(feats[: len(feats) // FACTOR * FACTOR], dtype=np.float32))
+
+    def f0_hz(self, utt: str) -> torch.Tensor:
+        """F0 (T,) of an utterance, as long as its mel."""
+        f0 = self.pitch[utt]
+        return torch.from_numpy(np.array(f0[: len(f0) // FACTOR * FACTOR], dtype=np.float32))
 
 
 def read_labelled(

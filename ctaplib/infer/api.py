@@ -19,7 +19,7 @@ from ctaplib.errors import CheckpointError
 from ctaplib.infer.convert import convert, prompt_vectors
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import load_vocoder, vocode
+from ctaplib.infer.vocode import Speech, load_vocoder, vocode
 from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
@@ -88,10 +88,10 @@ class CTAP:
         made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=vector, speed=speed)  # type: ignore[arg-type]
         return self._wave(made["audio"])
 
-    def _wave(self, mel: torch.Tensor) -> np.ndarray:
+    def _wave(self, speech: Speech) -> np.ndarray:
         run = self._folder("vocoder")
         vocoder = load_vocoder(run if is_trained(run) else None, self.task.features)
-        return vocode(vocoder, {"audio": mel})[0]["audio"].float().numpy()
+        return vocode(vocoder, {"audio": speech})[0]["audio"].float().numpy()
 
     def _folder(self, run: str) -> Path:
         if self.runs is None:

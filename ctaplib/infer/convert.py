@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from ctaplib.infer.batches import floored, run_batched
+from ctaplib.infer.vocode import Speech
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tensors import pad_stack
 
@@ -27,7 +28,7 @@ def prompt_vectors(model: VQCTAP, mels: Mapping[str, torch.Tensor]) -> dict[str,
 
 def convert(
     model: VQCTAP, sources: Mapping[str, torch.Tensor], prompts: Mapping[str, torch.Tensor]
-) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+) -> tuple[dict[str, Speech], dict[str, float]]:
     """Decode the content of each source with the vector of its prompt.
 
     Args:
@@ -36,24 +37,28 @@ def convert(
         prompts: Global vector by the same ids.
 
     Returns:
-        Log-mel (T floored to a multiple of 4, n_mels) by id, and the seconds that each took.
+        Speech (T floored to a multiple of 4) by id, and the seconds that each took.
     """
 
-    def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
+    def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[Speech]:
         content = model.content(model.normalize(mel), lengths)
         prompt = torch.stack([prompts[u] for u in ids])
-        out = model.restore(model.mel_decoder(content.quantized.quantized, content.mask, prompt))
-        return [row[:n] for row, n in zip(out, lengths.tolist())]
+        return _say(model, content.quantized.quantized, content.mask, prompt)
 
     return run_batched(sources, compute)  # type: ignore[return-value]
 
 
-def decode_codes(model: VQCTAP, codes: Sequence[torch.Tensor], prompts: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Codes (T,) and global vectors to log-mel (4 T, n_mels)."""
-    padded, lengths = pad_stack(list(codes), value=-1)
-    mask = padded >= 0
-    out = model.restore(model.mel_decoder(model.quantizer.lookup(padded), mask, torch.stack(list(prompts))))
-    return [row[: 4 * n] for row, n in zip(out, lengths.tolist())]
+def decode_codes(model: VQCTAP, codes: Sequence[torch.Tensor], prompts: Sequence[torch.Tensor]) -> list[Speech]:
+    """Codes (T,) and global vectors to speech of 4 T frames."""
+    padded, _ = pad_stack(list(codes), value=-1)
+    return _say(model, model.quantizer.lookup(padded), padded >= 0, torch.stack(list(prompts)))
+
+
+def _say(model: VQCTAP, content: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> list[Speech]:
+    said = model.mel_decoder(content, mask, prompt)
+    rows = zip(model.restore(said.mel), said.f0_hz, (4 * mask.sum(1)).tolist())
+    pitch = model.config.mel_decoder.pitch
+    return [Speech(mel[:n], f0[:n] if pitch else None) for mel, f0, n in rows]
 
 
 def _middle(mel: torch.Tensor) -> torch.Tensor:

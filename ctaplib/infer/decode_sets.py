@@ -20,7 +20,7 @@ from ctaplib.infer.convert import convert, prompt_vectors
 from ctaplib.infer.outputs import write_phones, write_waves, write_words
 from ctaplib.infer.recognize import recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
+from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import is_trained, load_task
@@ -106,8 +106,10 @@ class Decoder:
         model: VQCTAP = self.task.model  # type: ignore[assignment]
         made, seconds = convert(model, part, prompt_vectors(model, part))
         self._speak("resynthesis", self.method, name, made, rows, seconds)
-        self._speak("resynthesis", "vocoder", name, part, rows, {})
-        self._write("resynthesis", "griffin_lim", name, *vocode(load_vocoder(None, self.task.features), part), rows, {})
+        natural = {u: Speech(m) for u, m in part.items()}
+        self._speak("resynthesis", "vocoder", name, natural, rows, {})
+        waves, seconds = vocode(load_vocoder(None, self.task.features), natural)
+        self._write("resynthesis", "griffin_lim", name, waves, seconds, rows, {})
 
     def convert_set(self, name: str, mels: Mels) -> None:
         """Every pair of the list, frozen and fine-tuned."""
@@ -176,9 +178,15 @@ class Decoder:
         return self.exp / "decode" / task / system / name
 
     def _speak(
-        self, task: str, system: str, name: str, mels: Mels, rows: Sequence[Mapping[str, str]], before: Mapping[str, float]
+        self,
+        task: str,
+        system: str,
+        name: str,
+        said: Mapping[str, Speech],
+        rows: Sequence[Mapping[str, str]],
+        before: Mapping[str, float],
     ) -> None:
-        waves, seconds = vocode(self.vocoder, mels)
+        waves, seconds = vocode(self.vocoder, said)
         self._write(task, system, name, waves, seconds, rows, before)
 
     def _write(

@@ -45,8 +45,10 @@ class GriffinLim:
         )
 
     @torch.no_grad()
-    def generate(self, log_mels: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels)."""
+    def generate(
+        self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None
+    ) -> list[torch.Tensor]:
+        """Waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels); a given F0 is of no use to it."""
         return [self._one(mel.float().cpu()) for mel in log_mels]
 
     def _one(self, log_mel: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from ctaplib.data.tokens import TokenList
 from ctaplib.errors import DataError
 from ctaplib.infer.batches import by_length
 from ctaplib.infer.convert import decode_codes
+from ctaplib.infer.vocode import Speech
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tensors import length_mask, pad_stack
@@ -41,7 +42,7 @@ def synthesize(
     prompts: Mapping[str, torch.Tensor],
     duration_prompts: Mapping[str, torch.Tensor] | None = None,
     speed: float = 1.0,
-) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+) -> tuple[dict[str, Speech], dict[str, float]]:
     """Speak phones.
 
     Args:
@@ -54,7 +55,7 @@ def synthesize(
         speed: 2 is twice as fast.
 
     Returns:
-        Log-mel (T, n_mels) by id, and the seconds that each took.
+        Speech by id, and the seconds that each took.
 
     Raises:
         DataError: phones that the model does not know; all are named.
@@ -63,7 +64,7 @@ def synthesize(
     unknown = [line for line in unknown if not line.endswith(": ")]
     if unknown:
         raise DataError(f"{len(unknown)} utterances have unknown phones", unknown, expected="phones of tokens.txt")
-    mels: dict[str, torch.Tensor] = {}
+    spoken: dict[str, Speech] = {}
     seconds: dict[str, float] = {}
     for ids in by_length({u: len(p) for u, p in phones.items()}, batch_frames=600):
         started = time.perf_counter()
@@ -73,11 +74,11 @@ def synthesize(
         timing = torch.stack([(duration_prompts or prompts)[u] for u in ids])
         durations = _durations(synthesis, padded, lengths, timing, tokens.id(SILENCE), speed)
         codes = _codes(frozen, synthesis, padded, durations)
-        for utt, mel in zip(ids, decode_codes(frozen, codes, list(prompt))):
-            mels[utt] = mel
+        spoken |= zip(ids, decode_codes(frozen, codes, list(prompt)))
         spent = time.perf_counter() - started
-        seconds |= {u: spent * len(mels[u]) / sum(len(mels[v]) for v in ids) for u in ids}
-    return mels, seconds
+        frames = sum(len(spoken[u].mel) for u in ids)
+        seconds |= {u: spent * len(spoken[u].mel) / frames for u in ids}
+    return spoken, seconds
 
 
 def _durations(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +16,25 @@ from ctaplib.tasks.base import load_task
 from ctaplib.tasks.vocoder import VocoderTask
 
 
+@dataclass(frozen=True)
+class Speech:
+    """What is made into a waveform.
+
+    Attributes:
+        mel: (T, n_mels) log-mel.
+        f0_hz: (T,) F0, 0 where unvoiced; None where the vocoder is to read it from the mel.
+    """
+
+    mel: torch.Tensor
+    f0_hz: torch.Tensor | None = None
+
+
 class MakesWaves(Protocol):
     """What turns log-mel spectrograms (T, n_mels) into waveforms (T * hop,)."""
 
-    def generate(self, log_mels: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def generate(
+        self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None
+    ) -> list[torch.Tensor]:
         """Waveforms, each as if it were alone."""
 
 
@@ -51,15 +67,16 @@ def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
 
 
 def vocode(
-    vocoder: MakesWaves, mels: Mapping[str, torch.Tensor]
+    vocoder: MakesWaves, speech: Mapping[str, Speech]
 ) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
-    """Waveforms of log-mel spectrograms (T, n_mels) by id, and the seconds of computing that fall to each."""
+    """Waveforms of speech by id, and the seconds of computing that fall to each; all have F0, or none has."""
     waves: dict[str, torch.Tensor] = {}
     seconds: dict[str, float] = {}
-    for ids in by_length({u: len(m) for u, m in mels.items()}):
+    for ids in by_length({u: len(s.mel) for u, s in speech.items()}):
         started = time.perf_counter()
-        waves |= zip(ids, vocoder.generate([mels[u] for u in ids]))
+        pitches = [f0 for u in ids if (f0 := speech[u].f0_hz) is not None]
+        waves |= zip(ids, vocoder.generate([speech[u].mel for u in ids], pitches or None))
         spent = time.perf_counter() - started
-        frames = sum(len(mels[u]) for u in ids)
-        seconds |= {u: spent * len(mels[u]) / frames for u in ids}
+        frames = sum(len(speech[u].mel) for u in ids)
+        seconds |= {u: spent * len(speech[u].mel) / frames for u in ids}
     return waves, seconds

@@ -33,6 +33,28 @@ def mel_loss(predicted: Tensor, target: Tensor, mask: Tensor, distance: Distance
     return Term(total, mask.sum() * predicted.shape[2])
 
 
+def pitch_loss(octave: Tensor, voiced_logit: Tensor, target_octave: Tensor, voiced: Tensor, mask: Tensor) -> Term:
+    """Distance of pitch where there is voice, and cross entropy of voicing.
+
+    Args:
+        octave: (batch, time), predicted log2 of F0.
+        voiced_logit: (batch, time), predicted log odds of voicing.
+        target_octave: (batch, time).
+        voiced: (batch, time) bool.
+        mask: (batch, time) bool, True where valid.
+
+    Returns:
+        Sum over valid frames of the absolute distance (voiced frames, octaves) and a tenth of the cross entropy, and the
+        number of valid frames. Our choice: the papers predict no pitch.
+    """
+    both = mask & voiced
+    distance = _distance(octave[both], target_octave[both], "l1").sum()
+    flags = torch.nn.functional.binary_cross_entropy_with_logits(
+        voiced_logit[mask], voiced[mask].to(voiced_logit.dtype), reduction="sum"
+    )
+    return Term(distance + 0.1 * flags, mask.sum())
+
+
 def duration_loss(predicted_log: Tensor, durations: Tensor, mask: Tensor, distance: Distance = "mse") -> Term:
     """Compare predicted log durations with those of an alignment.
 

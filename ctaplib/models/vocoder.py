@@ -12,6 +12,7 @@ form instead of a sum of sines, gains in the spectral domain, F0 from the mel sp
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -236,11 +237,19 @@ class Vocoder(nn.Module):
         return frame_spectra(pulses, self.hop, self.window, self.n_fft), torch.view_as_complex(self.noise)[places]
 
     @torch.no_grad()
-    def generate(self, log_mels: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels), each as if it were alone."""
+    def generate(
+        self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None
+    ) -> list[torch.Tensor]:
+        """Waveforms (T * hop,) float32, each as if it were alone.
+
+        Args:
+            log_mels: Log-mel spectrograms (T, n_mels).
+            f0s_hz: F0 (T,) of each, 0 where unvoiced; by default what is read from the spectrograms.
+        """
         device = self.mean.device
         padded, lengths = pad_stack([mel.to(device) for mel in log_mels])
-        wave = self(padded, lengths.to(device)).wave
+        f0_hz = None if f0s_hz is None else pad_stack([f0.to(device) for f0 in f0s_hz])[0]
+        wave = self(padded, lengths.to(device), f0_hz).wave
         return [row[: int(n) * self.hop].cpu() for row, n in zip(wave, lengths)]
 
 

@@ -121,6 +121,7 @@ class SpeechTask(Task):
         for name in ("prompt", "random"):
             if rows[0][name] is not None:
                 parts[name], parts[f"{name}_lengths"] = pad_stack([r[name] for r in rows], multiple=FACTOR)
+        parts["f0_hz"], _ = pad_stack([r["f0_hz"] for r in rows], multiple=FACTOR)
         if self.labelled:
             parts["phones"], _ = pad_labels([r["phones"] for r in rows])
             parts["durations"], _ = pad_labels([r["durations"] for r in rows])
@@ -134,7 +135,7 @@ class SpeechTask(Task):
         config, training = self.config.draw, source is self.train
         rng = draw(self.config.seed, step, utt)
         mel = source.mel(utt)
-        row: dict = {"id": utt, "prompt": None, "random": None}
+        row: dict = {"id": utt, "prompt": None, "random": None, "f0_hz": source.f0_hz(utt)}
         shortest, longest = config.prompt_s
         prompt_frames, where = int(rng.uniform(shortest, longest) * 100), rng.uniform()
         mate = utt

@@ -9,15 +9,16 @@ from ctaplib.data.dataset import Batch
 from ctaplib.errors import ConfigError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.kl import kl_loss
-from ctaplib.losses.reconstruction import Distance, mel_loss
+from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
 from ctaplib.losses.terms import Term
+from ctaplib.models.mel_decoder import octaves
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
-TERMS = ("mel", "kl", "consistency")
+TERMS = ("mel", "pitch", "kl", "consistency")
 
 
 class VCLossConfig(Config):
@@ -34,7 +35,7 @@ class VCConfig(SpeechTaskConfig):
     model: VQCTAPConfig = VQCTAPConfig()
     """Sizes; taken from the pre-trained run."""
     loss: VCLossConfig = VCLossConfig()
-    schedule: dict[str, Ramp] = {"mel": constant(2.0), "kl": constant(1e-3), "consistency": constant(1.0)}
+    schedule: dict[str, Ramp] = {"mel": constant(2.0), "pitch": constant(1.0), "kl": constant(1e-3), "consistency": constant(1.0)}
     """Weight of every term."""
 
 
@@ -87,12 +88,13 @@ class VCTask(SpeechTask):
         moved = model.mel_decoder(other_codes, other_mask, prompt.sample)
         frames = length_mask(batch.mel_lengths, mel.shape[1])
         return {
-            "mel": mel_loss(predicted, mel, frames, loss.mel),
+            "mel": mel_loss(predicted.mel, mel, frames, loss.mel),
+            "pitch": pitch_loss(predicted.octave, predicted.voiced_logit, octaves(batch.f0_hz), batch.f0_hz > 0, frames),
             "kl": kl_loss(prompt.mean, prompt.log_variance),
             "consistency": consistency_loss(
                 prompt.mean,
-                model.prompt_encoder(predicted, batch.mel_lengths).mean,
-                model.prompt_encoder(moved, other_lengths).mean,
+                model.prompt_encoder(predicted.mel, batch.mel_lengths).mean,
+                model.prompt_encoder(moved.mel, other_lengths).mean,
                 loss.consistency,
             ),
         }

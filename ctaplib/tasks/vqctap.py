@@ -1,9 +1,9 @@
 """Pre-training of VQ-CTAP: every term of its loss, weighted by the stepping schedule.
 
-    L = sum_i w_i(progress) L_i,   i in contrastive, classify, ctc, mel, vq, kl, consistency
+    L = sum_i w_i(progress) L_i,   i in contrastive, classify, ctc, mel, pitch, vq, kl, consistency
 
 Source: VQ-CTAP (arXiv 2408.05758), model figure and abstract; see the losses for their equations. The CTC
-term is ours. Weights and schedule are not published: our choice, all settings.
+and pitch terms are ours. Weights and schedule are not published: our choice, all settings.
 """
 
 from typing import TYPE_CHECKING
@@ -17,9 +17,10 @@ from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.losses.reconstruction import Distance, mel_loss
+from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
 from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
+from ctaplib.models.mel_decoder import Spoken, octaves
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
@@ -32,7 +33,7 @@ from ctaplib.tensors import length_mask
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TERMS = ("contrastive", "classify", "ctc", "mel", "vq", "kl", "consistency")
+TERMS = ("contrastive", "classify", "ctc", "mel", "pitch", "vq", "kl", "consistency")
 
 
 class LossConfig(Config):
@@ -53,6 +54,7 @@ def default_schedule() -> dict[str, Ramp]:
         "classify": Ramp(points=((0.0, 0.2), (0.1, 1.0))),
         "ctc": Ramp(points=((0.05, 0.0), (0.2, 0.5))),
         "mel": Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0))),
+        "pitch": constant(1.0),
         "vq": constant(1.0),
         "kl": Ramp(points=((0.2, 0.0), (0.5, 1e-3))),
         "consistency": Ramp(points=((0.4, 0.0), (0.6, 0.5))),
@@ -110,7 +112,8 @@ class VQCTAPTask(SpeechTask):
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
         predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.sample)
         mask = length_mask(batch.mel_lengths, mel.shape[1])
-        terms["mel"] = mel_loss(predicted, mel, mask, self.config.loss.mel)
+        terms["mel"] = mel_loss(predicted.mel, mel, mask, self.config.loss.mel)
+        terms["pitch"] = spoken_pitch_loss(predicted, batch, mask)
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
         if batch.random is not None and weights["consistency"]:
@@ -118,7 +121,7 @@ class VQCTAPTask(SpeechTask):
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
         terms["consistency"] = _nothing(mel)
         if weights["consistency"]:
-            terms["consistency"] = self._consistency(prompt, predicted, batch, branches[-1])
+            terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1])
         return terms
 
     def _recognition_terms(self, batch: Batch, content: Content, weights: dict[str, float]) -> dict[str, Term]:
@@ -151,7 +154,7 @@ class VQCTAPTask(SpeechTask):
         of_target = model.prompt_encoder(predicted, batch.mel_lengths).mean
         lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
         moved = model.mel_decoder(other.quantized.quantized, other.mask, prompt.sample)
-        of_random = model.prompt_encoder(moved, lengths).mean
+        of_random = model.prompt_encoder(moved.mel, lengths).mean
         return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
 
     def after_step(self, step: int) -> None:
@@ -169,7 +172,8 @@ class VQCTAPTask(SpeechTask):
         predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
         mask = length_mask(batch.mel_lengths, mel.shape[1])
         return recognition_errors(read, batch) | {
-            "mel": mel_loss(predicted, mel, mask, "l1"),
+            "mel": mel_loss(predicted.mel, mel, mask, "l1"),
+            "pitch": spoken_pitch_loss(predicted, batch, mask),
             "vq": quantization_loss(content.quantized),
         }
 
@@ -186,6 +190,11 @@ class VQCTAPTask(SpeechTask):
     def figures(self) -> dict[str, "Figure"]:
         """The schedule."""
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
+
+
+def spoken_pitch_loss(spoken: Spoken, batch: Batch, mask: torch.Tensor) -> Term:
+    """Pitch of what was decoded against that of the batch; frames (B, T) in the mask."""
+    return pitch_loss(spoken.octave, spoken.voiced_logit, octaves(batch.f0_hz), batch.f0_hz > 0, mask)
 
 
 def _nothing(like: torch.Tensor) -> Term:

@@ -5,7 +5,7 @@ import torch
 
 from ctaplib.data.dataset import FACTOR
 from ctaplib.models.heads import PhonemeDecoderConfig
-from ctaplib.models.mel_decoder import MelDecoderConfig
+from ctaplib.models.mel_decoder import MelDecoderConfig, Spoken, octaves
 from ctaplib.models.phoneme_encoder import PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoderConfig
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
@@ -53,15 +53,18 @@ def run(model: VQCTAP, mels: list[torch.Tensor], extra: int = 0) -> list[dict[st
     content = model.content(mel, lengths)
     read = model.phoneme_decoder(content.quantized.quantized, content.mask)
     prompt = model.prompt_encoder(mel, lengths)
+    said = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
     parts = {
         "S": content.speech,
         "codes": content.quantized.codes,
         "P": model.phoneme_encoder(phones, durations, lengths, mel.shape[1]),
         "classes": read.classes,
-        "mel": model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean),
+        "mel": said.mel,
+        "octave": said.octave,
+        "voiced": said.voiced_logit,
         "ctc": read.ctc,
     }
-    rate = {"mel": 1, "ctc": 2}
+    rate = {"mel": 1, "octave": 1, "voiced": 1, "ctc": 2}
     rows = [{n: p[i, : k // rate.get(n, 4)] for n, p in parts.items()} for i, k in enumerate(lengths.tolist())]
     return [row | {"G": prompt.mean[i]} for i, row in enumerate(rows)]
 
@@ -95,6 +98,13 @@ def test_every_parameter_is_reached_by_a_gradient(model: VQCTAP) -> None:
     scale = model.scale()
     sum(v.sum() * scale for row in rows for n, v in row.items() if n != "codes").backward()
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_octaves_and_hertz_are_inverse() -> None:
+    f0 = torch.tensor([[0.0, 75.0, 150.0, 300.0]])
+    spoken = Spoken(torch.zeros(1, 4, 1), octaves(f0), torch.where(f0 > 0, 1.0, -1.0))
+    assert octaves(f0).tolist() == [[0.0, -1.0, 0.0, 1.0]]
+    torch.testing.assert_close(spoken.f0_hz, f0)
 
 
 def test_regulation_repeats_and_pads() -> None:
