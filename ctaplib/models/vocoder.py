@@ -21,12 +21,13 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.data.features import FeatureConfig, mel_filterbank
+from ctaplib.models.f0_reader import F0Reader, F0ReaderConfig
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
+from ctaplib.nn.conv_stack import ConvStack
 from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.tensors import length_mask, pad_stack
 
 MAX_LOG_GAIN = 8.0
-GRID = 64
 
 
 class VocoderConfig(Config):
@@ -36,16 +37,8 @@ class VocoderConfig(Config):
     """Width of the filter network."""
     blocks: int = 2
     """Residual blocks (two convolutions each) of the filter network."""
-    f0_channels: int = 128
-    """Width of the F0 network."""
-    f0_blocks: int = 3
-    """Residual blocks of the F0 network."""
-    f0_min_hz: float = 50.0
-    """Lowest F0 that can be read, Hz."""
-    f0_max_hz: float = 700.0
-    """Highest F0 that can be read, Hz."""
-    f0_bins: int = 192
-    """Classes of F0, equally spaced in log F0."""
+    f0: F0ReaderConfig = F0ReaderConfig()
+    """The network that reads F0."""
     noise_db: float = -14.0
     """Level of the noise source beside the voiced one before training, dB."""
     noise_frames: int = 400
@@ -60,87 +53,9 @@ class VocoderOutput(NamedTuple):
     f0_hz: torch.Tensor
     """(B, T) F0 as read from the mel spectrogram, 0 where unvoiced."""
     f0_logits: torch.Tensor
-    """(B, T, f0_bins)."""
+    """(B, T, bins of F0)."""
     voiced_logit: torch.Tensor
     """(B, T)."""
-
-
-class ConvBlock(nn.Module):
-    """Residual block: layer norm, dilated convolution, GELU, convolution; padding stays zero."""
-
-    def __init__(self, channels: int, dilation: int, scale: float) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-        self.first = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
-        self.second = nn.Conv1d(channels, channels, 3, padding=1)
-        with torch.no_grad():
-            self.second.weight.mul_(scale)
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, C, T), mask (B, 1, T) float -> (B, C, T)."""
-        y = self.norm(x.transpose(1, 2)).transpose(1, 2) * mask
-        y = F.gelu(self.first(y)) * mask
-        return x + self.second(y) * mask
-
-
-class ConvStack(nn.Module):
-    """Convolutions over frames: (B, D, T) to (B, E, T)."""
-
-    def __init__(self, inputs: int, channels: int, outputs: int, blocks: int, dilations: tuple[int, ...]) -> None:
-        super().__init__()
-        self.enter = nn.Conv1d(inputs, channels, 5, padding=2)
-        self.blocks = nn.ModuleList(
-            ConvBlock(channels, dilations[i % len(dilations)], 1.0 / math.sqrt(blocks)) for i in range(blocks)
-        )
-        self.norm = nn.LayerNorm(channels)
-        self.leave = nn.Conv1d(channels, outputs, 3, padding=1)
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, D, T) zero in the padding, mask (B, 1, T) float -> (B, E, T)."""
-        x = self.enter(x) * mask
-        for block in self.blocks:
-            x = block(x, mask)
-        return self.leave(F.gelu(self.norm(x.transpose(1, 2))).transpose(1, 2) * mask)
-
-
-class F0Reader(nn.Module):
-    """Read F0 and voicing from a mel spectrogram by classification over log F0.
-
-    Source: classes and the local expectation around the best one follow CREPE (Kim et al., 2018, eq. 2).
-    """
-
-    def __init__(self, config: VocoderConfig, n_mels: int) -> None:
-        super().__init__()
-        self.low, self.high = math.log(config.f0_min_hz), math.log(config.f0_max_hz)
-        self.bins = config.f0_bins
-        self.net = ConvStack(n_mels, config.f0_channels, config.f0_bins + 1, config.f0_blocks, (1, 2, 4))
-
-    def forward(self, mel: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, n_mels, T) normalised -> logits (B, T, bins), voicing logit (B, T)."""
-        out = self.net(mel, mask).transpose(1, 2).float()
-        return out[..., :-1], out[..., -1]
-
-    def decode(self, logits: torch.Tensor, voiced_logit: torch.Tensor, reach: int = 4) -> torch.Tensor:
-        """F0 in Hz (B, T), 0 where unvoiced: expected log F0 within `reach` classes of the best.
-
-        The result lies on a grid of `GRID` steps per class, so that rounding, which may differ between batches,
-        is not carried into the phase.
-        """
-        best = logits.argmax(-1, keepdim=True)
-        offsets = torch.arange(-reach, reach + 1, device=logits.device)
-        near = best + offsets
-        inside = (near >= 0) & (near < self.bins)
-        weight = logits.gather(-1, near.clamp(0, self.bins - 1)).masked_fill(~inside, -math.inf).softmax(-1)
-        place = best[..., 0] + torch.round((weight * offsets).sum(-1) * GRID) / GRID
-        f0 = torch.exp(self.low + (self.high - self.low) / (self.bins - 1) * place)
-        return torch.where(voiced_logit > 0, f0, 0.0)
-
-    def targets(self, f0_hz: torch.Tensor, spread: float = 1.0) -> torch.Tensor:
-        """Blurred class distribution (B, T, bins) of positive F0 values; `spread` in classes."""
-        step = (self.high - self.low) / (self.bins - 1)
-        centre = (torch.log(f0_hz.clamp_min(1.0)).clamp(self.low, self.high) - self.low) / step
-        place = torch.arange(self.bins, device=f0_hz.device)
-        return torch.softmax(-0.5 * ((place - centre[..., None]) / spread).square(), -1)
 
 
 class Vocoder(nn.Module):
@@ -174,7 +89,7 @@ class Vocoder(nn.Module):
         noise = noise_spectra(config.noise_frames, self.hop, self.n_fft, features.window_samples)
         self.register_buffer("noise", torch.view_as_real(noise), persistent=False)
         self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
-        self.f0_reader = F0Reader(config, n_mels)
+        self.f0_reader = F0Reader(config.f0, n_mels)
         self.filter = ConvStack(n_mels + 2, config.channels, 3 * self.bins, config.blocks, (1, 2, 3))
         with torch.no_grad():
             self.filter.leave.weight.mul_(0.1)
@@ -201,7 +116,7 @@ class Vocoder(nn.Module):
         mask = valid[:, None].float()
         normal = ((log_mel.float() - self.mean) / self.std).transpose(1, 2) * mask
         logits, voiced_logit = self.f0_reader(normal, mask)
-        read_hz = self.f0_reader.decode(logits.detach(), voiced_logit.detach()) * valid
+        read_hz = self.f0_reader.decode(logits, voiced_logit, lengths)
         source_hz = read_hz if f0_hz is None else f0_hz.float() * valid
         log_f0 = continuous_log_f0(source_hz, lengths)
         pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).float() - 0.5], 1) * mask
@@ -237,9 +152,7 @@ class Vocoder(nn.Module):
         return frame_spectra(pulses, self.hop, self.window, self.n_fft), torch.view_as_complex(self.noise)[places]
 
     @torch.no_grad()
-    def generate(
-        self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None
-    ) -> list[torch.Tensor]:
+    def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
         """Waveforms (T * hop,) float32, each as if it were alone.
 
         Args:

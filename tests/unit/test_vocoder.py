@@ -1,5 +1,6 @@
 """The vocoder: sources, geometry, masking, training on little."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from ctaplib.data.features import FeatureConfig
 from ctaplib.data.mel import MelSpectrogram
 from ctaplib.losses.spectral import distance
+from ctaplib.models.f0_reader import F0ReaderConfig, best_track
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, envelope_map
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
@@ -17,7 +19,7 @@ from ctaplib.tensors import pad_stack
 
 FEATURES = FeatureConfig()
 FEATURES_16K = FeatureConfig(rate_hz=16000, hop_samples=160, window_samples=640)
-SMALL = VocoderConfig(channels=32, blocks=1, f0_channels=32, f0_blocks=1)
+SMALL = VocoderConfig(channels=32, blocks=1, f0=F0ReaderConfig(channels=32, blocks=1))
 
 
 def tone(f0_hz: float, frames: int, features: FeatureConfig = FEATURES) -> torch.Tensor:
@@ -152,9 +154,36 @@ def test_classes_of_f0_are_read_back() -> None:
     reader = small_vocoder().f0_reader
     f0 = torch.tensor([[60.0, 123.4, 251.0, 599.0]])
     logits = reader.targets(f0).clamp_min(1e-30).log()
-    read = reader.decode(logits, torch.tensor([[1.0, 1.0, 1.0, -1.0]]))
+    read = reader.decode(logits, torch.tensor([[1.0, 1.0, 1.0, -1.0]]), torch.tensor([4]))
     torch.testing.assert_close(read[0, :3], f0[0, :3], rtol=2e-3, atol=0)
     assert read[0, 3] == 0.0
+
+
+def test_a_track_does_not_follow_a_lone_frame_but_follows_a_lasting_jump() -> None:
+    scores = torch.full((1, 20, 50), -9.0)
+    scores[0, :10, 20] = 0.0
+    scores[0, 10:, 40] = 0.0
+    scores[0, 4, 20], scores[0, 4, 35] = -1.0, 0.0
+    track = best_track(scores, torch.tensor([20]), reach=3, jump_cost=4.0)
+    assert track.tolist() == [[20] * 10 + [40] * 10]
+
+
+def test_a_track_does_not_see_the_padding() -> None:
+    scores = torch.randn(2, 30, 40, generator=torch.Generator().manual_seed(3))
+    both = best_track(scores, torch.tensor([30, 11]), reach=2, jump_cost=2.0)
+    alone = best_track(scores[1:, :11], torch.tensor([11]), reach=2, jump_cost=2.0)
+    assert both[1, :11].tolist() == alone[0].tolist()
+
+
+def test_a_track_has_the_largest_sum() -> None:
+    scores = torch.randn(1, 4, 5, generator=torch.Generator().manual_seed(4))
+
+    def value(path: tuple[int, ...]) -> float:
+        jumps = sum(abs(a - b) > 1 for a, b in zip(path, path[1:]))
+        return sum(scores[0, t, c].item() for t, c in enumerate(path)) - 1.5 * jumps
+
+    best = max(itertools.product(range(5), repeat=4), key=value)
+    assert best_track(scores, torch.tensor([4]), reach=1, jump_cost=1.5)[0].tolist() == list(best)
 
 
 def test_a_tone_is_learned_and_its_f0_comes_back() -> None:

@@ -13,6 +13,7 @@ from ctaplib.data.store import ArkWriter
 from ctaplib.data.waves import SegmentConfig, disturb
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import write_table
+from ctaplib.models.f0_reader import F0ReaderConfig
 from ctaplib.models.vocoder import VocoderConfig
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.schedule import Ramp
@@ -24,7 +25,7 @@ CONFIG = VocoderTaskConfig.model_validate(
     {
         "batch": {"batch_s": 1.2, "min_s": 0.3},
         "segment": {"segment_s": 0.3, "blur": 0.5, "noise": 0.1},
-        "model": VocoderConfig(channels=16, blocks=1, f0_channels=16, f0_blocks=1).model_dump(),
+        "model": VocoderConfig(channels=16, blocks=1, f0=F0ReaderConfig(channels=16, blocks=1)).model_dump(),
         "discriminator": {"channels": 4},
         "train": {"max_steps": 10},
         "schedule": {

@@ -1,0 +1,120 @@
+"""F0 and voicing from mel spectrograms: a small network, and the most likely track through what it says."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.nn.conv_stack import ConvStack
+from ctaplib.tensors import length_mask
+
+GRID = 64
+"""Steps per class on which F0 is given."""
+NEAR = 4
+"""Classes on either side of the best over which F0 is averaged."""
+
+
+class F0ReaderConfig(Config):
+    """Sizes of the F0 reader and how its track may move."""
+
+    channels: int = 128
+    """Width of the network."""
+    blocks: int = 3
+    """Residual blocks of the network."""
+    min_hz: float = 50.0
+    """Lowest F0 that can be read, Hz."""
+    max_hz: float = 700.0
+    """Highest F0 that can be read, Hz."""
+    bins: int = 192
+    """Classes of F0, equally spaced in log F0."""
+    reach: int = 5
+    """Classes that the track may move from frame to frame at no cost."""
+    jump_cost: float = 4.0
+    """Cost of any larger move, natural logarithm of a probability; 0 takes the best class of each frame."""
+
+
+class F0Reader(nn.Module):
+    """Read F0 and voicing from a mel spectrogram by classification over log F0.
+
+    Source: classes and the local expectation around the best one follow CREPE (Kim et al., 2018, eq. 2). The track
+    through the classes is our choice.
+
+    Args:
+        config: Sizes.
+        n_mels: Mel bands.
+    """
+
+    def __init__(self, config: F0ReaderConfig, n_mels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.low = math.log(config.min_hz)
+        self.step = (math.log(config.max_hz) - self.low) / (config.bins - 1)
+        self.net = ConvStack(n_mels, config.channels, config.bins + 1, config.blocks, (1, 2, 4))
+
+    def forward(self, mel: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, n_mels, T) normalised, mask (B, 1, T) -> logits (B, T, bins), voicing logit (B, T)."""
+        out = self.net(mel, mask).transpose(1, 2).float()
+        return out[..., :-1], out[..., -1]
+
+    @torch.no_grad()
+    def decode(self, logits: torch.Tensor, voiced_logit: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """F0 in Hz (B, T), 0 where unvoiced: expected log F0 around the track.
+
+        The result lies on a grid of `GRID` steps per class, so that rounding, which may differ between batches,
+        is not carried into the phase.
+
+        Args:
+            logits: (B, T, bins).
+            voiced_logit: (B, T).
+            lengths: (B,) valid frames.
+        """
+        best = logits.argmax(-1)
+        if self.config.jump_cost > 0:
+            scores = logits.log_softmax(-1) * voiced_logit.sigmoid()[..., None]
+            best = best_track(scores, lengths, self.config.reach, self.config.jump_cost)
+        offsets = torch.arange(-NEAR, NEAR + 1, device=logits.device)
+        near = best[..., None] + offsets
+        outside = (near < 0) | (near >= self.config.bins)
+        weight = logits.gather(-1, near.clamp(0, self.config.bins - 1)).masked_fill(outside, -math.inf).softmax(-1)
+        place = best + torch.round((weight * offsets).sum(-1) * GRID) / GRID
+        voiced = (voiced_logit > 0) & length_mask(lengths, logits.shape[1])
+        return torch.where(voiced, torch.exp(self.low + self.step * place), 0.0)
+
+    def targets(self, f0_hz: torch.Tensor, spread: float = 1.0) -> torch.Tensor:
+        """Blurred class distribution (..., bins) of positive F0 values (...); `spread` in classes."""
+        highest = self.low + self.step * (self.config.bins - 1)
+        centre = (torch.log(f0_hz.clamp_min(1.0)).clamp(self.low, highest) - self.low) / self.step
+        place = torch.arange(self.config.bins, device=f0_hz.device)
+        return torch.softmax(-0.5 * ((place - centre[..., None]) / spread).square(), -1)
+
+
+def best_track(scores: torch.Tensor, lengths: torch.Tensor, reach: int, jump_cost: float) -> torch.Tensor:
+    """The track of largest sum (Viterbi) whose moves cost nothing up to `reach` classes and `jump_cost` beyond.
+
+    Args:
+        scores: (B, T, bins).
+        lengths: (B,) valid frames; what lies beyond them does not change the track before.
+        reach: Classes.
+        jump_cost: Above 0.
+
+    Returns:
+        (B, T) classes.
+    """
+    batch, frames, bins = scores.shape
+    here = torch.arange(bins, device=scores.device).expand(batch, bins)
+    valid = length_mask(lengths, frames)
+    total, origins = scores[:, 0], []
+    for t in range(1, frames):
+        kept, origin = F.max_pool1d(total[:, None], 2 * reach + 1, 1, reach, return_indices=True)
+        jumped, source = total.max(1, keepdim=True)
+        far = jumped - jump_cost > kept[:, 0]
+        origin = torch.where(far, source, origin[:, 0])
+        moved = torch.where(far, jumped - jump_cost, kept[:, 0]) + scores[:, t]
+        total = torch.where(valid[:, t, None], moved, total)
+        origins.append(torch.where(valid[:, t, None], origin, here))
+    path = [total.argmax(1)]
+    for origin in reversed(origins):
+        path.append(origin.gather(1, path[-1][:, None])[:, 0])
+    return torch.stack(path[::-1], 1)
