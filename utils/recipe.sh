@@ -208,7 +208,7 @@ stage 13 report "${exp}" - "Writes RESULTS.md and the page with audio and plots"
 needs "${exp}/results.json"
 makes "${exp}/report/index.html"
 results_md=RESULTS${beside}.md
-[ -z "${tag}" ] || results_md=${exp}/RESULTS.md
+[ "${exp}" = "exp${beside}${variant}" ] || results_md=${exp}/RESULTS.md
 does ctap report --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" \
     --method "${method}" --results "${exp}/results.json" --kept "results${beside}" --out "${exp}/report" --results_md "${results_md}"
 
