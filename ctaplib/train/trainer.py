@@ -5,10 +5,7 @@ started again walks the same path as one that was not.
 """
 
 import signal
-import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +13,17 @@ import torch
 
 from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ctaplib.config import config_hash, save_config
-from ctaplib.errors import CheckpointError, CtapError, TrainingError
-from ctaplib.losses.terms import Term
+from ctaplib.errors import CheckpointError, TrainingError
 from ctaplib.runlog import RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
+from ctaplib.train.batches import Position, batches
 from ctaplib.train.distributed import World
+from ctaplib.train.meter import Meter
 from ctaplib.train.optim import WeightAverage, build_optimizer, learning_rate
 from ctaplib.train.precision import autocast, choose_precision
+from ctaplib.train.total import join_terms
 
 log = get_logger("ctaplib.train")
-
-
-@dataclass
-class Position:
-    """Where the run stands; saved with it."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    best: float = float("inf")
-    bad_steps: int = 0
 
 
 class Trainer:
@@ -75,13 +63,13 @@ class Trainer:
         self._announce()
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         task.before_training(position.step)
-        meter = _Meter()
-        for batch, waited_s in self._batches():
+        meter = Meter()
+        for batch, waited_s in batches(self.task, position, self.world, self._load):
             position.step += 1
             meter.add(self._step(batch, position.step), waited_s, task.config.batch.batch_s)
             if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
                 self._report(meter)
-                meter = _Meter()
+                meter = Meter()
             last = position.step == train.max_steps
             if position.step % train.valid_every_steps == 0 or last:
                 self._validate()
@@ -143,58 +131,7 @@ class Trainer:
         optimizer.step()
         return values, float(norm)
 
-    # ---- batches ---------------------------------------------------------------------------------------------
-
-    def _plan(self) -> Iterator[tuple[int, list[int]]]:
-        """Steps still to do, with this process's share of each global batch."""
-        step, max_steps = self.position.step, self.config.train.max_steps
-        while step < max_steps:
-            plan = self.task.train_plan(self.position.epoch)
-            if not plan:
-                raise TrainingError("the training set gives no batch", fix="see the list of what was left out and why")
-            while self.position.batch < len(plan) and step < max_steps:
-                items = plan[self.position.batch]
-                if len(items) < self.world.size:
-                    raise TrainingError(
-                        f"a global batch of {len(items)} items cannot be shared by {self.world.size} processes",
-                        fix="raise batch.batch_s or batch.min_items",
-                    )
-                step += 1
-                yield step, items[self.world.rank :: self.world.size]
-                self.position.batch += 1
-            if step < max_steps:
-                self.position.epoch, self.position.batch = self.position.epoch + 1, 0
-
-    def _batches(self) -> Iterator[tuple[Any, float]]:
-        """Batches, the next one being made while this one is used; with the seconds waited."""
-        with ThreadPoolExecutor(1) as pool:
-            plan = self._lookahead()
-            pending = self._submit(pool, next(plan, None))
-            while pending is not None:
-                (after, future), started = pending, time.perf_counter()
-                batch = future.result()
-                waited = time.perf_counter() - started
-                pending = self._submit(pool, next(plan, None))
-                self.position.epoch, self.position.batch = after
-                yield batch, waited
-
-    def _lookahead(self) -> Iterator[tuple[int, list[int], tuple[int, int]]]:
-        """The plan, walked ahead of the run: each share with the position that follows it."""
-        ahead = Trainer.__new__(Trainer)
-        ahead.__dict__.update(self.__dict__)
-        ahead.position = Position(**vars(self.position))
-        for step, items in ahead._plan():
-            yield step, items, (ahead.position.epoch, ahead.position.batch + 1)
-
-    def _submit(
-        self, pool: ThreadPoolExecutor, share: tuple[int, list[int], tuple[int, int]] | None
-    ) -> tuple[tuple[int, int], Future[Any]] | None:
-        if share is None:
-            return None
-        step, items, after = share
-        return after, pool.submit(self._load, "train", items, step)
-
-    def _load(self, split: str, items: list[int], step: int) -> Any:
+    def _load(self, split: str, items: Sequence[int], step: int) -> Any:
         batch = self.task.load(split, items, step)
         return batch.to(self.world.device) if hasattr(batch, "to") else batch
 
@@ -296,7 +233,7 @@ class Trainer:
             self.task.name, size, self.config.train.max_steps, self.world.size, self.world.device, self.precision,
         )  # fmt: skip
 
-    def _report(self, meter: "_Meter") -> None:
+    def _report(self, meter: Meter) -> None:
         if self.record is None:
             return
         position, values = self.position, meter.values()
@@ -317,68 +254,6 @@ class Trainer:
             flag = self.world.sum(torch.tensor([float(self.stopping)], device=self.world.device))
             self.stopping = bool(flag.item() > 0)
         return self.stopping
-
-
-class _Meter:
-    """Means of what the steps since the last record gave."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, list[float]] = {}
-        self.waited = self.audio = 0.0
-        self.started, self.steps = time.perf_counter(), 0
-
-    def add(self, values: Mapping[str, float], waited_s: float, audio_s: float) -> None:
-        self.steps += 1
-        self.waited += waited_s
-        self.audio += audio_s
-        for name, value in values.items():
-            self.sums.setdefault(name, []).append(value)
-
-    @property
-    def step_s(self) -> float:
-        return (time.perf_counter() - self.started) / max(1, self.steps)
-
-    def values(self) -> dict[str, float]:
-        spent = max(time.perf_counter() - self.started, 1e-9)
-        means = {n: sum(v) / len(v) for n, v in self.sums.items()}
-        return means | {
-            "step_s": spent / max(1, self.steps),
-            "data_wait_pct": 100 * self.waited / spent,
-            "audio_h_per_h": self.audio / spent,
-        }
-
-
-def join_terms(
-    terms: Mapping[str, Term], weights: Mapping[str, float], world: World
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """The weighted loss whose gradients, summed over processes, are those of the global batch.
-
-    Args:
-        terms: Sums and counts of this process.
-        weights: Weight per term, the same names.
-        world: The processes.
-
-    Returns:
-        The loss of this process's share, and the global value of each term and of their weighted sum `loss`.
-
-    Raises:
-        CtapError: the names differ.
-    """
-    if set(terms) != set(weights):
-        raise CtapError(
-            f"terms {sorted(terms)} and weights {sorted(weights)} differ", fix="give every term of the loss a weight"
-        )
-    names = sorted(terms)
-    pairs = torch.stack(
-        [torch.stack([terms[n].total.detach().double().cpu(), torch.as_tensor(terms[n].count).double().cpu()]) for n in names]
-    )
-    pairs = world.sum(pairs.to(world.device)).cpu()
-    counts = pairs[:, 1].clamp_min(1.0)
-    loss = sum((weights[n] / float(c)) * terms[n].total for n, c in zip(names, counts) if weights[n] != 0.0)
-    if not isinstance(loss, torch.Tensor):
-        raise CtapError("all weights are zero", fix="give one term of the loss a weight at this step")
-    values = dict(zip(names, (pairs[:, 0] / counts).tolist()))
-    return loss, values | {"loss": sum(weights[n] * values[n] for n in names)}
 
 
 def _words(values: Mapping[str, float]) -> str:

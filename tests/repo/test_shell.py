@@ -33,7 +33,7 @@ def test_programs_are_executable_and_stop_at_errors(name):
 
 def copied(tmp_path):
     """A checkout with what a recipe needs."""
-    for name in ("utils", "egs/TEMPLATE"):
+    for name in ("utils", "conf", "egs/TEMPLATE"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 

@@ -13,6 +13,7 @@ from ctaplib.models.speech_encoder import SpeechEncoderConfig, instance_normaliz
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel
 from ctaplib.nn.attention import SHORT_FRAMES, attend
 from ctaplib.nn.blocks import Block, StackConfig
+from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.length import regulate
 from ctaplib.nn.quantize import QuantizerSlot
 from ctaplib.tensors import length_mask, masked_mean, pad_stack
@@ -130,6 +131,16 @@ def test_instance_normalisation_forgets_level_and_scale() -> None:
     out = instance_normalize(mel, mask)
     torch.testing.assert_close(masked_mean(out, mask), torch.zeros(3, 8), atol=1e-5, rtol=0)
     torch.testing.assert_close(instance_normalize(5 * mel + 2, mask), out, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (4, 2), (6, 2)])
+def test_the_convolution_is_one(kernel: int, stride: int) -> None:
+    torch.manual_seed(0)
+    layer = MaskedConv(5, 7, kernel, stride).double()
+    x, mask = torch.randn(2, 12, 5, dtype=torch.float64), length_mask(torch.tensor([12, 8]))
+    plain = layer.conv((x * mask.unsqueeze(-1)).transpose(1, 2)).transpose(1, 2)
+    assert plain.shape == (2, 12 // stride, 7)
+    torch.testing.assert_close(layer(x, mask), plain)
 
 
 def test_both_forms_of_attention_agree() -> None:

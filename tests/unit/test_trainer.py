@@ -13,7 +13,8 @@ from ctaplib.losses.terms import Term
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.optim import learning_rate
-from ctaplib.train.trainer import Trainer, join_terms
+from ctaplib.train.total import join_terms
+from ctaplib.train.trainer import Trainer
 
 ALONE = World(0, 1, torch.device("cpu"))
 
