@@ -58,6 +58,7 @@ class Batch:
         f0_hz: (B, T) F0, 0 where unvoiced.
         prompt: (B, Tp, n_mels) a clip of the same speech.
         random: (B, Tr, n_mels) clips of other speech, without labels.
+        noise: (B, features of G) draws for the prompt's vector.
         warp: (B, 2) factor and gain of the perturbation of mel and of random.
     """
 
@@ -76,6 +77,7 @@ class Batch:
     prompt_lengths: torch.Tensor | None = None
     random: torch.Tensor | None = None
     random_lengths: torch.Tensor | None = None
+    noise: torch.Tensor | None = None
     warp: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Self:

@@ -47,12 +47,13 @@ class PromptEncoder(nn.Module):
         self.score = nn.Linear(width, 1)
         self.out = nn.Linear(2 * width, 2 * config.output)
 
-    def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> Prompt:
-        """Encode; the draw is the mean itself in evaluation mode.
+    def forward(self, mel: torch.Tensor, lengths: torch.Tensor, noise: torch.Tensor | None = None) -> Prompt:
+        """Encode; without noise the draw is the mean itself.
 
         Args:
             mel: (B, T, n_mels), T a multiple of 4.
             lengths: (B,) valid frames.
+            noise: (B, output) draws from a standard normal.
         """
         mask = length_mask(lengths, mel.shape[1])
         x = mel
@@ -65,5 +66,5 @@ class PromptEncoder(nn.Module):
         spread = ((share * (x - mean.unsqueeze(1)) ** 2).sum(1) + 1e-4).sqrt()
         mu, log_variance = widen(self.out(torch.cat([mean, spread], -1))).chunk(2, -1)
         log_variance = log_variance.clamp(-8.0, 4.0)
-        sample = mu + torch.randn_like(mu) * (0.5 * log_variance).exp() if self.training else mu
+        sample = mu if noise is None else mu + noise * (0.5 * log_variance).exp()
         return Prompt(mu, log_variance, sample)

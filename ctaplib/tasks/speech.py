@@ -52,6 +52,8 @@ class SpeechTask(Task):
 
     config: SpeechTaskConfig
     labelled = True
+    noise_width = 0
+    """Features of the global vector that noise is drawn for."""
 
     def __init__(self, config: SpeechTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         super().__init__(config, paths, training=training)
@@ -118,6 +120,8 @@ class SpeechTask(Task):
         rows = [self._load_one(source, source.utts[i], step if split == "train" else 0) for i in items]
         mel, lengths = pad_stack([r["mel"] for r in rows], multiple=FACTOR)
         parts: dict[str, torch.Tensor] = {"warp": torch.tensor(np.array([r["warp"] for r in rows]), dtype=torch.float32)}
+        if self.noise_width:
+            parts["noise"] = torch.stack([r["noise"] for r in rows])
         for name in ("prompt", "random"):
             if rows[0][name] is not None:
                 parts[name], parts[f"{name}_lengths"] = pad_stack([r[name] for r in rows], multiple=FACTOR)
@@ -146,6 +150,7 @@ class SpeechTask(Task):
         if config.random_s > 0:
             other = self.other.utts[int(rng.integers(len(self.other.utts)))]
             row["random"] = clip(self.other.mel(other), int(config.random_s * 100), rng.uniform())
+        row["noise"] = torch.from_numpy(rng.normal(size=self.noise_width)).float()
         row["warp"] = 1 + rng.uniform(-1, 1, 2) * config.warp, rng.uniform(-1, 1, 2) * config.gain
         if not training:
             row["warp"] = np.ones(2), np.zeros(2)

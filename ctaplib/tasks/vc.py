@@ -55,6 +55,7 @@ class VCTask(SpeechTask):
             source = load_task(paths.init["vqctap"]).model  # type: ignore[assignment]
             config = config.model_copy(update={"model": source.config})
         super().__init__(config, paths, training=training)
+        self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
         if source is not None:
             self.model.load_state_dict(source.state_dict())
@@ -83,7 +84,8 @@ class VCTask(SpeechTask):
             other = model.normalize(batch.random if batch.random is not None else batch.mel)
             other_lengths = batch.random_lengths if batch.random is not None else batch.mel_lengths
             other_codes, other_mask = self._codes(other, other_lengths)
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
+        noise = batch.noise if model.training else None
+        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths, noise)
         predicted = model.mel_decoder(codes, mask, prompt.sample)
         moved = model.mel_decoder(other_codes, other_mask, prompt.sample)
         frames = length_mask(batch.mel_lengths, mel.shape[1])

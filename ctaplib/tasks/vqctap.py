@@ -88,6 +88,7 @@ class VQCTAPTask(SpeechTask):
             raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)
+        self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
         if training:
@@ -109,7 +110,7 @@ class VQCTAPTask(SpeechTask):
         content = model.content(warp_mel(mel, batch.warp[:, 0, 0], batch.warp[:, 1, 0]), batch.mel_lengths)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
+        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths, batch.noise)
         predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.sample)
         mask = length_mask(batch.mel_lengths, mel.shape[1])
         terms["mel"] = mel_loss(predicted.mel, mel, mask, self.config.loss.mel)

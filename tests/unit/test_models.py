@@ -86,11 +86,12 @@ def test_rates(model: VQCTAP) -> None:
     assert [len(row[n]) for n in ("S", "P", "codes", "classes", "ctc", "mel")] == [10, 10, 10, 10, 20, 40]
 
 
-def test_evaluation_is_deterministic_and_training_draws_the_prompt(model: VQCTAP) -> None:
+def test_the_prompt_is_its_mean_or_drawn_with_the_noise_given(model: VQCTAP) -> None:
     mel, lengths = pad_stack(clips())
-    assert torch.equal(model.prompt_encoder(mel, lengths).sample, model.prompt_encoder(mel, lengths).mean)
-    model.train()
-    assert not torch.equal(model.prompt_encoder(mel, lengths).sample, model.prompt_encoder(mel, lengths).sample)
+    plain, noise = model.prompt_encoder(mel, lengths), torch.ones(3, 5, dtype=torch.float64)
+    assert torch.equal(plain.sample, plain.mean)
+    drawn = model.prompt_encoder(mel, lengths, noise)
+    torch.testing.assert_close(drawn.sample, plain.mean + (0.5 * plain.log_variance).exp())
 
 
 def test_every_parameter_is_reached_by_a_gradient(model: VQCTAP) -> None:

@@ -83,7 +83,7 @@ def test_a_batch_is_the_same_however_it_is_shared(tiny: Path, tmp_path: Path) ->
     for name in ("mel", "random", "prompt", "labels", "frame_labels", "durations"):
         mine = getattr(alone, name)[0]
         assert torch.equal(getattr(together, name)[1, : len(mine)], mine)
-    assert torch.equal(together.warp[1], alone.warp[0])
+    assert torch.equal(together.warp[1], alone.warp[0]) and torch.equal(together.noise[1], alone.noise[0])
     other = task.load("train", items[1:2], 8)
     assert not torch.equal(other.warp, alone.warp)
 
