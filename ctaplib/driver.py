@@ -56,7 +56,8 @@ def select(stages: Sequence[Stage], options: RunOptions) -> list[Stage]:
 
 def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
     """Print what a run would do; changes nothing."""
-    stamps, will_run = Stamps(stages), set()
+    stamps = Stamps(stages)
+    will_run: set[int] = set()
     for stage in select(stages, options):
         if stage.kind in options.skip_kinds:
             print(f"Stage {stage.number:>2} {stage.name:<9} skipped      as --skip_{stage.kind} says")

@@ -120,7 +120,8 @@ def read_plan(text: str) -> list[Stage]:
     for number, line in enumerate(text.splitlines(), 1):
         word, *values = line.split("\t")
         if word == "stage" and len(values) == 6:
-            stages.append(Stage(int(values[0]), values[1], Path(values[2]), *values[3:]))
+            index, name, home, kind, title, origin = values
+            stages.append(Stage(int(index), name, Path(home), kind, title, origin))
         elif word in _LISTS and len(values) == 1 and stages:
             listed = getattr(stages[-1], _LISTS[word])
             if values[0] not in listed:
