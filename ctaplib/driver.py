@@ -99,6 +99,10 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
                 _say(stage, f"{_head(stage)} is skipped as --skip_{stage.kind} says.")
                 continue
             _one_stage(stamps, rows[-1], options)
+    except KeyboardInterrupt:
+        where = rows[-1].stage.label if rows else "the first look around"
+        print(f"\nStopped in {where}. To go on: {_resume(options)}", file=sys.stderr)
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -157,11 +161,7 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
     begun = time.monotonic()
     for command in stage.commands:
         start = log.stat().st_size if log.exists() else 0
-        try:
-            code, peak_mib = run_logged(_fill(command, options.values), log, run_id)
-        except KeyboardInterrupt:
-            print(f"\nStopped in {stage.label}. To go on: {_resume(options)}", file=sys.stderr)
-            raise
+        code, peak_mib = run_logged(_fill(command, options.values), log, run_id)
         row.seconds, row.peak_mib = time.monotonic() - begun, max(row.peak_mib, peak_mib)
         if code:
             raise StageError(_failure(stage, code, row.seconds, log, start, options))
