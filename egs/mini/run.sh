@@ -9,7 +9,7 @@ export RECIPE_COMMAND="$0${*:+ $*}"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 exec ../../utils/recipe.sh \
-    --default_lang en \
+    --nproc 2 --default_lang en \
     --train_set train \
     --valid_set dev \
     --speech_only_set train_speech \
