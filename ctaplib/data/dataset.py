@@ -59,6 +59,7 @@ class Batch:
         prompt: (B, Tp, n_mels) a clip of the same speech.
         random: (B, Tr, n_mels) clips of other speech, without labels.
         noise: (B, features of G) draws for the prompt's vector.
+        voice: (B,) stretch of the mel axis of target and prompt; None for none.
         warp: (B, 2) factor and gain of the perturbation of mel and of random.
     """
 
@@ -78,6 +79,7 @@ class Batch:
     random: torch.Tensor | None = None
     random_lengths: torch.Tensor | None = None
     noise: torch.Tensor | None = None
+    voice: torch.Tensor | None = None
     warp: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Self:

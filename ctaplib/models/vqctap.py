@@ -103,6 +103,12 @@ class VQCTAP(nn.Module):
         return Content(speech, mask, self.quantizer(speech, mask))
 
 
+def warp_pitch(f0_hz: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """Where F0 (B, T) lies after `warp_mel` of a mel axis that begins at 0 Hz; 0 stays 0."""
+    mel = torch.log1p(f0_hz / 700.0) / factor[:, None]
+    return 700.0 * torch.expm1(mel)
+
+
 def warp_mel(mel: torch.Tensor, factor: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
     """Stretch every spectrum along the mel axis and shift its level: another voice saying the same.
 

@@ -29,6 +29,8 @@ class DrawConfig(Config):
     """Length of the clip of other speech, seconds; 0 draws none."""
     warp: float = 0.0
     """Largest relative stretch of the mel axis of what the speech encoder hears."""
+    voice: float = 0.0
+    """Largest relative stretch of the mel axis of target and prompt together: voices between those of the set."""
     gain: float = 0.0
     """Largest shift of the level of what the speech encoder hears, in deviations."""
     tempo: float = 0.0
@@ -120,6 +122,8 @@ class SpeechTask(Task):
         rows = [self._load_one(source, source.utts[i], step if split == "train" else 0) for i in items]
         mel, lengths = pad_stack([r["mel"] for r in rows], multiple=FACTOR)
         parts: dict[str, torch.Tensor] = {"warp": torch.tensor(np.array([r["warp"] for r in rows]), dtype=torch.float32)}
+        if self.config.draw.voice:
+            parts["voice"] = torch.tensor([r["voice"] for r in rows], dtype=torch.float32)
         if self.noise_width:
             parts["noise"] = torch.stack([r["noise"] for r in rows])
         for name in ("prompt", "random"):
@@ -152,6 +156,7 @@ class SpeechTask(Task):
             row["random"] = clip(self.other.mel(other), int(config.random_s * 100), rng.uniform())
         row["noise"] = torch.from_numpy(rng.normal(size=self.noise_width)).float()
         row["warp"] = 1 + rng.uniform(-1, 1, 2) * config.warp, rng.uniform(-1, 1, 2) * config.gain
+        row["voice"] = 1 + rng.uniform(-1, 1) * config.voice if training else 1.0
         if not training:
             row["warp"] = np.ones(2), np.zeros(2)
         if self.labelled:

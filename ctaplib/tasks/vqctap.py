@@ -6,6 +6,7 @@ Source: VQ-CTAP (arXiv 2408.05758), model figure and abstract; see the losses fo
 and pitch terms are ours. Weights and schedule are not published: our choice, all settings.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +23,7 @@ from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.mel_decoder import Spoken, octaves
 from ctaplib.models.prompt_encoder import Prompt
-from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel
+from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel, warp_pitch
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import recognition_errors
@@ -106,8 +107,10 @@ class VQCTAPTask(SpeechTask):
         """
         weights = self.weights(step, player)
         model = self.model
+        heard = warp_mel(model.normalize(batch.mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
+        content = model.content(heard, batch.mel_lengths)
+        batch = other_voice(batch)
         mel = model.normalize(batch.mel)
-        content = model.content(warp_mel(mel, batch.warp[:, 0, 0], batch.warp[:, 1, 0]), batch.mel_lengths)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths, batch.noise)
@@ -191,6 +194,19 @@ class VQCTAPTask(SpeechTask):
     def figures(self) -> dict[str, "Figure"]:
         """The schedule."""
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
+
+
+def other_voice(batch: Batch) -> Batch:
+    """The batch with mel, pitch and prompt in the voice that was drawn for it."""
+    if batch.voice is None or batch.prompt is None or batch.f0_hz is None:
+        return batch
+    level = torch.zeros_like(batch.voice)
+    return replace(
+        batch,
+        mel=warp_mel(batch.mel, batch.voice, level),
+        prompt=warp_mel(batch.prompt, batch.voice, level),
+        f0_hz=warp_pitch(batch.f0_hz, batch.voice),
+    )
 
 
 def spoken_pitch_loss(spoken: Spoken, batch: Batch, mask: torch.Tensor) -> Term:

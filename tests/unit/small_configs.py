@@ -18,7 +18,7 @@ SMALL = {
         "model.prompt={width: 16, output: 8}",
         "model.quantizer={name: normalized, options: {codebook_size: 32, code_dim: 4}}",
         f"model.mel_decoder={{slow: {STACK}, fast: {STACK}}}",
-        "draw={warp: 0.1, gain: 0.3, random_s: 0.8, prompt_s: [0.5, 1.0]}",
+        "draw={warp: 0.1, gain: 0.3, voice: 0.05, random_s: 0.8, prompt_s: [0.5, 1.0]}",
         "min_usage_pct=0.0",
     ),
     "asr": (*RECOGNIZER, f"model.word_stack={STACK}", "draw={random_s: 0.0, warp: 0.1, tempo: 0.1, mask_bands: 5, mask_frames: 5}"),

@@ -1,5 +1,6 @@
 """The model: padding and batch order never change a result; the rates are right; parts fit together."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +11,7 @@ from ctaplib.models.phoneme_encoder import PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoderConfig
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.speech_encoder import SpeechEncoderConfig, instance_normalize
-from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
 from ctaplib.nn.attention import SHORT_FRAMES, attend
 from ctaplib.nn.blocks import Block, StackConfig
 from ctaplib.nn.conv import MaskedConv
@@ -124,6 +125,13 @@ def test_warping_by_one_is_the_identity_and_moves_peaks() -> None:
     torch.testing.assert_close(same, mel)
     moved = warp_mel(mel, torch.tensor([0.8, 1.25]), torch.tensor([0.0, 2.0]))
     assert moved[0, 0].argmax() == 25 and moved[1, 0].argmax() == 16 and moved[1, 0, 0] == 2.0
+
+
+def test_a_warped_pitch_lies_where_its_peak_does() -> None:
+    bands = 2595 * np.log10(1 + np.array([110.0, 220.0]) / 700)
+    moved = warp_pitch(torch.tensor([[110.0, 0.0], [220.0, 0.0]]), torch.tensor([0.9, 1.1]))
+    expected = 700 * (10 ** (bands / np.array([0.9, 1.1]) / 2595) - 1)
+    assert moved[:, 0].tolist() == pytest.approx(expected.tolist()) and moved[:, 1].tolist() == [0.0, 0.0]
 
 
 def test_instance_normalisation_forgets_level_and_scale() -> None:
