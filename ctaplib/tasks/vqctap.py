@@ -6,7 +6,6 @@ Source: VQ-CTAP (arXiv 2408.05758), model figure and abstract; see the losses fo
 and pitch terms are ours. Weights and schedule are not published: our choice, all settings.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -109,15 +108,14 @@ class VQCTAPTask(SpeechTask):
         model = self.model
         heard = warp_mel(model.normalize(batch.mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
         content = model.content(heard, batch.mel_lengths)
-        batch = other_voice(batch)
-        mel = model.normalize(batch.mel)
+        mel, clip, f0_hz = self._voiced(batch)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths, batch.noise)
+        prompt = model.prompt_encoder(clip, batch.prompt_lengths, batch.noise)
         predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.sample)
         mask = length_mask(batch.mel_lengths, mel.shape[1])
         terms["mel"] = mel_loss(predicted.mel, mel, mask, self.config.loss.mel)
-        terms["pitch"] = spoken_pitch_loss(predicted, batch, mask)
+        terms["pitch"] = spoken_pitch_loss(predicted, f0_hz, mask)
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
         if batch.random is not None and weights["consistency"]:
@@ -127,6 +125,15 @@ class VQCTAPTask(SpeechTask):
         if weights["consistency"]:
             terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1])
         return terms
+
+    def _voiced(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Normalised mel and prompt, and F0, in the voice that was drawn for them."""
+        mel, clip = self.model.normalize(batch.mel), self.model.normalize(batch.prompt)
+        if batch.voice is None:
+            return mel, clip, batch.f0_hz
+        level = torch.zeros_like(batch.voice)
+        voiced = (warp_mel(mel, batch.voice, level), warp_mel(clip, batch.voice, level))
+        return *voiced, warp_pitch(batch.f0_hz, batch.voice)
 
     def _recognition_terms(self, batch: Batch, content: Content, weights: dict[str, float]) -> dict[str, Term]:
         none = {t: _nothing(batch.mel) for t in ("classify", "ctc")}
@@ -177,7 +184,7 @@ class VQCTAPTask(SpeechTask):
         mask = length_mask(batch.mel_lengths, mel.shape[1])
         return recognition_errors(read, batch) | {
             "mel": mel_loss(predicted.mel, mel, mask, "l1"),
-            "pitch": spoken_pitch_loss(predicted, batch, mask),
+            "pitch": spoken_pitch_loss(predicted, batch.f0_hz, mask),
             "vq": quantization_loss(content.quantized),
         }
 
@@ -196,22 +203,9 @@ class VQCTAPTask(SpeechTask):
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
 
 
-def other_voice(batch: Batch) -> Batch:
-    """The batch with mel, pitch and prompt in the voice that was drawn for it."""
-    if batch.voice is None or batch.prompt is None or batch.f0_hz is None:
-        return batch
-    level = torch.zeros_like(batch.voice)
-    return replace(
-        batch,
-        mel=warp_mel(batch.mel, batch.voice, level),
-        prompt=warp_mel(batch.prompt, batch.voice, level),
-        f0_hz=warp_pitch(batch.f0_hz, batch.voice),
-    )
-
-
-def spoken_pitch_loss(spoken: Spoken, batch: Batch, mask: torch.Tensor) -> Term:
-    """Pitch of what was decoded against that of the batch; frames (B, T) in the mask."""
-    return pitch_loss(spoken.octave, spoken.voiced_logit, octaves(batch.f0_hz), batch.f0_hz > 0, mask)
+def spoken_pitch_loss(spoken: Spoken, f0_hz: torch.Tensor, mask: torch.Tensor) -> Term:
+    """Pitch of what was decoded against F0 (B, T); frames in the mask (B, T)."""
+    return pitch_loss(spoken.octave, spoken.voiced_logit, octaves(f0_hz), f0_hz > 0, mask)
 
 
 def _nothing(like: torch.Tensor) -> Term:
