@@ -22,6 +22,7 @@ from torch import nn
 from ctaplib.config import Config
 from ctaplib.data.features import FeatureConfig, mel_filterbank
 from ctaplib.models.f0_reader import F0Reader, F0ReaderConfig
+from ctaplib.models.mel_correction import MelCorrection, MelCorrectionConfig
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
 from ctaplib.nn.conv_stack import ConvStack
 from ctaplib.nn.stft import frame_spectra, overlap_add
@@ -41,6 +42,8 @@ class VocoderConfig(Config):
     """The network that reads F0."""
     noise_db: float = -14.0
     """Level of the noise source beside the voiced one before training, dB."""
+    correction: MelCorrectionConfig = MelCorrectionConfig()
+    """What is done to finished waveforms."""
     noise_frames: int = 400
     """Period of the fixed noise, frames."""
 
@@ -51,7 +54,7 @@ class VocoderOutput(NamedTuple):
     wave: torch.Tensor
     """(B, T * hop) float32, zero beyond each utterance."""
     f0_hz: torch.Tensor
-    """(B, T) F0 as read from the mel spectrogram, 0 where unvoiced."""
+    """(B, T) F0 that the sources follow, read or given; 0 where unvoiced."""
     f0_logits: torch.Tensor
     """(B, T, bins of F0)."""
     voiced_logit: torch.Tensor
@@ -89,6 +92,7 @@ class Vocoder(nn.Module):
         noise = noise_spectra(config.noise_frames, self.hop, self.n_fft, features.window_samples)
         self.register_buffer("noise", torch.view_as_real(noise), persistent=False)
         self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
+        self.correction = MelCorrection(config.correction, features)
         self.f0_reader = F0Reader(config.f0, n_mels)
         self.filter = ConvStack(n_mels + 2, config.channels, 3 * self.bins, config.blocks, (1, 2, 3))
         with torch.no_grad():
@@ -116,8 +120,10 @@ class Vocoder(nn.Module):
         mask = valid[:, None].float()
         normal = ((log_mel.float() - self.mean) / self.std).transpose(1, 2) * mask
         logits, voiced_logit = self.f0_reader(normal, mask)
-        read_hz = self.f0_reader.decode(logits, voiced_logit, lengths)
-        source_hz = read_hz if f0_hz is None else f0_hz.float() * valid
+        if f0_hz is None:
+            source_hz = self.f0_reader.decode(logits, voiced_logit, lengths)
+        else:
+            source_hz = f0_hz.float() * valid
         log_f0 = continuous_log_f0(source_hz, lengths)
         pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).float() - 0.5], 1) * mask
         out = self.filter(torch.cat([normal, pitch], 1), mask).transpose(1, 2).float()
@@ -125,7 +131,7 @@ class Vocoder(nn.Module):
         half = self.n_fft // 2 - self.hop // 2
         wave = overlap_add(spectra, self.hop, self.window, self.n_fft)[:, half : half + frames * self.hop]
         wave = wave * length_mask(lengths * self.hop, wave.shape[1])
-        return VocoderOutput(wave, read_hz, logits, voiced_logit)
+        return VocoderOutput(wave, source_hz, logits, voiced_logit)
 
     def _filter_sources(
         self, out: torch.Tensor, log_mel: torch.Tensor, log_f0: torch.Tensor, noise_start: torch.Tensor | None
@@ -162,7 +168,8 @@ class Vocoder(nn.Module):
         device = self.mean.device
         padded, lengths = pad_stack([mel.to(device) for mel in log_mels])
         f0_hz = None if f0s_hz is None else pad_stack([f0.to(device) for f0 in f0s_hz])[0]
-        wave = self(padded, lengths.to(device), f0_hz).wave
+        lengths = lengths.to(device)
+        wave = self.correction(self(padded, lengths, f0_hz).wave, padded.float(), lengths)
         return [row[: int(n) * self.hop].cpu() for row, n in zip(wave, lengths)]
 
 

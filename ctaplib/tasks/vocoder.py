@@ -227,8 +227,9 @@ class VocoderTask(Task):
 
         `loss`, which chooses the best checkpoint, is the distance of log magnitudes.
         """
-        output = self.model.generator(batch.mel, batch.lengths)
-        terms = self._spectral(output.wave, batch)
+        generator = self.model.generator
+        output = generator(batch.mel, batch.lengths)
+        terms = self._spectral(generator.correction(output.wave, batch.mel, batch.lengths), batch)
         valid = length_mask(batch.lengths, batch.f0_hz.shape[1])
         both = (batch.f0_hz > 0) & (output.f0_hz > 0) & valid
         ratio = torch.log2(output.f0_hz[both] / batch.f0_hz[both])

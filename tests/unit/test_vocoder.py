@@ -11,6 +11,7 @@ from ctaplib.data.features import FeatureConfig
 from ctaplib.data.mel import MelSpectrogram
 from ctaplib.losses.spectral import distance
 from ctaplib.models.f0_reader import F0ReaderConfig, best_track
+from ctaplib.models.mel_correction import MelCorrection, MelCorrectionConfig
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, envelope_map
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
@@ -213,6 +214,23 @@ def test_a_tone_is_learned_and_its_f0_comes_back() -> None:
         # A period may be found twice or three times as long; then it is a multiple of the true one.
         ratio = wanted / pitch_hz(wave)
         assert abs(12 * math.log2(ratio / round(ratio))) < 0.5
+
+
+def test_correction_brings_the_mel_closer_and_leaves_what_fits_alone() -> None:
+    spectrum = MelSpectrogram(FEATURES)
+    wave = torch.randn(1, 60 * 240, generator=torch.Generator().manual_seed(0)) * 0.1
+    wanted, lengths = spectrum(wave), torch.tensor([60])
+    shape = torch.linspace(-0.8, 0.8, 80)
+    correct = MelCorrection(MelCorrectionConfig(), FEATURES)
+    kept = correct(wave, wanted, lengths)
+    assert (kept - wave)[:, 2400:-2400].abs().max() < 1e-5
+    moved = correct(wave, wanted + shape, lengths)
+    before = shape.abs().mean()
+    assert (spectrum(moved) - wanted - shape)[:, 3:-3].abs().mean() < 0.35 * before
+    once = MelCorrection(MelCorrectionConfig(passes=1, limit=0.1), FEATURES)(wave, wanted + 5.0, lengths)
+    assert (spectrum(once) - wanted)[:, 3:-3].mean().item() == pytest.approx(0.1, abs=0.01)
+    off = MelCorrection(MelCorrectionConfig(passes=0), FEATURES)
+    torch.testing.assert_close(off(wave, wanted + shape, lengths), wave, rtol=0, atol=0)
 
 
 def test_discriminator_judges_each_frame() -> None:

@@ -1,0 +1,66 @@
+"""Bring a generated waveform closer to the mel spectrogram that it was made from.
+
+Gains, smooth over frequency, multiply the short-time spectrum of the waveform so that its mel bands move to
+those wanted; the phase stays. A limit keeps a predicted mel spectrogram, which is smooth where speech has
+harmonics, from filling the valleys between them.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.data.features import FeatureConfig, hann_window, mel_filterbank
+from ctaplib.nn.stft import frame_spectra, overlap_add
+from ctaplib.tensors import length_mask
+
+
+class MelCorrectionConfig(Config):
+    """How far a waveform is corrected; without training (our choice)."""
+
+    passes: int = 2
+    """Times that the correction is repeated; 0 leaves the waveform as it is."""
+    limit: float = 0.5
+    """Largest change of a band in one pass, natural logarithm."""
+
+
+class MelCorrection(nn.Module):
+    """Has no parameters and no state.
+
+    Args:
+        config: How far.
+        features: The front end of the mel spectrograms.
+    """
+
+    def __init__(self, config: MelCorrectionConfig, features: FeatureConfig) -> None:
+        super().__init__()
+        self.config, self.features = config, features
+        bank = torch.from_numpy(mel_filterbank(features).copy())
+        share = bank / bank.sum(1, keepdim=True).clamp_min(1e-9)
+        self.register_buffer("window", torch.from_numpy(hann_window(features).copy()), persistent=False)
+        self.register_buffer("bank", bank, persistent=False)
+        self.register_buffer("share", share.T.contiguous(), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, wave: torch.Tensor, log_mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Correct waveforms.
+
+        Args:
+            wave: (B, T * hop), zero beyond each utterance.
+            log_mel: (B, T, n_mels) what their log-mel spectrograms should be.
+            lengths: (B,) valid frames.
+
+        Returns:
+            (B, T * hop), zero beyond each utterance.
+        """
+        hop, pad, n_fft = self.features.hop_samples, self.features.pad_samples, self.features.fft_size
+        frames = length_mask(lengths, log_mel.shape[1])[..., None]
+        samples = length_mask(lengths * hop, wave.shape[1])
+        for _ in range(self.config.passes):
+            spectra = frame_spectra(F.pad(wave, (pad, pad)), hop, self.window, n_fft)
+            found = (spectra.abs() @ self.bank).clamp_min(self.features.floor).log()
+            gain = torch.exp((log_mel - found).clamp(-self.config.limit, self.config.limit) @ self.share)
+            # Only the change is added, so that nothing fades where frames are missing.
+            change = overlap_add(spectra * ((gain - 1.0) * frames), hop, self.window, n_fft)
+            wave = (wave + change[:, pad : pad + wave.shape[1]]) * samples
+        return wave
