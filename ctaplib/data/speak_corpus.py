@@ -138,7 +138,15 @@ def make_jobs(plan: Sequence[PlanRow], language: Language, seed: int) -> list[tu
 
 
 def make_corpus(
-    plan: Sequence[PlanRow], language: Language, *, audio: Path, data: Path, seed: int, nj: int, unlabelled: Sequence[str] = ()
+    plan: Sequence[PlanRow],
+    language: Language,
+    *,
+    audio: Path,
+    data: Path,
+    seed: int,
+    nj: int,
+    unlabelled: Sequence[str] = (),
+    engine: Path | None = None,
 ) -> dict[str, float]:
     """Speak a plan and write its data directories.
 
@@ -150,12 +158,13 @@ def make_corpus(
         seed: seed of the sentences and of the silences around them.
         nj: number of processes; the bytes do not depend on it.
         unlabelled: sets that get no `text`, `text.phn`, `phn2word` (speech without transcript).
+        engine: data folder of the speech engine (default: the package's; see `voice_variants.engine_data`).
 
     Returns:
         Minutes of audio of each set.
     """
     jobs = make_jobs(plan, language, seed)
-    said = list(speak_all([job for _, job, _ in jobs], _Write(audio.absolute(), language.rename), nj))
+    said = list(speak_all([job for _, job, _ in jobs], _Write(audio.absolute(), language.rename), nj, engine))
     minutes: dict[str, float] = {}
     for name in dict.fromkeys(row.set for row in plan):
         chosen = [(row, text, s) for (row, _, text), s in zip(jobs, said, strict=True) if row.set == name]

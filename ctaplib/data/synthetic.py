@@ -17,6 +17,7 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
@@ -96,11 +97,14 @@ class Spoken:
 class Engine:
     """The speech engine, one in a process.
 
+    Args:
+        data: its data folder (default: the package's; see `voice_variants.engine_data`).
+
     Raises:
         DependencyError: the package `espeakng-loader` is missing or its library does not start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, data: Path | None = None) -> None:
         try:
             espeakng_loader = importlib.import_module("espeakng_loader")
         except ImportError as error:
@@ -115,11 +119,11 @@ class Engine:
             ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        data = espeakng_loader.get_data_path().encode()
-        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
+        data = data or Path(espeakng_loader.get_data_path())
+        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, str(data).encode(), _PHONEME_EVENTS | _DONT_EXIT)
         if self.rate_hz <= 0:
             raise DependencyError(
-                f"libespeak-ng does not start with its data in {data.decode()}", fix="reinstall espeakng-loader"
+                f"libespeak-ng does not start with its data in {data}", fix="reinstall espeakng-loader"
             )
         self._chunks: list[bytes] = []
         self._phones: list[tuple[int, str]] = []
@@ -251,13 +255,13 @@ def word_index(spoken: Spoken, text: str) -> list[int]:
 _engine: Engine | None = None
 
 
-def _start_engine() -> None:
+def _start_engine(data: Path | None = None) -> None:
     global _engine
-    _engine = Engine()
+    _engine = Engine(data)
 
 
-def _start_worker() -> None:
-    _start_engine()
+def _start_worker(data: Path | None) -> None:
+    _start_engine(data)
     gc.disable()  # a collection would touch, and so copy, every page after a fork
     gc.freeze()
 
@@ -306,14 +310,17 @@ def _speak_and_use(job: Job, use: Callable[[Job, Spoken], Result]) -> Result:
     return use(job, speak_once(job))
 
 
-def speak_all(jobs: Sequence[Job], use: Callable[[Job, Spoken], Result], nj: int = 1) -> Iterator[Result]:
+def speak_all(
+    jobs: Sequence[Job], use: Callable[[Job, Spoken], Result], nj: int = 1, data: Path | None = None
+) -> Iterator[Result]:
     """Speak jobs in parallel, reproducibly, and yield what `use` makes of each, in order.
 
     Args:
         jobs: the utterances.
         use: a picklable function that runs where the audio is made (it may write the file).
         nj: number of worker processes.
+        data: data folder of the engine (default: the package's).
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=nj, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(max_workers=nj, mp_context=context, initializer=_start_worker, initargs=(data,)) as pool:
         yield from pool.map(_speak_and_use, jobs, [use] * len(jobs), chunksize=16)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ctaplib.data.languages import language
 from ctaplib.data.speak_corpus import make_corpus, read_plan
+from ctaplib.data.voice_variants import engine_data, read_variants
 from ctaplib.errors import CtapError
 
 RECIPE = Path(__file__).resolve().parent.parent
@@ -27,10 +28,11 @@ def main() -> int:
     audio = args.audio or RECIPE / "downloads" / args.lang / ("wav" if args.size == "full" else "wav_tiny")
     data = args.data or RECIPE / ("data" if args.lang == "en" else f"data_{args.lang}")
     start_s = time.monotonic()
+    drawn = read_variants(RECIPE / "lists" / "variants.tsv")
     try:
         minutes = make_corpus(
             read_plan(lists / "voices.tsv"), language(args.lang), audio=audio, data=data, seed=args.seed, nj=args.nj,
-            unlabelled=("train_speech",),
+            unlabelled=("train_speech",), engine=engine_data(drawn, audio.absolute().parent / "engine"),
         )  # fmt: skip
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ from ctaplib.data.fixed_lists import write_task_lists
 from ctaplib.data.languages import language
 from ctaplib.data.speak_corpus import PLAN_FIELDS, Language, PlanRow, Said, describe, make_jobs, read_plan
 from ctaplib.data.synthetic import Job, Spoken, speak_all
+from ctaplib.data.voice_variants import draw_variant, write_variants
 from ctaplib.files import write_tsv
 
 LISTS = Path(__file__).resolve().parent.parent / "lists"
@@ -32,6 +33,8 @@ MEN = """Alex Andy AnxiousAndy Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Ma
     announcer antonio boris croak david ed edward edward2 fast grandpa gustave ian iven2 iven3 iven4 john klatt3 klatt4
     klatt5 klatt6 m1 m2 m4 m5 m7 m8 marcelo max michel miguel mike2 norbert pablo paul pedro rob robert robosoft robosoft2
     robosoft3 robosoft4 robosoft5 robosoft7 sandro travis victor""".split()
+# The engine has few women, and conversion to an unheard woman needs many: these variants are drawn by us.
+DRAWN = {**{f"woman{i:02d}": "f" for i in range(1, 41)}, **{f"man{i:02d}": "m" for i in range(1, 13)}}
 
 
 def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, int], seed: int) -> list[dict[str, object]]:
@@ -39,8 +42,8 @@ def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, i
 
     Args:
         accents: language files of the engine.
-        sizes: sentences of each voice in each set; women are few, so each of them says more in training.
-        keep: number of voices of each set.
+        sizes: sentences of each voice in each set; the engine's women are few, so each of them says more in training.
+        keep: number of voices of each set; `drawn` are added to those of `train`.
         seed: seed of accents, pitches and rates.
     """
     rng = random.Random(seed)
@@ -49,8 +52,9 @@ def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, i
     rng.shuffle(order)
     women_first = sorted(order, key=lambda v: train[v] != "f")
     chosen = women_first[: keep["women"]] + [v for v in order if train[v] == "m"][: keep["train"] - keep["women"]]
+    drawn = _first(DRAWN, keep["drawn"])
     groups = {
-        "train": {v: train[v] for v in chosen},
+        "train": {v: train[v] for v in chosen} | drawn,
         "dev": _first(DEV, keep["dev"]),
         "train_speech": _first(ODD, keep["train_speech"]),
     }
@@ -65,7 +69,7 @@ def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, i
                 "pitch": 50 + rng.randint(-spread, spread), "rate_wpm": rng.randint(150, 180), "utts": count,
             }  # fmt: skip
             rows.append(row)
-            if name == "train" and not variant.startswith(("robosoft", "iven", "Ricishay")) and len(seen) < keep["test_seen"]:
+            if name == "train" and variant not in drawn and not variant.startswith(("robosoft", "iven", "Ricishay")) and len(seen) < keep["test_seen"]:
                 seen.append({**row, "set": "test_seen", "utts": sizes["test_seen"]})
     return rows + seen
 
@@ -77,10 +81,10 @@ def _first(voices: dict[str, str], count: int) -> dict[str, str]:
     return {v: voices[v] for v in mixed[:count]}
 
 
-FULL = {"train": 19, "train_women": 28, "dev": 15, "train_speech": 17, "test_unseen": 20, "test_seen": 4}
+FULL = {"train": 12, "train_women": 13, "dev": 15, "train_speech": 17, "test_unseen": 20, "test_seen": 4}
 TINY = {"train": 5, "train_women": 5, "dev": 3, "train_speech": 3, "test_unseen": 6, "test_seen": 2}
-ALL_VOICES = {"train": 75, "women": 12, "dev": 4, "train_speech": 15, "test_seen": 40}
-FEW_VOICES = {"train": 8, "women": 4, "dev": 2, "train_speech": 2, "test_seen": 4}
+ALL_VOICES = {"train": 75, "women": 12, "drawn": 52, "dev": 4, "train_speech": 15, "test_seen": 40}
+FEW_VOICES = {"train": 8, "women": 4, "drawn": 2, "dev": 2, "train_speech": 2, "test_seen": 4}
 PLANS = {
     ("en", ""): (ENGLISH, FULL, ALL_VOICES),
     ("en", "tiny"): (ENGLISH, TINY, FEW_VOICES),
@@ -114,6 +118,8 @@ def unseen_utts(rows: list[PlanRow], code: str) -> dict[str, list[str]]:
 
 def main() -> None:
     """Write all lists."""
+    rng = random.Random(1)
+    write_variants(LISTS / "variants.tsv", {v: (g, draw_variant(g, rng)) for v, g in DRAWN.items()})
     for (code, folder), (accents, sizes, keep) in PLANS.items():
         path = LISTS / folder / "voices.tsv"
         write_tsv(path, plan_rows(accents, sizes, keep, seed=1), PLAN_FIELDS)
