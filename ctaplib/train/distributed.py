@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
@@ -18,6 +18,8 @@ class World:
     rank: int
     size: int
     device: torch.device
+    _buffers: dict[int, torch.Tensor] = field(default_factory=dict, compare=False, repr=False)
+    """Memory for gradients on their way, by size; kept from step to step."""
 
     @property
     def is_main(self) -> bool:
@@ -41,7 +43,11 @@ class World:
         for p in moved:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
-        flat = torch.cat([p.grad.reshape(-1) for p in moved])  # type: ignore[union-attr]
+        size = sum(p.numel() for p in moved)
+        if size not in self._buffers:
+            self._buffers[size] = torch.empty(size, device=self.device)
+        flat = self._buffers[size]
+        torch.cat([p.grad.reshape(-1) for p in moved], out=flat)  # type: ignore[union-attr]
         dist.all_reduce(flat)
         start = 0
         for p in moved:
