@@ -16,7 +16,8 @@ import torch
 from ctaplib.data.audio import read_audio
 from ctaplib.data.features import log_mel
 from ctaplib.errors import CheckpointError
-from ctaplib.infer.convert import convert, prompt_vectors
+from ctaplib.infer.convert import convert
+from ctaplib.infer.prompts import read_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import Speech, load_vocoder, vocode
@@ -69,8 +70,8 @@ class CTAP:
     def convert(self, audio: Audio, prompt: Audio) -> np.ndarray:
         """The speech of `audio` in the voice of `prompt`: float32 samples at `rate_hz`."""
         model = self.task.model
-        vector = prompt_vectors(model, {"audio": self.mel(prompt)})
-        return self._wave(convert(model, {"audio": self.mel(audio)}, vector)[0]["audio"])
+        voice = read_prompts(model, {"audio": self.mel(prompt)})
+        return self._wave(convert(model, {"audio": self.mel(audio)}, voice)[0]["audio"])
 
     def synthesize(self, phones: Sequence[str], prompt: Audio, words: Sequence[str] = (), speed: float = 1.0) -> np.ndarray:
         """Phones of the model's token list in the voice of `prompt`.
@@ -82,10 +83,10 @@ class CTAP:
             speed: 2 is twice as fast.
         """
         model = self.task.model
-        vector = prompt_vectors(model, {"audio": self.mel(prompt)})
+        voice = read_prompts(model, {"audio": self.mel(prompt)})
         synthesis = load_task(self._folder("tts")).model
         slots = {"audio": with_pause_slots(phones, words)}
-        made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=vector, speed=speed)  # type: ignore[arg-type]
+        made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=voice, speed=speed)  # type: ignore[arg-type]
         return self._wave(made["audio"])
 
     def _wave(self, speech: Speech) -> np.ndarray:

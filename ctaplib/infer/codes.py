@@ -10,7 +10,7 @@ from ctaplib.data.dataset import SpeechSet, pad_labels
 from ctaplib.data.store import ArkWriter
 from ctaplib.files import write_json
 from ctaplib.infer.batches import run_batched
-from ctaplib.infer.convert import prompt_vectors
+from ctaplib.infer.prompts import read_prompts
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.speech import SpeechTask
 
@@ -31,23 +31,27 @@ def dump_codes(task: SpeechTask, speech: SpeechSet, folder: Path) -> None:
     def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[dict[str, np.ndarray]]:
         content = model.content(model.normalize(mel), lengths)
         parts = {"speech": content.speech.float(), "quantized": content.quantized.quantized.float()}
-        if all(u in speech.labelled for u in ids):
-            phones, _ = pad_labels([speech.labelled[u].phones for u in ids])
-            durations, _ = pad_labels([speech.labelled[u].durations for u in ids])
-            parts["phonemes"] = model.phoneme_encoder(phones, durations, lengths, mel.shape[1]).float()
         parts["codes"] = content.quantized.codes.int()
-        return [{n: p[i, : k // 4].numpy() for n, p in parts.items()} for i, k in enumerate(lengths.tolist())]
+        rows = [{n: p[i, : k // 4].numpy() for n, p in parts.items()} for i, k in enumerate(lengths.tolist())]
+        known = [i for i, u in enumerate(ids) if u in speech.labelled]
+        if known:
+            phones, _ = pad_labels([speech.labelled[ids[i]].phones for i in known])
+            durations, _ = pad_labels([speech.labelled[ids[i]].durations for i in known])
+            phonemes = model.phoneme_encoder(phones, durations, lengths[known], mel.shape[1]).float()
+            for i, row in zip(known, phonemes):
+                rows[i]["phonemes"] = row[: int(lengths[i]) // 4].numpy()
+        return rows
 
     found, _ = run_batched(mels, compute)
-    prompts = prompt_vectors(model, mels)
-    names = list(next(iter(found.values())))  # type: ignore[call-overload]
-    for name in names:
+    prompts = read_prompts(model, mels)
+    for name in sorted({n for row in found.values() for n in row}):  # type: ignore[attr-defined]
         with ArkWriter(folder / f"{name}.scp") as out:
             for utt in speech.utts:
-                out[utt] = found[utt][name]  # type: ignore[index]
+                if name in found[utt]:  # type: ignore[operator]
+                    out[utt] = found[utt][name]  # type: ignore[index]
     with ArkWriter(folder / "prompts.scp") as out:
         for utt in speech.utts:
-            out[utt] = prompts[utt].float().numpy()
+            out[utt] = prompts[utt].vector.float().numpy()
     write_json(folder / "codes.json", {"codebook_size": model.quantizer.codebook_size})
     frames = sum(len(found[u]["codes"]) for u in speech.utts)  # type: ignore[index]
     log.info("%s: %d utterances, %d code frames in %s", speech.name, len(speech.utts), frames, folder)

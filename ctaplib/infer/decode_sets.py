@@ -16,8 +16,9 @@ from ctaplib.data.dataset import SpeechSet
 from ctaplib.data.features import log_mel
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv
-from ctaplib.infer.convert import convert, prompt_vectors
+from ctaplib.infer.convert import convert
 from ctaplib.infer.outputs import write_phones, write_waves, write_words
+from ctaplib.infer.prompts import MatchConfig, read_prompts
 from ctaplib.infer.recognize import recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
@@ -35,6 +36,8 @@ class DecodeConfig(Config):
 
     resynthesis_utts: int = 64
     """Utterances of each set that are resynthesised, taken in turn from all speakers."""
+    match: MatchConfig = MatchConfig()
+    """How far speech is moved toward its prompt's statistics."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Decoder:
         part = {u: mels[u] for u in chosen}
         rows = [{"id": u} for u in chosen]
         model: VQCTAP = self.task.model  # type: ignore[assignment]
-        made, seconds = convert(model, part, prompt_vectors(model, part))
+        made, seconds = convert(model, part, read_prompts(model, part), self.config.match)
         self._speak("resynthesis", self.method, name, made, rows, seconds)
         natural = {u: Speech(m) for u, m in part.items()}
         self._speak("resynthesis", "vocoder", name, natural, rows, {})
@@ -119,9 +122,9 @@ class Decoder:
         check_known(rows, ("source_utt", "prompt_utt"), mels, self.lists / "vc_pairs.tsv")
         prompts = {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows}
         for system, model in self.voices.items():
-            vectors = prompt_vectors(model, prompts)
+            voices = read_prompts(model, prompts)
             sources = {r["id"]: mels[r["source_utt"]] for r in rows}
-            made, seconds = convert(model, sources, {r["id"]: vectors[r["prompt_utt"]] for r in rows})
+            made, seconds = convert(model, sources, {r["id"]: voices[r["prompt_utt"]] for r in rows}, self.config.match)
             self._speak("vc", system, name, made, rows, seconds)
 
     def synthesize_set(self, name: str, mels: Mels) -> None:
@@ -138,15 +141,16 @@ class Decoder:
         }
         synthesis = load_task(self.exp / "tts").model
         for system, model in self.voices.items():
-            vectors = prompt_vectors(self.task.model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
-            own = prompt_vectors(model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
+            frozen = read_prompts(self.task.model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
+            own = read_prompts(model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
             made, seconds = synthesize(
                 model,
                 synthesis,
                 self.task.tokens,
                 texts,
-                duration_prompts={r["id"]: vectors[r["prompt_utt"]] for r in rows},
+                duration_prompts={r["id"]: frozen[r["prompt_utt"]] for r in rows},
                 prompts={r["id"]: own[r["prompt_utt"]] for r in rows},
+                match=self.config.match,
             )
             self._speak("tts", system, name, made, rows, seconds)
 

@@ -13,6 +13,7 @@ from ctaplib.data.tokens import TokenList
 from ctaplib.errors import DataError
 from ctaplib.infer.batches import by_length
 from ctaplib.infer.convert import decode_codes
+from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt
 from ctaplib.infer.vocode import Speech
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
@@ -39,9 +40,10 @@ def synthesize(
     tokens: TokenList,
     phones: Mapping[str, Sequence[str]],
     *,
-    prompts: Mapping[str, torch.Tensor],
-    duration_prompts: Mapping[str, torch.Tensor] | None = None,
+    prompts: Mapping[str, VoicePrompt],
+    duration_prompts: Mapping[str, VoicePrompt] | None = None,
     speed: float = 1.0,
+    match: MatchConfig = DEFAULT_MATCH,
 ) -> tuple[dict[str, Speech], dict[str, float]]:
     """Speak phones.
 
@@ -50,9 +52,10 @@ def synthesize(
         synthesis: Duration model and connector.
         tokens: Token list of the recipe.
         phones: Phones by id, with pause slots (`with_pause_slots`).
-        prompts: Global vector by id.
-        duration_prompts: Vectors for the duration model, where the decoder's come from a fine-tuned encoder.
+        prompts: Voice by id.
+        duration_prompts: Voices for the duration model, where the decoder's come from a fine-tuned encoder.
         speed: 2 is twice as fast.
+        match: How far the speech is moved toward its prompt's statistics.
 
     Returns:
         Speech by id, and the seconds that each took.
@@ -68,13 +71,12 @@ def synthesize(
     seconds: dict[str, float] = {}
     for ids in by_length({u: len(p) for u, p in phones.items()}, batch_frames=600):
         started = time.perf_counter()
-        prompt = torch.stack([prompts[u] for u in ids])
         rows = [torch.tensor([tokens.id(p) for p in phones[u]]) for u in ids]
         padded, lengths = pad_stack(rows)
-        timing = torch.stack([(duration_prompts or prompts)[u] for u in ids])
+        timing = torch.stack([(duration_prompts or prompts)[u].vector for u in ids])
         durations = _durations(synthesis, padded, lengths, timing, tokens.id(SILENCE), speed)
         codes = _codes(frozen, synthesis, padded, durations)
-        spoken |= zip(ids, decode_codes(frozen, codes, list(prompt)))
+        spoken |= zip(ids, decode_codes(frozen, codes, [prompts[u] for u in ids], match))
         spent = time.perf_counter() - started
         frames = sum(len(spoken[u].mel) for u in ids)
         seconds |= {u: spent * len(spoken[u].mel) / frames for u in ids}

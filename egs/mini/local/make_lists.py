@@ -69,7 +69,8 @@ def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, i
                 "pitch": 50 + rng.randint(-spread, spread), "rate_wpm": rng.randint(150, 180), "utts": count,
             }  # fmt: skip
             rows.append(row)
-            if name == "train" and variant not in drawn and not variant.startswith(("robosoft", "iven", "Ricishay")) and len(seen) < keep["test_seen"]:
+            known = name == "train" and variant not in drawn and not variant.startswith(("robosoft", "iven", "Ricishay"))
+            if known and len(seen) < keep["test_seen"]:
                 seen.append({**row, "set": "test_seen", "utts": sizes["test_seen"]})
     return rows + seen
 
