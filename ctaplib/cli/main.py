@@ -106,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     _end_with_parent()
     _keep_freed_memory()
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")  # products are compiled for every shape they meet
     module = importlib.import_module(f"ctaplib.cli.{noun}")
     parser = Parser(prog=f"ctap {noun}", description=module.__doc__)
     module.configure(parser)

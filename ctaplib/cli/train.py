@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
         torch.manual_seed(config.seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
         task = task_class(args.task)(config, paths)
         Trainer(task, world, commit=_commit()).fit()
     finally:

@@ -205,6 +205,6 @@ def clip(mel: torch.Tensor, frames: int, where: float) -> torch.Tensor:
     return mel[start : start + frames]
 
 
-def pad_labels(items: Sequence[np.ndarray], value: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack integer arrays of different length."""
-    return pad_stack([torch.from_numpy(np.asarray(i, dtype=np.int64)) for i in items], value)
+def pad_labels(items: Sequence[np.ndarray], value: int = 0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack integer arrays of different length; see `pad_stack`."""
+    return pad_stack([torch.from_numpy(np.asarray(i, dtype=np.int64)) for i in items], value, multiple)

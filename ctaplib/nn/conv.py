@@ -17,9 +17,11 @@ class MaskedConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
-        self.stride = stride
-        padding = (kernel - 1) // 2 if stride == 1 else (kernel - stride) // 2
-        self.conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, padding=padding)
+        self.stride, self.kernel = stride, kernel
+        self.padding = (kernel - 1) // 2 if stride == 1 else (kernel - stride) // 2
+        start = nn.Conv1d(inputs, outputs, kernel)
+        self.weight = nn.Parameter(start.weight.detach().transpose(1, 2).contiguous())  # (outputs, kernel, inputs)
+        self.bias = nn.Parameter(start.bias.detach())  # type: ignore[union-attr]
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """(B, T, inputs), (B, T) -> (B, T / stride, outputs)."""
@@ -27,17 +29,17 @@ class MaskedConv(nn.Module):
             x = x * mask.unsqueeze(-1)
         if x.device.type == "cpu":
             return self._one_product(x)
-        return self.conv(x.transpose(1, 2)).transpose(1, 2)
+        y = F.conv1d(x.transpose(1, 2), self.weight.transpose(1, 2), self.bias, self.stride, self.padding)
+        return y.transpose(1, 2)
 
     def _one_product(self, x: torch.Tensor) -> torch.Tensor:
         """The same as one matrix product over windows side by side, which processors without a GPU do faster."""
-        kernel, padding = self.conv.kernel_size[0], self.conv.padding[0]
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
-        x = F.pad(x, (0, 0, int(padding), int(padding)))
-        last = x.shape[1] - kernel
-        windows = torch.cat([x[:, i : i + last + 1 : self.stride] for i in range(kernel)], -1)
-        return F.linear(windows, self.conv.weight.permute(0, 2, 1).flatten(1), self.conv.bias)
+        x = F.pad(x, (0, 0, self.padding, self.padding))
+        last = x.shape[1] - self.kernel
+        windows = torch.cat([x[:, i : i + last + 1 : self.stride] for i in range(self.kernel)], -1)
+        return F.linear(windows, self.weight.flatten(1), self.bias)
 
 
 class ConvFeedForward(nn.Module):

@@ -17,6 +17,9 @@ from ctaplib.files import read_table
 from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
 from ctaplib.tensors import pad_stack
 
+PAD = 40
+"""Batches are padded to a multiple of this many 10 ms frames: matrix products are compiled anew for every new shape."""
+
 
 class DrawConfig(Config):
     """What is drawn at random for every utterance of a batch; all are our choice."""
@@ -120,7 +123,7 @@ class SpeechTask(Task):
         """Draw a batch; in validation nothing is perturbed."""
         source = self.train if split == "train" else self.valid
         rows = [self._load_one(source, source.utts[i], step if split == "train" else 0) for i in items]
-        mel, lengths = pad_stack([r["mel"] for r in rows], multiple=FACTOR)
+        mel, lengths = pad_stack([r["mel"] for r in rows], multiple=PAD)
         parts: dict[str, torch.Tensor] = {"warp": torch.tensor(np.array([r["warp"] for r in rows]), dtype=torch.float32)}
         if self.config.draw.voice:
             parts["voice"] = torch.tensor([r["voice"] for r in rows], dtype=torch.float32)
@@ -128,12 +131,12 @@ class SpeechTask(Task):
             parts["noise"] = torch.stack([r["noise"] for r in rows])
         for name in ("prompt", "random"):
             if rows[0][name] is not None:
-                parts[name], parts[f"{name}_lengths"] = pad_stack([r[name] for r in rows], multiple=FACTOR)
-        parts["f0_hz"], _ = pad_stack([r["f0_hz"] for r in rows], multiple=FACTOR)
+                parts[name], parts[f"{name}_lengths"] = pad_stack([r[name] for r in rows], multiple=PAD)
+        parts["f0_hz"], _ = pad_stack([r["f0_hz"] for r in rows], multiple=PAD)
         if self.labelled:
             parts["phones"], _ = pad_labels([r["phones"] for r in rows])
             parts["durations"], _ = pad_labels([r["durations"] for r in rows])
-            parts["frame_labels"], _ = pad_labels([r["frame_labels"] for r in rows], IGNORE)
+            parts["frame_labels"], _ = pad_labels([r["frame_labels"] for r in rows], IGNORE, PAD // FACTOR)
             parts["labels"], parts["label_lengths"] = pad_labels([r["labels"] for r in rows])
         if self.pieces is not None:
             parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
