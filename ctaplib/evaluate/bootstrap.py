@@ -80,7 +80,9 @@ def median(groups: Sequence[Numbers]) -> Estimate:
     return Estimate(float(np.median(values)), len(groups), _interval(np.asarray(samples)))
 
 
-def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+def statistic(
+    counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], largest: float = np.inf
+) -> Estimate:
     """Any statistic of counts that add up over items.
 
     Resampled sets hold fewer different items, so that e.g. fewer codes occur in them: the interval is moved by the
@@ -89,13 +91,14 @@ def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) 
     Args:
         counts: (items, categories).
         function: From (sets, categories) to (sets,).
+        largest: Largest value that there can be; the moved interval ends there.
     """
     counts = np.asarray(counts, float)
     value = float(function(counts.sum(0, keepdims=True))[0])
     if len(counts) == 1:
         return Estimate(value, 1, None)
     samples = function(_draws(len(counts)) @ counts)
-    return Estimate(value, len(counts), _interval(samples + (value - np.nanmean(samples))))
+    return Estimate(value, len(counts), _interval(np.minimum(samples + (value - np.nanmean(samples)), largest)))
 
 
 def _weighted_median(ordered: np.ndarray, weights: np.ndarray) -> float:

@@ -105,8 +105,8 @@ def code_use(inputs: Inputs, set_: str) -> Outcomes:
     return outcomes | {
         names[1]: Estimate(float(size), len(codes), None),
         names[2]: Estimate(rate * float(np.log2(size)), len(codes), None),
-        names[3]: bootstrap.statistic(counts, probes.usage_pct),
-        names[4]: bootstrap.statistic(counts, probes.perplexity),
+        names[3]: bootstrap.statistic(counts, probes.usage_pct, largest=100.0),
+        names[4]: bootstrap.statistic(counts, probes.perplexity, largest=float(size)),
     }
 
 
