@@ -35,6 +35,8 @@ class OptimConfig(Config):
 
     lr: float = 1e-3
     """Peak learning rate."""
+    lr_scale: dict[str, float] = {}
+    """Factor on the learning rate of the parameters whose name begins so, for example `word_head: 10`."""
     warmup_steps: int = 100
     """Steps of linear warm-up."""
     schedule: str = "cosine"

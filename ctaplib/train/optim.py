@@ -1,7 +1,7 @@
 """Optimisers, learning-rate schedules, moving averages of weights."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import torch
 
@@ -9,14 +9,23 @@ from ctaplib.errors import ConfigError
 from ctaplib.tasks.base import OptimConfig
 
 
-def build_optimizer(parameters: Iterable[torch.nn.Parameter], config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW that decays matrices and leaves vectors alone."""
-    moved = list(parameters)
-    groups = [
-        {"params": [p for p in moved if p.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in moved if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=True)
+def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves vectors alone; every group knows its `lr_scale`.
+
+    Raises:
+        ConfigError: `lr_scale` names parameters that are not there.
+    """
+    unused = [p for p in config.lr_scale if not any(n.startswith(p) for n in named)]
+    if unused:
+        parts = sorted({n.split(".")[0] for n in named})
+        raise ConfigError(f"optim.lr_scale names {', '.join(unused)}", expected=f"parts of the model: {', '.join(parts)}")
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in named.items():
+        scale = next((f for p, f in config.lr_scale.items() if name.startswith(p)), 1.0)
+        decay = config.weight_decay if parameter.dim() > 1 else 0.0
+        groups.setdefault((scale, decay), []).append(parameter)
+    settings = [{"params": g, "weight_decay": decay, "lr_scale": scale} for (scale, decay), g in groups.items()]
+    return torch.optim.AdamW(settings, lr=config.lr, betas=config.betas, fused=True)
 
 
 def learning_rate(config: OptimConfig, step: int, max_steps: int) -> float:

@@ -41,8 +41,10 @@ class Trainer:
         self.position = Position()
         self.precision = choose_precision(self.config.train.precision, world.device)
         task.model.to(world.device)
+        names = {parameter: name for name, parameter in task.model.named_parameters()}
         self.players = {
-            p: build_optimizer(list(task.player_parameters(p)), self.config.optim) for p in task.players
+            player: build_optimizer({names[p]: p for p in task.player_parameters(player)}, self.config.optim)
+            for player in task.players
         }
         decay = self.config.optim.ema_decay
         self.average = WeightAverage(task.model, decay) if decay > 0 else None
@@ -113,7 +115,7 @@ class Trainer:
     ) -> tuple[dict[str, float], float | None]:
         lr = learning_rate(self.config.optim, step, self.config.train.max_steps)
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["lr_scale"]
         optimizer.zero_grad(set_to_none=True)
         with autocast(self.world.device, self.precision):
             terms = self.task.losses(batch, step, player)
