@@ -44,6 +44,27 @@ def frame_classification_loss(
     return Term(total, used.sum())
 
 
+def ctc_start_loss(logits: Tensor, labels: Tensor, mask: Tensor, *, silence_label: int, ignored_label: int) -> Term:
+    """Classify the frames of a CTC output, silence as its blank (0): it starts CTC beyond its plateau of blanks.
+
+    Args:
+        logits: (batch, n x time, classes) of the CTC output.
+        labels: (batch, time) int64; every label stands for n frames of the output.
+        mask: (batch, time) bool.
+        silence_label: label that becomes the blank.
+        ignored_label: label of frames whose class is not known.
+
+    Returns:
+        Sum over the frames of the output, and their number.
+
+    Source: CTC models that start from frame labels, Sak et al. 2015 (ICASSP, "Learning acoustic frame labeling"); here
+    one term of the loss whose weight falls to 0 early.
+    """
+    times = logits.shape[1] // labels.shape[1]
+    targets = torch.where(labels == silence_label, 0, labels).repeat_interleave(times, 1)
+    return frame_classification_loss(logits, targets, mask.repeat_interleave(times, 1), ignored_label=ignored_label)
+
+
 def frame_accuracy(
     logits: Tensor, labels: Tensor, mask: Tensor, *, ignored_label: int = IGNORED_LABEL
 ) -> Term:

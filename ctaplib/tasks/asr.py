@@ -2,10 +2,10 @@
 
 import torch
 
-from ctaplib.data.dataset import Batch
+from ctaplib.data.dataset import IGNORE, SILENCE_LABEL, Batch
 from ctaplib.errors import ConfigError
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
+from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP, warp_mel
@@ -14,7 +14,7 @@ from ctaplib.tasks.error_rates import collapse, error_rate, recognition_errors
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
-TERMS = ("classify", "ctc", "words", "vq")
+TERMS = ("classify", "ctc", "ctc_start", "words", "vq")
 
 
 class ASRConfig(SpeechTaskConfig):
@@ -72,6 +72,9 @@ class ASRTask(SpeechTask):
         return {
             "classify": frame_classification_loss(found.read.classes, batch.frame_labels, found.mask),
             "ctc": ctc_loss(found.read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term,
+            "ctc_start": ctc_start_loss(
+                found.read.ctc, batch.frame_labels, found.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
+            ),
             "words": words,
             "vq": zero if found.quantized is None else quantization_loss(found.quantized),
         }

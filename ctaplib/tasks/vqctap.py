@@ -1,6 +1,6 @@
 """Pre-training of VQ-CTAP: every term of its loss, weighted by the stepping schedule.
 
-    L = sum_i w_i(progress) L_i,   i in contrastive, classify, ctc, mel, pitch, vq, kl, consistency
+    L = sum_i w_i(progress) L_i,   i in contrastive, classify, ctc, ctc_start, mel, pitch, vq, kl, consistency
 
 Source: VQ-CTAP (arXiv 2408.05758), model figure and abstract; see the losses for their equations. The CTC
 and pitch terms are ours. Weights and schedule are not published: our choice, all settings.
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from ctaplib.config import Config
-from ctaplib.data.dataset import SILENCE_LABEL, Batch
+from ctaplib.data.dataset import IGNORE, SILENCE_LABEL, Batch
 from ctaplib.errors import ConfigError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
-from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
+from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.mel_decoder import Spoken, octaves
 from ctaplib.models.prompt_encoder import Prompt
@@ -33,7 +33,7 @@ from ctaplib.tensors import length_mask
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TERMS = ("contrastive", "classify", "ctc", "mel", "pitch", "vq", "kl", "consistency")
+TERMS = ("contrastive", "classify", "ctc", "ctc_start", "mel", "pitch", "vq", "kl", "consistency")
 
 
 class LossConfig(Config):
@@ -136,12 +136,16 @@ class VQCTAPTask(SpeechTask):
         return *voiced, warp_pitch(batch.f0_hz, batch.voice)
 
     def _recognition_terms(self, batch: Batch, content: Content, weights: dict[str, float]) -> dict[str, Term]:
-        none = {t: _nothing(batch.mel) for t in ("classify", "ctc")}
-        if not (weights["classify"] or weights["ctc"]):
+        none = {t: _nothing(batch.mel) for t in ("classify", "ctc", "ctc_start")}
+        if not any(weights[t] for t in none):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
         terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
         terms["ctc"] = ctc_loss(read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term
+        if weights["ctc_start"]:
+            terms["ctc_start"] = ctc_start_loss(
+                read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
+            )
         return {t: terms[t] if weights[t] else none[t] for t in terms}
 
     def _contrast(self, batch: Batch, content: Content) -> Term:
