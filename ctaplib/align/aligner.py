@@ -155,7 +155,9 @@ class Aligner:
         if not score >= self.config.min_score:
             why = f"mean log-posterior {score:.2f} is below {self.config.min_score:g}: is the text right?"
             return Outcome("low_score", [], score, why)
-        intervals = to_intervals(path, graph.owner, phones, self.front_end.hop_s, end_s)
+        intervals = to_intervals(
+            path, graph.owner, phones, self.front_end.hop_s, end_s, self.config.onset_lead * self.config.window_s
+        )
         return Outcome("aligned", settle(intervals, words, self.config), score)
 
     def align_file(self, wav: str | Path, phones: Sequence[str], words: Sequence[int] = ()) -> Outcome:

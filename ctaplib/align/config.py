@@ -51,6 +51,8 @@ class AlignConfig(Config):
     """Resolution, seconds."""
     window_s: float = Field(0.020, ge=0.005, le=0.05)
     """Length of the analysis window, seconds; short, so that edges stay sharp."""
+    onset_lead: float = Field(0.2, ge=0, le=0.5)
+    """How long before its time a sound is heard, in windows: the window reaches ahead (our choice, on mini's dev set)."""
     n_mels: int = Field(40, ge=12, le=128)
     """Mel bands."""
     pattern: tuple[int, ...] = (0, 0, 0)

@@ -87,7 +87,9 @@ class Topology:
         return n_phones * self.states
 
 
-def to_intervals(path: np.ndarray, owner: np.ndarray, phones: Sequence[str], hop_s: float, end_s: float) -> list[Interval]:
+def to_intervals(
+    path: np.ndarray, owner: np.ndarray, phones: Sequence[str], hop_s: float, end_s: float, lead_s: float = 0.0
+) -> list[Interval]:
     """Turn a path into phones with times; the last one ends where the audio does.
 
     Args:
@@ -96,10 +98,13 @@ def to_intervals(path: np.ndarray, owner: np.ndarray, phones: Sequence[str], hop
         phones: (N,) names as they stand in the text.
         hop_s: Seconds a frame.
         end_s: Length of the audio.
+        lead_s: How long before its time a sound is heard; boundaries are moved back by it, never beyond the end.
     """
     of_frame = owner[path]
     first = np.flatnonzero(np.diff(of_frame, prepend=of_frame[0] + 1))
-    times_s = [float(t) * hop_s for t in first] + [end_s]
+    heard_s = first * hop_s
+    said_s = np.minimum(heard_s + lead_s * (first > 0), (heard_s + end_s) / 2 * (first > 0))
+    times_s = [*said_s.tolist(), end_s]
     return [
         Interval(SILENCE if of_frame[t] < 0 else phones[of_frame[t]], start_s, stop_s)
         for t, start_s, stop_s in zip(first, times_s, times_s[1:])
