@@ -146,7 +146,7 @@ class VQCTAPTask(SpeechTask):
             terms["ctc_start"] = ctc_start_loss(
                 read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
             )
-        return {t: terms[t] if weights[t] else none[t] for t in terms}
+        return {t: terms[t] if weights[t] else none[t] for t in none}
 
     def _contrast(self, batch: Batch, content: Content) -> Term:
         phonemes = self.model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])

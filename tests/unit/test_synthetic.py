@@ -182,7 +182,7 @@ def test_voices_of_unseen_and_dev_occur_nowhere_else(folder: str) -> None:
 def test_the_full_plan_is_as_large_as_promised() -> None:
     rows = read_plan(MINI / "lists" / "voices.tsv")
     count = {name: sum(row.set == name for row in rows) for name in {row.set for row in rows}}
-    assert count == {"train": 75, "dev": 4, "train_speech": 15, "test_unseen": 8, "test_seen": 40}
+    assert count == {"train": 127, "dev": 4, "train_speech": 15, "test_unseen": 8, "test_seen": 40}
     assert all(row.utts == 20 for row in rows if row.set == "test_unseen")
     assert len({row.voice.accent for row in rows if row.set == "train"}) >= 6
     unseen = [row.gender for row in rows if row.set == "test_unseen"]
