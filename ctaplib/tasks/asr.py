@@ -69,12 +69,15 @@ class ASRTask(SpeechTask):
         words = zero
         if found.words is not None:
             words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term
+        start = zero
+        if self.weights(step, player)["ctc_start"]:
+            start = ctc_start_loss(
+                found.read.ctc, batch.frame_labels, found.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
+            )
         return {
             "classify": frame_classification_loss(found.read.classes, batch.frame_labels, found.mask),
             "ctc": ctc_loss(found.read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term,
-            "ctc_start": ctc_start_loss(
-                found.read.ctc, batch.frame_labels, found.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
-            ),
+            "ctc_start": start,
             "words": words,
             "vq": zero if found.quantized is None else quantization_loss(found.quantized),
         }
