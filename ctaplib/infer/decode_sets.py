@@ -106,9 +106,9 @@ class Decoder:
         chosen = spread(read_table(self.data / name / "utt2spk"), mels, self.config.resynthesis_utts)
         part = {u: mels[u] for u in chosen}
         rows = [{"id": u} for u in chosen]
-        model: VQCTAP = self.task.model  # type: ignore[assignment]
-        made, seconds = convert(model, part, read_prompts(model, part), self.config.match)
-        self._speak("resynthesis", self.method, name, made, rows, seconds)
+        for system, model in self.voices.items():
+            made, seconds = convert(model, part, read_prompts(model, part), self.config.match)
+            self._speak("resynthesis", system, name, made, rows, seconds)
         natural = {u: Speech(m) for u, m in part.items()}
         self._speak("resynthesis", "vocoder", name, natural, rows, {})
         waves, seconds = vocode(load_vocoder(None, self.task.features), natural)
