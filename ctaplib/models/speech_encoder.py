@@ -1,22 +1,18 @@
 """Speech to content: log-mel at 100 Hz to one vector per 40 ms (S, and R for speech without text).
 
 Source: VQ-CTAP (arXiv 2408.05758), model figure: a speech encoder that "reduces the temporal dimension", 960
-samples of 24 kHz per vector. Its layers are not published: two strided convolutions and a stack of blocks are
-our choice. So is the instance normalisation, which takes the speaker's mean spectrum away (Chou and Lee 2019,
+samples of 24 kHz per vector. Its layers are not published: a front of strided convolutions and a stack of blocks
+are our choice. So is the instance normalisation, which takes the speaker's mean spectrum away (Chou and Lee 2019,
 AdaIN-VC, arXiv 1904.05742, section 3).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ctaplib.config import Config
+from ctaplib.models.speech_front import FACTOR, TimeFront, TimeMelFront
 from ctaplib.nn.blocks import Stack, StackConfig
-from ctaplib.nn.conv import MaskedConv
 from ctaplib.tensors import length_mask
-
-FACTOR = 4
-"""Mel frames of one output frame."""
 
 
 class SpeechEncoderConfig(Config):
@@ -24,6 +20,8 @@ class SpeechEncoderConfig(Config):
 
     stack: StackConfig = StackConfig()
     """Blocks at 25 Hz."""
+    front_channels: int = 0
+    """Channels of a front over time and mel; 0: a front over time alone."""
     instance_norm: bool = True
     """Normalise every mel band over the utterance."""
 
@@ -44,8 +42,8 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.stack.width
-        self.first = MaskedConv(n_mels, width, 6, stride=2)
-        self.second = MaskedConv(width, width, 4, stride=2)
+        channels = config.front_channels
+        self.front = TimeMelFront(n_mels, channels, width) if channels else TimeFront(n_mels, width)
         self.stack = Stack(config.stack)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,7 +58,5 @@ class SpeechEncoder(nn.Module):
         """
         mask = length_mask(lengths, mel.shape[1])
         x = instance_normalize(mel, mask) if self.config.instance_norm else mel
-        x = F.relu(self.first(x, mask))
-        x = self.second(x, mask[:, ::2])
         out = mask[:, ::FACTOR]
-        return self.stack(x, out), out
+        return self.stack(self.front(x, mask), out), out

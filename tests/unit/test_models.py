@@ -32,10 +32,11 @@ CONFIG = VQCTAPConfig(
 LENGTHS = (40, 24, 32)
 
 
-@pytest.fixture
-def model() -> VQCTAP:
+@pytest.fixture(params=[0, 3], ids=["front over time", "front over time and mel"])
+def model(request: pytest.FixtureRequest) -> VQCTAP:
     torch.manual_seed(0)
-    model = VQCTAP(CONFIG, n_tokens=9, n_labels=7).double().eval()
+    speech = CONFIG.speech.model_copy(update={"front_channels": request.param})
+    model = VQCTAP(CONFIG.model_copy(update={"speech": speech}), n_tokens=9, n_labels=7).double().eval()
     for parameter in model.parameters():  # zero-initialised parts would hide faults
         parameter.data.add_(0.02 * torch.randn_like(parameter))
     return model
