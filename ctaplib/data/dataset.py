@@ -51,6 +51,7 @@ class Batch:
 
     Attributes:
         mel: (B, T, n_mels) log-mel as stored; T a multiple of 4.
+        heard: The same with parts blanked, for the speech encoder; None where nothing is blanked.
         phones, durations: (B, N); 0 at padding.
         frame_labels: (B, T / 4); IGNORE at padding.
         labels: (B, L) and their lengths; for CTC.
@@ -66,6 +67,7 @@ class Batch:
     ids: tuple[str, ...]
     mel: torch.Tensor
     mel_lengths: torch.Tensor
+    heard: torch.Tensor | None = None
     phones: torch.Tensor | None = None
     durations: torch.Tensor | None = None
     frame_labels: torch.Tensor | None = None

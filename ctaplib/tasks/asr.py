@@ -8,7 +8,7 @@ from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
-from ctaplib.models.vqctap import VQCTAP, warp_mel
+from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.error_rates import collapse, error_rate, recognition_errors
 from ctaplib.tasks.schedule import Ramp, constant
@@ -63,9 +63,8 @@ class ASRTask(SpeechTask):
 
     def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
         """All terms."""
-        mel = warp_mel(self.model.normalize(batch.mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
-        found = self.model(mel, batch.mel_lengths)
-        zero = Term(mel.new_zeros(()), 0.0)
+        found = self.model(self.heard(batch), batch.mel_lengths)
+        zero = Term(batch.mel.new_zeros(()), 0.0)
         words = zero
         if found.words is not None:
             words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term

@@ -14,6 +14,7 @@ from ctaplib.data.features import FeatureConfig, read_feature_config
 from ctaplib.data.tokens import TokenList, read_token_list
 from ctaplib.errors import ConfigError
 from ctaplib.files import read_table
+from ctaplib.models.vqctap import warp_mel
 from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
 from ctaplib.tensors import pad_stack
 
@@ -37,11 +38,11 @@ class DrawConfig(Config):
     gain: float = 0.0
     """Largest shift of the level of what the speech encoder hears, in deviations."""
     tempo: float = 0.0
-    """Largest relative change of tempo, of mel and labels alike."""
+    """Largest relative change of tempo, of mel, F0, durations and labels alike."""
     mask_bands: int = 0
-    """Largest number of neighbouring mel bands that are blanked, twice (SpecAugment)."""
+    """Largest number of neighbouring mel bands that are blanked, twice, in what the speech encoder hears (SpecAugment)."""
     mask_frames: int = 0
-    """Largest number of neighbouring frames that are blanked, once a second (SpecAugment)."""
+    """Largest number of neighbouring frames that are blanked there, once a second (SpecAugment)."""
 
 
 class SpeechTaskConfig(TaskConfig):
@@ -129,6 +130,8 @@ class SpeechTask(Task):
             parts["voice"] = torch.tensor([r["voice"] for r in rows], dtype=torch.float32)
         if self.noise_width:
             parts["noise"] = torch.stack([r["noise"] for r in rows])
+        if rows[0]["heard"] is not None:
+            parts["heard"], _ = pad_stack([r["heard"] for r in rows], multiple=PAD)
         for name in ("prompt", "random"):
             if rows[0][name] is not None:
                 parts[name], parts[f"{name}_lengths"] = pad_stack([r[name] for r in rows], multiple=PAD)
@@ -146,7 +149,7 @@ class SpeechTask(Task):
         config, training = self.config.draw, source is self.train
         rng = draw(self.config.seed, step, utt)
         mel = source.mel(utt)
-        row: dict = {"id": utt, "prompt": None, "random": None, "f0_hz": source.f0_hz(utt)}
+        row: dict = {"id": utt, "heard": None, "prompt": None, "random": None, "f0_hz": source.f0_hz(utt)}
         shortest, longest = config.prompt_s
         prompt_frames, where = int(rng.uniform(shortest, longest) * 100), rng.uniform()
         mate = utt
@@ -166,28 +169,21 @@ class SpeechTask(Task):
             known = source.labelled[utt]
             row |= {n: getattr(known, n) for n in ("phones", "durations", "frame_labels", "labels")}
         if training and config.tempo > 0:
-            mel = self._change_tempo(mel, row, 1 + rng.uniform(-1, 1) * config.tempo)
-        if training:
-            mel = self._blank(mel, rng)
+            mel = change_tempo(mel, row, 1 + rng.uniform(-1, 1) * config.tempo)
+        if training and (config.mask_bands or config.mask_frames):
+            row["heard"] = self._blank(mel, rng)
         if self.pieces is not None:
             row["words"] = np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1
         return row | {"mel": mel}
 
-    def _change_tempo(self, mel: torch.Tensor, row: dict, factor: float) -> torch.Tensor:
-        """Stretch mel and frame labels in time; phones and durations are not stretched (recognition only)."""
-        frames = max(FACTOR, int(len(mel) * factor) // FACTOR * FACTOR)
-        mel = torch.nn.functional.interpolate(mel.T[None], size=frames, mode="linear", align_corners=False)[0].T
-        if self.labelled:
-            old = row["frame_labels"]
-            at = np.minimum(((np.arange(frames // FACTOR) + 0.5) * len(old) / (frames // FACTOR)).astype(int), len(old) - 1)
-            row["frame_labels"] = old[at]
-        return mel.contiguous()
+    def heard(self, batch: Batch) -> torch.Tensor:
+        """What the speech encoder hears in training: blanked, normalised and warped; (B, T, n_mels)."""
+        mel = batch.mel if batch.heard is None else batch.heard
+        return warp_mel(self.model.normalize(mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
 
     def _blank(self, mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """SpecAugment (Park et al. 2019, arXiv 1904.08779): blank bands and frames with the utterance's mean."""
         config = self.config.draw
-        if not config.mask_bands and not config.mask_frames:
-            return mel
         mel, mean = mel.clone(), mel.mean(0)
         for _ in range(2 if config.mask_bands else 0):
             width = int(rng.integers(config.mask_bands + 1))
@@ -198,3 +194,24 @@ class SpeechTask(Task):
             start = int(rng.integers(len(mel) - width))
             mel[start : start + width] = mean
         return mel
+
+
+def change_tempo(mel: torch.Tensor, row: dict, factor: float) -> torch.Tensor:
+    """Stretch an utterance in time: its mel, and in `row` its F0 and, where it has them, durations and frame labels.
+
+    Args:
+        mel: (T, n_mels), T a multiple of 4.
+        row: `f0_hz` (T,), `durations` (N,) that sum to T, `frame_labels` (T / 4,); replaced in place.
+        factor: New length over old; the length is rounded down to a multiple of 4.
+
+    Returns:
+        (T', n_mels), a line between neighbouring frames.
+    """
+    frames = max(FACTOR, int(len(mel) * factor) // FACTOR * FACTOR)
+    ratio = frames / len(mel)
+    nearest = np.minimum(((np.arange(frames) + 0.5) / ratio).astype(int), len(mel) - 1)
+    row["f0_hz"] = row["f0_hz"][nearest]
+    if "durations" in row:
+        row["durations"] = np.diff(np.rint(np.cumsum(row["durations"]) * ratio).astype(np.int64), prepend=0)
+        row["frame_labels"] = row["frame_labels"][nearest[FACTOR // 2 :: FACTOR] // FACTOR]
+    return torch.nn.functional.interpolate(mel.T[None], size=frames, mode="linear", align_corners=False)[0].T.contiguous()

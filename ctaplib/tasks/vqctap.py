@@ -106,8 +106,7 @@ class VQCTAPTask(SpeechTask):
         """
         weights = self.weights(step, player)
         model = self.model
-        heard = warp_mel(model.normalize(batch.mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
-        content = model.content(heard, batch.mel_lengths)
+        content = model.content(self.heard(batch), batch.mel_lengths)
         mel, clip, f0_hz = self._voiced(batch)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_configs import small_task
@@ -9,6 +10,7 @@ from small_configs import small_task
 from ctaplib.checkpoint import weights_digest
 from ctaplib.errors import CheckpointError, CollapseError, ConfigError, DataError
 from ctaplib.tasks.base import Task, load_task
+from ctaplib.tasks.speech import change_tempo
 from ctaplib.tasks.vqctap import TERMS
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
@@ -95,6 +97,33 @@ def test_durations_and_frame_labels_fit_the_mel(tiny: Path, tmp_path: Path) -> N
     assert torch.equal(batch.durations.sum(1), batch.mel_lengths)
     assert ((batch.frame_labels >= 0).sum(1) == batch.mel_lengths // 4).all()
     assert (batch.label_lengths <= batch.mel_lengths // 2).all()
+
+
+@pytest.mark.parametrize("factor", [0.85, 1.0, 1.2])
+def test_a_change_of_tempo_keeps_labels_on_their_frames(factor: float) -> None:
+    durations = np.array([8, 1, 3, 20, 12, 16])
+    phone = np.repeat(np.arange(6), durations)  # every frame's mel and F0 say which phone it is
+    labels = phone[2::4]
+    row = {"f0_hz": torch.from_numpy(phone.astype(np.float32)), "durations": durations, "frame_labels": labels}
+    mel = change_tempo(torch.from_numpy(phone.astype(np.float32))[:, None].repeat(1, 3), row, factor)
+    assert len(mel) % 4 == 0 and abs(len(mel) - 60 * factor) < 4
+    assert row["durations"].sum() == len(mel) == len(row["f0_hz"]) == 4 * len(row["frame_labels"])
+    moved = np.repeat(np.arange(6), row["durations"])
+    assert (np.abs(row["f0_hz"].numpy() - moved) > 0.5).sum() <= 6  # at most a frame at each boundary
+    assert (np.abs(mel[:, 0].numpy() - moved) > 0.75).sum() <= 6
+    assert (row["frame_labels"] != moved[2::4]).sum() <= 6
+    if factor == 1.0:
+        assert (row["durations"] == durations).all() and (row["frame_labels"] == labels).all()
+
+
+def test_what_is_blanked_is_heard_and_not_aimed_at(tiny: Path, tmp_path: Path) -> None:
+    plain = small_task("vqctap", tiny, tmp_path / "a", "draw.mask_bands=0", "draw.mask_frames=0")
+    blanked = small_task("vqctap", tiny, tmp_path / "b", "draw.mask_bands=6", "draw.mask_frames=6")
+    items = plain.train_plan(0)[0]
+    a, b = plain.load("train", items, 1), blanked.load("train", items, 1)
+    assert a.heard is None and torch.equal(a.mel, b.mel) and torch.equal(a.prompt, b.prompt)
+    assert not torch.equal(b.heard, b.mel) and not torch.equal(plain.heard(a), blanked.heard(b))
+    assert blanked.load("valid", [0], 1).heard is None
 
 
 def test_a_collapsed_code_book_stops_the_run(tiny: Path, tmp_path: Path) -> None:
