@@ -192,7 +192,7 @@ mapfile -t paths < <(each "${exp}/decode/asr/frozen_ctc" "${test_sets}" hyp.phn)
 makes "${paths[@]}"
 run_dir "${exp}/decode"
 decode=(ctap decode --exp_root "${exp}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}"
-    --method "${method}" --nj @nj)
+    --method "${method}" --train_set "${train_set}" --nj @nj)
 calls decode "${decode[@]}"
 
 stage 12 score "${exp}" eval "Trains the judge, then computes every metric"

@@ -12,6 +12,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exp_root", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--dump", type=Path, default=Path("dump"))
+    parser.add_argument("--train_set", default="train", help="set whose transcripts the n-gram of phones is counted on")
     parser.add_argument("--sets", required=True, help="sets, separated by spaces")
     parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
     parser.add_argument("--method", default="vqctap", help="pre-training method")
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(args.nj)
     config = load_config(DecodeConfig, args.config, args.overrides)
-    decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method)
+    decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method, args.train_set)
     for name in args.sets.split():
         if args.what == "judge":
             decoder.judge(name)

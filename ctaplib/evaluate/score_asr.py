@@ -9,6 +9,11 @@ from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker
 from ctaplib.evaluate.text_metrics import error_rate, fold_phones
 
+SEARCHED = "_lm"
+"""Ends the names of systems whose phones were searched with an n-gram; only recipes that ask for the search have them."""
+
+_SEARCH_NOTE = "the same output, searched with an n-gram of phones counted on the training transcripts"
+
 _TABLES = {"per": "text.phn", "wer": "text", "cer": "text"}
 
 
@@ -27,6 +32,9 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
                 outcome = _asr(inputs, set_, system, name)
                 run = inputs.exp / _run(inputs, system)
                 made.append(make(cell("asr", name, set_, system), outcome, run, note if name == "per" else None))
+            if not isinstance(inputs.recognised("asr", f"{system}{SEARCHED}", set_, words=False), str):
+                outcome = _asr(inputs, set_, f"{system}{SEARCHED}", "per")
+                made.append(make(cell("asr", "per", set_, f"{system}{SEARCHED}"), outcome, run, f"{_SEARCH_NOTE}; {note}"))
         for metric in METRICS["judge"]:
             outcome = judged(inputs, "natural", "natural", set_, metric.name, None, None)
             place = cell("judge", metric.name, set_, "natural")

@@ -24,7 +24,7 @@ TASKS: tuple[ModuleType, ...] = (
 
 
 def score(inputs: Inputs, make: RowMaker, processes: int) -> list[Row]:
-    """Every row, in the order of the catalogue.
+    """Every row, in the order of the catalogue; then those of systems that only some recipes have.
 
     Raises:
         CtapError: an input contradicts another, or a row of the catalogue was not made.
@@ -39,4 +39,5 @@ def score(inputs: Inputs, make: RowMaker, processes: int) -> list[Row]:
     missing = [p for p in places if (p.task, p.metric, p.set, p.system, p.judge or "") not in made]
     if missing:
         raise CtapError(f"{len(missing)} rows were not made, the first {missing[0]}", fix="report this as a defect")
-    return [made[(p.task, p.metric, p.set, p.system, p.judge or "")] for p in places]
+    ordered = [made.pop((p.task, p.metric, p.set, p.system, p.judge or "")) for p in places]
+    return ordered + list(made.values())

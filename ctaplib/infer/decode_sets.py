@@ -3,23 +3,27 @@
 Output goes to `exp/decode/<task>/<system>/<set>/`; see `outputs`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ctaplib.config import Config
 from ctaplib.data.audio import read_audio
-from ctaplib.data.dataset import SpeechSet
+from ctaplib.data.dataset import SILENCE_LABEL, SpeechSet
 from ctaplib.data.features import log_mel
+from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.infer.convert import convert
+from ctaplib.infer.ctc_search import SearchConfig, search_ctc
 from ctaplib.infer.outputs import write_phones, write_waves, write_words
+from ctaplib.infer.phone_ngram import PhoneNgram
 from ctaplib.infer.prompts import MatchConfig, read_prompts
-from ctaplib.infer.recognize import recognize
+from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
 from ctaplib.models.vqctap import VQCTAP
@@ -38,6 +42,8 @@ class DecodeConfig(Config):
     """Utterances of each set that are resynthesised, taken in turn from all speakers."""
     match: MatchConfig = MatchConfig()
     """How far speech is moved toward its prompt's statistics."""
+    search: SearchConfig = SearchConfig()
+    """Search for phones with an n-gram of the training transcripts; its output is a system of its own, `..._lm`."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Decoder:
     lists: Path
     config: DecodeConfig
     method: str = "vqctap"
+    train_set: str = "train"
 
     @cached_property
     def task(self) -> SpeechTask:
@@ -92,14 +99,30 @@ class Decoder:
     def recognize_set(self, name: str, mels: Mels) -> None:
         """Frozen by class and by CTC, fine-tuned, supervised."""
         prefix = "" if self.method == "vqctap" else f"{self.method}_"
-        found = recognize(self.task, mels)
+        found = recognize(self.task, mels, self.search)
         write_phones(self.folder("asr", f"{prefix}frozen_class", name), {u: t.by_class for u, t in found.items()})
-        write_phones(self.folder("asr", f"{prefix}frozen_ctc", name), {u: t.by_ctc for u, t in found.items()})
-        for system, run in (("finetuned", "asr_finetuned"), ("supervised_ctc", "asr_supervised")):
-            found = recognize(load_task(self.exp / run), mels)  # type: ignore[arg-type]
-            folder = self.folder("asr", system if system != "finetuned" else f"{prefix}{system}", name)
-            write_words(folder, found)
-            write_phones(folder, {u: t.by_ctc for u, t in found.items()})
+        self._write_ctc(f"{prefix}frozen_ctc", name, found)
+        for system, run in ((f"{prefix}finetuned", "asr_finetuned"), ("supervised_ctc", "asr_supervised")):
+            found = recognize(load_task(self.exp / run), mels, self.search)  # type: ignore[arg-type]
+            write_words(self.folder("asr", system, name), found)
+            self._write_ctc(system, name, found)
+
+    def _write_ctc(self, system: str, name: str, found: Mapping[str, Transcript]) -> None:
+        write_phones(self.folder("asr", system, name), {u: t.by_ctc for u, t in found.items()})
+        searched = {u: t.by_search for u, t in found.items() if t.by_search is not None}
+        if searched:
+            write_phones(self.folder("asr", f"{system}_lm", name), searched)
+
+    @cached_property
+    def search(self) -> Callable[[np.ndarray], list[int]] | None:
+        """The search with an n-gram of the training transcripts; None where the config wants none."""
+        config, labels = self.config.search, self.task.labels
+        if not config.order:
+            return None
+        texts = read_table(self.data / self.train_set / "text.phn").values()
+        transcripts = [labels.ids([p for p in text.split() if fold(p) != SILENCE]).tolist() for text in texts]
+        ngram = PhoneNgram(transcripts, config.order, len(labels))
+        return lambda log_probs: search_ctc(log_probs, ngram, config, {SILENCE_LABEL})
 
     def resynthesize_set(self, name: str, mels: Mels) -> None:
         """Codes and an utterance's own vector; natural mel by the vocoder; natural mel by Griffin-Lim."""

@@ -1,8 +1,9 @@
 """Speech to phones and words, with the frozen model or a trained recogniser."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ctaplib.infer.batches import run_batched
@@ -21,11 +22,13 @@ class Transcript:
         by_class: Phones from frame classes, repeats merged.
         by_ctc: Phones by CTC.
         words: Text by the word head, None where there is none.
+        by_search: Phones by CTC and search, None where nothing was searched.
     """
 
     by_class: list[str]
     by_ctc: list[str]
     words: str | None
+    by_search: list[str] | None = None
 
 
 def read_speech(
@@ -40,12 +43,15 @@ def read_speech(
     return model.phoneme_decoder(content.quantized.quantized, content.mask), None
 
 
-def recognize(task: SpeechTask, mels: Mapping[str, torch.Tensor]) -> dict[str, Transcript]:
-    """Recognise utterances, greedily.
+def recognize(
+    task: SpeechTask, mels: Mapping[str, torch.Tensor], search: Callable[[np.ndarray], list[int]] | None = None
+) -> dict[str, Transcript]:
+    """Recognise utterances: the best label of every frame and, where wanted, the best of a search as well.
 
     Args:
         task: A trained `vqctap` or `asr` task.
         mels: Stored log-mel (T, n_mels) by id.
+        search: Log-probabilities (T, labels) of the CTC output to labels.
     """
     names = task.labels.names
 
@@ -54,8 +60,13 @@ def recognize(task: SpeechTask, mels: Mapping[str, torch.Tensor]) -> dict[str, T
         classes = collapse(read.classes, lengths // 4, {0, 1})
         ctc = collapse(read.ctc, lengths // 2, {0})
         pieces = collapse(words, lengths // 4, {0}) if words is not None else [None] * len(ids)
+        searched: list[list[str] | None] = [None] * len(ids)
+        if search is not None:
+            logs = zip(read.ctc.log_softmax(-1).numpy(), (lengths // 2).tolist())
+            searched = [[names[i] for i in search(rows[:n])] for rows, n in logs]
         return [
-            Transcript([names[i] for i in a], [names[i] for i in b], _text(task, c)) for a, b, c in zip(classes, ctc, pieces)
+            Transcript([names[i] for i in a], [names[i] for i in b], _text(task, c), d)
+            for a, b, c, d in zip(classes, ctc, pieces, searched)
         ]
 
     return run_batched(mels, compute)[0]  # type: ignore[return-value]
