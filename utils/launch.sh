@@ -15,9 +15,10 @@ ngpu=0
 nproc=1
 num_nodes=1
 cmd_backend=local
-slurm_config=conf/slurm.conf
+slurm_config=conf/slurm.conf # a recipe's own, else the shared one
 rdzv_endpoint=
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
+[ -e "${slurm_config}" ] || slurm_config=$(dirname "${BASH_SOURCE[0]}")/../${slurm_config}
 
 processes=${nproc}
 [ "${ngpu}" -eq 0 ] || processes=${ngpu}
@@ -51,9 +52,11 @@ case "${cmd_backend}" in
             exit 1
         }
         options=()
-        if [ -r "${slurm_config}" ]; then
-            mapfile -t options < <(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' -e 's/^/--/' "${slurm_config}")
-        fi
+        [ -r "${slurm_config}" ] || {
+            echo "error: cannot read the options of srun, ${slurm_config}" >&2
+            exit 1
+        }
+        mapfile -t options < <(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' -e 's/^/--/' "${slurm_config}")
         [ "${ngpu}" -eq 0 ] || options+=("--gpus-per-node=${ngpu}")
         # One torchrun on each machine; they meet on the first one of the allocation.
         export torchrun_line="${torchrun[*]}"

@@ -24,10 +24,11 @@ _fail_options() {
 
 _known_options=" $(_option_names | grep -v -x -e help_message | tr '\n' ' ')"
 
-for ((_position = 1; _position < $#; _position++)); do
+for ((_position = 1; _position <= $#; _position++)); do
     [ "${!_position}" != -- ] || break
     if [ "${!_position}" = --config ] && [[ "${_known_options}" != *" config "* ]]; then
         _next=$((_position + 1))
+        [ ${_next} -le $# ] || _fail_options "option --config needs a value"
         [ -r "${!_next}" ] || _fail_options "cannot read the file that --config names: ${!_next}"
         # shellcheck disable=SC1090
         . "${!_next}"

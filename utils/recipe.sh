@@ -35,6 +35,7 @@ Methods and configs
 Machine
   --ngpu N                   GPUs of each machine (all that are seen); 0: --nproc N processes on the CPU
   --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
+  --rdzv_endpoint HOST:PORT  where several machines meet without slurm; start the recipe on each of them
   --nj N                     processes of the stages that train nothing"
 
 stage=1
@@ -47,6 +48,7 @@ resume=true
 ngpu=
 nproc=1
 num_nodes=1
+rdzv_endpoint=
 nj=
 cmd_backend=${CTAP_CMD_BACKEND:-local}
 datadir=
@@ -95,6 +97,8 @@ all_sets="${labelled}${speech_only_set:+ ${speech_only_set}}"
 tokens=${dump}/token_list/phn/tokens.txt
 lists=${listdir:-lists${beside:+/${lang}}}
 pre=${exp}/${method}
+named=""
+[ "${method}" = vqctap ] || named=${method}_
 
 if [ -z "${ngpu}" ]; then
     ngpu=0
@@ -103,6 +107,7 @@ fi
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 launch=("${utils}/launch.sh" @launch --)
 launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend}"
+launch_options+=${rdzv_endpoint:+ --rdzv_endpoint ${rdzv_endpoint}}
 
 pretrained=("${pre}/checkpoints/best.pt")
 mapfile -t aligned < <(each "${data}" "${train_set} ${valid_set}" phones.ctm)
@@ -112,12 +117,13 @@ mapfile -t features < <(each "${dump}" "${train_set} ${valid_set}" feats.scp f0.
 
 if [ -e local/download.sh ]; then
     stage -1 download "${dump}" - "Fetches the corpus"
+    [ -z "${corpus_dir}" ] || makes "${corpus_dir}"
     does local/download.sh ${corpus_dir:+--corpus_dir "${corpus_dir}"}
 fi
 
 stage 1 data "${dump}" - "Makes data directories from the corpus"
-mapfile -t paths < <(find local "${lists}" -maxdepth 1 -type f ! -name '.*' ! -name vc_pairs.tsv ! -name references.tsv \
-    ! -name tts.tsv ! -name '*.md' 2>/dev/null | LC_ALL=C sort)
+mapfile -t paths < <(find local lists "${lists}" -maxdepth 1 -type f ! -name '.*' ! -name vc_pairs.tsv ! -name references.tsv \
+    ! -name tts.tsv ! -name '*.md' 2>/dev/null | LC_ALL=C sort -u)
 needs local/data.sh "${paths[@]}"
 mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp utt2spk; each "${data}" "${labelled}" text)
 makes "${paths[@]}"
@@ -147,6 +153,8 @@ needs "${tokens}" "${paths[@]}"
 mapfile -t paths < <(each "${data}" "${labelled}" phones.ctm ali_report.tsv)
 makes "${paths[@]}"
 if [ -n "${alignment_dir}" ]; then
+    mapfile -t paths < <(find "${alignment_dir}" -type f 2>/dev/null | LC_ALL=C sort)
+    needs "${paths[@]}"
     does ctap align import --from "${alignment_dir}" --data "${data}" --dump "${dump}" --sets "${labelled}"
 else
     run_dir "${ali}"
@@ -170,16 +178,16 @@ does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${
 
 stage 7 asr "${exp}" train "Trains the fine-tuned recogniser and the supervised one"
 needs "${pretrained[@]}"
-trains asr_finetuned asr "${exp}/asr_finetuned" --init "${method}=${pre}"
+trains asr_finetuned asr "${exp}/asr_finetuned" --init "vqctap=${pre}"
 trains asr_supervised asr "${exp}/asr_supervised"
 
 stage 8 tts "${exp}" train "Trains duration model and connector"
 needs "${pretrained[@]}"
-trains tts tts "${exp}/tts" --init "${method}=${pre}"
+trains tts tts "${exp}/tts" --init "vqctap=${pre}"
 
 stage 9 vc "${exp}" train "Trains the fine-tuned converter"
 needs "${pretrained[@]}"
-trains vc vc "${exp}/vc" --init "${method}=${pre}"
+trains vc vc "${exp}/vc" --init "vqctap=${pre}"
 
 stage 10 vocoder "${exp}" train "Trains the vocoder"
 needs "${features[@]}" "${dump}/stats.npz"
@@ -188,7 +196,7 @@ trains vocoder vocoder "${exp}/vocoder"
 stage 11 decode "${exp}" eval "Recognises, synthesises, converts, resynthesises from the lists"
 mapfile -t paths < <(each "${exp}" "asr_finetuned asr_supervised tts vc vocoder" checkpoints/best.pt)
 needs "${pretrained[@]}" "${paths[@]}" "${lists}/vc_pairs.tsv" "${lists}/references.tsv" "${lists}/tts.tsv"
-mapfile -t paths < <(each "${exp}/decode/asr/frozen_ctc" "${test_sets}" hyp.phn)
+mapfile -t paths < <(each "${exp}/decode/asr/${named}frozen_ctc" "${test_sets}" hyp.phn)
 makes "${paths[@]}"
 run_dir "${exp}/decode"
 decode=(ctap decode --exp_root "${exp}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}"
@@ -197,6 +205,10 @@ calls decode "${decode[@]}"
 
 stage 12 score "${exp}" eval "Trains the judge, then computes every metric"
 needs "${paths[@]}" "${features[@]}" "${tokens}"
+mapfile -t paths < <(each "${pre}/codes" "${test_sets}" codes.scp; \
+    find "${ali}" -path '*/gmm_mono/*' -name phones.ctm 2>/dev/null | LC_ALL=C sort)
+needs "${paths[@]}"
+run_dir "${exp}/decode/judge"
 trains judge asr "${exp}/judge"
 makes "${exp}/results.json"
 calls decode "${decode[@]}" --what judge
@@ -207,10 +219,10 @@ does ctap score --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${
 stage 13 report "${exp}" - "Writes RESULTS.md and the page with audio and plots"
 needs "${exp}/results.json"
 makes "${exp}/report/index.html"
-results_md=RESULTS${beside}.md
-[ "${exp}" = "exp${beside}${variant}" ] || results_md=${exp}/RESULTS.md
+results_md=RESULTS${beside}.md kept=(--kept "results${beside}")
+[ "${exp}" = "exp${beside}${variant}" ] || results_md=${exp}/RESULTS.md kept=()
 does ctap report --exp_root "${exp}" --align "${ali}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}" \
-    --method "${method}" --results "${exp}/results.json" --kept "results${beside}" --out "${exp}/report" --results_md "${results_md}"
+    --method "${method}" --results "${exp}/results.json" "${kept[@]}" --out "${exp}/report" --results_md "${results_md}"
 
 stage 14 pack "${exp}" - "Packs a self-contained model with its card"
 needs "${pretrained[@]}" "${exp}/results.json"

@@ -23,6 +23,10 @@ def run(args: argparse.Namespace) -> int:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise CtapError(f"several inputs are named {', '.join(twice)}", fix="convert them into different folders")
+    inputs = {path.resolve() for path in (*args.audio, args.prompt)}
+    lost = sorted(str(args.out / f"{n}.wav") for n in names if (args.out / f"{n}.wav").resolve() in inputs)
+    if lost:
+        raise CtapError(f"the output would replace {', '.join(lost)}, which is an input", fix="give --out another folder")
     model = CTAP.from_pretrained(args.exp, args.method)
     for path in args.audio:
         out = args.out / f"{path.stem}.wav"

@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", help="test sets (default: those of the rows)")
     parser.add_argument("--out", type=Path, default=Path("exp/report"), help="folder of the page")
     parser.add_argument("--results_md", type=Path, help="where to write RESULTS.md")
-    parser.add_argument("--kept", type=Path, default=Path("results"), help="folder of rows kept from earlier runs")
+    parser.add_argument("--kept", type=Path, help="folder of rows kept from earlier runs, for RESULTS.md (default: none)")
     parser.add_argument("--paper_rows", type=Path, help="published numbers (default: conf/paper_rows.yaml)")
     parser.add_argument("--title", help="name of the recipe (default: name of the working folder)")
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int | None:
     path = write_report(Report(f"ctaplib: {title}", inputs, rows, papers, facts), args.out)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
     if args.results_md:
-        kept = [row for file in sorted(args.kept.glob("*.json")) for row in read_results(file)]
+        kept = [row for file in sorted(args.kept.glob("*.json") if args.kept else ()) for row in read_results(file)]
         with atomic_write(args.results_md) as out:
             out.write(render(title, merge(kept, rows), papers, facts))
         print(args.results_md)

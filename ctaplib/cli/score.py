@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int | None:
         options=Options(judge_max_per=args.judge_max_per),
     )
     command = args.recipe_command or os.environ.get("RECIPE_COMMAND") or shlex.join(["ctap", *sys.argv[1:]])
-    rows = score(inputs, RowMaker(commit(), command), args.nj)
+    rows = score(inputs, RowMaker(commit(), command, {name: inputs.about(name) for name in inputs.sets}), args.nj)
     write_results(args.out, rows)
     measured = sum(row.value is not None for row in rows)
     print(f"{args.out}: {measured} numbers, {len(rows) - measured} rows without one (each says why)")

@@ -4,6 +4,9 @@ import argparse
 import subprocess
 from pathlib import Path
 
+STOPPED = 143
+"""Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `ctap train`."""
@@ -43,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
         task = task_class(args.task)(config, paths)
-        Trainer(task, world, commit=_commit()).fit()
+        finished = Trainer(task, world, commit=_commit()).fit()
     finally:
         leave_world()
-    return 0
+    return 0 if finished else STOPPED
 
 
 def _commit() -> str:

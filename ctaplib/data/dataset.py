@@ -190,6 +190,10 @@ def read_labelled(
         durations = np.asarray(durations, dtype=np.int64)
         frame_labels = labels.of_token[ids[frame_phones(durations, FACTOR)]]
         spoken = labels.ids([n for n in names if n != SILENCE])
+        needed = len(spoken) + int((spoken[1:] == spoken[:-1]).sum())  # a blank parts equal neighbours
+        if needed > usable // 2:
+            left_out[utt] = f"its phones need {needed} frames of 20 ms for CTC, it has {usable // 2}"
+            continue
         found[utt] = Labelled(ids, durations, frame_labels.astype(np.int64), spoken)
     return found
 

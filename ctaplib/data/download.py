@@ -80,6 +80,7 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
     for archive in corpus.archives:
         path = fetch(archive, target, [*mirrors, *corpus.mirrors])
         unpack(path, target)
+        pin(archive, path)
     if not done.is_dir():
         raise DataError(
             f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix="see what lies in " + str(target)
@@ -159,7 +160,7 @@ def checksum(path: Path) -> str:
 
 
 def verify(archive: Archive, path: Path) -> None:
-    """Compare size and checksum; without a published sum, the first one seen is kept beside the file and must not change.
+    """Compare size and checksum; without a published sum, with the one that `pin` kept, if there is one.
 
     Raises:
         DataError: they differ.
@@ -169,13 +170,23 @@ def verify(archive: Archive, path: Path) -> None:
         raise DataError(f"{path} has {size} bytes", expected=f"{archive.size_bytes}", fix="remove it and fetch it again")
     kept = path.parent / f"{archive.name}.sha256"
     expected = archive.sha256 or (kept.read_text(encoding="utf-8").strip() if kept.exists() else "")
+    if not expected:
+        return
     found = checksum(path)
-    if expected and found != expected:
-        raise DataError(f"{path} has the checksum {found}", expected=expected, fix="remove it and fetch it again")
-    if not archive.sha256 and not expected:
-        log.warning("%s: no checksum is published; its SHA-256 is %s and is kept", archive.name, found)
-        with atomic_write(kept) as out:
-            out.write(found + "\n")
+    if found != expected:
+        where = "" if archive.sha256 else f", as {kept} says of an earlier copy that could be unpacked"
+        raise DataError(f"{path} has the checksum {found}", expected=expected + where, fix="remove it and fetch it again")
+
+
+def pin(archive: Archive, path: Path) -> None:
+    """Keep the checksum of an archive that has none published, once it could be unpacked: it must not change any more."""
+    kept = path.parent / f"{archive.name}.sha256"
+    if archive.sha256 or kept.exists():
+        return
+    found = checksum(path)
+    log.warning("%s: no checksum is published; its SHA-256 is %s and is kept", archive.name, found)
+    with atomic_write(kept) as out:
+        out.write(found + "\n")
 
 
 def unpack(path: Path, target: Path) -> None:

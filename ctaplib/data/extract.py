@@ -167,7 +167,6 @@ def extract_set(
         log.info("%s: features are up to date", dump)
         return False
     (dump / "wav").mkdir(parents=True, exist_ok=True)
-    header.unlink(missing_ok=True)
     sources = [Source(u, s.path, str(dump / "wav" / f"{u}.wav"), config, s) for u, s in sorted(spans.items())]
     waves: dict[str, str] = {}
     frames: dict[str, str] = {}
@@ -184,6 +183,7 @@ def extract_set(
             squares += np.square(item.mel, dtype=np.float64).sum(0)
             count += len(item.mel)
         _check_dropped(data, dropped, len(sources), max_dropped_pct)
+        header.unlink(missing_ok=True)  # from here on the old archives are replaced
     write_table(dump / "wav.scp", waves)
     write_table(dump / "utt2num_frames", frames)
     write_tsv(dump / "dropped_features.tsv", dropped, ("utt", "reason"))

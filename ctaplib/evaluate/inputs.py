@@ -64,6 +64,11 @@ class Inputs:
         """A table of a data directory."""
         return read_table(self.data / set_ / name)
 
+    def about(self, set_: str) -> str:
+        """What readers of every row of a set must know: `about` in its data directory; empty without that file."""
+        path = self.data / set_ / "about"
+        return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
+
     def audio(self, set_: str) -> dict[str, Path]:
         """Natural audio of a set at the feature rate."""
         return _wavs(self.dump / set_ / "wav.scp")

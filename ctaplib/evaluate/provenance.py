@@ -29,7 +29,12 @@ def _git(folder: Path, *words: str) -> str:
 
 
 def identity(run: Path | None, commit_: str | None, command: str | None) -> Identity:
-    """Hash and seed of a trained run from its `config.yaml`; both None for a system that nothing trained."""
+    """Hash and seed of a trained run from its `config.yaml`; both None for a system that nothing of ours trained.
+
+    A run that was made by another command says so in a file `command`.
+    """
+    if run is not None and (run / "command").exists():
+        command = (run / "command").read_text(encoding="utf-8").strip()
     if run is None or not (run / "config.yaml").exists():
         return Identity(commit=commit_, command=command)
     saved = read_saved(run / "config.yaml")

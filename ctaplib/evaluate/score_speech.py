@@ -52,7 +52,7 @@ def run_of(inputs: Inputs, task: str, system: str) -> Path | None:
     if system == "natural" or system == "griffin_lim":
         return None
     if system == "finetuned":
-        return inputs.exp / ("vc" if task == "resynthesis" else task)
+        return inputs.exp / "vc"  # its decoder speaks, in synthesis behind the same connector
     if system == "vocoder":
         return inputs.exp / "vocoder"
     return inputs.exp / ("tts" if task == "tts" else inputs.method)

@@ -16,9 +16,11 @@ def write_phones(folder: Path, phones: Mapping[str, Sequence[str]]) -> None:
 
 
 def write_words(folder: Path, found: Mapping[str, Transcript]) -> None:
-    """Write `hyp.txt`, where there is a word head."""
+    """Write `hyp.txt` where there is a word head; take an older one away where there is none."""
     if all(t.words is not None for t in found.values()):
         write_table(folder / "hyp.txt", {u: t.words or "" for u, t in found.items()})
+    else:
+        (folder / "hyp.txt").unlink(missing_ok=True)
 
 
 def write_waves(

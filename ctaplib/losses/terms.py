@@ -11,7 +11,7 @@ class Term:
 
     Attributes:
         total: Scalar, the sum over items; carries the gradient.
-        count: Number of items in the sum. The trainer divides once, over processes and accumulation.
+        count: Number of items in the sum. The trainer divides once, over all processes.
     """
 
     total: torch.Tensor

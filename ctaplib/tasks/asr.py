@@ -32,6 +32,7 @@ class ASRTask(SpeechTask):
     """Phones by CTC and by frame, word pieces by CTC. `--init vqctap=RUN` starts from a pre-trained model."""
 
     name = "asr"
+    inits = ("vqctap",)
     Config = ASRConfig
     config: ASRConfig
     model: Recognizer

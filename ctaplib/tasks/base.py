@@ -64,8 +64,6 @@ class TrainConfig(Config):
     """Steps between checkpoints."""
     log_every_steps: int = 20
     """Steps between records."""
-    accumulate: int = 1
-    """Micro batches of one step; the loss does not depend on it, except `scope: micro` contrast."""
     precision: str = "auto"
     """fp32, bf16, or auto: bf16 where the processor multiplies it faster."""
     best: str = "loss"
@@ -102,6 +100,7 @@ class Task(abc.ABC):
 
     Attributes:
         players: Turns of one step; a GAN has ("discriminator", "generator"). Each has its own optimiser.
+        inits: Names that `--init` may give a trained run by.
         assets: Files that the model cannot be rebuilt without; copied into the run's folder.
         model: All parameters and buffers; its state is what is saved.
     """
@@ -109,9 +108,14 @@ class Task(abc.ABC):
     name: ClassVar[str]
     Config: ClassVar[type[TaskConfig]]
     players: tuple[str, ...] = ("model",)
+    inits: ClassVar[tuple[str, ...]] = ()
     model: torch.nn.Module
 
     def __init__(self, config: TaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        unknown = sorted(set(paths.init) - set(self.inits))
+        if unknown:
+            expected = f"one of {', '.join(self.inits)}" if self.inits else "none: this task starts from nothing"
+            raise ConfigError(f"--init names {', '.join(unknown)}", expected=expected)
         self.config, self.paths, self.training = config, paths, training
 
     @abc.abstractmethod

@@ -12,7 +12,7 @@ from ctaplib.data.batching import plan_batches
 from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
 from ctaplib.data.features import FeatureConfig, read_feature_config
 from ctaplib.data.tokens import TokenList, read_token_list
-from ctaplib.errors import ConfigError
+from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import read_table
 from ctaplib.models.vqctap import warp_mel
 from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
@@ -69,6 +69,12 @@ class SpeechTask(Task):
         self.features: FeatureConfig = read_feature_config(self._files["features.yaml"])
         self.pieces: sentencepiece.SentencePieceProcessor | None = None
         if config.words:
+            if not self._files["bpe.model"].exists():
+                raise DataError(
+                    f"{self._files['bpe.model']} is missing",
+                    expected=f"{config.words} word pieces, as `words` of the config says",
+                    fix=f"set spm_pieces: {config.words} in conf/text.yaml and run stage 2 (text) again, or change `words`",
+                )  # fmt: skip
             self.pieces = sentencepiece.SentencePieceProcessor(model_file=str(self._files["bpe.model"]))
         if training:
             self._open_sets()

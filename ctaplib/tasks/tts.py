@@ -38,6 +38,7 @@ class TTSTask(SpeechTask):
     """Needs `--init vqctap=RUN`."""
 
     name = "tts"
+    inits = ("vqctap",)
     Config = TTSConfig
     config: TTSConfig
     model: Synthesis

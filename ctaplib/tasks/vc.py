@@ -43,6 +43,7 @@ class VCTask(SpeechTask):
     """Needs `--init vqctap=RUN`. Prompts may come from other utterances of the speaker (`draw.prompt_from`)."""
 
     name = "vc"
+    inits = ("vqctap",)
     Config = VCConfig
     config: VCConfig
     model: VQCTAP

@@ -59,8 +59,12 @@ class Trainer:
 
     # ---- the story -------------------------------------------------------------------------------------------
 
-    def fit(self) -> None:
-        """Train to the last step, or until asked to stop; the newest state is saved either way."""
+    def fit(self) -> bool:
+        """Train to the last step, or until asked to stop; the newest state is saved either way.
+
+        Returns:
+            Whether the last step was reached.
+        """
         task, train, position = self.task, self.config.train, self.position
         self._announce()
         signal.signal(signal.SIGTERM, self._ask_to_stop)
@@ -82,6 +86,7 @@ class Trainer:
                 break
         if self.record is not None:
             self.record.close()
+        return position.step >= train.max_steps
 
     # ---- one step --------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # CORPUS: one line about it.  All options: ./run.sh --help
 set -euo pipefail
-export RECIPE_COMMAND="$0${*:+ $*}"
+printf -v RECIPE_COMMAND '%q ' "$0" "$@"
+export RECIPE_COMMAND=${RECIPE_COMMAND% }
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 . ./db.sh

@@ -3,9 +3,10 @@
 #
 #   ./run.sh                     all stages, English
 #   ./run.sh --lang zh           the same for Mandarin, in data_zh, dump_zh, exp_zh
-#   ./run.sh --stage 5 --ngpu 8  pre-training and what follows, on eight GPUs
+#   ./run.sh --stage 5 --ngpu 2  pre-training and what follows, on two GPUs
 set -euo pipefail
-export RECIPE_COMMAND="$0${*:+ $*}"
+printf -v RECIPE_COMMAND '%q ' "$0" "$@"
+export RECIPE_COMMAND=${RECIPE_COMMAND% }
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 exec ../../utils/recipe.sh \

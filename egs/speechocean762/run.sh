@@ -5,7 +5,8 @@
 #   ./run.sh --corpus_dir DIR --subset 100spk    100 of its speakers; sets, dump and exp carry the name
 #   ./run.sh --stage -1                          fetches the corpus first
 set -euo pipefail
-export RECIPE_COMMAND="$0${*:+ $*}"
+printf -v RECIPE_COMMAND '%q ' "$0" "$@"
+export RECIPE_COMMAND=${RECIPE_COMMAND% }
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 . ./db.sh

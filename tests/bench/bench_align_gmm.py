@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +30,7 @@ from ctaplib.align.sets import REPORT_FIELDS, count_lost
 from ctaplib.cli.align import score_sets
 from ctaplib.data.alignment import Alignment, Interval, write_ctm
 from ctaplib.data.audio import read_audio
-from ctaplib.files import write_tsv
+from ctaplib.files import atomic_write, write_tsv
 
 HOP_S = 0.005
 SILENCE_ID = 1
@@ -243,6 +245,8 @@ def main() -> None:
         ]  # fmt: skip
         write_ctm(out / "phones.ctm", done)
         write_tsv(out / "ali_report.tsv", rows, REPORT_FIELDS)
+        with atomic_write(out / "command") as command:  # what the rows name
+            command.write(f"tests/bench/bench_align_gmm.py {shlex.join(sys.argv[1:])}\n")
         print(f"{name}: {len(done)} of {len(tests)} aligned, {failed} without a path")
     score_sets(args.data, args.dump, args.exp, args.sets.split())
 

@@ -39,7 +39,10 @@ case "$1 $2" in
     "align train" | train*) make "$(option exp)/checkpoints/best.pt" ;;
     "align run") for set in ${sets}; do make "$(option data)/${set}"/{phones.ctm,ali_report.tsv}; done ;;
     "codes dump") for set in ${sets}; do make "$(option exp)/codes/${set}/codes.scp"; done ;;
-    decode*) for set in ${sets}; do make "$(option exp_root)/decode/asr/frozen_ctc/${set}/hyp.phn"; done ;;
+    decode*)
+        method=$(option method)
+        [ "${method}" = vqctap ] && prefix="" || prefix=${method}_
+        for set in ${sets}; do make "$(option exp_root)/decode/asr/${prefix}frozen_ctc/${set}/hyp.phn"; done ;;
     score*) make "$(option out)" ;;
     report*) make "$(option out)/index.html" "$(option results_md)" ;;
     pack*) make "$(option out)/model.safetensors" ;;

@@ -67,7 +67,38 @@ def test_task_args_become_settings(recipe):
 
 def test_method_names_task_and_folder(recipe):
     output = recipe.run("--dry_run", "true", "--method", "ctap")[1]
-    assert "--task ctap --config conf/ctap.yaml" in output and "--init ctap=exp/ctap" in output
+    assert "--task ctap --config conf/ctap.yaml" in output and "--init vqctap=exp/ctap" in output
+
+
+def test_another_method_runs_to_the_end(recipe):
+    recipe.write("conf/ctap.yaml", "extends: base.yaml\n")
+    status, output = recipe.run("--method", "ctap")
+    assert status == 0, output
+    assert (recipe.path / "exp/decode/asr/ctap_frozen_ctc/test_seen/hyp.phn").exists()
+
+
+def test_the_command_to_go_on_can_be_typed(recipe):
+    status, output = recipe.run("--pretrain_args", "optim.lr=0.1 seed=2", FAIL_AT="tts")
+    assert status == 1 and r"to go on: ./run.sh --pretrain_args optim.lr=0.1\ seed=2" in output
+
+
+def test_config_without_a_file_says_so(recipe):
+    status, output = recipe.run("--config")
+    assert status == 1 and "option --config needs a value" in output
+
+
+def test_changed_alignments_from_elsewhere_are_taken_again(recipe):
+    (recipe.path / "mfa").mkdir()
+    recipe.write("mfa/test.ctm", "a 1 0.0 0.1 x\n")
+    options = ("--stop_stage", "4", "--alignment_dir", "mfa")
+    fake = recipe.bin / "ctap"  # the import makes what the aligner would make
+    fake.write_text(fake.read_text().replace('"align run")', '"align run" | "align import")'))
+    assert recipe.run(*options)[0] == 0
+    assert "Nothing to do" in recipe.run(*options)[1]
+    recipe.write("mfa/test.ctm", "a 1 0.0 0.2 x\n")
+    recipe.calls()
+    assert recipe.run(*options)[0] == 0
+    assert [line.split()[:2] for line in recipe.calls()] == [["align", "import"]]
 
 
 def test_foreign_alignments_replace_the_aligner(recipe):

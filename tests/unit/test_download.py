@@ -136,6 +136,17 @@ def test_without_a_published_checksum_the_first_one_is_kept(tmp_path: Path, serv
         fetch_corpus(description, tmp_path / "d")
 
 
+def test_a_page_in_place_of_the_archive_can_be_repaired(tmp_path: Path, server: Server) -> None:
+    description = describe(tmp_path, server)
+    server.body = b"<html>not here</html>"
+    with pytest.raises(DataError):
+        fetch_corpus(description, tmp_path / "d")
+    assert not (tmp_path / "d" / "toy.tar.gz.sha256").exists()  # nothing is pinned that could not be unpacked
+    (tmp_path / "d" / "toy.tar.gz").unlink()
+    server.body = BODY
+    assert (fetch_corpus(description, tmp_path / "d") / "a.txt").read_text() == "hello"
+
+
 def test_an_archive_that_leads_outside_is_refused(tmp_path: Path, server: Server) -> None:
     server.body = archive({"../evil.txt": b"x"})
     with pytest.raises(DataError, match="unsafe member"):

@@ -207,7 +207,7 @@ def test_the_command_writes_both_and_keeps_rows_of_other_runs(made, tmp_path, mo
     kept = replace(ROWS[0], value=50.0), replace(ROWS[0], set="test_100spk", value=40.0)
     write_results(made.root / "results" / "old.json", kept)
     out, results_md = tmp_path / "report", tmp_path / "RESULTS.md"
-    assert main(["report", "--out", str(out), "--results_md", str(results_md), "--title", "mini"]) == 0
+    assert main(["report", "--out", str(out), "--results_md", str(results_md), "--title", "mini", "--kept", "results"]) == 0
     text = results_md.read_text()
     assert "### test_100spk" in text and "| 40 [" in text and "50 [" not in text
     assert (out / "index.html").stat().st_size > 100_000

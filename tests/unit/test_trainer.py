@@ -104,8 +104,9 @@ def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
         return plain(batch, at)
 
     trainer._step = asked  # type: ignore[method-assign]
-    trainer.fit()
+    assert trainer.fit() is False
     assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] == 4
+    assert make(tmp_path).fit() is True
 
 
 def test_gradients_that_are_not_finite_stop_the_run(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 # For every set, DIR/<set>/ with, sorted as LC_ALL=C sort does:
 #   wav.scp     <utterance> <path of an audio file>
 #   text        <utterance> <words>                      (not for a set without transcripts)
+#   text.phn    <utterance> <phones>                     (only where the corpus has them, or conf/text.yaml names no front end)
 #   utt2spk     <utterance> <speaker>                    (the speaker is the beginning of the utterance's name)
 #   spk2utt     <speaker> <utterances>
 # Every file of the corpus that is left out is listed, with the reason, in DIR/<set>/dropped.tsv.

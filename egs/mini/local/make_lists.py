@@ -19,7 +19,7 @@ LISTS = Path(__file__).resolve().parent.parent / "lists"
 ENGLISH = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 MANDARIN = ("cmn",)
 
-# Chosen by ear and by measurement: voiced, with a measurable F0, pairwise speaker-embedding cosine below 0.8.
+# Chosen by ear and by measurement: voiced, with a measurable F0, pairwise cosine of Resemblyzer embeddings below 0.8.
 UNSEEN = {"linda": "f", "f1": "f", "shelby": "f", "Andrea": "f", "Nguyen": "m", "quincy": "m", "Reed": "m", "m3": "m"}
 DEV = {"aunty": "f", "f5": "f", "m6": "m", "benjamin": "m"}
 # Whispers, heavy echo, unstable pitch: speech without text only.

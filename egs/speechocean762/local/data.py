@@ -16,10 +16,11 @@ from ctaplib.data.datadir import DataDir, write_datadir
 from ctaplib.data.phones import strip_position
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import CtapError, DataError
-from ctaplib.files import read_table, write_tsv
+from ctaplib.files import atomic_write, read_table, write_tsv
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 16000
+ABOUT_PART = "the audio of this part of the corpus was kept as Opus of about 39 kbit/s, and unpacked from it"
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
 
 
@@ -99,6 +100,8 @@ def make(corpus: Path, target: Path, subset: str, nj: int) -> None:
     check_layout(corpus)
     chosen = read_list(f"speakers_{subset}.txt") if subset else None
     suffix = f"_{subset}" if subset else ""
+    everyone = {spk for part in ("train", "test") for spk in read_table(corpus / part / "utt2spk").values()}
+    is_part = chosen is not None and everyone == chosen  # not a subset of the whole corpus, whose audio is the original
     dev = read_list("dev_speakers.txt")
     train, train_reasons = read_part(corpus, "train", chosen, nj)
     test, test_reasons = read_part(corpus, "test", chosen, nj)
@@ -113,6 +116,9 @@ def make(corpus: Path, target: Path, subset: str, nj: int) -> None:
     for name, (data, reasons) in sets.items():
         folder = target / f"{name}{suffix}"
         write_datadir(data, folder)
+        if is_part:
+            with atomic_write(folder / "about") as out:
+                out.write(ABOUT_PART + "\n")
         write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
         minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
         held = f"{len(data.utt_ids)} utterances of {len(data.speakers)} speakers, {minutes:.1f} minutes"
