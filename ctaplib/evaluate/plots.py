@@ -75,7 +75,7 @@ def _curve(axes: Axes, train: tuple | None, valid: tuple | None) -> None:
     axes.tick_params(labelsize=7)
 
 
-def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment | None, title: str) -> Figure:
+def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment | None) -> Figure:
     """Mel spectrogram (frames, bands) with the found boundaries, and the true ones above where known."""
     figure = Figure(figsize=(11, 2.9), layout="constrained")
     axes = figure.add_subplot()
@@ -90,7 +90,6 @@ def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment |
     axes.set_xlim(0, end_s)
     axes.set_yticks([])
     axes.set_xlabel("seconds")
-    axes.set_title(title, loc="left")
     return figure
 
 

@@ -217,8 +217,9 @@ class Report:
             utts = sorted(utt for utt in found if utt in store)
             for utt in (utts[i] for i in spread(len(utts), _ALIGNMENTS)):
                 with plots.style():
-                    figure = plots.alignment(store[utt], HOP_S, found[utt], true.get(utt), f"{utt}  {self._text(set_, utt)}")
-                    parts.append(page.card(page.plot(plots.to_bytes(figure, "png"), "png", f"Alignment of {utt}")))
+                    figure = plots.alignment(store[utt], HOP_S, found[utt], true.get(utt))
+                    said = f"<h3>{escape(utt)}</h3><p>{escape(self._text(set_, utt))}</p>"
+                    parts.append(page.card(said + page.plot(plots.to_bytes(figure, "png"), "png", f"Alignment of {utt}")))
         legend = page.note("Below, blue: found by the aligner. Above, green: true times, where the corpus knows them.")
         return legend + "".join(parts) if parts else page.note("No set is aligned; the stage align (4) does it.")
 
