@@ -109,9 +109,9 @@ def test_a_change_of_tempo_keeps_labels_on_their_frames(factor: float) -> None:
     assert len(mel) % 4 == 0 and abs(len(mel) - 60 * factor) < 4
     assert row["durations"].sum() == len(mel) == len(row["f0_hz"]) == 4 * len(row["frame_labels"])
     moved = np.repeat(np.arange(6), row["durations"])
-    assert (np.abs(row["f0_hz"].numpy() - moved) > 0.5).sum() <= 6  # at most a frame at each boundary
+    assert (np.abs(row["f0_hz"].numpy() - moved) > 0.5).sum() <= 5  # at most a frame at each boundary
     assert (np.abs(mel[:, 0].numpy() - moved) > 0.75).sum() <= 6
-    assert (row["frame_labels"] != moved[2::4]).sum() <= 6
+    assert (row["frame_labels"] != moved[2::4]).sum() <= 2
     if factor == 1.0:
         assert (row["durations"] == durations).all() and (row["frame_labels"] == labels).all()
 
