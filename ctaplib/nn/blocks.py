@@ -1,6 +1,7 @@
 """The block that all our encoders and decoders are stacks of."""
 
 import torch
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from ctaplib.config import Config
@@ -19,6 +20,8 @@ class StackConfig(Config):
     """Features inside the feed-forward part."""
     kernel: int = 3
     """Frames that the feed-forward part sees at once; odd."""
+    dilations: tuple[PositiveInt, ...] = Field((1,), min_length=1)
+    """Frames from one that a block sees to the next, block after block, from the first again when they end."""
     heads: int = 4
     """Attention heads; 0 leaves attention out."""
     dropout: float = 0.1
@@ -31,14 +34,15 @@ class Block(nn.Module):
     With `condition` features, both normalisations are scaled and shifted by a global vector.
 
     Source: the pre-norm Transformer block; FastSpeech's feed-forward part (arXiv 1905.09263). The layer
-    counts and sizes of VQ-CTAP are not published: our choice.
+    counts and sizes of VQ-CTAP are not published: our choice. So are dilations (as in van den Oord et al. 2016,
+    WaveNet, arXiv 1609.03499, section 2.1), which see as far as attention does on short speech, and cost nothing.
     """
 
-    def __init__(self, config: StackConfig, condition: int = 0) -> None:
+    def __init__(self, config: StackConfig, condition: int = 0, dilation: int = 1) -> None:
         super().__init__()
         width = config.width
         self.attention = SelfAttention(width, config.heads, config.dropout) if config.heads else None
-        self.feed = ConvFeedForward(width, config.hidden, config.kernel)
+        self.feed = ConvFeedForward(width, config.hidden, config.kernel, dilation)
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
         self.dropout = nn.Dropout(config.dropout)
         self.modulate = nn.Linear(condition, 4 * width) if condition else None
@@ -65,7 +69,8 @@ class Stack(nn.Module):
 
     def __init__(self, config: StackConfig, condition: int = 0) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList([Block(config, condition) for _ in range(config.layers)])
+        dilations = [config.dilations[i % len(config.dilations)] for i in range(config.layers)]
+        self.blocks = nn.ModuleList([Block(config, condition, d) for d in dilations])
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:

@@ -13,12 +13,13 @@ class MaskedConv(nn.Module):
         outputs: Features out.
         kernel: Width in frames; odd for stride 1, even for stride 2.
         stride: 1, or 2 to halve the frame rate.
+        dilation: Frames from one that is seen to the next; 1 with stride 2.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
-        self.stride, self.kernel = stride, kernel
-        self.padding = (kernel - 1) // 2 if stride == 1 else (kernel - stride) // 2
+        self.stride, self.kernel, self.dilation = stride, kernel, dilation
+        self.padding = dilation * (kernel - 1) // 2 if stride == 1 else (kernel - stride) // 2
         start = nn.Conv1d(inputs, outputs, kernel)
         self.weight = nn.Parameter(start.weight.detach().transpose(1, 2).contiguous())  # (outputs, kernel, inputs)
         self.bias = nn.Parameter(start.bias.detach())  # type: ignore[union-attr]
@@ -29,7 +30,7 @@ class MaskedConv(nn.Module):
             x = x * mask.unsqueeze(-1)
         if x.device.type == "cpu":
             return self._one_product(x)
-        y = F.conv1d(x.transpose(1, 2), self.weight.transpose(1, 2), self.bias, self.stride, self.padding)
+        y = F.conv1d(x.transpose(1, 2), self.weight.transpose(1, 2), self.bias, self.stride, self.padding, self.dilation)
         return y.transpose(1, 2)
 
     def _one_product(self, x: torch.Tensor) -> torch.Tensor:
@@ -37,8 +38,9 @@ class MaskedConv(nn.Module):
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
         x = F.pad(x, (0, 0, self.padding, self.padding))
-        last = x.shape[1] - self.kernel
-        windows = torch.cat([x[:, i : i + last + 1 : self.stride] for i in range(self.kernel)], -1)
+        starts = range(0, self.dilation * self.kernel, self.dilation)
+        last = x.shape[1] - starts[-1]
+        windows = torch.cat([x[:, i : i + last : self.stride] for i in starts], -1)
         return F.linear(windows, self.weight.flatten(1), self.bias)
 
 
@@ -48,9 +50,9 @@ class ConvFeedForward(nn.Module):
     Source: Ren et al. 2019, FastSpeech (arXiv 1905.09263), section 3.1: the feed-forward part of its block.
     """
 
-    def __init__(self, width: int, hidden: int, kernel: int) -> None:
+    def __init__(self, width: int, hidden: int, kernel: int, dilation: int = 1) -> None:
         super().__init__()
-        self.wide = MaskedConv(width, hidden, kernel)
+        self.wide = MaskedConv(width, hidden, kernel, dilation=dilation)
         self.narrow = nn.Linear(hidden, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

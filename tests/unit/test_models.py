@@ -13,7 +13,7 @@ from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.speech_encoder import SpeechEncoderConfig, instance_normalize
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
 from ctaplib.nn.attention import SHORT_FRAMES, attend
-from ctaplib.nn.blocks import Block, StackConfig
+from ctaplib.nn.blocks import Block, Stack, StackConfig
 from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.length import regulate
 from ctaplib.nn.quantize import QuantizerSlot
@@ -143,15 +143,30 @@ def test_instance_normalisation_forgets_level_and_scale() -> None:
     torch.testing.assert_close(instance_normalize(5 * mel + 2, mask), out, atol=2e-3, rtol=0)
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (4, 2), (6, 2)])
-def test_the_convolution_is_one(kernel: int, stride: int) -> None:
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (5, 1, 1), (3, 1, 4), (5, 1, 2), (4, 2, 1), (6, 2, 1)])
+def test_the_convolution_is_one(kernel: int, stride: int, dilation: int) -> None:
     torch.manual_seed(0)
-    layer = MaskedConv(5, 7, kernel, stride).double()
+    layer = MaskedConv(5, 7, kernel, stride, dilation).double()
     x, mask = torch.randn(2, 12, 5, dtype=torch.float64), length_mask(torch.tensor([12, 8]))
     masked = (x * mask.unsqueeze(-1)).transpose(1, 2)
-    plain = torch.nn.functional.conv1d(masked, layer.weight.transpose(1, 2), layer.bias, stride, layer.padding).transpose(1, 2)
+    weight = layer.weight.transpose(1, 2)
+    plain = torch.nn.functional.conv1d(masked, weight, layer.bias, stride, layer.padding, dilation).transpose(1, 2)
     assert plain.shape == (2, 12 // stride, 7)
     torch.testing.assert_close(layer(x, mask), plain)
+
+
+def test_dilations_widen_what_a_frame_hears() -> None:
+    def heard(dilations: tuple[int, ...]) -> list[int]:
+        stack = Stack(StackConfig(width=8, layers=3, hidden=8, heads=0, dropout=0.0, dilations=dilations)).double()
+        x = torch.randn(1, 41, 8, dtype=torch.float64, requires_grad=True)
+        stack(x, torch.ones(1, 41, dtype=torch.bool))[0, 20].square().sum().backward()
+        assert x.grad is not None
+        return (x.grad[0].abs().sum(1).nonzero()[:, 0] - 20).tolist()
+
+    torch.manual_seed(0)
+    assert heard((1,)) == list(range(-3, 4))
+    assert heard((1, 2, 4)) == list(range(-7, 8))
+    assert heard((1, 3)) == list(range(-5, 6)), "the third block takes the first dilation again"
 
 
 def test_both_forms_of_attention_agree() -> None:
