@@ -130,8 +130,7 @@ def _one_stage(stamps: Stamps, row: Row, options: RunOptions) -> None:
     _check_inputs(stamps, stage, options)
     _say(
         stage,
-        f"{_head(stage)}: {stage.title}"
-        + (f" [{status.state}: {_shorten(status.reasons)}]" if status.stamp else ""),
+        f"{_head(stage)}: {stage.title}" + (f" [{status.state}: {_shorten(status.reasons)}]" if status.stamp else ""),
     )
     row.state = "failed"
     with _lock(stage):
@@ -203,9 +202,7 @@ def _check_inputs(stamps: Stamps, stage: Stage, options: RunOptions) -> None:
                 fix=f"start at --stage {maker.number}",
             )
         if status.state == "stale" and not options.first <= maker.number <= options.last:
-            _say(
-                stage, f"Warning: {maker.label} is stale ({_shorten(status.reasons)}) and was not asked for."
-            )
+            _say(stage, f"Warning: {maker.label} is stale ({_shorten(status.reasons)}) and was not asked for.")
 
 
 def _preflight(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> None:

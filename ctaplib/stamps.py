@@ -90,9 +90,7 @@ class Stamp:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise StageError(
-                f"{path} is not a stamp: {error}", fix="delete it; its stage will run again"
-            ) from error
+            raise StageError(f"{path} is not a stamp: {error}", fix="delete it; its stage will run again") from error
 
 
 @dataclass(frozen=True)
@@ -127,9 +125,7 @@ def read_plan(text: str) -> list[Stage]:
             if values[0] not in listed:
                 listed.append(values[0])
         else:
-            raise StageError(
-                f"line {number} of the plan is not understood: {line!r}", expected="a stage's line"
-            )
+            raise StageError(f"line {number} of the plan is not understood: {line!r}", expected="a stage's line")
     return stages
 
 

@@ -31,7 +31,18 @@ def make_tiny(folder: Path) -> None:
     subprocess.run([sys.executable, mini / "local" / "data.py", *map(str, words)], check=True, cwd=mini)
     places = ["--data", "data", "--dump", "dump", "--train_set", "train", "--nj", "2"]
     labelled = SETS.replace("train_speech ", "")
-    ctap("text", "prepare", *places, "--sets", labelled, "--config", mini / "conf" / "text.yaml", "--set", "max_dropped_pct=40", cwd=folder)
+    ctap(
+        "text",
+        "prepare",
+        *places,
+        "--sets",
+        labelled,
+        "--config",
+        mini / "conf" / "text.yaml",
+        "--set",
+        "max_dropped_pct=40",
+        cwd=folder,
+    )
     ctap("features", *places, "--sets", SETS, "--config", mini / "conf" / "features.yaml", cwd=folder)
     for name in labelled.split():
         shutil.copyfile(folder / "data" / name / "phones_true.ctm", folder / "data" / name / "phones.ctm")

@@ -19,7 +19,8 @@ from pathlib import Path
 
 TEMPLATES = (
     "they {} it every day", "the {} was there", "a new {} came", "we will {} them", "to {} is hard", "he saw the {} again",
-    "you should {} now", "this {} is mine", "I {} it", "it is very {}", "her {} and his {}", "they want to {} the {}", "I {} the {}",
+    "you should {} now", "this {} is mine", "I {} it", "it is very {}",
+    "her {} and his {}", "they want to {} the {}", "I {} the {}",
     "the {} man {} it", "do not {} me", "she has {} it", "please {} it", "an old {} in the house", "we must {} our {} soon",
 )  # fmt: skip
 
@@ -51,7 +52,9 @@ def training_sentences(count: int) -> list[str]:
     sentences = [s.text for s in itertools.islice(sentence_stream(5), count)]
     for word in homographs:
         for template in rng.sample(TEMPLATES, 8):
-            sentences.append(template.format(word, rng.choice(homographs)) if template.count("{}") == 2 else template.format(word))
+            sentences.append(
+                template.format(word, rng.choice(homographs)) if template.count("{}") == 2 else template.format(word)
+            )
     rng.shuffle(sentences)
     return sentences
 
@@ -85,7 +88,9 @@ def main() -> int:
     with zipfile.ZipFile(args.out / "corpora" / "cmudict.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("cmudict/cmudict", body)
     train_tagger(args.out / "taggers" / "averaged_perceptron_tagger_eng", args.sentences)
-    with zipfile.ZipFile(args.out / "taggers" / "averaged_perceptron_tagger.zip", "w") as archive:  # g2p-en looks for the name only
+    with zipfile.ZipFile(
+        args.out / "taggers" / "averaged_perceptron_tagger.zip", "w"
+    ) as archive:  # g2p-en looks for the name only
         archive.writestr("averaged_perceptron_tagger/README", "The tagger itself is averaged_perceptron_tagger_eng.\n")
     print(f"dictionary of {body.count(chr(10))} entries and tagger in {args.out}")
     return 0

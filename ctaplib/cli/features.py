@@ -12,16 +12,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", required=True, help="names of the sets, separated by spaces")
     parser.add_argument("--train_set", default="train", help="set that the statistics are computed on")
     parser.add_argument("--config", type=Path, help="YAML file of the front end")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config")
     parser.add_argument("--nj", type=int, default=1, help="processes")
-    parser.add_argument(
-        "--max_dropped_pct", type=float, default=5.0, help="largest share of unusable utterances, %%"
-    )
-    parser.add_argument(
-        "--skip_unchanged", action="store_true", help="leave sets alone whose inputs are the same as before"
-    )
+    parser.add_argument("--max_dropped_pct", type=float, default=5.0, help="largest share of unusable utterances, %%")
+    parser.add_argument("--skip_unchanged", action="store_true", help="leave sets alone whose inputs are the same as before")
 
 
 def run(args: argparse.Namespace) -> int | None:

@@ -21,9 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", type=_boolean, default=True, help="false: begin interrupted stages again")
     parser.add_argument("--skip", default="", help="kinds of stages to leave out: train eval")
     parser.add_argument("--command", default="the same command", help="what the user typed")
-    parser.add_argument(
-        "--value", action="append", default=[], metavar="NAME=VALUE", help="what @NAME stands for"
-    )
+    parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE", help="what @NAME stands for")
 
 
 def run(args: argparse.Namespace) -> None:

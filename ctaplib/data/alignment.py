@@ -68,9 +68,7 @@ def read_ctm(path: str | Path) -> dict[str, Alignment]:
         if duration_s < 0 or (alignment and start_s < alignment[-1].end_s - _TOUCH_S):
             faults.append(f"{path}:{number}: {phone} at {start_s} s starts before the last phone ends")
             continue
-        alignment.append(
-            Interval(SILENCE if phone in SILENCE_NAMES else phone, start_s, start_s + duration_s)
-        )
+        alignment.append(Interval(SILENCE if phone in SILENCE_NAMES else phone, start_s, start_s + duration_s))
     if faults:
         raise DataError(f"{path} has {len(faults)} faulty lines", faults[:50], fix="correct the lines")
     return table
@@ -97,14 +95,10 @@ def read_textgrid(path: str | Path, tier: str = "phones") -> Alignment:
     except (OSError, PraatioException, ValueError, IndexError, KeyError) as error:
         raise DataError(f"{path} cannot be read as a TextGrid: {error}", fix="export it again") from error
     if tier not in grid.tierNames:
-        raise DataError(
-            f"{path} has no tier {tier!r}", expected=f"one of {', '.join(grid.tierNames)}", fix="use --tier"
-        )
+        raise DataError(f"{path} has no tier {tier!r}", expected=f"one of {', '.join(grid.tierNames)}", fix="use --tier")
     entries = grid.getTier(tier).entries
     return [
-        Interval(
-            SILENCE if entry.label.strip() in SILENCE_NAMES else entry.label.strip(), entry.start, entry.end
-        )
+        Interval(SILENCE if entry.label.strip() in SILENCE_NAMES else entry.label.strip(), entry.start, entry.end)
         for entry in entries
     ]
 
@@ -152,9 +146,7 @@ def tile(alignment: Sequence[Interval], end_s: float, gap_s: float = 0.005) -> A
     return tiled
 
 
-def to_durations(
-    alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.01
-) -> tuple[list[str], np.ndarray]:
+def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.01) -> tuple[list[str], np.ndarray]:
     """Convert seconds to whole frames.
 
     Every phone gets at least one frame where there are as many frames as phones; boundaries otherwise
@@ -177,9 +169,7 @@ def to_durations(
     ends = np.rint(np.array([interval.end_s for interval in alignment]) / hop_s).astype(np.int64)
     least = 1 if n_frames >= count else 0
     order = np.arange(1, count + 1) * least
-    ends = (
-        np.maximum.accumulate(np.maximum(ends - order, 0)) + order
-    )  # each ends `least` after the one before
+    ends = np.maximum.accumulate(np.maximum(ends - order, 0)) + order  # each ends `least` after the one before
     ends = np.minimum(ends, n_frames - (count * least - order))
     ends[-1] = n_frames
     durations = np.diff(ends, prepend=0).astype(np.int32)
@@ -209,9 +199,7 @@ def lost_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
     return lost
 
 
-def phones_lost_pct(
-    alignments: Mapping[str, Sequence[Interval]], hop_s: float = 0.01, factor: int = 4
-) -> float:
+def phones_lost_pct(alignments: Mapping[str, Sequence[Interval]], hop_s: float = 0.01, factor: int = 4) -> float:
     """Share of phones, silences left out, that own no longer frame, in per cent."""
     lost = total = 0
     for alignment in alignments.values():

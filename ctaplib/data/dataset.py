@@ -167,9 +167,7 @@ class SpeechSet:
         return torch.from_numpy(np.array(f0[: len(f0) // FACTOR * FACTOR], dtype=np.float32))
 
 
-def read_labelled(
-    folder: Path, lengths: Mapping[str, int], tokens: TokenList, left_out: dict[str, str]
-) -> dict[str, Labelled]:
+def read_labelled(folder: Path, lengths: Mapping[str, int], tokens: TokenList, left_out: dict[str, str]) -> dict[str, Labelled]:
     """Phones and durations of a set from its `phones.ctm`; fills `left_out` with reasons."""
     path = folder / "phones.ctm"
     if not path.exists():

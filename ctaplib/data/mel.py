@@ -26,9 +26,7 @@ class MelSpectrogram(nn.Module):
         """Map waves (batch, samples) to (batch, floor(samples / hop), n_mels), in fp32, differentiable."""
         c = self.config
         with torch.autocast(wave.device.type, enabled=False):
-            padded = nn.functional.pad(wave.float()[:, None], (c.pad_samples, c.pad_samples), mode="reflect")[
-                :, 0
-            ]
+            padded = nn.functional.pad(wave.float()[:, None], (c.pad_samples, c.pad_samples), mode="reflect")[:, 0]
             frames = padded.unfold(-1, c.window_samples, c.hop_samples) * self.window
             spectrum = torch.fft.rfft(frames, n=c.fft_size)
             # The small constant keeps the gradient of the root finite at silence; it is below the floor.

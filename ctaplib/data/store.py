@@ -47,9 +47,7 @@ class ArkWriter:
         kaldiio.save_ark(self._file, {utt: np.ascontiguousarray(array)})
         self._places[utt] = f"{self.ark}:{offset}"
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
         if kind is None:
             write_table(self.scp, self._places)

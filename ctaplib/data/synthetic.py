@@ -122,9 +122,7 @@ class Engine:
         data = data or Path(espeakng_loader.get_data_path())
         self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 0, str(data).encode(), _PHONEME_EVENTS | _DONT_EXIT)
         if self.rate_hz <= 0:
-            raise DependencyError(
-                f"libespeak-ng does not start with its data in {data}", fix="reinstall espeakng-loader"
-            )
+            raise DependencyError(f"libespeak-ng does not start with its data in {data}", fix="reinstall espeakng-loader")
         self._chunks: list[bytes] = []
         self._phones: list[tuple[int, str]] = []
         self._words: list[tuple[int, int]] = []

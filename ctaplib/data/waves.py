@@ -80,11 +80,7 @@ class WaveSet:
         left_out = []
         for utt, frames in self.mels.lengths().items():
             duration_s = frames * features.hop_s
-            reason = (
-                ""
-                if min_s <= duration_s <= max_s
-                else f"{duration_s:.2f} s long, allowed are {min_s} to {max_s} s"
-            )
+            reason = "" if min_s <= duration_s <= max_s else f"{duration_s:.2f} s long, allowed are {min_s} to {max_s} s"
             reason = reason or ("" if utt in waves else "not in wav.scp")
             reason = reason or ("" if utt in self.f0 else "not in f0.scp")
             if reason:
@@ -107,9 +103,7 @@ class WaveSet:
         try:
             wave, _ = soundfile.read(path, frames * hop, start * hop, dtype="float32")
         except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"{path} ({utt}) cannot be read: {error}", fix="make the features again"
-            ) from error
+            raise DataError(f"{path} ({utt}) cannot be read: {error}", fix="make the features again") from error
         if len(wave) < frames * hop:
             found = f"{path} ({utt}) ends before sample {(start + frames) * hop}"
             expected = f"at least {self.lengths[utt] * hop} samples, as its features say"
@@ -139,9 +133,7 @@ def disturb(mel: torch.Tensor, config: SegmentConfig, rng: np.random.Generator) 
     """Blur and noise (T, n_mels), so that a mel spectrogram that was predicted is no surprise."""
     chance, across, along, level = rng.uniform(0.0, 1.0, 4).tolist()
     if config.blur > 0 and chance < config.blur_chance:
-        time, bands = (
-            torch.tensor([s / 2, 1 - s, s / 2]) for s in (along * config.blur, across * config.blur)
-        )
+        time, bands = (torch.tensor([s / 2, 1 - s, s / 2]) for s in (along * config.blur, across * config.blur))
         padded = F.pad(mel[None, None], (1, 1, 1, 1), mode="replicate")
         mel = F.conv2d(padded, torch.outer(time, bands)[None, None])[0, 0]
     if config.noise > 0:
@@ -149,9 +141,7 @@ def disturb(mel: torch.Tensor, config: SegmentConfig, rng: np.random.Generator) 
     return mel
 
 
-def _stack(
-    rows: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], starts: Sequence[int]
-) -> WaveBatch:
+def _stack(rows: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], starts: Sequence[int]) -> WaveBatch:
     waves, mels, f0s = zip(*rows)
     mel, lengths = pad_stack(mels)
     return WaveBatch(pad_stack(waves)[0], mel, pad_stack(f0s)[0], lengths, torch.tensor(starts))

@@ -80,9 +80,7 @@ def median(groups: Sequence[Numbers]) -> Estimate:
     return Estimate(float(np.median(values)), len(groups), _interval(np.asarray(samples)))
 
 
-def statistic(
-    counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], largest: float = np.inf
-) -> Estimate:
+def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], largest: float = np.inf) -> Estimate:
     """Any statistic of counts that add up over items.
 
     Resampled sets hold fewer different items, so that e.g. fewer codes occur in them: the interval is moved by the

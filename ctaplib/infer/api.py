@@ -1,9 +1,9 @@
 """A trained recipe in Python: audio in, codes, phones, words or audio out.
 
-    model = CTAP.from_pretrained("egs/mini/exp")
-    codes = model.encode("mine.wav")
-    phones = model.recognize("mine.wav").by_ctc
-    wave = model.convert("mine.wav", prompt="yours.wav")
+model = CTAP.from_pretrained("egs/mini/exp")
+codes = model.encode("mine.wav")
+phones = model.recognize("mine.wav").by_ctc
+wave = model.convert("mine.wav", prompt="yours.wav")
 """
 
 from collections.abc import Sequence

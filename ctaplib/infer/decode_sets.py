@@ -159,9 +159,7 @@ class Decoder:
         phones = read_table(self.data / name / "text.phn")
         path = self.data / name / "phn2word"
         words = read_table(path) if path.exists() else {}
-        texts = {
-            r["id"]: with_pause_slots(phones[r["text_utt"]].split(), words.get(r["text_utt"], "").split()) for r in rows
-        }
+        texts = {r["id"]: with_pause_slots(phones[r["text_utt"]].split(), words.get(r["text_utt"], "").split()) for r in rows}
         synthesis = load_task(self.exp / "tts").model
         for system, model in self.voices.items():
             frozen = read_prompts(self.task.model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
@@ -250,4 +248,3 @@ def check_known(rows: Sequence[Mapping[str, str]], columns: Sequence[str], known
     faults = [f"{r['id']}: no {c} {r[c]}" for r in rows for c in columns if r[c] not in known]
     if faults:
         raise DataError(f"{path} names {len(faults)} utterances without features", faults, fix="see dropped_features.tsv")
-

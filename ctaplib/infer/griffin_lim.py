@@ -40,14 +40,10 @@ class GriffinLim:
         self.features, self.config = features, config or GriffinLimConfig()
         self.bank = torch.from_numpy(mel_filterbank(features).copy())
         self.window = torch.from_numpy(hann_window(features).copy())
-        log.warning(
-            "Griffin-Lim makes the waveforms: a fall-back that sounds metallic; train the vocoder instead"
-        )
+        log.warning("Griffin-Lim makes the waveforms: a fall-back that sounds metallic; train the vocoder instead")
 
     @torch.no_grad()
-    def generate(
-        self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None
-    ) -> list[torch.Tensor]:
+    def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
         """Waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels); a given F0 is of no use to it."""
         return [self._one(mel.float().cpu()) for mel in log_mels]
 

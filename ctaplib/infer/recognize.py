@@ -31,9 +31,7 @@ class Transcript:
     by_search: list[str] | None = None
 
 
-def read_speech(
-    model: VQCTAP | Recognizer, mel: torch.Tensor, lengths: torch.Tensor
-) -> tuple[Readout, torch.Tensor | None]:
+def read_speech(model: VQCTAP | Recognizer, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[Readout, torch.Tensor | None]:
     """Logits of every head: (B, T, n_mels) stored log-mel, (B,)."""
     normalized = model.normalize(mel)
     if isinstance(model, Recognizer):

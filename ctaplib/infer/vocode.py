@@ -32,9 +32,7 @@ class Speech:
 class MakesWaves(Protocol):
     """What turns log-mel spectrograms (T, n_mels) into waveforms (T * hop,)."""
 
-    def generate(
-        self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None
-    ) -> list[torch.Tensor]:
+    def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
         """Waveforms, each as if it were alone."""
 
 
@@ -49,15 +47,9 @@ def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
         return GriffinLim(features)
     task = load_task(run)
     if not isinstance(task, VocoderTask):
-        raise ConfigError(
-            f"{run} holds {task.name}", expected="a trained vocoder", fix="run stage 10 (vocoder)"
-        )
+        raise ConfigError(f"{run} holds {task.name}", expected="a trained vocoder", fix="run stage 10 (vocoder)")
     ours, theirs = task.features.model_dump(), features.model_dump()
-    differing = [
-        f"{k} {ours[k]} there, {theirs[k]} here"
-        for k in ours
-        if ours[k] != theirs[k] and not k.startswith("f0_")
-    ]
+    differing = [f"{k} {ours[k]} there, {theirs[k]} here" for k in ours if ours[k] != theirs[k] and not k.startswith("f0_")]
     if differing:
         raise ConfigError(
             f"the vocoder {run} was trained on other features: {'; '.join(differing)}",
@@ -66,9 +58,7 @@ def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
     return task.model.generator
 
 
-def vocode(
-    vocoder: MakesWaves, speech: Mapping[str, Speech]
-) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+def vocode(vocoder: MakesWaves, speech: Mapping[str, Speech]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """Waveforms of speech by id, and the seconds of computing that fall to each; all have F0, or none has."""
     waves: dict[str, torch.Tensor] = {}
     seconds: dict[str, float] = {}

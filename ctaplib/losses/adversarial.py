@@ -29,9 +29,7 @@ def hinge_generator(made: torch.Tensor, frames: torch.Tensor) -> Term:
     return _over_frames(torch.relu(1.0 - made.float()), frames)
 
 
-def feature_matching(
-    natural: Sequence[torch.Tensor], made: Sequence[torch.Tensor], frames: torch.Tensor
-) -> Term:
+def feature_matching(natural: Sequence[torch.Tensor], made: Sequence[torch.Tensor], frames: torch.Tensor) -> Term:
     """Mean absolute difference of the discriminator's layers (B, C, T, F_l), averaged over layers.
 
     Source: Kumar et al., MelGAN, 2019, eq. 4, with means instead of sums within a layer.

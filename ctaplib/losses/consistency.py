@@ -64,9 +64,7 @@ def consistency_loss(
         Sum over items, and their number.
     """
     config = config or ConsistencyConfig()
-    total = vector_distance(
-        prompt.detach() if config.hold_prompt else prompt, predicted, config.distance
-    ).sum()
+    total = vector_distance(prompt.detach() if config.hold_prompt else prompt, predicted, config.distance).sum()
     if predicted_random is not None:
         second = vector_distance(predicted, predicted_random, config.distance).sum()
         total = total + config.random_weight * second

@@ -80,9 +80,7 @@ def contrastive_loss(
         )
     if config.silence == "drop":
         if silence_label is None or labels is None:
-            raise ConfigError(
-                "silence: drop, but no label of silence", fix="pass silence_label, or set silence: keep"
-            )
+            raise ConfigError("silence: drop, but no label of silence", fix="pass silence_label, or set silence: keep")
         mask = mask & (labels != silence_label)
     used = None if labels is None or config.same_phone == "keep" else labels[mask]
     total = symmetric_infonce(

@@ -38,9 +38,7 @@ def frame_classification_loss(
         Sum over frames, and their number.
     """
     used = mask & (labels != ignored_label)
-    total = functional.cross_entropy(
-        _wide(logits[used]), labels[used], reduction="sum", label_smoothing=smoothing
-    )
+    total = functional.cross_entropy(_wide(logits[used]), labels[used], reduction="sum", label_smoothing=smoothing)
     return Term(total, used.sum())
 
 
@@ -65,9 +63,7 @@ def ctc_start_loss(logits: Tensor, labels: Tensor, mask: Tensor, *, silence_labe
     return frame_classification_loss(logits, targets, mask.repeat_interleave(times, 1), ignored_label=ignored_label)
 
 
-def frame_accuracy(
-    logits: Tensor, labels: Tensor, mask: Tensor, *, ignored_label: int = IGNORED_LABEL
-) -> Term:
+def frame_accuracy(logits: Tensor, labels: Tensor, mask: Tensor, *, ignored_label: int = IGNORED_LABEL) -> Term:
     """Count the valid frames whose best class is right; shapes as in `frame_classification_loss`."""
     used = mask & (labels != ignored_label)
     return Term((logits[used].argmax(1) == labels[used]).sum().float(), used.sum())
@@ -103,9 +99,7 @@ def ctc_frames_needed(labels: Tensor, label_lengths: Tensor) -> Tensor:
     return label_lengths + repeats
 
 
-def ctc_loss(
-    logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Tensor, *, blank: int = 0
-) -> CtcLoss:
+def ctc_loss(logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Tensor, *, blank: int = 0) -> CtcLoss:
     """Add up the CTC loss in float32.
 
     Args:

@@ -40,9 +40,7 @@ class PromptEncoder(nn.Module):
     def __init__(self, config: PromptEncoderConfig, n_mels: int) -> None:
         super().__init__()
         width = config.width
-        self.convs = nn.ModuleList(
-            [MaskedConv(n_mels, width, 6, 2), MaskedConv(width, width, 4, 2), MaskedConv(width, width, 3)]
-        )
+        self.convs = nn.ModuleList([MaskedConv(n_mels, width, 6, 2), MaskedConv(width, width, 4, 2), MaskedConv(width, width, 3)])
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in self.convs])
         self.score = nn.Linear(width, 1)
         self.out = nn.Linear(2 * width, 2 * config.output)

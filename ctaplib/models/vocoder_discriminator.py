@@ -42,8 +42,7 @@ class SpectrogramNet(nn.Module):
         super().__init__()
         widths = [1] + [channels] * layers
         self.halving = nn.ModuleList(
-            weight_norm(nn.Conv2d(i, o, (3, 9), stride=(1, 2), padding=(1, 4)))
-            for i, o in zip(widths, widths[1:])
+            weight_norm(nn.Conv2d(i, o, (3, 9), stride=(1, 2), padding=(1, 4))) for i, o in zip(widths, widths[1:])
         )
         self.flat = weight_norm(nn.Conv2d(channels, channels, 3, padding=1))
         self.last = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))

@@ -53,9 +53,7 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
         (B, (K - 1) * hop_samples) float32 of unit mean spectral magnitude. The phase is zero at the start.
     """
     samples = (f0_hz.shape[1] - 1) * hop_samples
-    f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[
-        :, 0, :-1
-    ]
+    f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
     cycles = torch.cumsum(f0 / sample_rate, 1)
     half = (math.pi * (cycles - cycles.round())).float()
     harmonics = torch.floor(0.5 * sample_rate / f0).float()

@@ -22,14 +22,10 @@ class _Magnitude(torch.autograd.Function):
     """Blocks (B, samples) -> sqrt(|rfft|^2 + floor^2) (B, T, bins)."""
 
     @staticmethod
-    def forward(
-        ctx: Any, samples: torch.Tensor, window: torch.Tensor, hop: int, n_fft: int, floor: float
-    ) -> torch.Tensor:
+    def forward(ctx: Any, samples: torch.Tensor, window: torch.Tensor, hop: int, n_fft: int, floor: float) -> torch.Tensor:
         spectrum = torch.fft.rfft(samples.unfold(1, len(window), hop) * window, n=n_fft)
         parts = torch.view_as_real(spectrum)
-        magnitude = (
-            torch.addcmul(parts[..., 0].square(), parts[..., 1], parts[..., 1]).add_(floor * floor).sqrt_()
-        )
+        magnitude = torch.addcmul(parts[..., 0].square(), parts[..., 1], parts[..., 1]).add_(floor * floor).sqrt_()
         ctx.save_for_backward(spectrum, magnitude, window)
         ctx.hop, ctx.n_fft, ctx.samples = hop, n_fft, samples.shape[1]
         return magnitude
@@ -52,9 +48,7 @@ class _Magnitude(torch.autograd.Function):
         return total.flatten(1)[:, : ctx.samples], None, None, None, None
 
 
-def stft_magnitude(
-    wave: torch.Tensor, resolution: Resolution, floor: float, window_samples: int | None = None
-) -> torch.Tensor:
+def stft_magnitude(wave: torch.Tensor, resolution: Resolution, floor: float, window_samples: int | None = None) -> torch.Tensor:
     """Short-time magnitudes, smoothly floored: sqrt(re^2 + im^2 + floor^2).
 
     Args:

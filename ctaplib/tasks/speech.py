@@ -106,9 +106,7 @@ class SpeechTask(Task):
             self.mates.setdefault(self.train.speakers[utt], []).append(utt)
         if self.config.draw.prompt_from not in {"utterance", "speaker"}:
             raise ConfigError(f"draw.prompt_from is {self.config.draw.prompt_from!r}", expected="utterance or speaker")
-        self.texts = {
-            s.name: read_table(p.data / s.name / "text") if self.config.words else {} for s in (self.train, self.valid)
-        }
+        self.texts = {s.name: read_table(p.data / s.name / "text") if self.config.words else {} for s in (self.train, self.valid)}
 
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of every mel band over the training set."""

@@ -55,9 +55,7 @@ class TTSTask(SpeechTask):
             )
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)
-        self.model = Synthesis(
-            DurationModel(config.duration, len(self.tokens), config.condition), Connector(config.connector)
-        )
+        self.model = Synthesis(DurationModel(config.duration, len(self.tokens), config.condition), Connector(config.connector))
 
     def _open_sets(self) -> None:
         super()._open_sets()

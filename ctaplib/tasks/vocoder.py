@@ -84,18 +84,14 @@ class VocoderTask(Task):
         super().__init__(config, paths, training=training)
         known = {*GENERATOR_TERMS, *ADVERSARIAL_TERMS, "discriminator"}
         if unknown := sorted(set(config.schedule) - known):
-            raise ConfigError(
-                f"schedule names {', '.join(unknown)}", expected=f"one of {', '.join(sorted(known))}"
-            )
+            raise ConfigError(f"schedule names {', '.join(unknown)}", expected=f"one of {', '.join(sorted(known))}")
         self._header = (paths.dump / paths.train_set if training else paths.exp) / "features.yaml"
         self.features = read_feature_config(self._header)
         mean = std = None
         if training:
             with np.load(paths.dump / "stats.npz") as stats:
                 mean, std = torch.from_numpy(stats["mean"]), torch.from_numpy(stats["std"])
-        self.model = VocoderPair(
-            Vocoder(config.model, self.features, mean, std), Discriminator(config.discriminator)
-        )
+        self.model = VocoderPair(Vocoder(config.model, self.features, mean, std), Discriminator(config.discriminator))
         self._bank = torch.from_numpy(mel_filterbank(self.features).copy())
         self._kept: tuple[WaveBatch, VocoderOutput] | None = None
         if training:
@@ -117,9 +113,7 @@ class VocoderTask(Task):
 
         The few at the end that do not fill a batch wait for a later epoch's order.
         """
-        size = max(
-            self.config.batch.min_items, round(self.config.batch.batch_s / self.config.segment.segment_s)
-        )
+        size = max(self.config.batch.min_items, round(self.config.batch.batch_s / self.config.segment.segment_s))
         order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.train.utts)).tolist()
         while len(order) < size:
             order += order

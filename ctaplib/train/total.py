@@ -9,9 +9,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.train.distributed import World
 
 
-def join_terms(
-    terms: Mapping[str, Term], weights: Mapping[str, float], world: World
-) -> tuple[torch.Tensor, dict[str, float]]:
+def join_terms(terms: Mapping[str, Term], weights: Mapping[str, float], world: World) -> tuple[torch.Tensor, dict[str, float]]:
     """The weighted loss whose gradients, summed over processes, are those of the global batch.
 
     Args:
@@ -26,9 +24,7 @@ def join_terms(
         CtapError: the names differ.
     """
     if set(terms) != set(weights):
-        raise CtapError(
-            f"terms {sorted(terms)} and weights {sorted(weights)} differ", fix="give every term of the loss a weight"
-        )
+        raise CtapError(f"terms {sorted(terms)} and weights {sorted(weights)} differ", fix="give every term of the loss a weight")
     names = sorted(terms)
     pairs = torch.stack(
         [torch.stack([terms[n].total.detach().double().cpu(), torch.as_tensor(terms[n].count).double().cpu()]) for n in names]

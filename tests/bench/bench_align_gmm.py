@@ -107,7 +107,7 @@ class Peer:
 
     def _spell(self, lexicon: object, start: int, end: int, number: int, item: Item) -> None:
         half, words = -math.log(0.5), item.utterance.words
-        here, label = lexicon.add_state(), number
+        here = lexicon.add_state()
         lexicon.add_arc(state=start, arc=kaldifst.StdArc(ilabel=0, olabel=number, weight=0.0, nextstate=here))
         for place, phone in enumerate(item.phones):
             pause = place == 0 or not words or words[place] != words[place - 1]

@@ -88,9 +88,7 @@ def our_step() -> Step:
 def peer_step() -> Step:
     from vector_quantize_pytorch import VectorQuantize
 
-    quantizer = VectorQuantize(
-        dim=WIDTH, codebook_size=CODES, decay=DECAY, commitment_weight=COMMITMENT
-    ).train()
+    quantizer = VectorQuantize(dim=WIDTH, codebook_size=CODES, decay=DECAY, commitment_weight=COMMITMENT).train()
 
     def step(z: torch.Tensor) -> object:
         out, codes, loss = quantizer(z)
@@ -117,9 +115,7 @@ def one(arguments: argparse.Namespace) -> None:
     figures = fresh.measure(lambda: [step(z.requires_grad_()) for z in steps])
     gradients = sum(z.numel() * z.element_size() for z in steps) / 2**20
     figures["peak_extra_mb"] -= gradients
-    print(
-        json.dumps({key: value / (1 if "mb" in key else arguments.steps) for key, value in figures.items()})
-    )
+    print(json.dumps({key: value / (1 if "mb" in key else arguments.steps) for key, value in figures.items()}))
 
 
 def codes_equal_pct() -> float:
@@ -148,9 +144,7 @@ def main() -> None:
     figures = fresh.compare(__file__, forms, shape, arguments.rounds, arguments.threads)
     best = min(each["cpu_s"] for form, each in figures.items() if form != "ours")
     rows: list[list[object]] = [["form", "CPU s a step", "ratio", "extra MB"]]
-    rows += [
-        [form, each["cpu_s"], each["cpu_s"] / best, each["peak_extra_mb"]] for form, each in figures.items()
-    ]
+    rows += [[form, each["cpu_s"], each["cpu_s"] / best, each["peak_extra_mb"]] for form, each in figures.items()]
     print(fresh.table(rows))
     ratios = {"time": figures["ours"]["cpu_s"] / best}
     if PEER in forms:

@@ -54,9 +54,7 @@ def measure(work: Callable[[], object]) -> dict[str, float]:
 def run_form(script: str, arguments: Sequence[str], threads: int = 1) -> dict[str, float]:
     """Start a script for one form in a fresh process and read the JSON that it prints last."""
     environment = {**os.environ, **QUIET, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        [sys.executable, script, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, script, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -69,16 +67,11 @@ def compare(
         for form in forms:
             found[form].append(run_form(script, ["--form", form, *arguments], threads))
             print(f"round {number + 1}/{rounds}: {form} {found[form][-1]}", file=sys.stderr)
-    return {
-        form: {key: statistics.median(each[key] for each in every) for key in every[0]}
-        for form, every in found.items()
-    }
+    return {form: {key: statistics.median(each[key] for each in every) for key in every[0]} for form, every in found.items()}
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
     """Lay rows out in columns, numbers to three figures."""
     texts = [[f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in texts
-    )
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in texts)

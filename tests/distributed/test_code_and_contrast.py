@@ -65,16 +65,9 @@ def work(place: int, port: int, folder: str) -> None:
     assert (rank(), world_size()) == (place, 2)
     rows = gather_rows(torch.full((place * 3, 2), float(place)))
     assert rows.tolist() == [[1.0, 1.0]] * 3
-    found = {
-        f"contrast {same} {scale}": contrast(PARTS[place], same, scale)
-        for same in SAME
-        for scale in (9.0, 90.0)
-    }
+    found = {f"contrast {same} {scale}": contrast(PARTS[place], same, scale) for same in SAME for scale in (9.0, 90.0)}
     found["empty rank"] = contrast([[0, 1, 2, 3, 4], []][place], "keep", 9.0)
-    found |= {
-        f"quantise {name}": quantise(PARTS[place], name)
-        for name in ("ema", "fsq", "normalized", "residual", "sim")
-    }
+    found |= {f"quantise {name}": quantise(PARTS[place], name) for name in ("ema", "fsq", "normalized", "residual", "sim")}
     speech, phonemes, mask, _ = batch()
     speech.requires_grad_()
     uneven = contrastive_loss(speech, phonemes, mask, 1.0).total * (place + 1)

@@ -107,9 +107,7 @@ def test_faulty_lines_are_all_listed(tmp_path) -> None:
     path.write_text("u 1 0.0 0.1 a\nu 1 zero 0.1 b\nu 1 0.05 0.1 c\nu 1 0.1\n")
     with pytest.raises(DataError, match="has 3 faulty lines") as fault:
         read_ctm(path)
-    assert "phones.ctm:2" in str(fault.value) and "phones.ctm:3: c at 0.05 s starts before" in str(
-        fault.value
-    )
+    assert "phones.ctm:2" in str(fault.value) and "phones.ctm:3: c at 0.05 s starts before" in str(fault.value)
 
 
 def test_a_missing_tier_and_a_foreign_file_are_named(tmp_path) -> None:

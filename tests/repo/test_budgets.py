@@ -45,9 +45,7 @@ def test_no_exception_is_swallowed(path):
             named = ast.unparse(node.type) if node.type else ""
             silent = all(isinstance(inner, ast.Pass | ast.Continue) for inner in node.body)
             assert named, f"line {node.lineno}: a bare except"
-            assert not (silent and named in ("Exception", "BaseException")), (
-                f"line {node.lineno} swallows all"
-            )
+            assert not (silent and named in ("Exception", "BaseException")), f"line {node.lineno} swallows all"
 
 
 def test_budget_of_the_driver():

@@ -14,7 +14,15 @@ from ctaplib.tasks.base import read_task_config
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(p.parent.name for p in (ROOT / "egs").glob("*/run.sh"))
-TASKS = {"pretrain": "vqctap", "asr_finetuned": "asr", "asr_supervised": "asr", "judge": "asr", "tts": "tts", "vc": "vc", "vocoder": "vocoder"}
+TASKS = {
+    "pretrain": "vqctap",
+    "asr_finetuned": "asr",
+    "asr_supervised": "asr",
+    "judge": "asr",
+    "tts": "tts",
+    "vc": "vc",
+    "vocoder": "vocoder",
+}
 OTHERS = {"align": AlignConfig, "decode": DecodeConfig, "features": FeatureConfig, "text": TextConfig}
 
 

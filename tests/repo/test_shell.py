@@ -43,9 +43,7 @@ def test_template_makes_a_recipe(tmp_path):
     done = subprocess.run(["egs/TEMPLATE/setup.sh", "egs/mycorpus"], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "mycorpus: one line about it" in (root / "egs/mycorpus/run.sh").read_text()
-    again = subprocess.run(
-        ["egs/TEMPLATE/setup.sh", "egs/mycorpus"], cwd=root, capture_output=True, text=True
-    )
+    again = subprocess.run(["egs/TEMPLATE/setup.sh", "egs/mycorpus"], cwd=root, capture_output=True, text=True)
     assert again.returncode == 1 and "is there already" in again.stderr
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(

@@ -21,7 +21,11 @@ SMALL = {
         "draw={warp: 0.1, gain: 0.3, voice: 0.05, random_s: 0.8, prompt_s: [0.5, 1.0]}",
         "min_usage_pct=0.0",
     ),
-    "asr": (*RECOGNIZER, f"model.word_stack={STACK}", "draw={random_s: 0.0, warp: 0.1, tempo: 0.1, mask_bands: 5, mask_frames: 5}"),
+    "asr": (
+        *RECOGNIZER,
+        f"model.word_stack={STACK}",
+        "draw={random_s: 0.0, warp: 0.1, tempo: 0.1, mask_bands: 5, mask_frames: 5}",
+    ),
     "tts": (f"duration.stack={STACK}", f"connector.stack={STACK}"),
     "vc": ("draw={prompt_from: speaker, random_s: 0.8}",),
 }

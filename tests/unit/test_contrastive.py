@@ -53,9 +53,7 @@ def test_value_and_gradients_equal_the_definition(same: str, scale: float, tile:
     )
     torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
     inputs = (speech, phonemes, tau)
-    for mine, reference in zip(
-        torch.autograd.grad(1.7 * got, inputs), torch.autograd.grad(1.7 * want, inputs), strict=True
-    ):
+    for mine, reference in zip(torch.autograd.grad(1.7 * got, inputs), torch.autograd.grad(1.7 * want, inputs), strict=True):
         assert (mine - reference).norm() <= 1e-10 * reference.norm()
 
 
@@ -105,22 +103,15 @@ def test_padding_and_order_change_nothing(same: str) -> None:
     config = ContrastiveConfig(same_phone=same)
     term = contrastive_loss(speech, phonemes, mask, 10.0, config, labels=labels)
     assert term.count == mask.sum()
-    junk = [
-        torch.cat([x.masked_fill(~mask[..., None], 9e3), torch.full((3, 5, 6), torch.nan)], 1)
-        for x in (speech, phonemes)
-    ]
+    junk = [torch.cat([x.masked_fill(~mask[..., None], 9e3), torch.full((3, 5, 6), torch.nan)], 1) for x in (speech, phonemes)]
     wider, more = torch.nn.functional.pad(mask, (0, 5)), torch.nn.functional.pad(labels, (0, 5))
-    other = contrastive_loss(
-        junk[0].flip(0), junk[1].flip(0), wider.flip(0), 10.0, config, labels=more.flip(0)
-    )
+    other = contrastive_loss(junk[0].flip(0), junk[1].flip(0), wider.flip(0), 10.0, config, labels=more.flip(0))
     torch.testing.assert_close(other.total, term.total, rtol=1e-5, atol=1e-5)
 
 
 def test_silence_can_be_dropped() -> None:
     speech, phonemes, mask, labels = embedded()
-    term = contrastive_loss(
-        speech, phonemes, mask, 10.0, ContrastiveConfig(silence="drop"), labels=labels, silence_label=2
-    )
+    term = contrastive_loss(speech, phonemes, mask, 10.0, ContrastiveConfig(silence="drop"), labels=labels, silence_label=2)
     loud = mask & (labels != 2)
     want = contrastive_loss(speech, phonemes, loud, 10.0)
     assert term.count == loud.sum() < mask.sum()
@@ -130,9 +121,7 @@ def test_silence_can_be_dropped() -> None:
 def test_masking_lowers_and_equal_pairs_are_best() -> None:
     speech, phonemes, mask, labels = embedded()
     kept = contrastive_loss(speech, phonemes, mask, 10.0)
-    masked = contrastive_loss(
-        speech, phonemes, mask, 10.0, ContrastiveConfig(same_phone="mask"), labels=labels
-    )
+    masked = contrastive_loss(speech, phonemes, mask, 10.0, ContrastiveConfig(same_phone="mask"), labels=labels)
     assert masked.total < kept.total
     same = contrastive_loss(speech, speech, mask, 10.0)
     assert same.total < kept.total
@@ -145,9 +134,7 @@ def test_no_frames_give_zero() -> None:
     speech, phonemes, mask, labels = embedded()
     speech.requires_grad_()
     for same in SAME:
-        term = contrastive_loss(
-            speech, phonemes, torch.zeros_like(mask), 10.0, ContrastiveConfig(same_phone=same), labels=labels
-        )
+        term = contrastive_loss(speech, phonemes, torch.zeros_like(mask), 10.0, ContrastiveConfig(same_phone=same), labels=labels)
         assert term.total.item() == 0 and term.count.item() == 0
         term.total.backward()
     assert (speech.grad == 0).all()

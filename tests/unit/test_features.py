@@ -39,11 +39,7 @@ def test_a_tone_peaks_in_its_band_and_a_click_in_its_frame() -> None:
     config = FeatureConfig()
     tone = np.sin(2 * np.pi * 1000 * np.arange(24000) / 24000).astype(np.float32)
     band = int(log_mel(tone, config)[50].argmax())
-    centre_hz = (
-        (np.arange(513) * 24000 / 1024)
-        @ mel_filterbank(config)[:, band]
-        / mel_filterbank(config)[:, band].sum()
-    )
+    centre_hz = (np.arange(513) * 24000 / 1024) @ mel_filterbank(config)[:, band] / mel_filterbank(config)[:, band].sum()
     assert abs(centre_hz - 1000) < 50
     click = np.zeros(24000, np.float32)
     click[30 * 240 + 120] = 1.0

@@ -1,7 +1,6 @@
 """Files are written whole or not at all, and tables tell every fault."""
 
 import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="stop"), atomic_write(path) as out:
         out.write("new")
         raise ValueError("stop")
-    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,9 +27,12 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pyte
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(CtapError, match=r"no space left on the disk while writing .*a\.txt.*free some space"), atomic_write(path) as out:
+    with (
+        pytest.raises(CtapError, match=r"no space left on the disk while writing .*a\.txt.*free some space"),
+        atomic_write(path) as out,
+    ):
         out.write("new")
-    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_tables_come_back_as_they_were_in_c_order(tmp_path: Path) -> None:

@@ -40,11 +40,7 @@ class TestEvery:
         out = quantizer(z, mask)
         assert torch.equal(quantizer.lookup(out.codes), out.quantized)
         assert torch.equal(quantizer.nearest(z)[mask], out.codes[mask])
-        assert (
-            (out.codes[~mask] == -1).all()
-            and (out.quantized[~mask] == 0).all()
-            and (out.latent[~mask] == 0).all()
-        )
+        assert (out.codes[~mask] == -1).all() and (out.quantized[~mask] == 0).all() and (out.latent[~mask] == 0).all()
         assert out.codes[mask].min() >= 0 and out.codes.max() < quantizer.codebook_size
         assert out.loss_count == mask.sum()
 
@@ -52,9 +48,7 @@ class TestEvery:
         quantizer = trained(name).eval()
         z, mask = batch()
         out = quantizer(z, mask)
-        longer = torch.cat([z.masked_fill(~mask[..., None], 1e4), torch.full((4, 9, 24), torch.nan)], 1).flip(
-            0
-        )
+        longer = torch.cat([z.masked_fill(~mask[..., None], 1e4), torch.full((4, 9, 24), torch.nan)], 1).flip(0)
         padded = quantizer(longer, torch.nn.functional.pad(mask, (0, 9)).flip(0))
         assert torch.equal(padded.codes[:, :60].flip(0), out.codes)
         torch.testing.assert_close(padded.quantized[:, :60].flip(0), out.quantized, rtol=0, atol=1e-5)
@@ -313,9 +307,7 @@ def test_the_alarm_says_what_to_change() -> None:
     counts = torch.zeros(512, dtype=torch.int64)
     check_collapse(CodebookUse(counts), step=1)
     counts[:2] = 5000
-    with pytest.raises(
-        CollapseError, match=r"collapsed at step 900: 0\.4 % of 512 codes.*perplexity 2\.0.*code_dim"
-    ):
+    with pytest.raises(CollapseError, match=r"collapsed at step 900: 0\.4 % of 512 codes.*perplexity 2\.0.*code_dim"):
         check_collapse(CodebookUse(counts), step=900)
     check_collapse(CodebookUse(torch.ones(512, dtype=torch.int64)), step=1)
     few = torch.zeros(100000, dtype=torch.int64)

@@ -56,7 +56,15 @@ def test_resume_is_exact_and_the_model_loads(name: str, tiny: Path, tmp_path: Pa
 
 
 def test_the_loss_falls(tiny: Path, tmp_path: Path) -> None:
-    task = small_task("vqctap", tiny, tmp_path, "draw.voice=0.0", "optim={lr: 5e-3, warmup_steps: 5}", "train.max_steps=60", "train.valid_every_steps=60")
+    task = small_task(
+        "vqctap",
+        tiny,
+        tmp_path,
+        "draw.voice=0.0",
+        "optim={lr: 5e-3, warmup_steps: 5}",
+        "train.max_steps=60",
+        "train.valid_every_steps=60",
+    )
     batch = task.load("train", task.train_plan(0)[0], 1)
     before = {n: t.mean.item() for n, t in task.losses(batch, 60, "model").items()}
     fit(task)
@@ -76,7 +84,7 @@ def test_every_term_can_be_switched_off(off: str, tiny: Path, tmp_path: Path) ->
 def test_every_quantiser_trains(slot: str, tiny: Path, tmp_path: Path) -> None:
     off = "alarm_after=2.0"  # two steps from nothing say little about collapse
     task = small_task("vqctap", tiny, tmp_path, f"model.quantizer={{name: {slot}}}", "train.max_steps=2", off)
-    assert 0 < fit(task).model.quantizer.codebook_size
+    assert fit(task).model.quantizer.codebook_size > 0
 
 
 def test_a_batch_is_the_same_however_it_is_shared(tiny: Path, tmp_path: Path) -> None:
@@ -127,7 +135,9 @@ def test_what_is_blanked_is_heard_and_not_aimed_at(tiny: Path, tmp_path: Path) -
 
 
 def test_a_collapsed_code_book_stops_the_run(tiny: Path, tmp_path: Path) -> None:
-    task = small_task("vqctap", tiny, tmp_path, "min_usage_pct=50.0", "alarm_after=0.0", "train.max_steps=2", "train.valid_every_steps=1")
+    task = small_task(
+        "vqctap", tiny, tmp_path, "min_usage_pct=50.0", "alarm_after=0.0", "train.max_steps=2", "train.valid_every_steps=1"
+    )
     with torch.no_grad():
         task.model.quantizer.project_in.weight.zero_()  # every frame falls to one code
         task.model.quantizer.project_in.weight.requires_grad_(False)
