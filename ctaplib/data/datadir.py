@@ -130,7 +130,8 @@ def read_spans(path: str | Path) -> dict[str, Span]:
     return {utt: Span(wavs[s.recording], s.start_s, s.end_s) for utt, s in segments.items()}
 
 
-def _read_ctm_lines(path: Path) -> dict[str, list[str]]:
+def read_ctm_lines(path: Path) -> dict[str, list[str]]:
+    """Read the lines of a CTM file by utterance."""
     lines: dict[str, list[str]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip():
@@ -154,7 +155,7 @@ def read_datadir(path: str | Path) -> DataDir:
         wavs=read_table(path / "wav.scp"),
         utts={name: read_table(path / name) for name in UTT_TABLES if (path / name).exists()},
         spks={name: read_table(path / name) for name in SPK_TABLES if (path / name).exists()},
-        ctms={name: _read_ctm_lines(path / name) for name in CTM_FILES if (path / name).exists()},
+        ctms={name: read_ctm_lines(path / name) for name in CTM_FILES if (path / name).exists()},
         segments=segments,
         recs={name: read_table(path / name) for name in REC_TABLES if (path / name).exists()},
     )
