@@ -31,6 +31,8 @@ class Fault:
     utt: str = ""
     """The utterance to be dropped by a fix, if dropping it is the cure."""
     fatal: bool = True
+    kind: str = ""
+    """A name, for faults that a command treats in its own way."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -154,7 +156,7 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
         (first, one), (second, other) = pair
         what = f"{first} of {one} stands before {second} of {other}, but speaker {other} sorts before {one}"
         fix = "Kaldi's scripts refuse that; begin the ids with the speaker and `-`: utils/copy_data_dir.sh and --utt-prefix help"
-        faults.append(Fault(table.place(second), f"{what}; {fix}", fatal=False))
+        faults.append(Fault(table.place(second), f"{what}; {fix}", fatal=False, kind="speaker_order"))
     genders = tables.get("spk2gender", Table(Path()))
     for spk, gender in genders.values.items():
         if gender and gender not in ("m", "f"):
