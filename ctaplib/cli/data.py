@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from ctaplib.cli import _data_import
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs."""
@@ -45,6 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("--factors", default="0.9 1.0 1.1", help="how many times faster, separated by spaces")
     verb.add_argument("--tool", choices=("soxr", "sox"), default="soxr", help="soxr: files in TARGET/wav; sox: commands")
     verb.add_argument("--nj", type=int, default=os.cpu_count() or 1)
+    verb = verbs.add_parser("import", help=_data_import.HELP, description=_data_import.__doc__)
+    _data_import.configure(verb)
     verb = verbs.add_parser("download", help="fetch a corpus and unpack it")
     verb.add_argument("corpus", type=Path, help="YAML file that says where it can be had")
     verb.add_argument("target", type=Path)
@@ -55,7 +59,7 @@ def run(args: argparse.Namespace) -> int | None:
     """Do what the verb says."""
     return {
         "validate": _validate, "subset": _subset, "combine": _combine, "copy": _copy, "split": _split, "spk2utt": _spk2utt,
-        "download": _download, "perturb": _perturb,
+        "download": _download, "perturb": _perturb, "import": _data_import.run,
     }[args.verb](args)  # fmt: skip
 
 
