@@ -13,7 +13,7 @@ from ctaplib.data.audio import AudioInfo
 from ctaplib.data.audio_source import is_command
 from ctaplib.data.datadir import DataDir, Segment, c_sorted, subset, write_datadir
 from ctaplib.data.importing import Found, Item
-from ctaplib.data.set_split import Split, SplitConfig, read_split, split_by_rule
+from ctaplib.data.set_split import Split, SplitConfig, cut_dev, read_split, split_by_rule
 from ctaplib.data.table_checks import out_of_order
 from ctaplib.data.validate import DURATION_TOLERANCE_S, MAX_CHARACTERS_PER_S, inspect_all
 from ctaplib.errors import DataError
@@ -262,7 +262,7 @@ class SetNames:
 def choose_sets(
     corpus: Corpus, names: SetNames, config: SplitConfig, lists: Path | None
 ) -> tuple[dict[str, list[str]], Split | None]:
-    """Utterances of each set: the source's own sets, else those of the lists, else by the rule.
+    """Utterances of each set: the source's own (a missing dev set is cut off train), else the lists', else by the rule.
 
     Returns:
         The sets, and the split where it was made by the rule just now.
@@ -278,6 +278,9 @@ def choose_sets(
         own: dict[str, list[str]] = {}
         for utt in data.utt_ids:
             own.setdefault(clean(corpus.sets[utt]), []).append(utt)
+        if names.train in own and names.dev not in own:
+            dev = own[names.dev] = cut_dev(own[names.train], data.utts.get("text", {}), config)
+            own[names.train] = [utt for utt in own[names.train] if utt not in set(dev)]
         return own, None
     split = read_split(lists, data.utt_ids) if lists is not None else None
     made = None

@@ -70,6 +70,11 @@ def _test_speakers(speakers: Sequence[str], genders: Mapping[str, str], config: 
     return set(order[: max(2, round(len(order) * config.test_pct / 100))])
 
 
+def cut_dev(utts: Sequence[str], texts: Mapping[str, str], config: SplitConfig) -> list[str]:
+    """Utterances for a dev set, of those that are for training otherwise; by the rule."""
+    return c_sorted(_draw(utts, texts, config.dev_pct, config.dev_utts, config.seed + 1))
+
+
 def split_by_rule(utt2spk: Mapping[str, str], texts: Mapping[str, str], genders: Mapping[str, str], config: SplitConfig) -> Split:
     """Cut dev and test off (the rule: see the module).
 
@@ -87,11 +92,11 @@ def split_by_rule(utt2spk: Mapping[str, str], texts: Mapping[str, str], genders:
     else:
         test = _draw(utts, texts, config.test_pct, config.test_utts, config.seed)
     rest = [utt for utt in utts if utt not in test]
-    dev = _draw(rest, texts, config.dev_pct, config.dev_utts, config.seed + 1)
-    train = tuple(utt for utt in rest if utt not in dev)
+    dev = cut_dev(rest, texts, config)
+    train = tuple(utt for utt in rest if utt not in set(dev))
     if not train:
         raise DataError(f"{len(utts)} utterances, {len(test)} for test and {len(dev)} for dev: nothing is left to train on")
-    return Split(train, tuple(c_sorted(dev)), tuple(c_sorted(test)))
+    return Split(train, tuple(dev), tuple(c_sorted(test)))
 
 
 def write_split(folder: Path, split: Split) -> None:
