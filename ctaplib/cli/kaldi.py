@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 from ctaplib.cli.main import Parser
 from ctaplib.errors import DataError
 
+Add = Callable[..., argparse.ArgumentParser]
+
 
 class KaldiParser(Parser):
     """Options first, positional arguments after them; a fault of usage is status 1, as in Kaldi's scripts."""
@@ -77,6 +79,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _extra(verb)
     verb = add("split_data", _split, "split into DIR/splitN/1 ... N by speakers, or DIR/splitNutt by utterances", "dir", "parts")
     verb.add_argument("--per-utt", action="store_true", help="split by utterances")
+    _configure_tables(add)
+    _configure_audio(add)
+
+
+def _configure_tables(add: Add) -> None:
     verb = add("utt2spk_to_spk2utt", _to_spk2utt, "turn utt2spk into spk2utt (FILE or standard input)")
     verb.add_argument("file", nargs="?", default="-")
     verb = add("spk2utt_to_utt2spk", _to_utt2spk, "turn spk2utt into utt2spk (FILE or standard input)")
@@ -87,6 +94,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("-f", dest="column", type=int, default=1, help="column of the id, from 1")
     verb = add("split_scp", _split_scp, "deal the lines of TABLE out to files of nearly equal length", "table")
     verb.add_argument("outs", nargs="+")
+
+
+def _configure_audio(add: Add) -> None:
     verb = add(
         "perturb_data_dir_speed",
         _perturb,

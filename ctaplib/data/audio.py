@@ -7,6 +7,7 @@ Samples are float32 in [-1, 1], one channel.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,10 @@ def _missing_or_empty(source: str | Path) -> AudioFault | None:
     if is_command(source):
         return None
     path = Path(source)
+    if not path.exists() and Path(re.sub(r":\d+$", "", str(path))).is_file():
+        return _fault(
+            "missing", "it is a place in an archive", "an audio file or a command", "take the directory before the dump"
+        )
     if not path.exists():
         return _fault("missing", "the file is missing", "an audio file", "correct wav.scp or restore the file")
     if not path.is_file():

@@ -8,9 +8,10 @@ Source: Ko, Peddinti, Povey and Khudanpur, Audio augmentation for speech recogni
 from __future__ import annotations
 
 import multiprocessing
+import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from ctaplib.data.alignment import Alignment, Interval
 from ctaplib.data.audio import read_audio, write_audio
 from ctaplib.data.audio_source import is_command
 from ctaplib.data.datadir import DataDir, Segment, combine, copy, read_datadir, read_spans, write_datadir
@@ -124,6 +126,17 @@ def perturb_set(source: str | Path, target: str | Path, factors: Sequence[str], 
     joined = combine(parts, [f"{source} at {factor}" for factor in factors])
     write_datadir(joined, target)
     return joined
+
+
+def align_copies(given: Mapping[str, Alignment], utt2uniq: Mapping[str, str]) -> dict[str, Alignment]:
+    """Alignments, with those of copies at another speed (`sp0.9-<utt>`) made from the original's."""
+    out = dict(given)
+    for utt, original in utt2uniq.items():
+        prefix = re.fullmatch(r"sp([0-9.]+)-", utt.removesuffix(original))
+        if utt not in out and original in out and prefix:
+            speed = float(prefix[1])
+            out[utt] = [Interval(phone, start_s / speed, end_s / speed) for phone, start_s, end_s in out[original]]
+    return out
 
 
 def _speed(factor: str) -> float:

@@ -1,6 +1,8 @@
 """Kaldi's commands for data directories: their names, the order of their arguments, their exit statuses."""
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from kaldi_call import ROOT, call
 
 from ctaplib.cli.main import main
 from ctaplib.data.datadir import DataDir, read_datadir, write_datadir
+from ctaplib.data.perturb import perturb_set
 
 UTTS = {f"{spk}-{i}": spk for spk in "abc" for i in range(4)}
 
@@ -144,3 +147,15 @@ def test_filters_of_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
 def test_durations(data: Path) -> None:
     assert kaldi("get_utt2dur", data) == 0
     assert (data / "utt2dur").read_text().startswith("a-0 0.5000\na-1 0.5500\n")
+
+
+KALDI = Path(os.environ.get("KALDI_ROOT", "/nowhere")) / "egs" / "wsj" / "s5"
+
+
+@pytest.mark.skipif(not (KALDI / "utils").exists(), reason="Kaldi is not at hand: KALDI_ROOT names no checkout of it")
+def test_kaldis_own_scripts_take_what_we_write(data: Path) -> None:
+    perturb_set(data, data.parent / "sp", ["0.9", "1.0"])
+    for folder in (data, data.parent / "sp"):
+        command = ["utils/validate_data_dir.sh", "--no-feats", str(folder)]
+        done = subprocess.run(command, cwd=KALDI, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and "Successfully validated" in done.stdout, done.stdout + done.stderr

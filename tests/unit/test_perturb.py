@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctaplib.data.alignment import Interval
 from ctaplib.data.audio import read_audio
 from ctaplib.data.datadir import DataDir, Segment, read_datadir, read_spans, write_datadir
-from ctaplib.data.perturb import perturb_set, perturb_speed
+from ctaplib.data.perturb import align_copies, perturb_set, perturb_speed
 from ctaplib.data.validate import validate_datadir
 from ctaplib.errors import DataError, DependencyError
 
@@ -59,6 +60,14 @@ def test_several_speeds_are_one_set_and_the_original_keeps_its_ids(data: Path, t
         assert made.speakers == ["s", "sp0.9-s", "sp1.1-s"] and made.utts["utt2uniq"]["sp1.1-s-2"] == "s-2"
         assert validate_datadir(data.parent / "train_sp", rate_hz=RATE).fatal == []
     assert not list((data.parent / "train_sp").glob(".sp*"))
+
+
+def test_alignments_of_copies_are_those_of_the_originals_at_their_speed() -> None:
+    given = {"s-1": [Interval("a", 0.0, 0.9), Interval("b", 0.9, 1.8)], "s-2": [Interval("a", 0.0, 1.0)]}
+    names = {"s-1": "s-1", "sp0.9-s-1": "s-1", "sp0.9-s-2": "s-2", "sp1.1-s-3": "s-3", "other-s-1": "s-1"}
+    found = align_copies(given, names)
+    assert found.keys() == {"s-1", "s-2", "sp0.9-s-1", "sp0.9-s-2"}
+    assert [(p, round(a, 6), round(b, 6)) for p, a, b in found["sp0.9-s-1"]] == [("a", 0.0, 1.0), ("b", 1.0, 2.0)]
 
 
 def test_segments_move_with_the_speed(data: Path) -> None:
