@@ -138,14 +138,16 @@ def _sample_faults(samples: np.ndarray) -> list[AudioFault]:
     """Faults of the samples (frames, channels) themselves."""
     if samples.size == 0:
         return [_fault("zero_length", "it has a header but no samples", "some speech", "make it again, or leave it out")]
-    finite = np.isfinite(samples)
-    if not finite.all():
-        found = f"{int((~finite).sum())} samples are NaN or infinite"
+    highest, lowest = float(samples.max()), float(samples.min())  # both NaN where one sample is
+    peak = max(highest, -lowest)
+    if not np.isfinite(highest - lowest):
+        found = f"{int((~np.isfinite(samples)).sum())} samples are NaN or infinite"
         return [_fault("not_finite", found, "numbers", "make the file again from its source")]
-    level = np.abs(samples)
-    if float(level.max()) <= SILENT_PEAK:
-        return [_fault("silent", f"it is silent (peak {float(level.max()):.1e})", "speech", "record it again, or leave it out")]
-    full = (level >= _FULL_SCALE).any(1).astype(np.int8)
+    if peak <= SILENT_PEAK:
+        return [_fault("silent", f"it is silent (peak {peak:.1e})", "speech", "record it again, or leave it out")]
+    if peak < _FULL_SCALE:
+        return []
+    full = (np.abs(samples) >= _FULL_SCALE).any(1).astype(np.int8)
     edges = np.flatnonzero(np.diff(full, prepend=0, append=0))
     runs = edges[1::2] - edges[::2]
     share = float(runs[runs >= _CLIP_RUN].sum() / len(full))
