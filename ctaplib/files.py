@@ -46,7 +46,7 @@ def read_table(path: str | Path) -> dict[str, str]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", fix="run the stage that makes it") from error
     except UnicodeDecodeError as error:

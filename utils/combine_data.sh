@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The name that Kaldi's users know for `ctap data combine`; the options are those of that command (--help).
+# Kaldi's command of this name; its arguments: combine_data.sh --help
 set -euo pipefail
-exec ctap data combine "$@"
+exec ctap kaldi combine_data "$@"

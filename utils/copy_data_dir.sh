@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The name that Kaldi's users know for `ctap data copy`; the options are those of that command (--help).
+# Kaldi's command of this name; its arguments: copy_data_dir.sh --help
 set -euo pipefail
-exec ctap data copy "$@"
+exec ctap kaldi copy_data_dir "$@"

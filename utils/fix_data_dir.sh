@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The name that Kaldi's users know for `ctap data validate --fix`; the options are those of that command (--help).
+# Kaldi's command of this name; its arguments: fix_data_dir.sh --help
 set -euo pipefail
-exec ctap data validate --fix "$@"
+exec ctap kaldi fix_data_dir "$@"

@@ -28,6 +28,7 @@ Where
 Data
   --train_set --valid_set --speech_only_set --test_sets \"a b\"
   --local_data_opts \"...\"    options for local/data.sh
+  --speed_perturb_factors \"0.9 1.0 1.1\"     train on copies at these speeds: the set train_sp
 Methods and configs
   --method vqctap            pre-training method, a module of ctaplib/tasks
   --<task>_config FILE       text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge
@@ -62,6 +63,7 @@ corpus_dir=
 subset=
 alignment_dir=
 local_data_opts=
+speed_perturb_factors=
 train_set=train
 valid_set=dev
 speech_only_set=
@@ -84,6 +86,8 @@ if [ -n "${subset}" ]; then
     test_sets=$(for name in ${test_sets}; do printf '%s%s ' "${name}" "${variant}"; done)
     test_sets=${test_sets% }
 fi
+source_set=${train_set}
+[ -z "${speed_perturb_factors}" ] || train_set+=_sp
 lang=${lang:-${default_lang}}
 beside=""
 [ "${lang}" = "${default_lang}" ] || beside=_${lang}
@@ -130,6 +134,8 @@ makes "${paths[@]}"
 # shellcheck disable=SC2086
 does local/data.sh --data "${data}" ${lang:+--lang "${lang}"} ${corpus_dir:+--corpus_dir "${corpus_dir}"} \
     ${subset:+--subset "${subset}"} --nj @nj ${local_data_opts}
+[ -z "${speed_perturb_factors}" ] || \
+    does ctap data perturb --factors "${speed_perturb_factors}" --nj @nj "${data}/${source_set}" "${data}/${train_set}"
 mapfile -t paths < <(for name in ${all_sets}; do echo "${data}/${name}"; done)
 does ctap data validate "${paths[@]}"
 

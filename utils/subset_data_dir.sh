@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The name that Kaldi's users know for `ctap data subset`; the options are those of that command (--help).
+# Kaldi's command of this name; its arguments: subset_data_dir.sh --help
 set -euo pipefail
-exec ctap data subset "$@"
+exec ctap kaldi subset_data_dir "$@"

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The name that Kaldi's users know for `ctap data spk2utt`; the options are those of that command (--help).
+# Kaldi's command of this name; its arguments: utt2spk_to_spk2utt.sh --help
 set -euo pipefail
-exec ctap data spk2utt "$@"
+exec ctap kaldi utt2spk_to_spk2utt "$@"

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The name that Kaldi's users know for `ctap data validate`; the options are those of that command (--help).
+# Kaldi's command of this name; its arguments: validate_data_dir.sh --help
 set -euo pipefail
-exec ctap data validate "$@"
+exec ctap kaldi validate_data_dir "$@"

@@ -19,6 +19,7 @@ from ctaplib.data.alignment import (
     write_textgrid,
 )  # fmt: skip
 from ctaplib.data.features import read_feature_config
+from ctaplib.data.perturb import align_copies
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, write_tsv
@@ -121,13 +122,16 @@ def import_set(
 ) -> None:
     """Take a set's alignments from CTM files or TextGrids made elsewhere.
 
-    Looked for, in this order: `<source>/<set>/phones.ctm`, `<source>/<set>.ctm`, `<source>/phones.ctm`, and
-    `<utt>.TextGrid` anywhere below `<source>`. Phones must be those of `text.phn`, stress apart.
+    Looked for, in this order: `<source>/<set>/phones.ctm`, `<source>/<set>.ctm` (of `<set>_sp`, that of `<set>`),
+    `<source>/phones.ctm`, and `<utt>.TextGrid` anywhere below `<source>`; copies at other speeds have those of their originals.
+    Phones must be those of `text.phn`, stress apart.
 
     Raises:
         DataError: nothing was found, or too many utterances have no usable alignment.
     """
     given = _find_alignments(source, data.name, tier)
+    if (data / "utt2uniq").exists():
+        given = align_copies(given, read_table(data / "utt2uniq"))
     utterances = read_utterances(data, dump)
     front_end = read_feature_config(dump / "features.yaml")
     frames = read_table(dump / "utt2num_frames")
@@ -162,7 +166,8 @@ def _adopt(utterance: Utterance, alignment: Alignment, end_s: float) -> Outcome:
 
 
 def _find_alignments(source: Path, name: str, tier: str) -> Mapping[str, Alignment]:
-    for path in (source / name / "phones.ctm", source / f"{name}.ctm", source / "phones.ctm"):
+    plain = name.removesuffix("_sp")
+    for path in (source / name / "phones.ctm", *(source / f"{own}.ctm" for own in (name, plain)), source / "phones.ctm"):
         if path.exists():
             return read_ctm(path)
     grids = sorted(source.rglob("*.TextGrid"))

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from ctaplib.cli import _data_import
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs."""
@@ -39,6 +41,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("parts", type=int)
     verb = verbs.add_parser("spk2utt", help="print spk2utt made from a utt2spk")
     verb.add_argument("utt2spk", type=Path)
+    verb = verbs.add_parser("perturb", help="write a set at several speeds: sp0.9-, as it is, sp1.1-")
+    verb.add_argument("source", type=Path)
+    verb.add_argument("target", type=Path)
+    verb.add_argument("--factors", default="0.9 1.0 1.1", help="how many times faster, separated by spaces")
+    verb.add_argument("--tool", choices=("soxr", "sox"), default="soxr", help="soxr: files in TARGET/wav; sox: commands")
+    verb.add_argument("--nj", type=int, default=os.cpu_count() or 1)
+    verb = verbs.add_parser("import", help=_data_import.HELP, description=_data_import.__doc__)
+    _data_import.configure(verb)
     verb = verbs.add_parser("download", help="fetch a corpus and unpack it")
     verb.add_argument("corpus", type=Path, help="YAML file that says where it can be had")
     verb.add_argument("target", type=Path)
@@ -49,7 +59,7 @@ def run(args: argparse.Namespace) -> int | None:
     """Do what the verb says."""
     return {
         "validate": _validate, "subset": _subset, "combine": _combine, "copy": _copy, "split": _split, "spk2utt": _spk2utt,
-        "download": _download,
+        "download": _download, "perturb": _perturb, "import": _data_import.run,
     }[args.verb](args)  # fmt: skip
 
 
@@ -101,7 +111,7 @@ def _subset(args: argparse.Namespace) -> None:
 def _combine(args: argparse.Namespace) -> None:
     from ctaplib.data.datadir import combine, read_datadir, write_datadir
 
-    joined = combine([read_datadir(path) for path in args.sources])
+    joined = combine([read_datadir(path) for path in args.sources], [str(path) for path in args.sources])
     write_datadir(joined, args.target)
     print(f"{args.target}: {len(joined.utt_ids)} utterances")
 
@@ -125,6 +135,13 @@ def _spk2utt(args: argparse.Namespace) -> None:
 
     for spk, utts in DataDir({}, {"utt2spk": read_table(args.utt2spk)}).spk2utt().items():
         print(spk, *utts)
+
+
+def _perturb(args: argparse.Namespace) -> None:
+    from ctaplib.data.perturb import perturb_set
+
+    made = perturb_set(args.source, args.target, args.factors.split(), tool=args.tool, nj=args.nj)
+    print(f"{args.target}: {len(made.utt_ids)} utterances at speeds {args.factors}")
 
 
 def _download(args: argparse.Namespace) -> None:

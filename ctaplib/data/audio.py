@@ -1,11 +1,13 @@
 """Read, check, resample and write audio files; each kind of bad file has a message of its own.
 
-Any format of libsndfile can be read (WAV, FLAC, Ogg, Opus, MP3). Samples are float32 in [-1, 1], one channel.
+Any format of libsndfile can be read (WAV, FLAC, Ogg, Opus, MP3), from a file or from a command (`sox a.flac -t wav - |`).
+Samples are float32 in [-1, 1], one channel.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from ctaplib.data.audio_source import is_command, open_audio
 from ctaplib.errors import AudioError
 from ctaplib.files import atomic_write
 
@@ -29,7 +32,8 @@ class AudioFault:
     """One thing that is wrong with an audio file."""
 
     kind: str
-    """missing, empty, unreadable, truncated, zero_length, stereo, low_resolution, wrong_rate, not_finite, silent, clipped."""
+    """missing, empty, command, unreadable, truncated, zero_length, stereo, low_resolution, wrong_rate, not_finite, silent,
+    clipped."""
     message: str
     """What was found, what was expected, what to do."""
     fatal: bool = True
@@ -50,7 +54,14 @@ def _fault(kind: str, found: str, expected: str, fix: str, fatal: bool = True) -
     return AudioFault(kind, f"{found}; expected {expected}; to fix it: {fix}", fatal)
 
 
-def _missing_or_empty(path: Path) -> AudioFault | None:
+def _missing_or_empty(source: str | Path) -> AudioFault | None:
+    if is_command(source):
+        return None
+    path = Path(source)
+    if not path.exists() and Path(re.sub(r":\d+$", "", str(path))).is_file():
+        return _fault(
+            "missing", "it is a place in an archive", "an audio file or a command", "take the directory before the dump"
+        )
     if not path.exists():
         return _fault("missing", "the file is missing", "an audio file", "correct wav.scp or restore the file")
     if not path.is_file():
@@ -58,6 +69,11 @@ def _missing_or_empty(path: Path) -> AudioFault | None:
     if path.stat().st_size == 0:
         return _fault("empty", "the file is empty (0 bytes)", "audio", "fetch or make it again, or leave it out")
     return None
+
+
+def _is_cut_short(source: str | Path) -> bool:
+    """Whether a plain WAV file has fewer bytes than its header says (a command cannot know its length beforehand)."""
+    return not is_command(source) and (_declared_bytes(Path(source)) or 0) > Path(source).stat().st_size
 
 
 def _declared_bytes(path: Path) -> int | None:
@@ -80,34 +96,35 @@ def inspect(path: str | Path, rate_hz: int | None = None) -> AudioInfo:
     """Look at a whole audio file and report all its faults.
 
     Args:
-        path: the file.
+        path: the file, or a command that ends in `|`.
         rate_hz: the sampling rate that the corpus should have; None to accept any.
     """
-    path = Path(path)
     fault = _missing_or_empty(path)
     if fault:
         return AudioInfo(str(path), faults=(fault,))
     try:
-        with soundfile.SoundFile(path) as handle:
+        with open_audio(path) as handle:
             subtype, rate, channels, frames = handle.subtype, handle.samplerate, handle.channels, handle.frames
             samples = handle.read(dtype="float32", always_2d=True)
+    except AudioError as error:
+        return AudioInfo(str(path), faults=(_fault("command", error.found, error.expected, error.fix),))
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         fault = _fault(
             "unreadable", f"it cannot be read as audio ({error})", "WAV, FLAC, Ogg, Opus or MP3", "convert or replace it"
         )
         return AudioInfo(str(path), faults=(fault,))
     faults = _form_faults(path, subtype, rate, channels, rate_hz)
-    if len(samples) < frames or (_declared_bytes(path) or 0) > path.stat().st_size:
+    if len(samples) < frames or _is_cut_short(path):
         lacking = f"it holds {len(samples)} samples, fewer than its header says"
         faults.append(_fault("truncated", lacking, "a complete file", "fetch or make it again, or leave it out"))
     faults += _sample_faults(samples)
     return AudioInfo(str(path), rate, len(samples) / rate, tuple(faults))
 
 
-def _form_faults(path: Path, subtype: str, rate: int, channels: int, rate_hz: int | None) -> list[AudioFault]:
+def _form_faults(path: str | Path, subtype: str, rate: int, channels: int, rate_hz: int | None) -> list[AudioFault]:
     faults = []
     if channels != 1:
-        faults.append(_fault("stereo", f"it has {channels} channels", "one", f"keep one: sox {path.name} out.wav remix 1"))
+        faults.append(_fault("stereo", f"it has {channels} channels", "one", f"keep one: sox {Path(path).name} out.wav remix 1"))
     if subtype in {"PCM_U8", "PCM_S8", "ULAW", "ALAW", "DPCM_8"}:
         found = f"its samples have 8 bits ({subtype})"
         faults.append(_fault("low_resolution", found, "16 bits or more", "use the original recording", fatal=False))
@@ -121,14 +138,16 @@ def _sample_faults(samples: np.ndarray) -> list[AudioFault]:
     """Faults of the samples (frames, channels) themselves."""
     if samples.size == 0:
         return [_fault("zero_length", "it has a header but no samples", "some speech", "make it again, or leave it out")]
-    finite = np.isfinite(samples)
-    if not finite.all():
-        found = f"{int((~finite).sum())} samples are NaN or infinite"
+    highest, lowest = float(samples.max()), float(samples.min())  # both NaN where one sample is
+    peak = max(highest, -lowest)
+    if not np.isfinite(highest - lowest):
+        found = f"{int((~np.isfinite(samples)).sum())} samples are NaN or infinite"
         return [_fault("not_finite", found, "numbers", "make the file again from its source")]
-    level = np.abs(samples)
-    if float(level.max()) <= SILENT_PEAK:
-        return [_fault("silent", f"it is silent (peak {float(level.max()):.1e})", "speech", "record it again, or leave it out")]
-    full = (level >= _FULL_SCALE).any(1).astype(np.int8)
+    if peak <= SILENT_PEAK:
+        return [_fault("silent", f"it is silent (peak {peak:.1e})", "speech", "record it again, or leave it out")]
+    if peak < _FULL_SCALE:
+        return []
+    full = (np.abs(samples) >= _FULL_SCALE).any(1).astype(np.int8)
     edges = np.flatnonzero(np.diff(full, prepend=0, append=0))
     runs = edges[1::2] - edges[::2]
     share = float(runs[runs >= _CLIP_RUN].sum() / len(full))
@@ -144,7 +163,7 @@ def read_audio(
     """Read one channel, whole or a segment, resampled where needed.
 
     Args:
-        path: the file.
+        path: the file, or a command that ends in `|`.
         rate_hz: wanted sampling rate; None for the file's own.
         start_s: where the segment starts, seconds.
         end_s: where it ends; None for the end of the file.
@@ -153,15 +172,14 @@ def read_audio(
         float32 samples (samples,) and their rate in Hz.
 
     Raises:
-        AudioError: the file is missing, empty, truncated, not audio, has no samples, several channels or numbers that are not
-            finite, or the segment lies outside. A silent or clipped file is read: `inspect` tells.
+        AudioError: the command failed, the file is missing, empty, truncated, not audio, has no samples, several channels or
+            numbers that are not finite, or the segment lies outside. A silent or clipped file is read: `inspect` tells.
     """
-    path = Path(path)
     fault = _missing_or_empty(path)
     if fault:
         raise AudioError(f"{path}: {fault.message}")
     try:
-        with soundfile.SoundFile(path) as handle:
+        with open_audio(path) as handle:
             rate, frames = handle.samplerate, handle.frames
             first, last = round(start_s * rate), frames if end_s is None else round(end_s * rate)
             if not 0 <= first <= last <= frames + rate // 100:
@@ -172,7 +190,7 @@ def read_audio(
             truncated = len(samples) < min(last, frames) - first
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         raise AudioError(f"{path} cannot be read as audio ({error})", fix="convert or replace it") from error
-    if truncated or (_declared_bytes(path) or 0) > path.stat().st_size:
+    if truncated or _is_cut_short(path):
         raise AudioError(f"{path} is truncated", expected="as many samples as its header says", fix="fetch or make it again")
     faults = [f for f in _form_faults(path, "", rate, samples.shape[1], None) if f.fatal]
     faults += [f for f in _sample_faults(samples) if f.kind in {"zero_length", "not_finite"}]

@@ -2,7 +2,8 @@
 
 A data directory is a folder of small tables, one line per utterance or speaker, in LC_ALL=C order:
 `wav.scp text utt2spk spk2utt` and, where there are any, `segments utt2dur utt2lang spk2gender`, to which we add `text.phn`
-(phones), `phn2word` (the word that each phone belongs to) and CTM files (phones with times).
+(phones), `phn2word` (the word that each phone belongs to) and CTM files (phones with times). Other tables that Kaldi knows
+are carried along. Entries of `wav.scp` are files or commands (`sox a.flac -t wav - |`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 
+from ctaplib.data.audio_source import is_command
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_table, write_table
 
-UTT_TABLES = ("text", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames")
-SPK_TABLES = ("spk2gender",)
+UTT_TABLES = (
+    "text", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples", "utt2uniq",
+    "feats.scp", "vad.scp",
+)  # fmt: skip
+SPK_TABLES = ("spk2gender", "cmvn.scp")
+REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
 TSV_FILES = ("dropped.tsv",)
 
@@ -35,7 +42,7 @@ class DataDir:
     """All tables of a data directory, in memory.
 
     `utts[name]` is a table by utterance (`text`, `utt2spk`, ...), `spks[name]` one by speaker, `ctms[name]` the lines of a CTM
-    file by utterance. `wavs` is by recording: the utterance itself where there are no `segments`.
+    file by utterance. `wavs` and `recs[name]` are by recording: the utterance itself where there are no `segments`.
     """
 
     wavs: Mapping[str, str]
@@ -43,6 +50,7 @@ class DataDir:
     spks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ctms: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     segments: Mapping[str, Segment] | None = None
+    recs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def utt_ids(self) -> list[str]:
@@ -91,12 +99,18 @@ def parse_segments(path: str | Path) -> dict[str, Segment]:
 
 @dataclass(frozen=True)
 class Span:
-    """Where the audio of an utterance is: a file, or a stretch of it."""
+    """Where the audio of an utterance is: a file or command, or a stretch of it."""
 
     path: str
     start_s: float = 0.0
     end_s: float | None = None
     """None: the end of the file."""
+
+
+def resolve(value: str, base: Path) -> str:
+    """Take a relative path of `wav.scp` from the working folder or, failing that, from the data directory; commands stay."""
+    beside = base / value
+    return str(beside) if not is_command(value) and not Path(value).exists() and beside.exists() else value
 
 
 def read_spans(path: str | Path) -> dict[str, Span]:
@@ -106,7 +120,7 @@ def read_spans(path: str | Path) -> dict[str, Span]:
         DataError: a segment names a recording that `wav.scp` does not have.
     """
     path = Path(path)
-    wavs = read_table(path / "wav.scp")
+    wavs = {name: resolve(value, path) for name, value in read_table(path / "wav.scp").items()}
     if not (path / "segments").exists():
         return {utt: Span(wav) for utt, wav in wavs.items()}
     segments = parse_segments(path / "segments")
@@ -116,7 +130,8 @@ def read_spans(path: str | Path) -> dict[str, Span]:
     return {utt: Span(wavs[s.recording], s.start_s, s.end_s) for utt, s in segments.items()}
 
 
-def _read_ctm_lines(path: Path) -> dict[str, list[str]]:
+def read_ctm_lines(path: Path) -> dict[str, list[str]]:
+    """Read the lines of a CTM file by utterance."""
     lines: dict[str, list[str]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip():
@@ -140,18 +155,31 @@ def read_datadir(path: str | Path) -> DataDir:
         wavs=read_table(path / "wav.scp"),
         utts={name: read_table(path / name) for name in UTT_TABLES if (path / name).exists()},
         spks={name: read_table(path / name) for name in SPK_TABLES if (path / name).exists()},
-        ctms={name: _read_ctm_lines(path / name) for name in CTM_FILES if (path / name).exists()},
+        ctms={name: read_ctm_lines(path / name) for name in CTM_FILES if (path / name).exists()},
         segments=segments,
+        recs={name: read_table(path / name) for name in REC_TABLES if (path / name).exists()},
     )
 
 
+def seconds(value: float) -> str:
+    """Write seconds without rounding and without an exponent."""
+    return f"{Decimal(repr(value)).normalize():f}"
+
+
 def write_datadir(data: DataDir, path: str | Path) -> None:
-    """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`."""
+    """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`.
+
+    Segments and tables of recordings that an earlier directory of that name left behind are removed: they would give its
+    recordings another meaning.
+    """
     path = Path(path)
     write_table(path / "wav.scp", data.wavs)
+    for name in {"segments", *REC_TABLES} - ({"segments"} if data.segments is not None else set()) - data.recs.keys():
+        (path / name).unlink(missing_ok=True)
     if data.segments is not None:
-        write_table(path / "segments", {u: f"{s.recording} {s.start_s:g} {s.end_s:g}" for u, s in data.segments.items()})
-    for name, table in (*data.utts.items(), *data.spks.items()):
+        lines = {u: f"{s.recording} {seconds(s.start_s)} {seconds(s.end_s)}" for u, s in data.segments.items()}
+        write_table(path / "segments", lines)
+    for name, table in (*data.utts.items(), *data.spks.items(), *data.recs.items()):
         write_table(path / name, table)
     if "utt2spk" in data.utts:
         write_table(path / "spk2utt", {spk: " ".join(utts) for spk, utts in data.spk2utt().items()})
@@ -182,6 +210,7 @@ def subset(data: DataDir, utts: Collection[str]) -> DataDir:
         spks={name: {s: v for s, v in table.items() if s in speakers} for name, table in data.spks.items()},
         ctms={name: {u: v for u, v in ctm.items() if u in wanted} for name, ctm in data.ctms.items()},
         segments=segments,
+        recs={name: {r: v for r, v in table.items() if r in recordings} for name, table in data.recs.items()},
     )
 
 
@@ -193,71 +222,95 @@ def subset_by_speakers(data: DataDir, speakers: Collection[str]) -> DataDir:
     return subset(data, [u for u, s in data.utts["utt2spk"].items() if s in set(speakers)])
 
 
-def combine(parts: Sequence[DataDir]) -> DataDir:
-    """Join data directories. A table that not all of them have is left out, as Kaldi's combine_data.sh does.
+def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
+    """Join data directories, as Kaldi's combine_data.sh does.
+
+    A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments
+    that are as long as their `utt2dur` says; where only some have `utt2uniq`, the utterances of the others are their own.
+
+    Args:
+        parts: the data directories.
+        names: what to call them in messages.
 
     Raises:
         DataError: an id occurs in two of them with different values.
     """
+    called = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
+    if any(part.segments is not None for part in parts):
+        parts = [part if part.segments is not None else _as_segments(part, name) for part, name in zip(parts, called)]
+    if any("utt2uniq" in part.utts for part in parts):
+        own = [{"utt2uniq": {utt: utt for utt in part.utt_ids}} for part in parts]
+        parts = [replace(part, utts={**each, **part.utts}) for part, each in zip(parts, own)]
     faults: list[str] = []
 
     def join(tables: Sequence[Mapping], what: str) -> dict:
         out: dict = {}
-        for table in tables:
+        first: dict[str, str] = {}
+        for table, name in zip(tables, called):
             for key, value in table.items():
                 if key in out and out[key] != value:
-                    faults.append(f"{what}: {key} occurs twice, with different values")
-                out[key] = value
+                    faults.append(f"{what}: {key} occurs twice, with different values: in {first[key]} and in {name}")
+                else:
+                    out[key] = value
+                    first[key] = name
         return out
 
     def common(attribute: str) -> dict:
         tables = [getattr(part, attribute) for part in parts]
-        names = [name for name in tables[0] if all(name in table for table in tables)]
-        return {name: join([table[name] for table in tables], name) for name in names}
+        wanted = [name for name in tables[0] if all(name in table for table in tables)]
+        return {name: join([table[name] for table in tables], name) for name in wanted}
 
     with_segments = any(part.segments is not None for part in parts)
-    segments = None
-    if with_segments:
-        if not all(part.segments is not None for part in parts):
-            raise DataError("some of the data directories have segments and some have none", fix="make segments for all or none")
-        segments = join([part.segments or {} for part in parts], "segments")
-    out = DataDir(join([p.wavs for p in parts], "wav.scp"), common("utts"), common("spks"), common("ctms"), segments)
+    out = DataDir(
+        join([part.wavs for part in parts], "wav.scp"), common("utts"), common("spks"), common("ctms"),
+        join([part.segments or {} for part in parts], "segments") if with_segments else None, common("recs"),
+    )  # fmt: skip
     if faults:
-        raise DataError(f"the data directories do not fit together: {len(faults)} clashes", faults)
+        fix = "give the ids of one of them a prefix: utils/copy_data_dir.sh --utt-prefix x- --spk-prefix x- <from> <to>"
+        raise DataError(f"the data directories do not fit together: {len(faults)} clashes", faults, fix=fix)
     return out
 
 
-def copy(data: DataDir, *, utt_prefix: str = "", spk_prefix: str = "") -> DataDir:
+def _as_segments(data: DataDir, name: str) -> DataDir:
+    """Make every utterance a segment that covers its recording."""
+    durations = data.utts.get("utt2dur", {})
+    missing = [utt for utt in data.utt_ids if utt not in durations]
+    if missing:
+        found = f"others have segments, and {name} has neither segments nor, for {missing[0]}, a line in utt2dur"
+        raise DataError(found, fix=f"utils/data/get_utt2dur.sh {name}")
+    return replace(data, segments={utt: Segment(utt, 0.0, float(durations[utt])) for utt in data.utt_ids})
+
+
+def copy(data: DataDir, *, utt_prefix: str = "", spk_prefix: str = "", utt_suffix: str = "", spk_suffix: str = "") -> DataDir:
     """Give all utterances, recordings and speakers new prefixes (used before speed perturbation and joining corpora)."""
-    if not utt_prefix and not spk_prefix:
-        return data
+
+    def utt(name: str) -> str:
+        return utt_prefix + name + utt_suffix
 
     def spk(name: str) -> str:
-        return spk_prefix + name
+        return spk_prefix + name + spk_suffix
 
-    utts = {
-        name: {utt_prefix + u: (spk(v) if name == "utt2spk" else v) for u, v in table.items()}
-        for name, table in data.utts.items()
-    }
-    ctms = {
-        name: {utt_prefix + u: [utt_prefix + line for line in lines] for u, lines in ctm.items()}
-        for name, ctm in data.ctms.items()
-    }
+    def renamed(line: str, name: str) -> str:
+        return utt(name) + line[line.index(name) + len(name) :]
+
+    utts = {name: {utt(u): (spk(v) if name == "utt2spk" else v) for u, v in table.items()} for name, table in data.utts.items()}
+    ctms = {name: {utt(u): [renamed(line, u) for line in lines] for u, lines in ctm.items()} for name, ctm in data.ctms.items()}
     segments = None
     if data.segments is not None:
-        segments = {utt_prefix + u: replace(s, recording=utt_prefix + s.recording) for u, s in data.segments.items()}
+        segments = {utt(u): replace(s, recording=utt(s.recording)) for u, s in data.segments.items()}
     return DataDir(
-        {utt_prefix + r: v for r, v in data.wavs.items()}, utts,
+        {utt(r): v for r, v in data.wavs.items()}, utts,
         {name: {spk(s): v for s, v in table.items()} for name, table in data.spks.items()}, ctms, segments,
+        {name: {utt(r): v for r, v in table.items()} for name, table in data.recs.items()},
     )  # fmt: skip
 
 
-def split(data: DataDir, parts: int) -> list[DataDir]:
-    """Split by utterances into consecutive parts of nearly equal size, never an empty one."""
-    utts = data.utt_ids
-    parts = max(1, min(parts, len(utts)))
-    edges = [len(utts) * k // parts for k in range(parts + 1)]
-    return [subset(data, utts[a:b]) for a, b in zip(edges, edges[1:])]
+def split(data: DataDir, parts: int, *, by_speaker: bool = False) -> list[DataDir]:
+    """Split into consecutive parts of nearly equal size, never an empty one: by utterances, or by whole speakers."""
+    groups = list(data.spk2utt().values()) if by_speaker else [[utt] for utt in data.utt_ids]
+    parts = max(1, min(parts, len(groups)))
+    edges = [len(groups) * k // parts for k in range(parts + 1)]
+    return [subset(data, [utt for own in groups[a:b] for utt in own]) for a, b in zip(edges, edges[1:])]
 
 
 def backup(path: str | Path, to: str | Path) -> None:

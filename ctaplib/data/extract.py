@@ -13,6 +13,7 @@ import soundfile
 import soxr
 
 from ctaplib.config import config_hash, read_saved, save_config
+from ctaplib.data.audio_source import is_command, open_audio
 from ctaplib.data.datadir import Span, read_spans
 from ctaplib.data.features import FeatureConfig, f0_track, log_mel
 from ctaplib.data.store import ArkWriter
@@ -21,6 +22,8 @@ from ctaplib.files import atomic_write, write_table, write_tsv
 from ctaplib.runlog import get_logger, progress
 
 log = get_logger(__name__)
+_MARGIN_S = 0.05
+"""Read on each side of a segment, so that resampling does not hear its edges."""
 
 
 @dataclass(frozen=True)
@@ -53,39 +56,54 @@ class Extracted:
     reason: str = ""
 
 
-def read_wave(path: str | Path, rate_hz: int) -> tuple[np.ndarray, bool]:
+def read_wave(path: str | Path, rate_hz: int, span: Span | None = None) -> tuple[np.ndarray, bool]:
     """Read one channel of audio at a rate, resampling where needed, as 16 bits would hold it.
+
+    Args:
+        path: The file, or a command that ends in `|`.
+        rate_hz: The wanted rate.
+        span: The stretch to read, where it is not the whole file.
 
     Returns:
         The wave, (samples,) float32 in [-1, 1], and whether the file already
         is that wave (16-bit PCM WAV at that rate).
 
     Raises:
-        AudioError: the file cannot be read, is empty, silent or not mono.
+        AudioError: the file cannot be read, is empty, silent or not mono, or the command failed.
         DataError: a sample is not a finite number.
     """
+    start_s, end_s = (0.0, None) if span is None else (span.start_s, span.end_s)
     try:
-        with soundfile.SoundFile(path) as file:
-            is_native = file.samplerate == rate_hz and file.format in ("WAV", "WAVEX") and file.subtype == "PCM_16"
-            rate, expected = file.samplerate, file.frames
-            wave = file.read(dtype="float32", always_2d=True)
+        with open_audio(path) as file:
+            rate, frames = file.samplerate, file.frames
+            first = max(0, round((start_s - _MARGIN_S) * rate))
+            last = frames if end_s is None else min(frames, round((end_s + _MARGIN_S) * rate))
+            is_whole = end_s is None and not is_command(path)
+            is_native = is_whole and rate == rate_hz and file.format in ("WAV", "WAVEX") and file.subtype == "PCM_16"
+            if first >= frames > 0:
+                raise AudioError(f"{path} ends before {start_s} s", fix="correct segments")
+            file.seek(first)
+            wave = file.read(last - first, dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise AudioError(f"{path} cannot be read: {error}", fix="replace the file or leave it out") from error
     if wave.shape[1] != 1:
         raise AudioError(f"{path} has {wave.shape[1]} channels", expected="1", fix="mix or choose one, e.g. with sox")
     wave = wave[:, 0]
-    if len(wave) == 0 or len(wave) < expected:
+    if len(wave) == 0 or len(wave) < last - first:
         raise AudioError(
             f"{path} holds {len(wave)} samples",
-            expected=f"{max(expected, 1)}",
+            expected=f"{max(last - first, 1)}",
             fix="replace the truncated file",
         )
     if not np.isfinite(wave).all():
         raise DataError(f"{path} holds samples that are not finite numbers", fix="make the file again")
-    if not np.abs(wave).max() > 0:
-        raise AudioError(f"{path} is silent: every sample is zero", fix="replace the file or leave it out")
     if rate != rate_hz:
         wave = soxr.resample(wave, rate, rate_hz, quality="HQ")
+    if end_s is not None:
+        before = round(start_s * rate_hz) - round(first / rate * rate_hz)
+        wave = wave[before : before + round(end_s * rate_hz) - round(start_s * rate_hz)]
+    if not len(wave) or not np.abs(wave).max() > 0:
+        raise AudioError(f"{path} is silent: every sample is zero", fix="replace the file or leave it out")
     if not is_native:
         wave = (np.clip(np.rint(wave * 32768), -32768, 32767) / 32768).astype(np.float32)
     return wave, is_native
@@ -98,12 +116,7 @@ def extract(source: Source) -> Extracted:
         DataError: a wave or a feature is not finite.
     """
     try:
-        wave, is_native = read_wave(source.path, source.config.rate_hz)
-        if source.span is not None and source.span.end_s is not None:
-            first, last = (round(t * source.config.rate_hz) for t in (source.span.start_s, source.span.end_s))
-            wave, is_native = wave[first:last], False
-            if not len(wave):
-                raise AudioError(f"{source.path} ends before {source.span.start_s} s", fix="correct segments")
+        wave, is_native = read_wave(source.path, source.config.rate_hz, source.span)
         mel, f0_hz = log_mel(wave, source.config), f0_track(wave, source.config)
     except AudioError as error:
         return Extracted(source.utt, reason=str(error))
@@ -124,13 +137,19 @@ def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
     """Twelve digits that change when the config, the list, or a file's size or time does."""
     digest = hashlib.sha256(config_hash(config).encode())
     for utt, path in sorted(table.items()):
-        try:
-            stat = Path(path).stat()
-            state = f"{stat.st_size} {stat.st_mtime_ns}"
-        except OSError:
-            state = "missing"
-        digest.update(f"{utt} {path} {state}\n".encode())
+        files = [path]
+        if is_command(path):  # the files that it names
+            files = [word for word in path.split() if Path(word).is_file()]
+        digest.update(f"{utt} {path} {' '.join(map(_state, files))}\n".encode())
     return digest.hexdigest()[:12]
+
+
+def _state(path: str) -> str:
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return "missing"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def extract_set(

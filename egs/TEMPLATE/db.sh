@@ -2,3 +2,6 @@
 # Where the corpus lies, as it was unpacked.  Empty: --corpus_dir must be given.
 # shellcheck disable=SC2034  # run.sh reads it
 CORPUS_DIR=downloads
+# How it is brought in: options of `ctap data import` (see its --help), for instance (--speaker_folder --text_suffix .lab).
+# shellcheck disable=SC2034  # local/data.sh reads it
+IMPORT_OPTIONS=()

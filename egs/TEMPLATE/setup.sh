@@ -20,6 +20,6 @@ partial=${parent}/.${name}.partial
 rm -rf "${partial}"
 cp -R "${template}" "${partial}"
 rm "${partial}/setup.sh"
-find "${partial}" -type f \( -name '*.sh' -o -name '*.md' \) -exec sed -i "s/CORPUS/${name}/g" {} +
+find "${partial}" -type f \( -name '*.sh' -o -name '*.md' \) -exec sed -i -e "s/CORPUS\\([^_]\\)/${name}\\1/g" -e "s/CORPUS$/${name}/" {} +
 mv "${partial}" "${parent}/${name}"
-echo "$1 is there. Next: fill in db.sh and local/data.sh (what it must make stands in it), then ./run.sh --dry_run true"
+echo "$1 is there. Next: docs/new_corpus.md, or: fill in db.sh, then local/data.sh --make_lists true and ./run.sh --dry_run true"

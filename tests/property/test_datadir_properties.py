@@ -1,33 +1,48 @@
 """Properties of data directories, token lists, audio and text, over generated inputs."""
 
 import tempfile
+import unicodedata
 from pathlib import Path
+from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ctaplib.data.audio import inspect, read_audio, write_audio
-from ctaplib.data.datadir import DataDir, c_sorted, combine, read_datadir, split, subset, write_datadir
+from ctaplib.data.datadir import DataDir, Segment, c_sorted, combine, copy, read_datadir, split, subset, write_datadir
 from ctaplib.data.normalize import normalize_english, spell_number
 from ctaplib.data.phones import fold
 from ctaplib.data.tokens import make_phone_list, read_token_list, write_token_list
-from ctaplib.data.validate import validate_datadir
+from ctaplib.data.validate import fix_datadir, validate_datadir
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, categories=("L", "N", "P", "S")), min_size=1, max_size=8)
+names = st.text(st.characters(min_codepoint=46, max_codepoint=0x4FF, categories=("L", "Nd")), min_size=1, max_size=8)
+names = names.map(lambda name: unicodedata.normalize("NFKC", name)).filter(lambda name: name.isalnum())
 ids = st.from_regex(r"[A-Za-z0-9_.-]{1,10}", fullmatch=True)
 
 
 @st.composite
-def datadirs(draw: st.DrawFn) -> DataDir:
-    utts = draw(st.lists(ids, min_size=1, max_size=12, unique=True))
-    return DataDir(
-        wavs={utt: f"/audio/{i}.wav" for i, utt in enumerate(utts)},
-        utts={
-            "utt2spk": {utt: draw(ids) for utt in utts},
-            "text": {utt: " ".join(draw(st.lists(words, min_size=1, max_size=5))) for utt in utts},
-        },
-    )
+def datadirs(draw: st.DrawFn, prefix: str = "") -> DataDir:
+    """Utterances that begin with their speaker and `-`; with segments or without; with tables of any names."""
+    speakers = draw(st.lists(names.map(lambda name: prefix + name), min_size=1, max_size=4, unique=True))
+    owned = draw(st.lists(st.tuples(st.sampled_from(speakers), names), min_size=1, max_size=12, unique=True))
+    owner = {f"{spk}-{name}": spk for spk, name in owned}
+    utts = {"utt2spk": owner, "text": {utt: " ".join(draw(st.lists(words, min_size=1, max_size=5))) for utt in owner}}
+    if draw(st.booleans()):
+        utts["utt2lang"] = {utt: draw(st.sampled_from(["en", "zh"])) for utt in owner}
+    spks = {"spk2gender": {spk: draw(st.sampled_from("mf")) for spk in set(owner.values())}} if draw(st.booleans()) else {}
+    segments = None
+    recordings = dict.fromkeys(owner)
+    if draw(st.booleans()):
+        times = st.tuples(st.floats(0, 1e5, allow_subnormal=False), st.floats(1e-3, 1e3))
+        segments = {
+            utt: Segment(f"{spk}-r", start, start + length) for utt, spk in owner.items() for start, length in [draw(times)]
+        }
+        recordings = dict.fromkeys(segment.recording for segment in segments.values())
+    commands = st.sampled_from(["/audio/{}.wav", "/au dio/{} é.flac", "sox -t wav '/audio/{}.wav' -t wav - |"])
+    wavs = {name: draw(commands).format(number) for number, name in enumerate(recordings)}
+    return DataDir(wavs, utts, spks, {}, segments)
 
 
 @given(datadirs())
@@ -39,13 +54,27 @@ def test_write_then_read_is_the_same_and_has_no_faults(data: DataDir) -> None:
         assert validate_datadir(folder, audio=False).faults == []
 
 
-@given(datadirs(), st.integers(1, 5))
+@given(datadirs(), st.integers(1, 5), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_parts_of_a_split_combine_to_the_whole(data: DataDir, parts: int) -> None:
-    pieces = split(data, parts)
+def test_parts_of_a_split_combine_to_the_whole(data: DataDir, parts: int, by_speaker: bool) -> None:
+    pieces = split(data, parts, by_speaker=by_speaker)
     assert [utt for piece in pieces for utt in piece.utt_ids] == data.utt_ids
     assert all(piece.utt_ids for piece in pieces)
+    if by_speaker:
+        assert sum(len(piece.speakers) for piece in pieces) == len(data.speakers)
     assert combine(pieces) == data
+
+
+@given(datadirs(), datadirs(prefix="x"))
+@settings(max_examples=60, deadline=None)
+def test_two_directories_under_different_prefixes_combine_and_come_apart_again(one: DataDir, other: DataDir) -> None:
+    assume((one.segments is None) == (other.segments is None))
+    parts = [copy(one, utt_prefix="a-", spk_prefix="a-"), copy(other, utt_prefix="b-", spk_prefix="b-")]
+    joined = combine(parts)
+    assert joined.utt_ids == parts[0].utt_ids + parts[1].utt_ids
+    for part in parts:
+        again = subset(joined, part.utt_ids)
+        assert again.wavs == part.wavs and again.utts["text"] == part.utts["text"] and again.segments == part.segments
 
 
 @given(datadirs(), st.data())
@@ -55,6 +84,49 @@ def test_a_subset_holds_just_its_utterances(data: DataDir, drawn: st.DataObject)
     part = subset(data, chosen)
     assert part.utt_ids == c_sorted(chosen) and set(part.utts["text"]) == set(chosen)
     assert subset(part, chosen) == part
+    with tempfile.TemporaryDirectory() as folder:
+        write_datadir(part, folder)
+        assert validate_datadir(folder, audio=False).faults == [] and read_datadir(folder) == part
+
+
+@given(datadirs(), st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_a_repair_of_shuffled_lines_with_foreign_ends_and_a_mark_gives_the_directory_back(data: DataDir, rng: Random) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_datadir(data, folder)
+        for path in Path(folder).iterdir():
+            lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+            rng.shuffle(lines)
+            path.write_bytes(("\ufeff" + "\r\n".join(lines) + "\r\n").encode())
+        fix_datadir(folder, validate_datadir(folder, audio=False))
+        assert read_datadir(folder) == data and validate_datadir(folder, audio=False).faults == []
+
+
+@given(datadirs())
+@settings(max_examples=60, deadline=None)
+def test_what_is_written_keeps_the_rules_of_kaldis_own_check(data: DataDir) -> None:
+    """The rules of Kaldi's validate_data_dir.sh and of https://kaldi-asr.org/doc/data_prep.html, written anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_datadir(data, folder)
+        tables = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    keys = {}
+    for name, content in tables.items():
+        assert content and content.endswith(b"\n") and b"\r" not in content
+        keys[name] = [line.split(b" ")[0] for line in content.splitlines()]
+        assert keys[name] == sorted(set(keys[name])), "sorted bytewise, each id once"
+    owners = [tuple(line.split(b" ")) for line in tables["utt2spk"].splitlines()]
+    assert owners == sorted(owners, key=lambda pair: (pair[1], pair[0])), "sorted by speaker as well"
+    turned = [(utt, spk) for spk, *own in map(bytes.split, tables["spk2utt"].splitlines()) for utt in own]
+    assert turned == owners, "spk2utt read in order gives utt2spk"
+    for name in keys.keys() & {"text", "segments", "utt2lang"}:
+        assert keys[name] == keys["utt2spk"]
+    assert keys.get("spk2gender", keys["spk2utt"]) == keys["spk2utt"]
+    recordings = keys["utt2spk"]
+    if "segments" in tables:
+        rows = [line.split() for line in tables["segments"].splitlines()]
+        assert all(len(row) == 4 and float(row[3]) > float(row[2]) >= 0 for row in rows)
+        recordings = sorted({row[1] for row in rows})
+    assert keys["wav.scp"] == recordings
 
 
 @given(st.lists(st.lists(ids.filter(lambda t: t != "sil"), max_size=8), max_size=8))

@@ -120,3 +120,10 @@ def test_cpu_processes_share_the_cores(recipe):
     threads, _, command = done.stdout.strip().partition("|")
     assert threads == "4"
     assert "-m torch.distributed.run --nproc_per_node 2 --standalone -m ctaplib.cli.main train --task asr" in command
+
+
+def test_speed_perturbation_makes_the_set_that_is_trained_on(recipe):
+    output = recipe.run("--speed_perturb_factors", "0.9 1.0 1.1", "--dry_run", "true")[1]
+    assert r"ctap data perturb --factors 0.9\ 1.0\ 1.1" in output and "data/train data/train_sp" in output
+    assert "--train_set train_sp" in output and "--train_set train " not in output
+    assert "data perturb" not in recipe.run("--dry_run", "true")[1]

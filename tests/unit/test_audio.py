@@ -136,3 +136,36 @@ def test_resampling_keeps_pitch_and_length(tmp_path: Path) -> None:
     assert rate == 24000 and abs(len(samples) - 24000) <= 2
     assert abs(int(np.argmax(np.abs(np.fft.rfft(samples)))) - 220) <= 1
     assert resample(tone(), RATE, 8000).dtype == np.float32
+
+
+def test_a_command_is_read_as_the_file_that_it_makes(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a b.wav", tone(1.0), RATE)
+    command = f"cat '{tmp_path}/a b.wav' |"
+    whole, rate = read_audio(tmp_path / "a b.wav")
+    for start_s, end_s in ((0.0, None), (0.25, 0.5)):
+        np.testing.assert_array_equal(
+            read_audio(command, start_s=start_s, end_s=end_s)[0], whole[int(start_s * rate) : int((end_s or 1) * rate)]
+        )
+    assert inspect(command, RATE).duration_s == 1.0 and inspect(command, RATE).faults == ()
+    assert inspect(command, 8000).faults[0].kind == "wrong_rate"
+
+
+@pytest.mark.parametrize(
+    "command,message",
+    [
+        ("echo no >&2; false |", "`echo no >&2; false` ended with status 1 and printed: no"),
+        ("false | cat |", "ended with status 1 and printed: nothing"),
+        ("true |", "wrote no audio and printed: nothing"),
+        ("echo text |", "cannot be read as audio"),
+    ],
+)
+def test_a_command_that_fails_says_which_and_what_it_printed(command: str, message: str) -> None:
+    assert message in inspect(command).faults[0].message and inspect(command).faults[0].fatal
+    with pytest.raises(AudioError) as error:
+        read_audio(command)
+    assert message in str(error.value)
+
+
+def test_a_place_in_an_archive_is_told_from_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "wav.ark").write_bytes(b"x")
+    assert "a place in an archive" in inspect(tmp_path / "wav.ark:12").faults[0].message

@@ -1,8 +1,5 @@
 """Data directories: reading, writing, cutting, joining; and the names that Kaldi's users know."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,8 +16,6 @@ from ctaplib.data.datadir import (
     write_datadir,
 )  # fmt: skip
 from ctaplib.errors import DataError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def small(prefix: str = "", speakers: str = "ab", each: int = 3) -> DataDir:
@@ -84,12 +79,48 @@ def test_combine_of_parts_is_the_whole() -> None:
     assert combine([subset_by_speakers(whole, ["b"]), subset_by_speakers(whole, ["a"])]).utts == whole.utts
     assert [d.utt_ids for d in split(whole, 2)] == [["a-0", "a-1", "a-2"], ["b-0", "b-1", "b-2"]]
     assert len(split(whole, 100)) == 6
+    assert [d.speakers for d in split(whole, 2, by_speaker=True)] == [["a"], ["b"]]
 
 
 def test_combine_refuses_clashes() -> None:
     other = small()
-    with pytest.raises(DataError, match=r"text: a-0 occurs twice"):
-        combine([small(), DataDir(other.wavs, {**other.utts, "text": dict.fromkeys(other.utts["text"], "else")})])
+    changed = DataDir(other.wavs, {**other.utts, "text": dict.fromkeys(other.utts["text"], "else")})
+    with pytest.raises(DataError, match=r"(?s)6 clashes.*--utt-prefix.*text: a-0 occurs twice.*in clean and in other"):
+        combine([small(), changed], ["clean", "other"])
+
+
+def test_combine_makes_segments_where_only_some_have_them() -> None:
+    cut = DataDir({"rec": "/r"}, {"utt2spk": {"r-1": "r"}}, segments={"r-1": Segment("rec", 1.0, 2.0)})
+    whole = DataDir({"w-1": "/w"}, {"utt2spk": {"w-1": "w"}, "utt2dur": {"w-1": "3.5"}})
+    assert combine([cut, whole]).segments == {"r-1": Segment("rec", 1.0, 2.0), "w-1": Segment("w-1", 0.0, 3.5)}
+    with pytest.raises(DataError, match="get_utt2dur"):
+        combine([cut, DataDir({"w-1": "/w"}, {"utt2spk": {"w-1": "w"}})], ["cut", "whole"])
+
+
+def test_times_of_segments_are_not_rounded(tmp_path: Path) -> None:
+    data = DataDir({"r": "/r"}, {"utt2spk": {"r-1": "r"}}, segments={"r-1": Segment("r", 12345.6789, 1e-5 + 20000)})
+    write_datadir(data, tmp_path)
+    assert read_datadir(tmp_path).segments == data.segments
+    assert (tmp_path / "segments").read_text() == "r-1 r 12345.6789 20000.00001\n"
+
+
+def test_writing_removes_segments_that_an_earlier_directory_left(tmp_path: Path) -> None:
+    write_datadir(DataDir({"r": "/r"}, {"utt2spk": {"r-1": "r"}}, segments={"r-1": Segment("r", 0.0, 1.0)}), tmp_path)
+    write_datadir(small(), tmp_path)
+    assert read_datadir(tmp_path) == small()
+
+
+def test_tables_of_kaldi_are_carried_along(tmp_path: Path) -> None:
+    utts, spks = ("utt2spk", "utt2uniq", "feats.scp", "utt2num_frames"), ("spk2gender", "cmvn.scp")
+    data = DataDir(
+        {"a-1": "/a", "b-1": "/b"}, {name: {"a-1": "a", "b-1": "b"} for name in utts},
+        {name: {"a": "m", "b": "f"} for name in spks}, recs={"reco2dur": {"a-1": "1.5", "b-1": "2.5"}},
+    )  # fmt: skip
+    write_datadir(data, tmp_path)
+    assert read_datadir(tmp_path) == data
+    part = subset(data, ["b-1"])
+    assert dict(part.recs["reco2dur"]) == {"b-1": "2.5"} and dict(part.spks["cmvn.scp"]) == {"b": "f"}
+    assert dict(copy(part, utt_prefix="x-", utt_suffix="-y").recs["reco2dur"]) == {"x-b-1-y": "2.5"}
 
 
 def test_combine_leaves_out_tables_that_not_all_have() -> None:
@@ -106,28 +137,3 @@ def test_copy_with_prefixes_renames_everywhere() -> None:
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere is not a directory"):
         read_datadir(tmp_path / "nowhere")
-
-
-def call(*words: object) -> subprocess.CompletedProcess[str]:
-    """Call a script of utils/ with a `ctap` that is this checkout's."""
-    folder = Path(str(words[1])).parent / "bin"
-    folder.mkdir(exist_ok=True)
-    program = folder / "ctap"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ctaplib.cli.main "$@"\n')
-    program.chmod(0o755)
-    env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
-    script, *rest = map(str, words)
-    return subprocess.run([ROOT / "utils" / script, *rest], env=env, capture_output=True, text=True, check=False)
-
-
-def test_kaldi_names_work(tmp_path: Path) -> None:
-    write_datadir(small(), tmp_path / "all")
-    assert call("subset_data_dir.sh", tmp_path / "all", tmp_path / "part", "--per-spk", 1).returncode == 0
-    assert read_datadir(tmp_path / "part").utt_ids == ["a-0", "b-0"]
-    assert call("utt2spk_to_spk2utt.sh", tmp_path / "part" / "utt2spk").stdout == "a a-0\nb b-0\n"
-    assert call("copy_data_dir.sh", tmp_path / "part", tmp_path / "copied", "--utt-prefix", "x-").returncode == 0
-    assert read_datadir(tmp_path / "copied").utt_ids == ["x-a-0", "x-b-0"]
-    assert call("combine_data.sh", tmp_path / "joined", tmp_path / "part", tmp_path / "copied").returncode == 0
-    assert len(read_datadir(tmp_path / "joined").utt_ids) == 4
-    bad = call("validate_data_dir.sh", tmp_path / "part")
-    assert bad.returncode == 1 and "the file is missing" in bad.stderr and "--fix" in bad.stderr

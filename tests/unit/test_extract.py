@@ -101,3 +101,26 @@ def test_segments_are_cut_out_of_their_recordings(data: Path, tmp_path: Path) ->
     cut, _ = soundfile.read(read_table(tmp_path / "dump" / "wav.scp")["a-1"], dtype="float32")
     np.testing.assert_array_equal(cut, whole[2400:7200])
     assert "ends before 5.0 s" in read_tsv(tmp_path / "dump" / "dropped_features.tsv")[0]["reason"]
+
+
+def test_features_of_commands_and_their_segments_are_those_of_the_files(data: Path, tmp_path: Path) -> None:
+    train = data / "train"
+    segments = "".join(f"a-{k} u{k % 2} {0.1 * (k // 2):.1f} {0.1 * (k // 2) + 0.2:.1f}\n" for k in range(4))
+    for name, cut in (("whole", ""), ("cut", segments)):
+        if cut:
+            (train / "segments").write_text(cut)
+        extract_set(train, tmp_path / f"{name}_files", CONFIG)
+        (train / "wav.scp").write_text("".join(f"u{i} cat {train}/u{i}.wav |\n" for i in range(6)))
+        extract_set(train, tmp_path / f"{name}_commands", CONFIG, jobs=2)
+        (train / "wav.scp").write_text("".join(f"u{i} {train}/u{i}.wav\n" for i in range(6)))
+        for file in ("feats.ark", "f0.ark", "utt2num_frames"):
+            made = [(tmp_path / f"{name}_{kind}" / file).read_bytes() for kind in ("files", "commands")]
+            assert made[0] == made[1], file
+        assert all(Path(path).is_file() for path in read_table(tmp_path / f"{name}_commands" / "wav.scp").values())
+
+
+def test_a_failed_command_is_listed_with_what_it_printed(data: Path, tmp_path: Path) -> None:
+    (data / "train" / "wav.scp").write_text(f"u0 {data}/train/u0.wav\nu1 echo gone >&2; exit 3 |\n")
+    extract_set(data / "train", tmp_path / "dump", CONFIG, max_dropped_pct=60)
+    reason = read_tsv(tmp_path / "dump" / "dropped_features.tsv")[0]["reason"]
+    assert "`echo gone >&2; exit 3` ended with status 3 and printed: gone" in reason

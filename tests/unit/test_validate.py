@@ -72,7 +72,7 @@ def test_a_good_directory_has_no_faults(good: Path) -> None:
         ("phn2word", "s0-1 0 1 1 1", "s0-1 0 1 1", "phn2word:2: s0-1: expected 4 word numbers"),
         ("phn2word", "s0-1 0 1 1 1", "s0-1 1 0 0 0", "phn2word:2: s0-1: expected 4 word numbers in rising order"),
         ("spk2utt", "s0 s0-0", "s0", "spk2utt:1: it does not agree with utt2spk (e.g. s0-0)"),
-        ("wav.scp", "s0-1 ", "s0-1 sox x.flac -t wav - |", "wav.scp:2: s0-1: a command in place of a file"),
+        ("wav.scp", "s0-1 ", "s0-1 sox x.flac -t wav - |", "wav.scp:2: s0-1: sox x.flac -t wav - |: the command `sox x.flac"),
         ("utt2dur", "s0-1 1.0000", "s0-1 7.5", "utt2dur:2: s0-1: 7.5 s, but the audio has 1.0000 s"),
         ("utt2dur", "s0-1 1.0000", "s0-1 long", "utt2dur:2: s0-1: long s"),
     ],

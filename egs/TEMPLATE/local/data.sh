@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Make data directories of CORPUS:  local/data.sh --data DIR --corpus_dir DIR --nj N
+# Make the fixed lists, once:       local/data.sh --make_lists true --corpus_dir DIR
 #
-# For every set, DIR/<set>/ with, sorted as LC_ALL=C sort does:
-#   wav.scp     <utterance> <path of an audio file>
+# `ctap data import` brings in a folder of audio and text files, a table, LJSpeech's, Kaldi's and lhotse's forms (db.sh has its
+# options).  A corpus of another form needs a program here that makes, for every set, DIR/<set>/ with, sorted as LC_ALL=C sort does:
+#   wav.scp     <utterance> <path of an audio file, or a command that ends in |>
 #   text        <utterance> <words>                      (not for a set without transcripts)
 #   text.phn    <utterance> <phones>                     (only where the corpus has them, or conf/text.yaml names no front end)
 #   utt2spk     <utterance> <speaker>                    (the speaker is the beginning of the utterance's name)
@@ -12,17 +14,26 @@
 set -euo pipefail
 
 # shellcheck disable=SC2034  # parse_options.sh prints it
-help_message="usage: $0 --data DIR --corpus_dir DIR [--nj N]"
+help_message="usage: $0 --data DIR --corpus_dir DIR [--nj N] [--make_lists true]"
 data=data
 corpus_dir=
 nj=1
 lang=
 subset=
+make_lists=false
 . ../../utils/parse_options.sh
+. ./path.sh
+. ./db.sh
 
-[ -d "${corpus_dir}" ] || {
-    echo "error: there is no folder ${corpus_dir:-(none named)}; name CORPUS in db.sh or by --corpus_dir" >&2
+corpus_dir=${corpus_dir:-${CORPUS_DIR}}
+[ -e "${corpus_dir}" ] || {
+    echo "error: there is no ${corpus_dir:-corpus named}; name CORPUS in db.sh or by --corpus_dir" >&2
     exit 1
 }
-echo "error: local/data.sh of this recipe is not written yet (data ${data}, jobs ${nj}, ${lang} ${subset})" >&2
-exit 1
+[ -z "${subset}" ] || { echo "error: this recipe knows no --subset ${subset}, only the whole corpus${lang:+ in ${lang}}" >&2; exit 1; }
+if [ "${make_lists}" = false ] && [ ! -e lists/tts.tsv ]; then
+    echo "error: there are no lists of what is tested; make them, once:" \
+        "local/data.sh --make_lists true --corpus_dir ${corpus_dir}" >&2
+    exit 1
+fi
+exec ctap data import "${corpus_dir}" --data "${data}" --lists lists --nj "${nj}" "${IMPORT_OPTIONS[@]}"

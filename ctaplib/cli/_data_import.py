@@ -1,0 +1,121 @@
+"""Bring a corpus of any form into data directories with train, dev and test.
+
+SOURCE is a folder with one text file for each audio file, a CSV or TSV with a header line, LJSpeech's metadata.csv with wavs/, a
+Kaldi data directory or a folder of them, lhotse's recordings and supervisions, or (--kind audio) a folder of audio alone. It is
+only read: audio stays where it is. What cannot be used is left out and listed, with the reason, in dropped.tsv of the training
+set. Sets are the source's own where it has some; else the lists dev.txt and test.txt in --lists, which are made by a rule with a
+fixed seed where they are missing, together with the lists of what is converted and synthesised.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctaplib.data.datadir import DataDir
+    from ctaplib.data.set_split import Split
+
+HELP = "bring a corpus of your own in: folder, CSV, TSV, LJSpeech, Kaldi, lhotse, audio alone"
+COLUMNS = ("id", "audio", "text", "speaker", "gender", "set")
+
+
+def configure(verb: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    verb.formatter_class = argparse.RawDescriptionHelpFormatter
+    verb.add_argument("source", type=Path, metavar="SOURCE")
+    verb.add_argument("--data", type=Path, default=Path("data"), help="folder of the data directories")
+    verb.add_argument("--kind", help="what SOURCE is, where that cannot be guessed")
+    group = verb.add_argument_group("where things stand")
+    group.add_argument("--audio_dir", default="", help="folder of the audio, where it is another")
+    group.add_argument("--text_suffix", default="", help="folder: ending of the text files (.txt, .lab, .normalized.txt)")
+    for name in COLUMNS:
+        group.add_argument(f"--{name}_column", default="", metavar="NAME", help="table: guessed where it has a usual name")
+    group.add_argument("--delimiter", default="", help="table: what separates columns; guessed")
+    group.add_argument("--encoding", default="utf-8-sig", help="of text and tables")
+    group = verb.add_argument_group("who speaks (as the source says, else one speaker with the name of SOURCE)")
+    group.add_argument("--speaker", default="", help="one speaker of this name")
+    group.add_argument("--speaker_file", default="", help="a table `utterance speaker`")
+    group.add_argument("--speaker_folder", action="store_true", help="the folder that the audio lies in")
+    group = verb.add_argument_group("sets")
+    group.add_argument("--set", default="", metavar="NAME", help="put all into one set, e.g. audio alone into train_speech")
+    group.add_argument("--train_set", default="train")
+    group.add_argument("--valid_set", default="dev")
+    group.add_argument("--test_set", default="test")
+    group.add_argument("--lists", type=Path, help="folder of the fixed lists; made there where they are missing")
+    group.add_argument("--test_pct", type=float, default=10.0, help="share of speakers or utterances for test, %%")
+    group.add_argument("--dev_pct", type=float, default=5.0, help="share of the others for dev, %%")
+    group.add_argument("--seed", type=int, default=1)
+    group = verb.add_argument_group("phones that come with it")
+    group.add_argument(
+        "--alignments", type=Path, help="CTM files or TextGrids, by the source's names; for --alignment_dir DATA/alignments"
+    )
+    group.add_argument("--tier", default="phones", help="phone tier of the TextGrids")
+    verb.add_argument("--max_dropped_pct", type=float, default=5.0, help="largest share of utterances left out, %%")
+    verb.add_argument("--nj", type=int, default=os.cpu_count() or 1)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Import."""
+    from ctaplib.data.corpus_import import (
+        SetNames,
+        SpeakerOptions,
+        build,
+        check_share,
+        choose_sets,
+        read_alignments,
+        take_alignments,
+        write_sets,
+    )  # fmt: skip
+    from ctaplib.data.importing import ImportOptions, guess_kind, kinds
+    from ctaplib.data.set_split import SplitConfig
+    from ctaplib.errors import ConfigError
+
+    known = kinds()
+    if args.kind is not None and args.kind not in known:
+        raise ConfigError(f"there is no kind {args.kind!r}", expected=", ".join(known), fix="correct --kind")
+    kind = args.kind or guess_kind(args.source)
+    options = ImportOptions(**{name: getattr(args, name) for name in ImportOptions.model_fields})
+    found = known[kind].read(args.source, options)
+    speakers = SpeakerOptions(**{name: getattr(args, name) for name in SpeakerOptions.model_fields})
+    corpus = build(found, args.source, speakers, nj=args.nj, max_dropped_pct=args.max_dropped_pct)
+    alignments: dict = {}
+    if args.alignments:
+        corpus, alignments = take_alignments(corpus, read_alignments(args.alignments, args.tier))
+        check_share(args.source, [], corpus.left_out, len(corpus.data.utt_ids), args.max_dropped_pct)
+    names, split = SetNames(args.train_set, args.valid_set, args.test_set), None
+    if args.set or not found.has_text:
+        sets = {args.set or "train_speech": corpus.data.utt_ids}
+    else:
+        config = SplitConfig(test_pct=args.test_pct, dev_pct=args.dev_pct, seed=args.seed)
+        sets, split = choose_sets(corpus, names, config, args.lists)
+    first = names.train if names.train in sets else next(iter(sets))
+    write_sets(corpus, sets, args.data, first, alignments)
+    for note in corpus.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    print(f"{args.source} is {known[kind].what}")
+    for name, utts in sets.items():
+        chosen = [float(corpus.data.utts["utt2dur"][utt]) for utt in utts]
+        speaking = len({corpus.data.utts["utt2spk"][utt] for utt in utts})
+        print(f"{args.data / name}: {len(utts)} utterances of {speaking} speakers, {sum(chosen) / 60:.1f} minutes")
+    print(f"{len(corpus.left_out)} left out{f': {args.data / first}/dropped.tsv' if corpus.left_out else ''}")
+    if args.lists is not None and not args.set and found.has_text:
+        _lists(args, corpus.data, sets, split)
+
+
+def _lists(args: argparse.Namespace, data: "DataDir", sets: dict[str, list[str]], split: "Split | None") -> None:
+    """Write the lists that are missing."""
+    from ctaplib.data.own_lists import write_own_lists
+    from ctaplib.data.set_split import write_split
+
+    if split is not None:
+        write_split(args.lists, split)
+        print(f"{args.lists}/dev.txt and test.txt: made by the rule with seed {args.seed}; keep them with the recipe")
+    if args.test_set not in sets or (args.lists / "vc_pairs.tsv").exists():
+        return
+    owned: dict[str, list[str]] = {}
+    for utt in sets[args.test_set]:
+        owned.setdefault(data.utts["utt2spk"][utt], []).append(utt)
+    counts = write_own_lists(args.lists, args.test_set, owned, data.spks.get("spk2gender", {}), args.seed)
+    print(f"{args.lists}: {', '.join(f'{name} ({count} rows)' for name, count in counts.items())}")

@@ -1,0 +1,351 @@
+"""Kaldi's commands for data directories, with their arguments and exit statuses; utils/*.sh and *.pl call them."""
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ctaplib.cli.main import Parser
+from ctaplib.errors import DataError
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+class KaldiParser(Parser):
+    """Options first, positional arguments after them; a fault of usage is status 1, as in Kaldi's scripts."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and the fault."""
+        self.print_usage(sys.stderr)
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(1)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let a value begin with dashes where an option wants one: --validate-opts "--no-feats"."""
+        words, joined = list(args or []), []
+        while words:
+            word = words.pop(0)
+            action = self._option_string_actions.get(self._spelt(word))
+            if action is not None and action.nargs is None and words:
+                word = f"{word}={words.pop(0)}"
+            joined.append(word)
+        found, unknown = super().parse_known_args(joined, namespace)
+        if unknown:
+            self.error(f"unknown arguments: {' '.join(unknown)}")
+        return found, unknown
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the commands by the names of the scripts."""
+    verbs = parser.add_subparsers(dest="verb", required=True, parser_class=KaldiParser)
+
+    def add(name: str, does: Callable[[argparse.Namespace], int | None], text: str, *positional: str) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=text, description=text)
+        for word in positional:
+            verb.add_argument(word)
+        verb.set_defaults(does=does)
+        return verb
+
+    verb = add("validate_data_dir", _validate, "report every fault; status 1 if there are any", "dir")
+    for flag in ("feats", "text", "wav"):
+        verb.add_argument(f"--no-{flag}", action="store_true", help=f"the directory may lack {flag}")
+    verb.add_argument("--no-spk-sort", action="store_true", help="utterances need not be sorted by speaker")
+    verb.add_argument("--non-print", action="store_true", help="accepted; text may hold any printable character anyway")
+    _checks(verb)
+    verb = add("fix_data_dir", _fix, "sort, drop what cannot be used into dropped.tsv, keep a backup", "dir")
+    _extra(verb)
+    _checks(verb)
+    verb = add("subset_data_dir", _subset, "keep utterances: [how] FROM COUNT TO, or --spk-list|--utt-list FILE FROM TO")
+    how = verb.add_mutually_exclusive_group()
+    for flag, text in (
+        ("speakers", "random speakers, until they have that many utterances"), ("shortest", "the shortest ones"),
+        ("first", "the first ones"), ("last", "the last ones"), ("per-spk", "that many of each speaker"),
+    ):  # fmt: skip
+        how.add_argument(f"--{flag}", action="store_true", help=text)
+    how.add_argument("--spk-list", type=Path, help="file with one speaker a line")
+    how.add_argument("--utt-list", type=Path, help="file with one utterance a line")
+    verb.add_argument("words", nargs="+", metavar="FROM [COUNT] TO")
+    verb = add("combine_data", _combine, "join data directories", "target")
+    verb.add_argument("sources", nargs="+", type=Path)
+    verb.add_argument("--skip-fix", help="accepted; nothing is fixed silently")
+    _extra(verb)
+    verb = add("copy_data_dir", _copy, "copy, with prefixes and suffixes of ids", "source", "target")
+    for name in ("spk-prefix", "utt-prefix", "spk-suffix", "utt-suffix"):
+        verb.add_argument(f"--{name}", default="")
+    verb.add_argument("--validate-opts", help="accepted; the copy is what the original was")
+    _extra(verb)
+    verb = add("split_data", _split, "split into DIR/splitN/1 ... N by speakers, or DIR/splitNutt by utterances", "dir", "parts")
+    verb.add_argument("--per-utt", action="store_true", help="split by utterances")
+    _configure_tables(add)
+    _configure_audio(add)
+
+
+def _configure_tables(add: Add) -> None:
+    verb = add("utt2spk_to_spk2utt", _to_spk2utt, "turn utt2spk into spk2utt (FILE or standard input)")
+    verb.add_argument("file", nargs="?", default="-")
+    verb = add("spk2utt_to_utt2spk", _to_utt2spk, "turn spk2utt into utt2spk (FILE or standard input)")
+    verb.add_argument("file", nargs="?", default="-")
+    verb = add("filter_scp", _filter, "print the lines of TABLE (or standard input) whose id is in LIST", "list")
+    verb.add_argument("table", nargs="?", default="-")
+    verb.add_argument("--exclude", action="store_true", help="print the others")
+    verb.add_argument("-f", dest="column", type=int, default=1, help="column of the id, from 1")
+    verb = add("split_scp", _split_scp, "deal the lines of TABLE out to files of nearly equal length", "table")
+    verb.add_argument("outs", nargs="+")
+
+
+def _configure_audio(add: Add) -> None:
+    verb = add(
+        "perturb_data_dir_speed",
+        _perturb,
+        "change the speed; ids and speakers get the prefix sp<factor>-",
+        "factor",
+        "source",
+        "target",
+    )
+    verb.add_argument(
+        "--tool", choices=("sox", "soxr"), default="sox", help="sox: commands in wav.scp; soxr: files in TARGET/wav"
+    )
+    verb.add_argument("--include-spk-prefix", choices=("true", "false"), default="true")
+    _jobs(verb)
+    verb = add("perturb_data_dir_speed_3way", _perturb_3way, "the original, 0.9 and 1.1 times its speed", "source", "target")
+    verb.add_argument("--tool", choices=("sox", "soxr"), default="sox")
+    _jobs(verb)
+    _jobs(add("get_utt2dur", _utt2dur, "write utt2dur from segments, or by looking at the audio", "dir"))
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Do what the command says."""
+    does: Callable[[argparse.Namespace], int | None] = args.does
+    return does(args)
+
+
+def _jobs(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="processes that open audio")
+
+
+def _checks(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have (ours)")
+    verb.add_argument("--quick", action="store_true", help="look at the tables, open no audio (ours)")
+    _jobs(verb)
+
+
+def _extra(verb: argparse.ArgumentParser) -> None:
+    for name in ("extra-files", "utt-extra-files", "spk-extra-files"):
+        verb.add_argument(f"--{name}", help="accepted; every table that is known is treated anyway")
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from ctaplib.data.validate import validate_datadir
+
+    path = Path(args.dir)
+    faults = []
+    if args.no_wav and not (path / "wav.scp").exists():
+        raise DataError(f"{path}/wav.scp is missing", expected="a data directory with audio", fix="--no-wav is not for ctaplib")
+    report = validate_datadir(path, nj=args.nj, rate_hz=args.rate_hz, audio=not args.quick)
+    for name, excused in (("text", args.no_text), ("feats.scp", args.no_feats)):
+        if not excused and not (path / name).exists():
+            faults.append(f"{path / name}:1: the file is missing (if that is meant, say --no-{name.removesuffix('.scp')})")
+    for fault in report.faults:
+        unsorted = fault.kind == "speaker_order"
+        if unsorted and args.no_spk_sort:
+            continue
+        bad = fault.fatal or unsorted
+        faults += [str(fault)] if bad else []
+        if not bad:
+            print(f"warning: {fault}", file=sys.stderr)
+    for line in faults:
+        print(f"fault: {line}", file=sys.stderr)
+    print(report.summary())
+    if faults:
+        print(f"error: {len(faults)} faults; utils/fix_data_dir.sh {path} repairs and drops, with a backup", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _fix(args: argparse.Namespace) -> int:
+    from ctaplib.data.validate import fix_datadir, validate_datadir
+
+    options = {"nj": args.nj, "rate_hz": args.rate_hz, "audio": not args.quick}
+    dropped = fix_datadir(args.dir, validate_datadir(args.dir, **options))
+    report = validate_datadir(args.dir, **options)
+    print(f"{args.dir}: {len(dropped)} utterances dropped (dropped.tsv), backup in {args.dir}/.backup*")
+    for fault in report.fatal:
+        print(f"fault: {fault}", file=sys.stderr)
+    print(report.summary())
+    return 1 if report.fatal else 0
+
+
+def _ids(path: Path) -> list[str]:
+    return [line.split()[0] for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+
+
+def evenly(utts: Sequence[str], count: int) -> list[str]:
+    """Take so many, spread evenly over the list."""
+    return [utts[k * len(utts) // count] for k in range(count)]
+
+
+def _subset(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import read_datadir, subset, subset_by_speakers, write_datadir
+
+    listed = args.spk_list or args.utt_list
+    if len(args.words) != (2 if listed else 3):
+        raise DataError(
+            f"found {len(args.words)} arguments: {' '.join(args.words)}", expected="FROM TO" if listed else "FROM COUNT TO"
+        )
+    source, target = Path(args.words[0]), Path(args.words[-1])
+    data = read_datadir(source)
+    utts = data.utt_ids
+    if args.spk_list:
+        chosen = subset_by_speakers(data, _ids(args.spk_list))
+    elif args.utt_list:
+        chosen = subset(data, _ids(args.utt_list))
+    else:
+        count = _count(args.words[1], len(utts), args.per_spk or args.speakers)
+        if args.per_spk:
+            wanted = [utt for own in data.spk2utt().values() for utt in evenly(own, min(count, len(own)))]
+        elif args.speakers:
+            wanted = _random_speakers(data.spk2utt(), count)
+        elif args.shortest:
+            durations = _durations(source, data)
+            wanted = sorted(utts, key=lambda utt: (durations[utt], utt))[:count]
+        elif args.first or args.last:
+            wanted = utts[:count] if args.first else utts[len(utts) - count :]
+        else:
+            wanted = evenly(utts, count)
+        chosen = subset(data, wanted)
+    write_datadir(chosen, target)
+    print(f"{target}: {len(chosen.utt_ids)} of {len(utts)} utterances")
+
+
+def _count(word: str, there: int, may_exceed: bool) -> int:
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise DataError(f"found {word!r}", expected="a number of utterances, at least 1")
+    if int(word) > there and not may_exceed:
+        raise DataError(f"there are only {there} utterances", expected=f"at least the {word} that are asked for")
+    return int(word)
+
+
+def _random_speakers(spk2utt: dict[str, list[str]], count: int) -> list[str]:
+    speakers, chosen = list(spk2utt), list[str]()
+    random.Random(1).shuffle(speakers)
+    for spk in speakers:
+        chosen += spk2utt[spk] if len(chosen) < count else []
+    return chosen
+
+
+def _durations(source: Path, data: Any) -> dict[str, float]:
+    from ctaplib.data.perturb import durations
+
+    return durations(source, data, nj=1)
+
+
+def _combine(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import combine, read_datadir, write_datadir
+
+    joined = combine([read_datadir(path) for path in args.sources], [str(path) for path in args.sources])
+    write_datadir(joined, args.target)
+    print(f"{args.target}: {len(joined.utt_ids)} utterances")
+
+
+def _copy(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import copy, read_datadir, write_datadir
+
+    names = {f"{what}_{end}": getattr(args, f"{what}_{end}") for what in ("utt", "spk") for end in ("prefix", "suffix")}
+    write_datadir(copy(read_datadir(args.source), **names), args.target)
+    print(f"{args.target}: a copy of {args.source}")
+
+
+def _split(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import read_datadir, split, write_datadir
+
+    data, there = read_datadir(args.dir), "utterances" if args.per_utt else "speakers"
+    number = _count(args.parts, len(data.utt_ids) if args.per_utt else len(data.speakers), may_exceed=True)
+    parts = split(data, number, by_speaker=not args.per_utt)
+    if len(parts) < number:
+        raise DataError(
+            f"{args.dir} has only {len(parts)} {there}", expected=f"at least {number}", fix="ask for fewer parts, or --per-utt"
+        )
+    folder = Path(args.dir) / f"split{number}{'utt' if args.per_utt else ''}"
+    for index, part in enumerate(parts, 1):
+        write_datadir(part, folder / str(index))
+    print(f"{folder}: {number} parts")
+
+
+def _lines(path: str) -> list[str]:
+    text = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    return [line.rstrip("\r") for line in text.decode("utf-8-sig").split("\n") if line.strip()]
+
+
+def _say(lines: Iterable[str]) -> None:
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for line in lines:
+        print(line)
+
+
+def _to_spk2utt(args: argparse.Namespace) -> None:
+    owned: dict[str, list[str]] = {}
+    for number, line in enumerate(_lines(args.file), 1):
+        if len(line.split()) != 2:
+            raise DataError(f"{args.file}:{number}: {line!r}", expected="`utterance speaker`")
+        owned.setdefault(line.split()[1], []).append(line.split()[0])
+    _say(f"{spk} {' '.join(utts)}" for spk, utts in owned.items())
+
+
+def _to_utt2spk(args: argparse.Namespace) -> None:
+    lines = [line.split() for line in _lines(args.file)]
+    _say(f"{utt} {spk}" for spk, *utts in lines for utt in utts)
+
+
+def _filter(args: argparse.Namespace) -> None:
+    known = {line.split()[0] for line in _lines(args.list)}
+    kept, faults = [], []
+    for number, line in enumerate(_lines(args.table), 1):
+        words = line.split()
+        if len(words) < args.column:
+            faults.append(f"{args.table}:{number}: {len(words)} columns: {line!r}")
+        elif (words[args.column - 1] in known) != args.exclude:
+            kept.append(line)
+    if faults:
+        raise DataError(f"{args.table} has lines without column {args.column}", faults)
+    _say(kept)
+
+
+def _split_scp(args: argparse.Namespace) -> None:
+    from ctaplib.files import atomic_write
+
+    lines, parts = _lines(args.table), len(args.outs)
+    if len(lines) < parts:
+        raise DataError(f"{args.table} has {len(lines)} lines for {parts} files", expected="a line a file", fix="ask for fewer")
+    edges = [len(lines) * k // parts for k in range(parts + 1)]
+    for out, first, last in zip(args.outs, edges, edges[1:]):
+        with atomic_write(out) as handle:
+            handle.writelines(line + "\n" for line in lines[first:last])
+
+
+def _perturb(args: argparse.Namespace) -> None:
+    from ctaplib.data.perturb import perturb_speed
+
+    perturb_speed(
+        args.source, args.target, args.factor, tool=args.tool, nj=args.nj, with_speakers=args.include_spk_prefix == "true"
+    )
+    print(f"{args.target}: {args.source} at {args.factor} times its speed")
+
+
+def _perturb_3way(args: argparse.Namespace) -> None:
+    from ctaplib.data.perturb import perturb_set
+
+    perturb_set(args.source, args.target, ["0.9", "1.0", "1.1"], tool=args.tool, nj=args.nj)
+    print(f"{args.target}: {args.source} at 0.9, 1.0 and 1.1 times its speed")
+
+
+def _utt2dur(args: argparse.Namespace) -> None:
+    from ctaplib.data.datadir import read_datadir
+    from ctaplib.data.perturb import durations
+    from ctaplib.files import write_table
+
+    path = Path(args.dir)
+    found = durations(path, read_datadir(path), nj=args.nj)
+    write_table(path / "utt2dur", {utt: f"{length_s:.4f}" for utt, length_s in found.items()})
+    print(f"{path}/utt2dur: {len(found)} utterances, {sum(found.values()) / 60:.1f} minutes")

@@ -1,0 +1,57 @@
+"""A folder with one text file for each audio file: the same name, another ending, beside it or in a tree of its own."""
+
+from pathlib import Path
+
+from ctaplib.data.importing import Found, Importer, ImportOptions, Item, audio_below, files_below, read_text
+from ctaplib.errors import DataError
+
+ENDINGS = (".normalized.txt", ".txt", ".lab", ".trn")
+"""Endings of text files, the first that a folder has counts."""
+
+
+def _text_ending(source: Path) -> str:
+    names = [path.name for path in files_below(source)]
+    audio = {path.stem for path in audio_below(source, {})}
+    for ending in ENDINGS:
+        if any(name.endswith(ending) and name.removesuffix(ending) in audio for name in names):
+            return ending
+    return ""
+
+
+def _read(source: Path, options: ImportOptions) -> Found:
+    found = Found()
+    ending = options.text_suffix or _text_ending(source)
+    if not ending:
+        raise DataError(
+            f"{source} has no text file with the name of an audio file", expected=f"name.wav and name{ENDINGS[1]}",
+            fix="name the ending with --text_suffix, or take --kind audio for speech without text",
+        )  # fmt: skip
+    texts: dict[str, list[Path]] = {}
+    for path in files_below(source):
+        if path.name.endswith(ending):
+            texts.setdefault(path.name.removesuffix(ending), []).append(path)
+    used = set()
+    for path in audio_below(source, found.left_out):
+        beside = path.with_name(path.stem + ending)
+        named = [beside] if beside.is_file() else texts.get(path.stem, [])
+        if len(named) != 1:
+            many = ": " + " ".join(map(str, named)) if named else ""
+            found.left_out[str(path)] = f"audio with {len(named) or 'no'} text files {path.stem}{ending}{many}"
+            continue
+        used.add(named[0])
+        try:
+            text = read_text(named[0], options.encoding)
+        except DataError as error:
+            found.faults.append(str(error))
+            continue
+        found.items.append(Item(path.stem, str(path.absolute()), str(path), text))
+    for path in (path for paths in texts.values() for path in paths if path not in used):
+        found.left_out[str(path)] = "text without audio"
+    return found
+
+
+def _recognises(source: Path) -> bool:
+    return source.is_dir() and not (source / "metadata.csv").exists() and bool(_text_ending(source))
+
+
+IMPORTER = Importer("a folder with a text file (.txt, .lab) for each audio file", _recognises, _read)

@@ -1,0 +1,53 @@
+"""LJSpeech's form: `metadata.csv` with lines `name|text|normalised text`, audio in `wavs/`.
+
+Source: https://keithito.com/LJ-Speech-Dataset/
+"""
+
+from pathlib import Path
+
+from ctaplib.data.importing import Found, Importer, ImportOptions, Item, audio_below, find_audio
+from ctaplib.errors import DataError
+
+
+def _read(source: Path, options: ImportOptions) -> Found:
+    table, wavs = source / "metadata.csv", Path(options.audio_dir or source / "wavs")
+    missing = [str(path) for path in (table, wavs) if not path.exists()]
+    if missing:
+        raise DataError(
+            f"{source} is not LJSpeech: it lacks {' and '.join(missing)}",
+            expected="metadata.csv and wavs/",
+            fix="name its folder",
+        )
+    try:
+        lines = table.read_bytes().decode(options.encoding).split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{table} is not {options.encoding}: {error}", fix="convert it, or name its --encoding") from error
+    found, first = Found(), dict[str, int]()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        place, fields = f"{table}:{number}", [field.strip() for field in line.rstrip("\r").split("|")]
+        if len(fields) not in (2, 3):
+            found.faults.append(f"{place}: {len(fields)} fields, expected `name|text` or `name|text|normalised text`")
+            continue
+        name, text = fields[0], " ".join((fields[-1] or fields[1]).split())
+        if name in first:
+            found.faults.append(f"{place}: {name} was there before, in line {first[name]}")
+            continue
+        first[name] = number
+        path = find_audio(name, wavs)
+        if path is None:
+            found.left_out[name] = f"{place}: text without audio: no {name}.wav in {wavs}"
+        else:
+            found.items.append(Item(name, str(path.absolute()), place, text))
+    for path in audio_below(wavs, found.left_out):
+        if path.stem not in first:
+            found.left_out[str(path)] = f"audio without text: no line in {table}"
+    return found
+
+
+def _recognises(source: Path) -> bool:
+    return (source / "metadata.csv").is_file() and (source / "wavs").is_dir()
+
+
+IMPORTER = Importer("LJSpeech's metadata.csv and wavs/", _recognises, _read)

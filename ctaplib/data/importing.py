@@ -1,0 +1,187 @@
+"""What all ways of bringing a corpus in share: the items that are found in it, and the search for audio and text.
+
+A way is a module `ctaplib/data/import_<kind>.py` with `IMPORTER`; adding a file adds one.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from ctaplib.config import Config
+from ctaplib.errors import DataError
+from ctaplib.find import find, names
+
+PREFIX = "import_"
+AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".sph"})
+"""Endings of audio files that libsndfile reads."""
+UNREADABLE = frozenset({".m4a", ".aac", ".wma", ".mp4", ".webm", ".amr", ".mkv", ".mov"})
+"""Endings of audio files that it does not."""
+
+
+class ImportOptions(Config):
+    """Where things stand in a source; empty: guessed, or not there."""
+
+    audio_dir: str = ""
+    """Folder that audio is looked for in, beside the source's own."""
+    text_suffix: str = ""
+    """Ending of text files, for a folder: `.txt`, `.lab`, `.normalized.txt`."""
+    id_column: str = ""
+    """Column of a table that names the utterance; its audio's name where there is none."""
+    audio_column: str = ""
+    """Column of a table with the audio file."""
+    text_column: str = ""
+    """Column of a table with what is said."""
+    speaker_column: str = ""
+    """Column of a table with the speaker."""
+    gender_column: str = ""
+    """Column of a table with the speaker's sex."""
+    set_column: str = ""
+    """Column of a table with the set (train, dev, test)."""
+    delimiter: str = ""
+    """What separates the columns of a table."""
+    encoding: str = "utf-8-sig"
+    """Encoding of text files and tables."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance of a source."""
+
+    name: str
+    """What the source calls it."""
+    audio: str
+    """File, or command that ends in `|`."""
+    place: str
+    """Where it was found: file:line, for messages."""
+    text: str = ""
+    speaker: str = ""
+    gender: str = ""
+    set: str = ""
+    recording: str = ""
+    """What the source calls its recording, where it is a stretch of one."""
+    start_s: float = 0.0
+    end_s: float | None = None
+    """End of that stretch; None: the item is the whole file."""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """Values of further tables of a data directory."""
+
+
+@dataclass
+class Found:
+    """What a source holds."""
+
+    items: list[Item] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Reason by utterance or file, for what cannot be used."""
+    faults: list[str] = field(default_factory=list)
+    """Faults of the source itself, with which nothing is imported."""
+    has_text: bool = True
+    """Whether this kind of source has text."""
+    keeps_ids: bool = False
+    """Whether ids, speakers and their order are to stay as they are."""
+
+
+@dataclass(frozen=True)
+class Importer:
+    """A kind of source."""
+
+    what: str
+    """What it is, in a few words."""
+    recognises: Callable[[Path], bool]
+    """Whether a path looks like one."""
+    read: Callable[[Path, ImportOptions], Found]
+
+
+def kinds() -> dict[str, Importer]:
+    """All kinds of sources."""
+    known = [name.removeprefix(PREFIX) for name in names("data") if name.startswith(PREFIX)]
+    return {kind: cast(Importer, find("data", PREFIX + kind, "IMPORTER")) for kind in known}
+
+
+def guess_kind(source: Path) -> str:
+    """Say what kind of source a path is.
+
+    Raises:
+        DataError: it is none or several; says what was found there.
+    """
+    if not source.exists():
+        raise DataError(f"there is no {source}", expected="the folder or table of a corpus", fix="correct the path")
+    known = kinds()
+    fitting = [kind for kind, importer in known.items() if importer.recognises(source)]
+    if len(fitting) == 1:
+        return fitting[0]
+    expected = "; ".join(f"{kind}: {importer.what}" for kind, importer in known.items())
+    found = f"{source} could be {' or '.join(fitting)}" if fitting else f"{source} is none of the known kinds: {holds(source)}"
+    raise DataError(found, expected=expected, fix="name the right folder or file, or say which it is with --kind")
+
+
+def holds(source: Path) -> str:
+    """Say what files there are in a folder."""
+    if source.is_file():
+        return f"a file {source.name}"
+    endings = Counter(path.suffix.lower() or path.name for path in files_below(source))
+    if not endings:
+        return "it holds no files"
+    counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+    folders = sorted(path.name for path in source.iterdir() if path.is_dir())
+    return f"it holds {counts}" + (f", in folders {' '.join(folders[:5])}{' ...' if len(folders) > 5 else ''}" if folders else "")
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, in a fixed order, without hidden ones."""
+    for place, folders, here in os.walk(folder, followlinks=True):
+        folders[:] = sorted((name for name in folders if not name.startswith((".", "__MACOSX"))), key=str.encode)
+        for name in sorted(here, key=os.fsencode):
+            if not name.startswith("."):
+                yield Path(place) / name
+
+
+def audio_below(folder: Path, left_out: dict[str, str]) -> list[Path]:
+    """All audio files below a folder; those in a form that cannot be read are left out."""
+    found = []
+    for path in files_below(folder):
+        if path.suffix.lower() in AUDIO:
+            found.append(path)
+        elif path.suffix.lower() in UNREADABLE:
+            left_out[str(path)] = f"{path.suffix} cannot be read; convert it, e.g. ffmpeg -i {path.name} {path.stem}.wav"
+    return found
+
+
+def find_audio(value: str, *folders: Path) -> Path | None:
+    """The file that a table means: with or without its ending, letters composed or not, from one of several folders."""
+    spellings = dict.fromkeys((value, unicodedata.normalize("NFC", value), unicodedata.normalize("NFD", value)))
+    for folder in folders:
+        for spelt in spellings:
+            path = folder / spelt
+            if path.is_file():
+                return path
+            for ending in sorted(AUDIO):
+                if (beside := path.with_name(path.name + ending)).is_file():
+                    return beside
+    return None
+
+
+def gender_of(value: str) -> str:
+    """`f`, `m`, or nothing, of what a source calls it."""
+    return {"f": "f", "w": "f", "m": "m"}.get(value.strip().lower()[:1], "")
+
+
+def read_text(path: Path, encoding: str) -> str:
+    """Text of a file on one line.
+
+    Raises:
+        DataError: it is not in that encoding.
+    """
+    try:
+        return " ".join(path.read_text(encoding=encoding).split())
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}:{line}: it is not {encoding} ({error.reason})", fix="convert it, or name its --encoding"
+        ) from error

@@ -1,0 +1,199 @@
+"""Copies of a data directory at other speeds, with ids, speakers and recordings prefixed as Kaldi does (`sp0.9-`).
+
+Speed and pitch change together, as on a tape that runs faster or slower.
+
+Source: Ko, Peddinti, Povey and Khudanpur, Audio augmentation for speech recognition, 2015, section 2 (speed perturbation).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from ctaplib.data.alignment import Alignment, Interval
+from ctaplib.data.audio import read_audio, write_audio
+from ctaplib.data.audio_source import is_command
+from ctaplib.data.datadir import DataDir, Segment, combine, copy, read_datadir, read_spans, write_datadir
+from ctaplib.data.validate import inspect_all
+from ctaplib.errors import AudioError, DataError, DependencyError
+
+NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp", "cmvn.scp"})
+"""Tables of what was computed from audio that has changed."""
+
+
+def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
+    """Seconds of every utterance: noted ones, those of segments, else by looking at the audio.
+
+    Raises:
+        DataError: audio that cannot be used, all of it.
+    """
+    if "utt2dur" in data.utts:
+        return {utt: float(value) for utt, value in data.utts["utt2dur"].items()}
+    if data.segments is not None:
+        return {utt: segment.end_s - segment.start_s for utt, segment in data.segments.items()}
+    infos = inspect_all({utt: span.path for utt, span in read_spans(path).items()}, None, nj)
+    faults = [f"{path}/wav.scp: {utt}: {f.message}" for utt, info in infos.items() for f in info.faults if f.fatal]
+    if faults:
+        raise DataError(f"{path} has audio that cannot be used", faults, fix=f"utils/fix_data_dir.sh {path}")
+    return {utt: info.duration_s for utt, info in infos.items()}
+
+
+def perturb_speed(
+    source: str | Path, target: str | Path, factor: str, *, tool: str = "sox", nj: int = 1, with_speakers: bool = True
+) -> DataDir:
+    """Write a copy of a data directory at another speed.
+
+    Args:
+        source: the data directory.
+        target: the one to write.
+        factor: how many times faster, as it is to stand in the prefix: `0.9` gives `sp0.9-`.
+        tool: `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into `<target>/wav`.
+        nj: processes.
+        with_speakers: whether a copy of a speaker is another speaker.
+
+    Returns:
+        What was written.
+
+    Raises:
+        DataError: the factor is no speed, or audio cannot be used (all of it is listed).
+        DependencyError: `sox` is asked for and not installed.
+    """
+    source, target = Path(source), Path(target)
+    speed = _speed(factor)
+    if source.resolve() == target.resolve():
+        raise DataError(f"{source} would be overwritten by its copy", expected="two different directories")
+    data = read_datadir(source)
+    lengths = durations(source, data, nj)
+    prefix = f"sp{factor}-"
+    originals = data.utts.get("utt2uniq", {utt: utt for utt in data.utt_ids})
+    kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
+    kept |= {"utt2uniq": dict(originals), "utt2dur": {utt: f"{length / speed:.4f}" for utt, length in lengths.items()}}
+    segments = None
+    if data.segments is not None:
+        segments = {u: Segment(s.recording, s.start_s / speed, s.end_s / speed) for u, s in data.segments.items()}
+    slow = replace(
+        data, utts=kept, spks={n: t for n, t in data.spks.items() if n not in NOT_KEPT}, segments=segments,
+        ctms={name: {u: [_stretch(line, speed) for line in lines] for u, lines in c.items()} for name, c in data.ctms.items()},
+        recs={n: {r: f"{float(v) / speed:.4f}" if n == "reco2dur" else v for r, v in t.items()} for n, t in data.recs.items()},
+    )  # fmt: skip
+    renamed = copy(slow, utt_prefix=prefix, spk_prefix=prefix if with_speakers else "")
+    wavs = {prefix + name: span for name, span in _recordings(source, data).items()}
+    make = _commands if tool == "sox" else _files
+    made = replace(renamed, wavs=make(wavs, factor, target / "wav", nj))
+    write_datadir(made, target)
+    return made
+
+
+def perturb_set(source: str | Path, target: str | Path, factors: Sequence[str], *, tool: str = "soxr", nj: int = 1) -> DataDir:
+    """Write a data directory that holds a set at several speeds; at 1.0 it is the original under its own ids.
+
+    Raises:
+        DataError: two factors are the same, one is no speed, or audio cannot be used.
+    """
+    source, target = Path(source), Path(target)
+    speeds = [_speed(factor) for factor in factors]
+    if not speeds or len(set(speeds)) < len(speeds):
+        raise DataError(f"the speeds are {' '.join(factors) or 'none'}", expected="different ones, such as 0.9 1.0 1.1")
+    parts = []
+    for factor, speed in zip(factors, speeds):
+        part = target / f".sp{factor}"
+        if speed == 1.0:
+            data = read_datadir(source)
+            kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
+            lengths = {utt: f"{length:.4f}" for utt, length in durations(source, data, nj).items()}
+            wavs = _recordings(source, data)
+            parts.append(replace(data, wavs=wavs, utts={**kept, "utt2dur": lengths}))
+            continue
+        made = perturb_speed(source, part, factor, tool=tool, nj=nj)
+        folder = target / "wav" / f"sp{factor}"
+        if (part / "wav").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            (part / "wav").rename(folder)
+            made = replace(made, wavs={name: str((folder / f"{name}.wav").absolute()) for name in made.wavs})
+        shutil.rmtree(part)
+        parts.append(made)
+    joined = combine(parts, [f"{source} at {factor}" for factor in factors])
+    write_datadir(joined, target)
+    return joined
+
+
+def align_copies(given: Mapping[str, Alignment], utt2uniq: Mapping[str, str]) -> dict[str, Alignment]:
+    """Alignments, with those of copies at another speed (`sp0.9-<utt>`) made from the original's."""
+    out = dict(given)
+    for utt, original in utt2uniq.items():
+        prefix = re.fullmatch(r"sp([0-9.]+)-", utt.removesuffix(original))
+        if utt not in out and original in out and prefix:
+            speed = float(prefix[1])
+            out[utt] = [Interval(phone, start_s / speed, end_s / speed) for phone, start_s, end_s in out[original]]
+    return out
+
+
+def _speed(factor: str) -> float:
+    try:
+        speed = float(factor)
+    except ValueError:
+        speed = 0.0
+    if not (factor.isascii() and 0.1 <= speed <= 10):
+        raise DataError(f"{factor!r} is no speed", expected="a number such as 0.9, from 0.1 to 10")
+    return speed
+
+
+def _stretch(line: str, speed: float) -> str:
+    """A line of a CTM (`utt channel start_s duration_s phone`) at another speed."""
+    utt, channel, start, duration, *rest = line.split()
+    first, last = (round(t / speed, 4) for t in (float(start), float(start) + float(duration)))
+    return " ".join([utt, channel, f"{first:.4f}", f"{last - first:.4f}", *rest])
+
+
+def _recordings(source: Path, data: DataDir) -> dict[str, str]:
+    """Audio of every recording, from anywhere: files by their absolute path."""
+    spans = read_spans(source)
+    by_recording = {s.recording: spans[u].path for u, s in data.segments.items()} if data.segments is not None else None
+    found = by_recording if by_recording is not None else {utt: span.path for utt, span in spans.items()}
+    return {name: path if is_command(path) else str(Path(path).absolute()) for name, path in found.items()}
+
+
+def _commands(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[str, str]:
+    if shutil.which("sox") is None:
+        raise DependencyError("sox is not installed", fix="apt-get install sox, or take --tool soxr, which writes files")
+    changed = f"sox -t wav - -t wav - speed {factor} |"
+    return {
+        name: f"{path} {changed}" if is_command(path) else f"sox {shlex.quote(path)} -t wav - speed {factor} |"
+        for name, path in wavs.items()
+    }
+
+
+def _files(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[str, str]:
+    jobs = [(path, folder / f"{name}.wav") for name, path in wavs.items()]
+    work = partial(_resample, speed=float(factor))
+    if nj > 1 and len(jobs) > 8:
+        with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn")) as pool:
+            faults = list(pool.map(work, jobs, chunksize=16))
+    else:
+        faults = [work(job) for job in jobs]
+    found = [fault for fault in faults if fault]
+    if found:
+        raise DataError(f"{len(found)} recordings cannot be read", found, fix="correct or leave them out, then run it again")
+    return {name: str((folder / f"{name}.wav").absolute()) for name in wavs}
+
+
+def _resample(job: tuple[str, Path], speed: float) -> str:
+    """Write one recording at another speed; give the fault, if any."""
+    path, out = job
+    try:
+        wave, rate_hz = read_audio(path)
+    except AudioError as error:
+        return str(error)
+    write_audio(out, soxr.resample(wave, rate_hz * speed, rate_hz, quality="HQ").astype(np.float32), rate_hz)
+    return ""

@@ -1,0 +1,230 @@
+"""Check the tables of a data directory by themselves and against each other: every fault, with file and line.
+
+The rules are Kaldi's (https://kaldi-asr.org/doc/data_prep.html and its validate_data_dir.sh), and what we ask of phones beside
+them. What Kaldi refuses and we can work with is a warning.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ctaplib.data.datadir import REC_TABLES, SPK_TABLES, UTT_TABLES, c_sorted
+
+BYTE_ORDER_MARK = "\ufeff"
+KALDI_SYMBOLS = frozenset({"<s>", "</s>", "#0"})
+"""Words that Kaldi keeps for itself and refuses in `text`."""
+NUMERIC_TABLES = ("segments", "utt2dur", "reco2dur", "phn2word", "utt2num_frames", "utt2num_samples")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a data directory."""
+
+    place: str
+    """file:line"""
+    message: str
+    """What was found, what was expected, what to do."""
+    utt: str = ""
+    """The utterance to be dropped by a fix, if dropping it is the cure."""
+    fatal: bool = True
+    kind: str = ""
+    """A name, for faults that a command treats in its own way."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+@dataclass
+class Table:
+    """A table with the line of each entry."""
+
+    path: Path
+    values: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def place(self, key: str) -> str:
+        """`file:line` of an entry."""
+        return f"{self.path}:{self.lines.get(key, 1)}"
+
+
+def read_lines(path: Path, faults: list[Fault]) -> Table:
+    """Read a table whatever is wrong with it, and note what is wrong."""
+    table = Table(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        bad_line = path.read_bytes()[: error.start].count(b"\n") + 1
+        faults.append(Fault(f"{path}:{bad_line}", f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv"))
+        return table
+    if text.startswith(BYTE_ORDER_MARK):
+        faults.append(Fault(f"{path}:1", "the file begins with a byte order mark; expected plain UTF-8; remove it with --fix"))
+    previous, lines = "", text.removeprefix(BYTE_ORDER_MARK).split("\n")
+    if lines[-1]:
+        faults.append(Fault(f"{path}:{len(lines)}", "the last line has no line end; add one", fatal=False))
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            if line or number < len(lines):
+                faults.append(Fault(f"{path}:{number}", "the line is empty; remove it"))
+            continue
+        if line.endswith("\r"):
+            faults.append(Fault(f"{path}:{number}", "the line ends in CR LF; expected LF; run dos2unix", fatal=False))
+        key, *rest = line.split(maxsplit=1)
+        _check_key(key, line, f"{path}:{number}", faults)
+        if key in table.values:
+            first = table.lines[key]
+            faults.append(Fault(f"{path}:{number}", f"duplicate id {key}, first in line {first}; keep one line per id"))
+            continue
+        if previous and key.encode() < previous.encode():
+            wanted = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"
+            faults.append(Fault(f"{path}:{number}", f"unsorted: {key} after {previous}; {wanted}"))
+        previous = key
+        table.values[key], table.lines[key] = (rest[0].strip() if rest else ""), number
+    if not table.values:
+        faults.append(Fault(f"{path}:1", "the file is empty; expected one line per id"))
+    return table
+
+
+def _check_key(key: str, line: str, place: str, faults: list[Fault]) -> None:
+    """Find ids that two programs would not read alike, or that cannot name a file."""
+    plain = unicodedata.normalize("NFKC", key)
+    if "/" in key or key in (".", ".."):
+        faults.append(Fault(place, f"{key}: an id is the name of a file, which cannot hold `/`; rename it", utt=key))
+    elif plain != key and any(c.isdigit() for c in key):
+        what = f"{key}: full-width digits or letters; expected {plain}; rename it in every table"
+        faults.append(Fault(place, what, fatal=False))
+    odd = sorted({f"U+{ord(c):04X}" for c in line if c.isspace() and c not in " \t\r"})
+    if odd:
+        what = f"{key}: white space {' '.join(odd)}, which some programs split at and some do not; expected plain spaces"
+        faults.append(Fault(place, f"{what}; --fix puts them", fatal=False))
+
+
+def check_tables(path: Path, faults: list[Fault]) -> dict[str, Table]:
+    """Check the tables by themselves and against each other; return them by name."""
+    names = ("wav.scp", "segments", "spk2utt", *UTT_TABLES, *SPK_TABLES, *REC_TABLES)
+    tables = {name: read_lines(path / name, faults) for name in names if (path / name).exists()}
+    for name in ("wav.scp", "utt2spk"):
+        if name not in tables:
+            faults.append(Fault(f"{path / name}:1", "the file is missing; make it with the data stage (1)"))
+    if not {"wav.scp", "utt2spk"} <= tables.keys():
+        return tables
+    utts = tables["utt2spk"].values
+    speakers = set(utts.values())
+    recordings: Collection[str] = utts
+    if "segments" in tables:
+        recordings = {value.split()[0] for value in tables["segments"].values.values() if value}
+    for name, table in tables.items():
+        wanted: Collection[str] = utts
+        if name in ("wav.scp", *REC_TABLES):
+            wanted = recordings
+        elif name in (*SPK_TABLES, "spk2utt"):
+            wanted = speakers
+        _compare(table, wanted, wanted is utts, faults)
+    _check_text(tables, faults)
+    _check_speakers(tables, faults)
+    _check_numbers(tables, faults)
+    return tables
+
+
+def _compare(table: Table, wanted: Collection[str], by_utt: bool, faults: list[Fault]) -> None:
+    for key in c_sorted(table.values.keys() - set(wanted)):
+        what = f"{key} is not in the other tables; remove the line or add the id there"
+        faults.append(Fault(table.place(key), what, utt=key if by_utt else ""))
+    for key in c_sorted(set(wanted) - table.values.keys()):
+        what = f"{key} has no line in {table.path.name}; add it, or drop {key} from the other tables"
+        faults.append(Fault(f"{table.path}:1", what, utt=key if by_utt else ""))
+    for key, value in table.values.items():
+        if not value:
+            what = f"{key}: {'empty text' if table.path.name.startswith('text') else 'no value'}; expected `{key} ...`"
+            fault = Fault(table.place(key), f"{what}; fill it in or drop the utterance", utt=key if by_utt else "")
+            faults.append(fault)
+
+
+def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
+    """Check what Kaldi asks of speakers: one word each, known genders, sorted as their utterances are, `spk2utt` agrees."""
+    table = tables["utt2spk"]
+    for utt, spk in table.values.items():
+        if len(spk.split()) > 1:
+            faults.append(
+                Fault(table.place(utt), f"{utt}: speaker {spk!r} has several words; expected one id; rename it", utt=utt)
+            )
+    pair = out_of_order(table.values)
+    if pair:
+        (first, one), (second, other) = pair
+        what = f"{first} of {one} stands before {second} of {other}, but speaker {other} sorts before {one}"
+        fix = "Kaldi's scripts refuse that; begin the ids with the speaker and `-`: utils/copy_data_dir.sh and --utt-prefix help"
+        faults.append(Fault(table.place(second), f"{what}; {fix}", fatal=False, kind="speaker_order"))
+    genders = tables.get("spk2gender", Table(Path()))
+    for spk, gender in genders.values.items():
+        if gender and gender not in ("m", "f"):
+            faults.append(Fault(genders.place(spk), f"{spk}: gender {gender!r}; expected m or f; correct it", fatal=False))
+    if "spk2utt" not in tables:
+        fix = f"make it: utils/utt2spk_to_spk2utt.pl {table.path} > {table.path.with_name('spk2utt')}"
+        faults.append(Fault(f"{table.path.with_name('spk2utt')}:1", f"the file is missing; expected one; {fix}", fatal=False))
+        return
+    table = tables["spk2utt"]
+    owner = {utt: spk for spk, value in table.values.items() for utt in value.split()}
+    wrong = [utt for utt, spk in tables["utt2spk"].values.items() if owner.get(utt) != spk]
+    if wrong or len(owner) != len(tables["utt2spk"].values):
+        example = f" (e.g. {wrong[0]})" if wrong else ""
+        what = f"it does not agree with utt2spk{example}; make it again: utils/utt2spk_to_spk2utt.pl utt2spk > spk2utt"
+        faults.append(Fault(f"{table.path}:1", what))
+
+
+def out_of_order(utt2spk: Mapping[str, str]) -> tuple[tuple[str, str], tuple[str, str]] | None:
+    """Two utterances, each with its speaker, whose order is not that of their speakers; None where all agree."""
+    order = c_sorted(utt2spk)
+    for first, second in itertools.pairwise(order):
+        if utt2spk[second].encode() < utt2spk[first].encode():
+            return (first, utt2spk[first]), (second, utt2spk[second])
+    return None
+
+
+def _check_numbers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
+    """Find numbers in other digits than 0 to 9, which Python reads and Kaldi does not."""
+    for name in NUMERIC_TABLES:
+        table = tables.get(name, Table(Path()))
+        for key, value in table.values.items():
+            plain = unicodedata.normalize("NFKC", value)
+            if plain != value:
+                faults.append(
+                    Fault(table.place(key), f"{key}: full-width digits in {value!r}; expected {plain!r}; --fix writes it")
+                )
+
+
+def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
+    for name in ("text", "text.phn"):
+        if name not in tables:
+            continue
+        for utt, value in tables[name].values.items():
+            odd = sorted(
+                {f"U+{ord(c):04X}" for c in value if unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"} or c == "\ufffd"}
+            )
+            odd += sorted(KALDI_SYMBOLS & set(value.split()))
+            if odd and value:
+                what = f"{utt}: unknown symbols {' '.join(odd)}; expected printable text; correct the line"
+                faults.append(Fault(tables[name].place(utt), what, utt=utt))
+    if {"text.phn", "phn2word"} <= tables.keys():
+        table = tables["phn2word"]
+        for utt, value in table.values.items():
+            phones = tables["text.phn"].values.get(utt, "").split()
+            words = value.split()
+            good = len(words) == len(phones) and all(w.isdigit() for w in words)
+            if not good or [int(w) for w in words] != sorted(int(w) for w in words):
+                found = f"{utt}: expected {len(phones)} word numbers in rising order, one per phone, found {len(words)}"
+                what = f"{found}; correct the line, or remove the file"
+                faults.append(Fault(table.place(utt), what, utt=utt))
+
+
+def check_tokens(tables: Mapping[str, Table], known: Collection[str], faults: list[Fault]) -> None:
+    """Find phones that a token list does not have."""
+    if "text.phn" not in tables:
+        return
+    for utt, value in tables["text.phn"].values.items():
+        unknown = sorted(set(value.split()) - set(known))
+        if unknown:
+            what = f"{utt}: unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them"
+            faults.append(Fault(tables["text.phn"].place(utt), what, utt=utt))

@@ -1,0 +1,219 @@
+"""Bringing corpora in: every form, speakers, ids, sets and lists; the corpus itself is only read."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_corpora import MAKERS, SENTENCE, make_folder, make_lhotse, make_table, snapshot, tone
+
+from ctaplib.cli.main import main
+from ctaplib.data.alignment import read_ctm
+from ctaplib.data.datadir import read_datadir
+from ctaplib.data.importing import kinds
+from ctaplib.data.set_split import Split, SplitConfig, read_split, split_by_rule, write_split
+from ctaplib.data.validate import validate_datadir
+from ctaplib.errors import DataError
+from ctaplib.files import read_tsv
+
+SETS = ("train", "dev", "test")
+
+
+def bring(source: Path, *words: object) -> int:
+    """`ctap data import` into `data` beside the source."""
+    folder = source.parent if source.is_file() else source
+    places = ["--data", folder.parent / "data", "--nj", 1]
+    return main(["data", "import", str(source), *map(str, places), *map(str, words)])
+
+
+def utts(source: Path, name: str) -> list[str]:
+    return read_datadir(source.parent / "data" / name).utt_ids
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_form_becomes_three_valid_sets_and_the_corpus_is_only_read(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "corpus"
+    MAKERS[kind](source, 8, 6)
+    before = snapshot(tmp_path)
+    folder = ["--speaker_folder"] if kind == "folder" else []
+    assert bring(source, *folder) == 0
+    after = snapshot(tmp_path)
+    assert {path: after[path] for path in before} == before and all(
+        str(tmp_path / "data") in p for p in after.keys() - before.keys()
+    )
+    found = {name: read_datadir(tmp_path / "data" / name) for name in SETS}
+    texts = [text for data in found.values() for text in data.utts["text"].values()]
+    assert sorted(text.removesuffix(", he said") for text in texts) == sorted(SENTENCE.format(k) for k in range(48))
+    for name in SETS:
+        assert validate_datadir(tmp_path / "data" / name).faults == []
+        assert read_tsv(tmp_path / "data" / name / "dropped.tsv") == []
+    if kind != "ljspeech":  # the others know their speakers: eight, two of them heard in the test set only
+        assert len(found["test"].speakers) == 2 and not set(found["test"].speakers) & set(found["train"].speakers)
+        assert set(found["dev"].speakers) <= set(found["train"].speakers)
+    if kind in ("table", "kaldi", "lhotse"):
+        assert sorted(found["test"].spks["spk2gender"].values()) == ["f", "m"]
+
+
+def test_the_kinds_are_found_by_the_names_of_modules() -> None:
+    assert set(kinds()) == {*MAKERS, "audio"}
+
+
+def test_audio_alone_becomes_a_set_without_text(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    for k in range(3):
+        tone(source / f"ü mlaut {k}" / "a b.wav")
+    assert bring(source) == 1, "speech whose text is lost is not taken silently for speech without text"
+    assert bring(source, "--kind", "audio", "--speaker_folder") == 0
+    data = read_datadir(tmp_path / "data" / "train_speech")
+    assert data.utt_ids == [f"ü_mlaut_{k}-a_b" for k in range(3)] and "text" not in data.utts
+    assert validate_datadir(tmp_path / "data" / "train_speech").faults == []
+    assert bring(source, "--kind", "audio", "--speaker_folder", "--set", "more") == 0 and len(utts(source, "more")) == 3
+
+
+def test_speakers_from_an_option_a_file_a_folder_a_column_or_none(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    make_folder(source, 1, 26)
+    assert bring(source) == 0
+    assert read_datadir(tmp_path / "data" / "train").speakers == ["corpus"]
+    assert bring(source, "--speaker", "Jane Doe-2") == 0
+    assert read_datadir(tmp_path / "data" / "train").speakers == ["Jane_Doe_2"]
+    (tmp_path / "who").write_text("".join(f"{k:03d} {'ab'[k % 2]}\n" for k in range(26)))
+    assert bring(source, "--speaker_file", tmp_path / "who") == 0
+    data = read_datadir(tmp_path / "data" / "train")
+    assert data.speakers == ["a", "b"] and all(utt.startswith(f"{spk}-") for utt, spk in data.utts["utt2spk"].items())
+    assert bring(source, "--speaker", "a", "--speaker_folder") == 1
+
+
+def test_columns_of_other_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "corpus"
+    make_table(source, 2, 13)
+    text = (source / "table.csv").read_text().replace("path,sentence,client_id", "Aufnahme,Satz,Wer")
+    (source / "table.csv").write_text(text)
+    assert bring(source / "table.csv") == 1
+    told = capsys.readouterr().err
+    assert "number, Aufnahme, Satz, Wer, gender" in told and "--audio_column" in told and "--text_column" in told
+    named = ["--audio_column", "Aufnahme", "--text_column", "Satz", "--speaker_column", "Wer", "--id_column", "Aufnahme"]
+    assert main(["data", "import", str(source / "table.csv"), "--data", str(tmp_path / "data"), *named, "--nj", "1"]) == 0
+    assert read_datadir(tmp_path / "data" / "train").speakers == ["client_0", "client_1"]
+    assert bring(source / "table.csv", "--audio_column", "Nowhere", "--text_column", "Nothing") == 1
+    told = capsys.readouterr().err
+    assert "'Nowhere' (--audio_column)" in told and "'Nothing' (--text_column)" in told
+
+
+@pytest.mark.parametrize("delimiter,ending", [("\t", "tsv"), (";", "csv"), ("|", "csv")])
+def test_a_table_from_a_spreadsheet_with_a_mark_and_foreign_line_ends(tmp_path: Path, delimiter: str, ending: str) -> None:
+    source = tmp_path / "corpus"
+    rows = [delimiter.join(("File", "Text"))]
+    for k in range(24):
+        tone(source / f"ré sumé {k}.wav")
+        rows.append(delimiter.join((f"ré sumé {k}.wav", f"Größe １{k}")))
+    (source / f"export.{ending}").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\r\n")
+    assert bring(source / f"export.{ending}", "--speaker", "me") == 0
+    table = {**read_datadir(tmp_path / "data/train").utts["text"], **read_datadir(tmp_path / "data/test").utts["text"]}
+    assert all(utt.startswith("ré_sumé_") and text.startswith("Größe １") for utt, text in table.items())
+    (source / f"export.{ending}").write_bytes("\r\n".join(rows).encode("utf-16"))
+    assert bring(source / f"export.{ending}", "--speaker", "me") == 1
+    assert bring(source / f"export.{ending}", "--speaker", "me", "--encoding", "utf-16") == 0
+
+
+def test_sets_of_the_source_are_kept(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    make_lhotse(source, 3, 4)
+    for what in ("recordings", "supervisions"):
+        for name in SETS:
+            (source / f"my_{what}_{name}.jsonl").write_text("")
+        import gzip
+
+        with gzip.open(source / f"my_{what}_all.jsonl.gz", "rt") as lines:
+            for line in lines:
+                name = SETS[int(json.loads(line)["id"][1])]
+                with open(source / f"my_{what}_{name}.jsonl", "a") as out:
+                    out.write(line)
+        (source / f"my_{what}_all.jsonl.gz").unlink()
+    assert bring(source) == 0
+    assert [len(utts(source, name)) for name in SETS] == [4, 4, 4]
+    assert bring(tmp_path / "data") == 0, "what we wrote comes in again, with its sets"
+    assert [read_datadir(tmp_path / "data" / name).speakers for name in SETS] == [["s0"], ["s1"], ["s2"]]
+
+
+def test_a_dev_set_that_the_source_lacks_is_cut_off_its_training_set(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    MAKERS["kaldi"](source / "train", 2, 10)
+    MAKERS["kaldi"](source / "test", 2, 3)
+    for name in ("wav.scp", "segments", "text", "utt2spk", "spk2gender"):
+        path = source / "test" / name
+        path.write_text(path.read_text().replace("s0", "t0").replace("s1", "t1"))
+    assert bring(source) == 0
+    assert [len(utts(source, name)) for name in SETS] == [16, 4, 6]
+    assert utts(source, "test") == sorted(f"t{spk}-{k:03d}" for spk in range(2) for k in range(3))
+
+
+def test_lists_are_made_once_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, lists = tmp_path / "corpus", tmp_path / "lists"
+    make_table(source, 8, 6)
+    assert bring(source, "--lists", lists) == 0
+    made = snapshot(lists)
+    assert {Path(name).name for name in made} == {"dev.txt", "test.txt", "vc_pairs.tsv", "references.tsv", "tts.tsv"}
+    test = utts(source, "test")
+    assert (lists / "test.txt").read_text().split() == test
+    pairs = read_tsv(lists / "vc_pairs.tsv")
+    owner = read_datadir(tmp_path / "data" / "test").utts["utt2spk"]
+    references = {utt for row in read_tsv(lists / "references.tsv") for utt in (row["utt1"], row["utt2"], row["utt3"])}
+    for row in pairs:
+        assert row["set"] == "test" and row["cross_sex"] == "yes" and owner[row["source_utt"]] != row["target_spk"]
+        assert owner[row["prompt_utt"]] == row["target_spk"] and not references & {row["source_utt"], row["prompt_utt"]}
+    for row in read_tsv(lists / "tts.tsv"):
+        assert owner[row["prompt_utt"]] == row["spk"] and row["prompt_utt"] != row["text_utt"]
+    assert bring(source, "--lists", lists, "--seed", 7) == 0
+    assert snapshot(lists) == made and utts(source, "test") == test, "lists that are there win"
+    (source / "clips" / "c0_0.wav").unlink()
+    (lists / "test.txt").write_text("nobody-1\n" + (lists / "test.txt").read_text())
+    assert bring(source, "--lists", lists) == 1
+    assert "nobody-1 is not in the corpus, or was left out" in capsys.readouterr().err
+
+
+def test_alignments_come_along_by_the_names_of_the_source(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    make_folder(source, 1, 26)
+    lines = [f"{k:03d} 1 0.0000 0.1000 sil\n{k:03d} 1 0.1000 0.2000 AH0\n{k:03d} 1 0.3000 0.3000 B\n" for k in range(25)]
+    (tmp_path / "their").mkdir()
+    (tmp_path / "their" / "all.ctm").write_text("".join(lines))
+    assert bring(source, "--alignments", tmp_path / "their", "--speaker", "x") == 0
+    assert [row["utt"] for row in read_tsv(tmp_path / "data/train/dropped.tsv")] == ["025"]
+    for name in SETS:
+        data, ctm = read_datadir(tmp_path / "data" / name), read_ctm(tmp_path / "data" / "alignments" / f"{name}.ctm")
+        assert set(ctm) == set(data.utt_ids) and set(data.utts["text.phn"].values()) == {"AH0 B"}
+        assert validate_datadir(tmp_path / "data" / name).faults == []
+
+
+def test_ids_that_would_clash_or_be_misplaced_get_their_speaker(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    make_folder(source, 2, 13)
+    assert bring(source, "--speaker_folder") == 0
+    assert utts(source, "train")[0].startswith("spk0-0")
+    assert bring(source) == 1, "the same names in two folders, and nothing tells them apart"
+
+
+def test_the_rule_of_the_split() -> None:
+    many = {f"s{spk:02d}-{k}": f"s{spk:02d}" for spk in range(30) for k in range(10)}
+    split = split_by_rule(many, {}, {}, SplitConfig())
+    assert len({many[utt] for utt in split.test}) == 3 and len(split.test) == 30
+    assert not {many[utt] for utt in split.test} & {many[utt] for utt in (*split.train, *split.dev)}
+    assert sorted((*split.train, *split.dev, *split.test)) == sorted(many)
+    assert split == split_by_rule(dict(reversed(many.items())), {}, {}, SplitConfig())
+    assert split != split_by_rule(many, {}, {}, SplitConfig(seed=2))
+    few = {f"a-{k:03d}": "a" for k in range(200)}
+    texts = {utt: f"text {int(utt[2:]) // 2}" for utt in few}  # every text twice
+    split = split_by_rule(few, texts, {}, SplitConfig())
+    parts = [{texts[utt] for utt in part} for part in (split.train, split.dev, split.test)]
+    assert len(split.test) == 20 and not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    with pytest.raises(DataError, match=r"23 utterances; expected at least 24"):
+        split_by_rule({f"a-{k}": "a" for k in range(23)}, {}, {}, SplitConfig())
+
+
+def test_lists_that_do_not_fit_are_refused_with_every_fault(tmp_path: Path) -> None:
+    write_split(tmp_path, Split((), ("a", "b"), ("b", "zz")))
+    with pytest.raises(DataError, match=r"(?s)zz is not in the corpus.*b is in dev.txt and in test.txt"):
+        read_split(tmp_path, ["a", "b", "c"])
+    (tmp_path / "dev.txt").unlink()
+    with pytest.raises(DataError, match="the other list is not"):
+        read_split(tmp_path, ["a", "b", "c"])

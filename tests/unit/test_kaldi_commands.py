@@ -1,0 +1,161 @@
+"""Kaldi's commands for data directories: their names, the order of their arguments, their exit statuses."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from kaldi_call import ROOT, call
+
+from ctaplib.cli.main import main
+from ctaplib.data.datadir import DataDir, read_datadir, write_datadir
+from ctaplib.data.perturb import perturb_set
+
+UTTS = {f"{spk}-{i}": spk for spk in "abc" for i in range(4)}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three speakers, four utterances of growing length each."""
+    for number, utt in enumerate(UTTS):
+        tone = 0.2 * np.sin(np.arange(8000 + 800 * (number % 4)) * 0.1)
+        soundfile.write(tmp_path / f"{utt}.wav", tone, 16000, subtype="PCM_16")
+    utts = {"utt2spk": UTTS, "text": dict.fromkeys(UTTS, "hello there")}
+    write_datadir(DataDir({u: str(tmp_path / f"{u}.wav") for u in UTTS}, utts), tmp_path / "data")
+    return tmp_path / "data"
+
+
+def kaldi(*words: object) -> int:
+    return main(["kaldi", *map(str, words)])
+
+
+def utts(path: Path) -> list[str]:
+    return read_datadir(path).utt_ids
+
+
+def test_every_script_calls_a_command_that_exists(tmp_path: Path) -> None:
+    scripts = [p for p in (ROOT / "utils").rglob("*.*") if "ctap kaldi" in p.read_text(encoding="utf-8")]
+    assert len(scripts) >= 13
+    for script in scripts:
+        assert f"ctap kaldi {script.stem} " in script.read_text(encoding="utf-8")
+        with pytest.raises(SystemExit) as ended:
+            kaldi(script.stem, "--help")
+        assert ended.value.code == 0
+    done = call(tmp_path / "bin", "utt2spk_to_spk2utt.pl", stdin="a-0 a\nb-0 b\na-1 a\n")
+    assert done.returncode == 0 and done.stdout == "a a-0 a-1\nb b-0\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["validate_data_dir"], ["subset_data_dir", "--first", "x"], ["subset_data_dir", "x", "y"], ["split_data", "x"],
+     ["combine_data", "x"], ["validate_data_dir", "--bogus", "x"], ["perturb_data_dir_speed", "0.9", "x"]],
+)  # fmt: skip
+def test_a_fault_of_usage_is_status_1(words: list[str]) -> None:
+    try:
+        assert kaldi(*words) == 1
+    except SystemExit as ended:
+        assert ended.code == 1
+
+
+def test_validate(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kaldi("validate_data_dir", "--no-feats", data) == 0
+    assert kaldi("validate_data_dir", data) == 1
+    assert "feats.scp:1: the file is missing (if that is meant, say --no-feats)" in capsys.readouterr().err
+    (data / "text").unlink()
+    assert kaldi("validate_data_dir", "--no-feats", data) == 1
+    assert kaldi("validate_data_dir", "--no-feats", "--no-text", data) == 0
+
+
+def test_validate_wants_utterances_sorted_by_speaker_unless_told_not_to(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    owners = {utt: {"a": "z"}.get(spk, spk) for utt, spk in UTTS.items()}
+    given = read_datadir(data)
+    write_datadir(DataDir(given.wavs, {**given.utts, "utt2spk": owners}), data)
+    assert kaldi("validate_data_dir", "--no-feats", data) == 1
+    assert "a-3 of z stands before b-0 of b" in capsys.readouterr().err
+    assert kaldi("validate_data_dir", "--no-feats", "--no-spk-sort", data) == 0
+    assert main(["data", "validate", str(data), "--nj", "1"]) == 0, "for us it is a warning"
+
+
+def test_fix_drops_and_keeps_a_backup(data: Path) -> None:
+    (data.parent / "b-1.wav").write_bytes(b"")
+    before = (data / "wav.scp").read_bytes()
+    assert kaldi("fix_data_dir", data) == 0
+    assert "b-1" not in utts(data) and len(utts(data)) == 11
+    assert (data / ".backup" / "wav.scp").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "words,expected",
+    [
+        (["--first", "FROM", 2, "TO"], ["a-0", "a-1"]),
+        (["--last", "FROM", 2, "TO"], ["c-2", "c-3"]),
+        (["--per-spk", "FROM", 1, "TO"], ["a-0", "b-0", "c-0"]),
+        (["--shortest", "FROM", 3, "TO"], ["a-0", "b-0", "c-0"]),
+        (["FROM", 3, "TO"], ["a-0", "b-0", "c-0"]),
+        (["--utt-list", "LIST", "FROM", "TO"], ["b-2"]),
+        (["--spk-list", "SPEAKERS", "FROM", "TO"], ["c-0", "c-1", "c-2", "c-3"]),
+    ],
+)
+def test_subset_takes_kaldis_arguments(data: Path, words: list, expected: list[str]) -> None:
+    (data.parent / "list").write_text("b-2 and more\n")
+    (data.parent / "speakers").write_text("c\n")
+    places = {"FROM": data, "TO": data.parent / "part", "LIST": data.parent / "list", "SPEAKERS": data.parent / "speakers"}
+    assert kaldi("subset_data_dir", *(places.get(word, word) for word in words)) == 0
+    assert utts(data.parent / "part") == expected
+
+
+def test_subset_by_speakers_takes_whole_ones_and_refuses_too_many(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kaldi("subset_data_dir", "--speakers", data, 5, data.parent / "part") == 0
+    assert len(utts(data.parent / "part")) == 8
+    assert kaldi("subset_data_dir", "--first", data, 13, data.parent / "more") == 1
+    assert "only 12 utterances" in capsys.readouterr().err and not (data.parent / "more").exists()
+
+
+def test_copy_combine_and_split(data: Path) -> None:
+    there = data.parent
+    options = ["--utt-prefix", "x-", "--spk-prefix", "x-", "--validate-opts", "--non-print"]
+    assert kaldi("copy_data_dir", *options, data, there / "copied") == 0
+    assert kaldi("combine_data", there / "joined", data, there / "copied") == 0
+    assert len(utts(there / "joined")) == 24 and read_datadir(there / "joined").speakers[-1] == "x-c"
+    assert kaldi("split_data", data, 3) == 0
+    assert [utts(data / "split3" / str(k))[0] for k in (1, 2, 3)] == ["a-0", "b-0", "c-0"]
+    assert kaldi("split_data", data, 4) == 1, "there are three speakers"
+    assert kaldi("split_data", "--per-utt", data, 4) == 0
+    assert utts(data / "split4utt" / "2") == ["a-3", "b-0", "b-1"]
+
+
+def test_filters_of_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "list").write_text("b x\n")
+    (tmp_path / "table").write_text("a 1\nb ü\nc b\n")
+    assert kaldi("filter_scp", tmp_path / "list", tmp_path / "table") == 0
+    assert kaldi("filter_scp", "--exclude", tmp_path / "list", tmp_path / "table") == 0
+    assert kaldi("filter_scp", "-f", 2, tmp_path / "list", tmp_path / "table") == 0
+    assert capsys.readouterr().out == "b ü\n" + "a 1\nc b\n" + "c b\n"
+    assert kaldi("filter_scp", "-f", 3, tmp_path / "list", tmp_path / "table") == 1
+    assert "without column 3" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"s u-1 u-2\n")))
+    assert kaldi("spk2utt_to_utt2spk") == 0
+    assert capsys.readouterr().out == "u-1 s\nu-2 s\n"
+    assert kaldi("split_scp", tmp_path / "table", tmp_path / "1", tmp_path / "2") == 0
+    assert (tmp_path / "1").read_text() + (tmp_path / "2").read_text() == "a 1\nb ü\nc b\n"
+
+
+def test_durations(data: Path) -> None:
+    assert kaldi("get_utt2dur", data) == 0
+    assert (data / "utt2dur").read_text().startswith("a-0 0.5000\na-1 0.5500\n")
+
+
+KALDI = Path(os.environ.get("KALDI_ROOT", "/nowhere")) / "egs" / "wsj" / "s5"
+
+
+@pytest.mark.skipif(not (KALDI / "utils").exists(), reason="Kaldi is not at hand: KALDI_ROOT names no checkout of it")
+def test_kaldis_own_scripts_take_what_we_write(data: Path) -> None:
+    perturb_set(data, data.parent / "sp", ["0.9", "1.0"])
+    for folder in (data, data.parent / "sp"):
+        command = ["utils/validate_data_dir.sh", "--no-feats", str(folder)]
+        done = subprocess.run(command, cwd=KALDI, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and "Successfully validated" in done.stdout, done.stdout + done.stderr

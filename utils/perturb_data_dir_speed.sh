@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# Kaldi's command of this name; its arguments: perturb_data_dir_speed.sh --help
+set -euo pipefail
+exec ctap kaldi perturb_data_dir_speed "$@"

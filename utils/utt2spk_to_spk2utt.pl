@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# Kaldi's command of this name; its arguments: utt2spk_to_spk2utt.pl --help
+set -euo pipefail
+exec ctap kaldi utt2spk_to_spk2utt "$@"
