@@ -27,14 +27,14 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("Hello, World!", "hello world"),
         ("It’s 5 o'clock -- really?", "it's five o'clock really"),
-        ("$12.50 & 3%", "twelve dollars fifty and three percent"),
+        ("$12.50 & 3%", "twelve dollars and fifty cents and three percent"),
         ("In 1999, 1,234 people", "in nineteen ninety nine one thousand two hundred thirty four people"),
         ("the 21st of May, 2005", "the twenty first of may two thousand five"),
         ("3.14", "three point one four"),
         ("Dr. Café", "doctor cafe"),
         ("£1", "one pound"),
         ("the 1990s", "the nineteen nineties"),
-        ("B2B costs .5", "b two b costs five"),
+        ("B2B costs .5", "b two b costs point five"),
         ("She said no.", "she said no"),
     ],
 )
