@@ -11,10 +11,12 @@ import unicodedata
 
 from ctaplib.data.english_rules import CAPITALS, NET, NUMBERS, RULES, apply
 from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT
+from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
 from ctaplib.errors import DataError
 
-__all__ = ["normalize_english", "normalize_mandarin", "spell_number", "spell_ordinal"]
+__all__ = ["is_hanzi", "mandarin_clauses", "normalize_english", "normalize_mandarin", "spell_number", "spell_ordinal"]
+_PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
 
@@ -57,15 +59,40 @@ def _unquoted(words: list[str]) -> list[str]:
     return kept
 
 
-def normalize_mandarin(text: str, where: str = "") -> str:
-    """Keep Chinese characters only, without spaces.
+def mandarin_clauses(text: str, where: str = "") -> list[str]:
+    """Turn Mandarin text into characters as they are said, a string for each stretch between punctuation marks.
+
+    Numbers become characters. Latin words stay, in lower case and between spaces; those in capitals are spelled (`c e o`).
 
     Raises:
-        DataError: symbols that are neither Chinese characters nor punctuation, or none is left.
+        DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
     """
-    text = unicodedata.normalize("NFKC", text)
-    kept = [c for c in text if not c.isspace() and not unicodedata.category(c).startswith("P")]
-    return _checked("".join(kept), sorted({c for c in kept if not "\u3400" <= c <= "\u9fff"}), where)
+    text = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).translate(APOSTROPHES)
+    text = apply_mandarin(text)
+    clauses = [_spaced(part) for part in re.split(_PAUSES, text)]
+    odd = sorted({c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '")})
+    _checked("".join(clauses), odd, where)
+    return [clause for clause in clauses if clause]
+
+
+def normalize_mandarin(text: str, where: str = "") -> str:
+    """Turn Mandarin text into characters as they are said, without punctuation; spaces stand around Latin words alone.
+
+    Raises:
+        DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
+    """
+    return _spaced(" ".join(mandarin_clauses(text, where)))
+
+
+def is_hanzi(character: str) -> bool:
+    """Tell whether a character is Chinese."""
+    return "\u3400" <= character <= "\u9fff" or character == "〇" or "\U00020000" <= character <= "\U000323af"
+
+
+def _spaced(text: str) -> str:
+    """Keep the spaces around Latin words only."""
+    text = " ".join("".join(c if not unicodedata.category(c).startswith("P") or c == "'" else " " for c in text).split())
+    return re.sub(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])", "", text)
 
 
 def _checked(text: str, odd: list[str], where: str) -> str:
