@@ -126,7 +126,7 @@ def _money(match: Match[str]) -> str:
     one, many, cent, cents = MONEY[match["sign"] or match["after"]]
     amount, scale = (match["amount"] or match["before"]).replace(",", ""), match["scale"]
     nation = f"{_letters(match['nation'])} " if match["nation"] else ""
-    beside = bool(match["article"]) and re.match(r"\s+[a-z]", match.string[match.end() :]) is not None
+    beside = bool(match["article"]) and re.match(r"[\s-]+[a-z]", match.string[match.end() :]) is not None
     head = match["article"] or ""
     if match["last"]:
         return f"{head}{spell_decimal(amount)} to {spell_decimal(match['last'])} {nation}{many} "
@@ -294,6 +294,7 @@ RULES = [
     ),
     _rule(r"(?<!\w)(\d)'\s?(\d{1,2})\"", lambda m: f"{m[1]} feet {m[2]} inches "),
     _rule(r"(?<=\d)\s?(k?m|ft)2(?!\w)", lambda m: f" sq{m[1]}"),
+    _rule(rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "),
     _rule(
         rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})[\s-]?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))(?![\w'/])"
         r"(?:\.(?=\s+[a-z]|$))?",

@@ -35,13 +35,15 @@ def word_class(words: Sequence[str], index: int) -> str:
     after = words[index + 1] if index + 1 < len(words) else ""
     if before in {"to", "not"} and index > 1 and words[index - 2] in {"is", "was", "are", "were", "due", "according", "close"}:
         return ""
-    if before in _BEFORE_VERB:
+    if before in _BEFORE_VERB or (index > 1 and words[index - 2] == "let"):
         return "V"
     if before in _BEFORE_NOUN or before.endswith("'s"):
         return "N"
+    if before in {"and", "or"} and index > 1 and word_class(words, index - 2) == "V":
+        return "V"
     if (not before or before == "and") and after in _DETERMINERS:
         return "V"
-    if before.endswith("s") and before not in _NOT_PLURAL and after in _DETERMINERS | {"in", "on", "at", "for", "to", "milk"}:
+    if before.endswith("s") and before not in _NOT_PLURAL and after in _DETERMINERS | {"in", "on", "at", "for", "to", "through", "around", "up", "down", "along", "across"}:
         return "V"
     return ""
 
@@ -50,7 +52,7 @@ def _read(words: Sequence[str], index: int) -> str:
     near = words[max(0, index - 3) : index]
     if near and near[-1] in {"to", "will", "would", "can", "could", "must", "should", "did", "didn't", "don't", "do", "not", "please"}:
         return "R IY1 D"
-    if set(near) & _HAVE or (near and near[-1] in {"he", "she", "it", "who"}) or {"yesterday", "ago"} & set(words):
+    if set(near) & _HAVE or (near and near[-1] in {"he", "she", "it", "who"}) or re.search(r"\b(yesterday|ago|last (night|week|month|year))\b", " ".join(words)):
         return "R EH1 D"
     return "R IY1 D"
 
@@ -59,9 +61,17 @@ def _by_class(verb: str, noun: str, unsure: str) -> Callable[[Sequence[str], int
     return lambda words, index: {"V": verb, "N": noun}.get(word_class(words, index), unsure)
 
 
+_METAL = [[word] for word in "pipe pipes paint bullet bullets poisoning weight weights pencil pencils".split()]
+
+
 def _lead(words: Sequence[str], index: int) -> str:
-    metal = index and words[index - 1] in {"of", "molten", "contain", "contains"} or words[index + 1 : index + 2] in (["pipe"], ["paint"])
+    metal = index and words[index - 1] in {"of", "molten", "contain", "contains"} or words[index + 1 : index + 2] in _METAL
     return "L EH1 D" if metal else "L IY1 D"
+
+
+def _live(words: Sequence[str], index: int) -> str:
+    shown = index and words[index - 1] in {"broadcast", "televised", "streamed", "recorded", "shown", "performed"}
+    return "L AY1 V" if shown or word_class(words, index) == "N" else "L IH1 V"
 
 
 def _bow(words: Sequence[str], index: int) -> str:
@@ -106,7 +116,8 @@ PRONUNCIATIONS: dict[str, Callable[[Sequence[str], int], str]] = {
     "content": _content,
     "invalid": _invalid,
     "close": _close,
-    "live": _by_class("L IH1 V", "L AY1 V", "L IH1 V"),
+    "live": _live,
+    "address": _by_class("AH0 D R EH1 S", "AE1 D R EH2 S", "AE1 D R EH2 S"),
     "wind": _by_class("W AY1 N D", "W IH1 N D", "W IH1 N D"),
     "tear": _by_class("T EH1 R", "T IH1 R", "T EH1 R"),
     "sow": _by_class("S OW1", "S AW1", "S OW1"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _READINGS = """
-颇为 po1 wei2|为人民 wei4 ren2 min2|颇 po1|大夫 dai4 fu5|目的地 mu4 di4 di4|目的 mu4 di4|得到 de2 dao4|得了 de2 le5|得以 de2 yi3|获得 huo4 de2|取得 qu3 de2
+颇为 po1 wei2|老头儿 lao3 tou2 er2|仿佛 fang3 fu2|散发 san4 fa1|为人民 wei4 ren2 min2|颇 po1|大夫 dai4 fu5|目的地 mu4 di4 di4|目的 mu4 di4|得到 de2 dao4|得了 de2 le5|得以 de2 yi3|获得 huo4 de2|取得 qu3 de2
 觉得 jue2 de5|懂得 dong3 de5|值得 zhi2 de5|记得 ji4 de5|显得 xian3 de5|使得 shi3 de5|省得 sheng3 de5|晓得 xiao3 de5|舍得 she3 de5
 舍不得 she3 bu4 de5|不得不 bu4 de2 bu4|不得了 bu4 de2 liao3|了不得 liao3 bu4 de2|了不起 liao3 bu4 qi3|受不了 shou4 bu4 liao3
 大不了 da4 bu4 liao3|忘不了 wang4 bu4 liao3|免不了 mian3 bu4 liao3|少不了 shao3 bu4 liao3|用不了 yong4 bu4 liao3|到不了 dao4 bu4 liao3
@@ -68,6 +68,7 @@ TOGETHER = set(
     母体 拇指 奶粉 脑海 恼火 碾子 扭转 女子 偶尔 跑马 品种 普选 起码 起草 起点 取暖 犬马 染指 扰乱 软骨 洒水 赏脸 审美 省长 史诗 始祖 使馆 手掌 手指
     首领 首长 首府 守法 爽朗 水准 水手 水鸟 死板 死守 锁骨 躺椅 讨好 体检 铁索 统考 土产 土法 妥协 瓦解 往返 委婉 稳妥 午饭 舞女 五百 五点 侮辱 洗手 洗澡
     喜酒 显眼 险阻 想法 享有 小鬼 小丑 小雪 小组 许可 选手 选种 雪景 眼底 养老 养狗 野草 以免 引起 饮水 永久 勇猛 友好 雨水 语法 语种 雨点 远古 远景 允许
+    当地 各地 本地 外地 内地 土地 草地 工地 基地 场地 陆地 大地 天地 战地 墓地 领地 产地 圣地 胜地 两地 异地 原地 就地 实地 属地 高地 盆地 湿地 绿地 耕地 用地 占地 落地
     早晚 早已 早场 展品 掌管 找死 诊所 整改 整理 纸板 指使 指挥 指甲 止痒 主讲 主持 主演 转悠 转脸 准许 子女 总得 走狗 走访 阻挡 组长 组委 祖母 左手
     嘴角 好好 买好 找到 水管 雨伞 股东 股指 股市 老虎 小孩 纸张""".split()
 )
@@ -82,11 +83,12 @@ CONTEXT = [
         (rf"(?<=[我你他她它们还就也都必总可只谁您咱])得(?=[{_VERBS}])", "dei3"),
         (r"(?<=[\u4e00-\u9fff])得", "de5"),
         (r"(.)\1地(?=[\u4e00-\u9fff])", "de5"),
-        (r"(?<=[\u4e00-\u9fff][然力心速意般样断续烈底细极情真重静速切分松苦怒伤气])地(?=[\u4e00-\u9fff])", "de5"),
+        (r"(?<=[\u4e00-\u9fff]{2})地(?=[\u4e00-\u9fff])(?!地[图铁址区方面点位理球上下板毯震质势形产主带狱道])", "de5"),
         (rf"(?<=[{_NUMERAL}每这那哪])只(?![能要有是好会想])", "zhi1"),
         (rf"(?<=[{_NUMERAL}第这那])行(?=$|[字代诗])", "hang2"),
         (rf"(?<=[各这那哪某多几每两{_NUMERAL}])种", "zhong3"),
         (r"(?<=[成认作分称设定变视以极更最尤甚较大])为", "wei2"),
+        (r"以[\u4e00-\u9fff]{1,8}?为", "wei2"),
         (r"^为(?=[正期零止]|[\u4e00-\u9fff]?期)", "wei2"),
         (r"(?<=[很太更最不好多真挺么这那])长", "chang2"),
         (r"长(?=[大高出成得满])", "zhang3"),
@@ -112,4 +114,4 @@ SYLLABIC_ER = re.compile(
 """Places where 儿 is a syllable of its own; everywhere else it colours the syllable before it."""
 SINGLE = {"个": "ge4", "们": "men5", "的": "de5", "了": "le5", "着": "zhe5", "吗": "ma5", "呢": "ne5", "吧": "ba5", "么": "me5",
           "嘛": "ma5", "啦": "la5", "长": "chang2", "子": "zi5", "哦": "o4", "啊": "a5", "嗯": "en1", "呀": "ya5", "哼": "heng1",
-          "地": "di4", "过": "guo4", "上": "shang4", "里": "li3", "场": "chang3"}  # fmt: skip
+          "地": "di4", "过": "guo4", "上": "shang4", "里": "li3", "场": "chang3", "佛": "fo2"}  # fmt: skip
