@@ -7,13 +7,17 @@ from ctaplib.data.languages import language
 from ctaplib.data.phones import SILENCE
 from ctaplib.data.speak_corpus import Said, describe
 from ctaplib.data.synthetic import Job, Voice, speak_once
-from ctaplib.errors import DataError
+from ctaplib.errors import ConfigError, DataError
+
+PACKAGES = ("espeakng-loader",)
 
 
 class Espeak:
     """Lets the engine read the text and keeps the phones that it said."""
 
     def __init__(self, config: TextConfig) -> None:
+        if config.user_lexicon:
+            raise ConfigError("the front end espeak takes no user lexicon: the engine reads whole sentences", fix="take another one")
         self._language = language(config.language)
         self._voice = Voice(config.accent if config.language == "en" else self._language.accent, "m3")
 

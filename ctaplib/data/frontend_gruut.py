@@ -1,43 +1,73 @@
-"""English phones (IPA) by gruut, offline: numbers, money and homographs are handled there."""
+"""English phones (IPA) by gruut, offline: its tagger tells homographs apart; numbers are read by our normalisation."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 
-from ctaplib.data.frontends import Pronunciation, TextConfig
+from ctaplib.data.frontends import Pronunciation, TextConfig, joined
+from ctaplib.data.normalize import normalize_english
+from ctaplib.data.user_lexicon import read_user_lexicon
 from ctaplib.errors import DataError, DependencyError
+
+PACKAGES = ("gruut", "gruut-lang-en")
+LANGUAGE = "en-us"
+Piece = tuple[str, Sequence[str]]
 
 
 class Gruut:
-    """Asks gruut; stress marks stay (`ˈ`, `ˌ`)."""
+    """Asks gruut; stress marks stay (`ˈ`, `ˌ`). The user's lexicon comes first."""
 
     def __init__(self, config: TextConfig) -> None:
         if config.language != "en":
             raise DataError(f"the front end gruut speaks English only, not {config.language}", fix="take pypinyin or espeak")
         try:
             self._sentences = importlib.import_module("gruut").sentences
+            self._known = importlib.import_module("gruut.lang").get_settings(LANGUAGE).lookup_phonemes
         except ImportError as error:
             raise DependencyError(
                 "the package gruut is not installed", fix="pip install gruut, or run tools/install.sh"
             ) from error
+        self._user = read_user_lexicon(config.user_lexicon)
 
     def __call__(self, text: str) -> Pronunciation:
         """Give the phones of a text."""
+        words = normalize_english(text).split()
+        pieces = self._pieces(" ".join(words))
+        found: list[Sequence[str]] = []
+        guessed = []
+        for word in words:
+            phones = self._take(word, pieces)
+            if word in self._user:
+                phones = self._user[word]
+            elif not self._known(word.strip("'")):
+                guessed.append(word)
+            if not phones:
+                raise DataError(f"gruut has no phones for {word!r} in {text!r}", fix="put it into the user lexicon")
+            found.append(phones)
+        return joined(found, guessed)
+
+    def _pieces(self, text: str) -> list[Piece]:
+        """What gruut cuts a text into, punctuation left out, in reverse."""
+        return [
+            (word.text, word.phonemes or ()) for sentence in self._sentences(text, lang=LANGUAGE) for word in sentence if word.is_spoken
+        ][::-1]
+
+    def _take(self, word: str, pieces: list[Piece]) -> Sequence[str]:
+        """Take the pieces that make up a word off the list; where they do not, ask for the word alone."""
+        bare = word.replace("'", "")
         phones: list[str] = []
-        words: list[int] = []
-        count = 0
-        for sentence in self._sentences(text, lang="en-us"):
-            for word in sentence:
-                if not word.is_spoken:
-                    continue
-                if not word.phonemes:
-                    raise DataError(f"gruut has no phones for {word.text!r} in {text!r}", fix="write it as words")
-                phones += word.phonemes
-                words += [count] * len(word.phonemes)
-                count += 1
-        if not phones:
-            raise DataError(f"{text!r} has no words", expected="text that can be spoken")
-        return Pronunciation(tuple(phones), tuple(words))
+        taken = ""
+        at = len(pieces)
+        while at and bare.startswith(taken + pieces[at - 1][0].replace("'", "")) and taken != bare:
+            at -= 1
+            taken += pieces[at][0].replace("'", "")
+            phones += pieces[at][1]
+        if taken == bare:
+            del pieces[at:]
+            return phones
+        pieces.clear()  # gruut cut the rest in a way of its own
+        return [phone for _, part in self._pieces(word)[::-1] for phone in part]
 
 
 FRONTEND = Gruut

@@ -1,17 +1,22 @@
-"""Mandarin phones by pypinyin: initial and final with tone, after tone sandhi (`n i2 h ao3`)."""
+"""Mandarin phones: initial and final with tone, after tone sandhi (`n i2 h ao3`), from pypinyin's dictionary and rules of our own."""
 
 from __future__ import annotations
 
 import importlib
+import re
 
-from ctaplib.data.frontends import Pronunciation, TextConfig
-from ctaplib.data.mandarin import pinyin_phones, syllables
-from ctaplib.data.normalize import normalize_mandarin
-from ctaplib.errors import DependencyError
+from ctaplib.data.frontends import FrontEnd, Pronunciation, TextConfig, joined, make_frontend
+from ctaplib.data.normalize import mandarin_clauses
+from ctaplib.data.pinyin import read
+from ctaplib.data.pinyin_syllables import pinyin_phones
+from ctaplib.data.user_lexicon import read_user_lexicon
+from ctaplib.errors import DataError, DependencyError
+
+PACKAGES = ("pypinyin",)
 
 
 class Pinyin:
-    """Reads characters by phrase; a syllable is a word."""
+    """Reads characters by word; a syllable is a word. Latin words are read by the front end `foreign`."""
 
     def __init__(self, config: TextConfig) -> None:
         try:
@@ -20,16 +25,40 @@ class Pinyin:
             raise DependencyError(
                 "the package pypinyin is not installed", fix="pip install pypinyin, or run tools/install.sh"
             ) from error
+        self._config = config
+        self._user = read_user_lexicon(config.user_lexicon)
+        own = sorted((w for w in self._user if not w.isascii()), key=len, reverse=True)
+        self._own = re.compile(f"({'|'.join(map(re.escape, own))})") if own else None
+        self._foreign: FrontEnd | None = None
 
     def __call__(self, text: str) -> Pronunciation:
         """Give the phones of a text."""
-        phones: list[str] = []
-        words: list[int] = []
-        for index, syllable in enumerate(syllables(normalize_mandarin(text))):
-            parts = pinyin_phones(syllable)
-            phones += parts
-            words += [index] * len(parts)
-        return Pronunciation(tuple(phones), tuple(words))
+        found: list[list[str]] = []
+        guessed: list[str] = []
+        for clause in mandarin_clauses(text):
+            for piece in self._own.split(clause) if self._own else [clause]:
+                if piece in self._user:
+                    found.append(list(self._user[piece]))
+                    continue
+                for shown, syllable in read(piece):
+                    if syllable:
+                        found.append(pinyin_phones(syllable))
+                    else:
+                        foreign = self._latin(shown)
+                        found.append(list(foreign.phones))
+                        guessed += foreign.guessed
+        return joined(found, guessed)
+
+    def _latin(self, word: str) -> Pronunciation:
+        if word in self._user:
+            return Pronunciation(self._user[word], ())
+        if not self._config.foreign:
+            raise DataError(f"the Latin word {word!r}", expected="characters", fix="name a front end in `foreign` of conf/text.yaml")
+        if self._foreign is None:
+            self._foreign = make_frontend(
+                self._config.model_copy(update={"frontend": self._config.foreign, "language": "en", "user_lexicon": ""})
+            )
+        return self._foreign(word)
 
 
 FRONTEND = Pinyin

@@ -6,13 +6,14 @@ front("Hello there")       -> Pronunciation(phones=("HH", "AH0", "L", "OW1", "DH
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
 from pydantic import Field
 
 from ctaplib.config import Config
-from ctaplib.errors import ConfigError
+from ctaplib.errors import ConfigError, DataError
 from ctaplib.find import find, names
 
 
@@ -27,6 +28,10 @@ class TextConfig(Config):
     """Language, for normalisation."""
     lexicon: str = ""
     """Path of the lexicon (`WORD PH PH`), for the front end `lexicon`."""
+    user_lexicon: str = ""
+    """Path of the user's own words (`WORD PH PH`; Chinese words may have pinyin); they win over every front end."""
+    foreign: str = "g2p_en"
+    """Front end for Latin words in Mandarin text; empty: such text is left out."""
     accent: str = "en"
     """Accent of the front end `espeak`, an engine language such as `en-us`."""
     spm_pieces: int = Field(default=500, ge=8)
@@ -48,6 +53,26 @@ class Pronunciation:
 
     phones: tuple[str, ...]
     words: tuple[int, ...]
+    guessed: tuple[str, ...] = ()
+    """Words that stand in no dictionary, each time that they occur; their phones come from rules or a network."""
+
+
+class MissingWordsError(DataError):
+    """Words that a front end has no phones for.
+
+    Args:
+        words: The words, each time that they occur.
+    """
+
+    def __init__(self, found: str, *, words: tuple[str, ...], fix: str) -> None:
+        self.words = words
+        super().__init__(found, fix=fix)
+
+
+def joined(pronunciations: Sequence[Sequence[str]], guessed: Sequence[str] = ()) -> Pronunciation:
+    """Put the phones of words, one after the other, together."""
+    pairs = [(phone, index) for index, phones in enumerate(pronunciations) for phone in phones]
+    return Pronunciation(tuple(p for p, _ in pairs), tuple(i for _, i in pairs), tuple(guessed))
 
 
 class FrontEnd(Protocol):

@@ -9,84 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ctaplib.data.english_rules import CAPITALS, NET, NUMBERS, RULES, apply
+from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT
+from ctaplib.data.mandarin_rules import apply as apply_mandarin
+from ctaplib.data.numerals_english import spell_number, spell_ordinal
 from ctaplib.errors import DataError
 
-_ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen""".split()
-_TENS = ["", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split()]
-_SCALES = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
-_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth",
-}  # fmt: skip
-_WORDS = {
-    "&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "mr.": "mister", "mrs.": "missus", "dr.": "doctor",
-    "st.": "saint", "etc.": "et cetera",
-}  # fmt: skip
-_SILENT = set('.,;:!?"()[]{}-/\\…—–·“”«»')
-_MONEY = {"$": "dollar", "£": "pound", "€": "euro"}
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
-
-
-def spell_number(number: int) -> str:
-    """Say a whole number in English words: 1234 is `one thousand two hundred thirty four`."""
-    if number < 0:
-        return "minus " + spell_number(-number)
-    if number < 20:
-        return _ONES[number]
-    if number < 100:
-        return _TENS[number // 10] + (f" {_ONES[number % 10]}" if number % 10 else "")
-    for scale, name in _SCALES:
-        if number >= scale:
-            rest = f" {spell_number(number % scale)}" if number % scale else ""
-            return f"{spell_number(number // scale)} {name}{rest}"
-    raise AssertionError(number)
-
-
-def spell_ordinal(number: int) -> str:
-    """Say an ordinal: 21 is `twenty first`."""
-    *head, last = spell_number(number).split()
-    if last in _ORDINALS:
-        last = _ORDINALS[last]
-    elif last.endswith("y"):
-        last = last[:-1] + "ieth"
-    else:
-        last += "th" if not last.endswith("t") else "h"
-    return " ".join([*head, last])
-
-
-def _spell_year(number: int) -> str:
-    high, low = divmod(number, 100)
-    if number % 1000 < 10:
-        return spell_number(number)
-    return f"{spell_number(high)} " + ("hundred" if low == 0 else (f"oh {spell_number(low)}" if low < 10 else spell_number(low)))
-
-
-def _numeral(match: re.Match[str]) -> str:
-    money, digits, fraction, ending = match["money"], match["digits"].replace(",", ""), match["fraction"], match["ending"]
-    number = int(digits)
-    if ending in {"st", "nd", "rd", "th"}:
-        return spell_ordinal(number)
-    if money:
-        unit = _MONEY[money]
-        words = f"{spell_number(number)} {unit}{'' if number == 1 else 's'}"
-        return words + (f" {spell_number(int((fraction + '0')[:2]))}" if fraction and int(fraction) else "")
-    if fraction:
-        return f"{spell_number(number)} point {' '.join(_ONES[int(d)] for d in fraction)}"
-    if ending == "s":
-        return f"{_spell_year(number)}s".replace("ys", "ies")
-    if len(digits) > 12:
-        return " ".join(_ONES[int(d)] for d in digits)
-    return (
-        _spell_year(number) if len(digits) == 4 and 1100 <= number < 2100 and "," not in match["digits"] else spell_number(number)
-    )
-
-
-_NUMERAL = re.compile(
-    r"(?P<money>[$£€])?(?<!\w)(?P<digits>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?(?P<ending>st|nd|rd|th|s)?(?!\w)"
-)
-
-
-_LETTER_MEETS_DIGIT = re.compile(r"(?<=[a-z'])(?=\d)|(?<=\d)(?=[a-z'])(?!(?:st|nd|rd|th|s)(?!\w))")
+__all__ = ["is_hanzi", "mandarin_clauses", "normalize_english", "normalize_mandarin", "spell_number", "spell_ordinal"]
+_PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
+_VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
 
 def normalize_english(text: str, where: str = "") -> str:
@@ -99,27 +30,69 @@ def normalize_english(text: str, where: str = "") -> str:
     Raises:
         DataError: symbols that no rule can speak, or no word is left.
     """
-    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
-    text = " ".join(_WORDS.get(word, word) for word in text.split())
-    text = _LETTER_MEETS_DIGIT.sub(" ", text)
-    text = _NUMERAL.sub(lambda m: f" {_numeral(m)} ", text)
-    text = re.sub(r"[&%+=@$£€]", lambda m: f" {_WORDS.get(m[0]) or _MONEY[m[0]]} ", text)
-    text = "".join(" " if c in _SILENT else c for c in text)
+    text = _VULGAR.sub(" ", text.translate(APOSTROPHES))
+    text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
+    text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
+    text = apply(RULES, apply(NET, text))
+    if any(c.islower() for c in text):  # where all is in capitals they tell nothing
+        text = apply(CAPITALS, text)
+    text = apply(NUMBERS, text).lower()
+    text = "".join(f" {SIGNS[c]} " if c in SIGNS else " " if c in SILENT else c for c in text).translate(LETTERS)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-    odd = sorted({c for c in plain if not (c.isascii() and (c.isalpha() or c in "' "))})
-    words = [w for w in (word.strip("'") if word.count("'") == len(word) else word for word in plain.split()) if w]
-    return _checked(" ".join(words), odd, where)
+    odd = sorted({c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()})
+    return _checked(" ".join(_unquoted(plain.split())), odd, where)
+
+
+def _unquoted(words: list[str]) -> list[str]:
+    """Take single quotation marks off, and leave apostrophes: `'hello'` is `hello`, `'tis` and `boys'` stay."""
+    kept = []
+    quoted = False
+    for word in words:
+        if word.startswith("'") and word not in ELISIONS:
+            word, quoted = word.lstrip("'"), True
+        if word.endswith("'") and word not in ELISIONS and (quoted or not word.rstrip("'").endswith(("s", "in"))):
+            word, quoted = word.rstrip("'"), False
+        elif word.endswith("''"):
+            word = word.rstrip("'") + "'"
+        if word.strip("'"):
+            kept.append(word)
+    return kept
+
+
+def mandarin_clauses(text: str, where: str = "") -> list[str]:
+    """Turn Mandarin text into characters as they are said, a string for each stretch between punctuation marks.
+
+    Numbers become characters. Latin words stay, in lower case and between spaces; those in capitals are spelled (`c e o`).
+
+    Raises:
+        DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).translate(APOSTROPHES)
+    text = apply_mandarin(text)
+    clauses = [_spaced(part) for part in re.split(_PAUSES, text)]
+    odd = sorted({c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '")})
+    _checked("".join(clauses), odd, where)
+    return [clause for clause in clauses if clause]
 
 
 def normalize_mandarin(text: str, where: str = "") -> str:
-    """Keep Chinese characters only, without spaces.
+    """Turn Mandarin text into characters as they are said, without punctuation; spaces stand around Latin words alone.
 
     Raises:
-        DataError: symbols that are neither Chinese characters nor punctuation, or none is left.
+        DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
     """
-    text = unicodedata.normalize("NFKC", text)
-    kept = [c for c in text if not c.isspace() and not unicodedata.category(c).startswith("P")]
-    return _checked("".join(kept), sorted({c for c in kept if not "\u3400" <= c <= "\u9fff"}), where)
+    return _spaced(" ".join(mandarin_clauses(text, where)))
+
+
+def is_hanzi(character: str) -> bool:
+    """Tell whether a character is Chinese."""
+    return "\u3400" <= character <= "\u9fff" or character == "〇" or "\U00020000" <= character <= "\U000323af"
+
+
+def _spaced(text: str) -> str:
+    """Keep the spaces around Latin words only."""
+    text = " ".join("".join(c if not unicodedata.category(c).startswith("P") or c == "'" else " " for c in text).split())
+    return re.sub(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])", "", text)
 
 
 def _checked(text: str, odd: list[str], where: str) -> str:

@@ -1,13 +1,14 @@
 """The text stage: phones of every utterance, the phone list, and a SentencePiece model.
 
 Utterances that cannot be used (empty text, symbols or words without phones, phones that training never has) are left out of
-`text.phn` and listed with the reason in `data/<set>/dropped_text.tsv`.
+`text.phn` and listed with the reason in `data/<set>/dropped_text.tsv`. Words that stand in no dictionary are counted in
+`data/<set>/oov.tsv`, with the utterances that have them. Phones that were found before are taken from `dump/phone_cache/`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from multiprocessing import get_context
@@ -16,26 +17,28 @@ from pathlib import Path
 import sentencepiece
 
 from ctaplib.config import read_saved, save_config
-from ctaplib.data.frontends import FrontEnd, TextConfig, make_frontend
+from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, make_frontend
 from ctaplib.data.normalize import normalize_english, normalize_mandarin
+from ctaplib.data.phone_cache import Entry, PhoneCache
 from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
-from ctaplib.errors import CtapError, DataError
+from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_table, write_table, write_tsv
 from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
-Entry = tuple[str, str, str]
-"""Phones, word numbers, and the reason why there are none; of one utterance."""
+CHUNK = 5000
+"""Texts after which what was found is kept, so that a run that is killed loses little."""
 
 
 def phones_of(text: str, config: TextConfig) -> Entry:
     """Find the phones of one text with the front end of a config."""
     try:
         found = _frontend(config)(text)
-    except CtapError as error:
-        return "", "", str(error).replace("\n", " ").replace("\t", " ")
-    return " ".join(found.phones), " ".join(map(str, found.words)), ""
+    except DataError as error:
+        unknown = error.words if isinstance(error, MissingWordsError) else ()
+        return Entry(reason=str(error).replace("\n", " ").replace("\t", " "), unknown=unknown)
+    return Entry(" ".join(found.phones), " ".join(map(str, found.words)), "", found.guessed)
 
 
 @cache
@@ -43,20 +46,44 @@ def _frontend(config: TextConfig) -> FrontEnd:
     return make_frontend(config)  # once per process
 
 
-def find_phones(texts: Mapping[str, str], config: TextConfig, nj: int) -> dict[str, Entry]:
-    """Find the phones of many texts, in parallel where that pays; equal texts are looked at once."""
-    distinct = sorted(set(texts.values()))
-    work = partial(phones_of, config=config)
-    if nj > 1 and len(distinct) > 200:
-        with ProcessPoolExecutor(nj, mp_context=get_context("spawn")) as pool:
-            found = dict(zip(distinct, pool.map(work, distinct, chunksize=64), strict=True))
-    else:
-        found = {text: work(text) for text in distinct}
+def find_phones(texts: Mapping[str, str], config: TextConfig, nj: int, folder: Path | None = None) -> dict[str, Entry]:
+    """Find the phones of many texts, in parallel where that pays; equal texts are looked at once.
+
+    Args:
+        texts: text of each utterance.
+        config: the front end.
+        nj: number of processes.
+        folder: where phones that were found before are kept, for this front end and others; None keeps nothing.
+
+    Raises:
+        DependencyError: a package or data that the front end needs is missing.
+        ConfigError: there is no such front end.
+    """
+    kept = PhoneCache(folder, config) if folder else None
+    found = kept.read() if kept else {}
+    missing = sorted(set(texts.values()) - found.keys())
+    log.info("phones of %d texts: %d known from before", len(set(texts.values())), len(set(texts.values())) - len(missing))
+    if missing:
+        _frontend(config)  # faults of the front end itself are no reason to leave out every utterance
+    for chunk, entries in _in_chunks(missing, partial(phones_of, config=config), nj):
+        fresh = dict(zip(chunk, entries, strict=True))
+        if kept:
+            kept.add(fresh)
+        found.update(fresh)
     return {utt: found[text] for utt, text in texts.items()}
 
 
-def _set_phones(folder: Path, config: TextConfig, nj: int) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """Phones, word numbers and drop reasons of one data directory."""
+def _in_chunks(texts: list[str], work: Callable[[str], Entry], nj: int) -> Iterator[tuple[list[str], list[Entry]]]:
+    chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
+    if nj < 2 or len(texts) <= 200:
+        yield from ((chunk, [work(text) for text in chunk]) for chunk in chunks)
+        return
+    with ProcessPoolExecutor(nj, mp_context=get_context("spawn")) as pool:
+        yield from ((chunk, list(pool.map(work, chunk, chunksize=64))) for chunk in chunks)
+
+
+def _set_phones(folder: Path, config: TextConfig, nj: int, kept: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Phones, word numbers and drop reasons of one data directory; words in no dictionary are listed in it."""
     utts = read_table(folder / "utt2spk")
     texts = read_table(folder / "text")
     reasons = {utt: "no line in text" for utt in utts if utt not in texts}
@@ -70,12 +97,32 @@ def _set_phones(folder: Path, config: TextConfig, nj: int) -> tuple[dict[str, st
     if rest and config.frontend == "given":
         reasons |= dict.fromkeys(rest, "no line in text.phn, and the front end is `given`")
     elif rest:
-        for utt, (line, owner, reason) in find_phones(rest, config, nj).items():
-            if reason:
-                reasons[utt] = reason
+        entries = find_phones(rest, config, nj, kept)
+        _list_unknown(folder, entries)
+        for utt, entry in entries.items():
+            if entry.reason:
+                reasons[utt] = entry.reason
             else:
-                phones[utt], words[utt] = line, owner
+                phones[utt], words[utt] = entry.phones, entry.words
     return phones, {utt: words[utt] for utt in phones if utt in words}, reasons
+
+
+def _list_unknown(folder: Path, entries: Mapping[str, Entry]) -> None:
+    """Write `oov.tsv`: words in no dictionary, how often, whether their phones were guessed or they cost the utterance, and where."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for utt in sorted(entries):
+        for word in entries[utt].unknown:
+            places.setdefault((word, "dropped" if entries[utt].reason else "guessed"), []).append(utt)
+    rows = [
+        {"word": word, "count": len(utts), "phones": fate, "utts": " ".join(dict.fromkeys(utts))}
+        for (word, fate), utts in sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+    write_tsv(folder / "oov.tsv", rows, ("word", "count", "phones", "utts"))
+    if rows:
+        log.warning(
+            "%s: %d words are in no dictionary, %d times in all (oov.tsv says where), e.g. %s; a user lexicon can have them",
+            folder.name, len(rows), sum(map(len, places.values())), ", ".join(str(row["word"]) for row in rows[:5]),
+        )  # fmt: skip
 
 
 def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config: TextConfig, nj: int = 1) -> TokenList:
@@ -97,7 +144,7 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
     """
     if train_set not in sets:
         raise DataError(f"the training set {train_set} is not among {' '.join(sets)}", fix="add it to --sets")
-    found = {name: _set_phones(data / name, config, nj) for name in sets}
+    found = {name: _set_phones(data / name, config, nj, dump / "phone_cache") for name in sets}
     tokens = make_phone_list(line.split() for line in found[train_set][0].values())
     faults = []
     for name, (phones, words, reasons) in found.items():

@@ -1,0 +1,110 @@
+"""Phones that were found before, kept on disk: one folder for each way of finding them, one file for each run that found some.
+
+A file is written whole under the hash of its content and never changed, so any number of processes can read and add at once, on
+any file system. The folder's name is a hash of everything that decides the phones: settings, lexicons, versions of packages, the
+front end's data, and our own text modules. A changed setting therefore starts afresh, and the old folder can be deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ctaplib.data.frontends import PREFIX, TextConfig
+from ctaplib.files import atomic_write
+from ctaplib.runlog import get_logger
+
+log = get_logger(__name__)
+_MODULES = (
+    "frontend", "normalize", "numerals_", "english_", "mandarin", "pinyin", "homographs", "user_lexicon", "phones", "languages",
+    "speak_corpus", "synthetic",
+)  # fmt: skip
+"""Beginnings of the names of modules that phones depend on."""
+_SETTINGS = ("frontend", "language", "accent", "foreign")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a front end found for one text."""
+
+    phones: str = ""
+    """Phones, between spaces."""
+    words: str = ""
+    """The number of the word that each belongs to."""
+    reason: str = ""
+    """Why there are none."""
+    unknown: tuple[str, ...] = ()
+    """Words in no dictionary, each time that they occur: guessed, or the reason."""
+
+
+def fingerprint(config: TextConfig) -> str:
+    """Hash everything that decides what a config makes of a text.
+
+    Raises:
+        DependencyError: the front end needs data that are not there.
+    """
+    digest = hashlib.sha256(json.dumps([getattr(config, name) for name in _SETTINGS]).encode())
+    for name in {config.frontend, config.foreign if config.language == "zh" else config.frontend} - {""}:
+        module = importlib.import_module(f"ctaplib.data.{PREFIX}{name}")
+        for package in getattr(module, "PACKAGES", ()):
+            digest.update(f"{package} {_version(package)}\n".encode())
+        for path in getattr(module, "data_files", tuple)():
+            digest.update(path.read_bytes())
+    for lexicon in (config.lexicon, config.user_lexicon):
+        if lexicon and Path(lexicon).is_file():
+            digest.update(Path(lexicon).read_bytes())
+        digest.update(b"\0")
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        if source.name.startswith(_MODULES):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+class PhoneCache:
+    """The entries of one fingerprint.
+
+    Args:
+        folder: where caches are kept; it is made when the first entries come.
+        config: the config that the entries belong to.
+    """
+
+    def __init__(self, folder: Path, config: TextConfig) -> None:
+        self._folder = folder / f"{config.frontend}-{fingerprint(config)}"
+
+    def read(self) -> dict[str, Entry]:
+        """Give all that is kept; a damaged file is passed over with a warning, and what it held is found again."""
+        known: dict[str, Entry] = {}
+        for path in sorted(self._folder.glob("*.jsonl")):
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest()[:20] == path.stem:
+                known.update(_parse(content))
+            else:
+                log.warning("%s is damaged and is passed over; it can be deleted", path)
+        return known
+
+    def add(self, entries: Mapping[str, Entry]) -> None:
+        """Keep entries in a file of their own."""
+        if not entries:
+            return
+        lines = [json.dumps([text, asdict(entries[text])], ensure_ascii=False) for text in sorted(entries)]
+        content = ("\n".join(lines) + "\n").encode()
+        with atomic_write(self._folder / f"{hashlib.sha256(content).hexdigest()[:20]}.jsonl", "wb") as out:
+            out.write(content)
+
+
+def _parse(content: bytes) -> Iterator[tuple[str, Entry]]:
+    for line in content.decode().splitlines():
+        text, values = json.loads(line)
+        yield text, Entry(**{**values, "unknown": tuple(values["unknown"])})

@@ -1,0 +1,163 @@
+"""Reads Mandarin aloud: characters to pinyin, with words for polyphones, erhua, and the tone sandhi of third tones, 一 and 不.
+
+Tone conventions are those of AISHELL-3's `content.txt`: what is spoken is written (`hen2 hao3`, `yi2 zhi4`), the neutral tone is 5,
+个 keeps its fourth tone, 一 inside a number keeps its first tone, and ü is `v`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from functools import cache
+
+from ctaplib.data.normalize import is_hanzi
+from ctaplib.data.pinyin_words import CONTEXT, SINGLE, SYLLABIC_ER, TOGETHER, WORDS
+from ctaplib.errors import DataError
+
+_LONGEST = 8
+_NUMERALS = "零〇一二三四五六七八九十百千万亿两点幺"
+_NUMBER = re.compile(r"[零〇一二三四五六七八九两幺]?[十百千万亿]+|[零〇二三四五六七八九幺]")
+_UNITS = set("十百千万亿")
+
+
+@cache
+def _dictionary() -> dict[str, list[list[str]]]:
+    phrases: dict[str, list[list[str]]] = importlib.import_module("pypinyin.phrases_dict").phrases_dict
+    return phrases
+
+
+def _is_word(text: str) -> bool:
+    return text in WORDS or text in TOGETHER or text in _dictionary()
+
+
+def words(clause: str) -> list[str]:
+    """Cut a clause into words: longest match from both ends, the one with fewer words wins, then from the right."""
+    from_left, from_right = _match(clause, False), _match(clause, True)
+    return from_left if len(from_left) < len(from_right) else from_right
+
+
+def _match(text: str, from_right: bool) -> list[str]:
+    found: list[str] = []
+    while text:
+        for size in range(min(_LONGEST, len(text)), 0, -1):
+            part = text[-size:] if from_right else text[:size]
+            if size == 1 or _is_word(part):
+                break
+        found.append(part)
+        text = text[: -len(part)] if from_right else text[len(part) :]
+    return found[::-1] if from_right else found
+
+
+def _convert(word: str) -> list[str]:
+    """Readings of a word by pypinyin, tones as digits."""
+    pypinyin = importlib.import_module("pypinyin")
+    found: list[str] = pypinyin.lazy_pinyin(
+        word, style=pypinyin.Style.TONE3, neutral_tone_with_five=True, v_to_u=False, errors=lambda text: list(text)
+    )
+    return found
+
+
+def _readings(clause: str, parts: list[str]) -> list[str]:
+    """Syllables of a clause, each character's, before erhua and sandhi."""
+    context = {match.end() - 1: reading for pattern, reading in reversed(CONTEXT) for match in pattern.finditer(clause)}
+    found: list[str] = []
+    for word in parts:
+        if len(word) == 1:
+            syllables = [context.get(len(found)) or SINGLE.get(word) or (WORDS[word][0] if word in WORDS else _convert(word)[0])]
+        else:
+            syllables = list(WORDS.get(word) or _convert(word))
+        for character, syllable in zip(word, syllables, strict=True):
+            found.append({"一": "yi1", "不": "bu4", "个": "ge4"}.get(character, syllable))
+    unknown = sorted({c for c, s in zip(clause, found, strict=True) if not re.search(r"[a-zê]", s)})
+    if unknown:
+        raise DataError(f"characters without a reading: {' '.join(unknown)}", fix="put them into the user lexicon")
+    return [s if s[-1].isdigit() else s + "5" for s in found]
+
+
+def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) -> str:
+    """Tone of 一 at a place of a clause; `following` is the tone of the next syllable, or nothing."""
+    before, after = clause[:index][-1:], clause[index + 1 : index + 2]
+    if not following or before in {"第", "初"} or (before and before in _NUMERALS):
+        return "1"
+    if clause[index:].startswith("一不二") or after in set("一二三四五六七八九零〇幺月日号") or re.match(r"点[零一二三四五六七八九]", clause[index + 1 :]):
+        return "1"
+    if any(start < index and index + 1 == end for start, end in spans) and before not in set("同另某这那哪每看"):
+        return "1"  # the last of its word: 统一, 唯一
+    return "2" if following == "4" else "4"
+
+
+def _third(tones: list[str], spans: list[tuple[int, int]]) -> list[str]:
+    """Third-tone sandhi: within each word first, then from the right between words."""
+    tones = list(tones)
+    for start, end in spans:
+        for i in range(start, end - 1):
+            if tones[i] == "3" and tones[i + 1] == "3":
+                tones[i] = "2"
+    for i in range(len(tones) - 2, -1, -1):
+        if tones[i] == "3" and tones[i + 1] == "3":
+            tones[i] = "2"
+    return tones
+
+
+def read_clause(clause: str) -> list[tuple[str, str]]:
+    """Read a stretch of characters without a pause.
+
+    Args:
+        clause: Chinese characters only.
+
+    Returns:
+        Characters and their syllable with tone, after sandhi; a 儿 that colours stands with the character before it
+        (`花儿`, `huar1`).
+
+    Raises:
+        DataError: characters that have no reading.
+    """
+    parts = [piece for run in _runs(clause) for piece in run]
+    syllables = _readings(clause, parts)
+    spans = []
+    at = 0
+    for word in parts:
+        spans.append((at, at + len(word)))
+        at += len(word)
+    tones = [s[-1] for s in syllables]
+    changed = list(tones)
+    for i, character in enumerate(clause):
+        following = tones[i + 1] if i + 1 < len(tones) else ""
+        if character == "一":
+            changed[i] = _one(clause, i, following, spans)
+        elif character == "不" and following == "4":
+            changed[i] = "2"
+    coloured = {m.start() for m in re.finditer("儿", clause)} - {m.start() for m in SYLLABIC_ER.finditer(clause)}
+    coloured = {i for i in coloured if i and not syllables[i - 1][:-1].endswith("r")}
+    kept = [i for i in range(len(clause)) if i not in coloured]
+    place = {old: new for new, old in enumerate(kept)}
+    final = _third(
+        [changed[i] for i in kept],
+        [(place[kept_in[0]], place[kept_in[-1]] + 1) for a, b in spans if (kept_in := [i for i in range(a, b) if i in place])],
+    )
+    return [
+        (clause[i] + ("儿" if i + 1 in coloured else ""), syllables[i][:-1] + ("r" if i + 1 in coloured else "") + tone)
+        for i, tone in zip(kept, final, strict=True)
+    ]
+
+
+def _runs(clause: str) -> list[list[str]]:
+    """Cut a clause into words; each digit with its unit (五百) is one."""
+    found: list[list[str]] = []
+    at = 0
+    for match in re.finditer(rf"[{_NUMERALS}]{{2,}}", clause):
+        if not set(match[0]) & _UNITS or _is_word(match[0]):
+            continue
+        found.append(words(clause[at : match.start()]))
+        found.append([p for p in re.findall(r"[^十百千万亿]?[十百千万亿]+|.", match[0]) if p])
+        at = match.end()
+    found.append(words(clause[at:]))
+    return found
+
+
+def read(clause: str) -> list[tuple[str, str]]:
+    """Read a clause that may hold Latin words, between spaces; those come back as they are, with an empty reading."""
+    found: list[tuple[str, str]] = []
+    for piece in re.findall(r"[^\x00-\x7f]+|[a-z']+", clause):
+        found += read_clause(piece) if is_hanzi(piece[0]) else [(piece, "")]
+    return found
