@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo, inspect
 from ctaplib.data.datadir import SPK_TABLES, UTT_TABLES, backup, c_sorted, read_datadir, subset, write_datadir
+from ctaplib.data.seen_audio import recall
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_tsv, write_tsv
 
@@ -298,7 +299,9 @@ def validate_datadir(
         )
         faults.append(Fault(wavs.place(name), what, utt=name))
     files = {n: _audio_path(v, path) for n, v in wavs.values.items() if v and n not in set(piped)}
-    durations = _check_audio(tables, inspect_all(files, rate_hz, nj), faults)
+    seen = recall(path, files, rate_hz)
+    infos = seen | inspect_all({name: file for name, file in files.items() if name not in seen}, rate_hz, nj)
+    durations = _check_audio(tables, infos, faults)
     _check_lengths(tables, durations, faults)
     report.duration_s = sum(durations.values())
     return report
