@@ -26,7 +26,7 @@ LIST_FIELDS = {
     "references.tsv": ("utt1", "utt2", "utt3"),
 }
 MAX_LACKING_PCT = 2.0
-"""Share of utterances with text that may lack their audio (or audio that may lack its text) before a corpus counts as incomplete."""
+"""Share of utterances that may lack their audio (or their text) before a corpus counts as incomplete, percent."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
         if len(lacking) * 100 > MAX_LACKING_PCT * len(items):
             raise DataError(
                 f"{what} is incomplete: {len(lacking)} of {len(items)} utterances have {name}, but no {other}",
-                [*lacking[:10], *(["..."] if len(lacking) > 10 else [])], expected=f"at most {MAX_LACKING_PCT:g} % without", fix=fix,
+                lacking[:10], expected=f"at most {MAX_LACKING_PCT:g} % without", fix=fix,
             )  # fmt: skip
 
 

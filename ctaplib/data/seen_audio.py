@@ -7,7 +7,6 @@ holds for as long as size and time are the file's.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ NAME = ".seen_audio.tsv"
 
 
 def _mark(path: str) -> str:
-    status = os.stat(path)
+    status = Path(path).stat()
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 

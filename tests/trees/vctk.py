@@ -9,8 +9,8 @@ from pathlib import Path
 from voice import Line, sentences, speak
 
 SPEAKERS = {
-    "p225": "f", "p226": "m", "p227": "m", "p228": "f", "p229": "f", "p231": "f", "p232": "m", "p243": "m", "p251": "m", "p280": "f",
-    "p315": "m", "p362": "f", "s5": "f",
+    "p225": "f", "p226": "m", "p227": "m", "p228": "f", "p229": "f", "p231": "f", "p232": "m", "p243": "m", "p251": "m",
+    "p280": "f", "p315": "m", "p362": "f", "s5": "f",
 }  # fmt: skip
 """p225, p231, p243 and p251 are unseen in the split of VQMIVC."""
 COMMENTS = {"p280": "(mic2 files unavailable)", "p315": "(Text and mic2 files unavailable)"}
@@ -76,8 +76,7 @@ def audio_paths(dest: Path, release: str, spk: str, utt: str) -> list[Path]:
 
 def make_copies(dest: Path, args: argparse.Namespace) -> None:
     """A tree as large as asked for: few recordings under many names, texts that are all their own."""
-    names = [spk for spk in (dest.parent / "speakers").read_text().split()] if (dest.parent / "speakers").exists() else None
-    speakers = names or [f"p{number}" for number in range(225, 335)]
+    speakers = [f"p{number}" for number in range(225, 335)]
     spoken = [dest / "spoken" / f"{k}.flac" for k in range(40)]
     said = sentences("en", 2, len(spoken))
     speak([Line(path, text, f"p{k % 9}", "fm"[k % 2], 48000) for k, (path, text) in enumerate(zip(spoken, said))], args.nj)

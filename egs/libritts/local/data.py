@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make data directories from LibriTTS (OpenSLR 60) or LibriTTS-R (141): `<part>/<speaker>/<chapter>/<utterance>.wav`.
 
-Sets have the names of the parts; `train-clean-460` joins train-clean-100 and -360, `train-960` train-other-500 as well, as in ESPnet.
+Sets have the names of the parts; as in ESPnet, `train-clean-460` joins train-clean-100 and -360, `train-960` train-other-500 too.
 Text is `.normalized.txt`. An utterance keeps its name with hyphens for underscores (121-127105-000024-000000), for with these
 speakers sort as their utterances do, which Kaldi asks for. `utt2chapter` says which chapter each utterance is of.
 """
@@ -17,7 +17,15 @@ from pathlib import Path
 
 from ctaplib.data.audio import inspect
 from ctaplib.data.corpus import (
-    Item, Seen, check_complete, check_lists, check_unique, files_in, look_at_all, make_set, write_set,
+    Item,
+    Seen,
+    check_complete,
+    check_lists,
+    check_unique,
+    files_in,
+    look_at_all,
+    make_set,
+    write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import DataDir, c_sorted
 from ctaplib.errors import CtapError, DataError

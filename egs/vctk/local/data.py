@@ -15,7 +15,15 @@ from pydantic import Field
 
 from ctaplib.config import Config, load_config
 from ctaplib.data.corpus import (
-    Item, Seen, check_complete, check_lists, check_unique, files_in, look_at_all, make_set, write_set,
+    Item,
+    Seen,
+    check_complete,
+    check_lists,
+    check_unique,
+    files_in,
+    look_at_all,
+    make_set,
+    write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import DataDir, c_sorted
 from ctaplib.errors import CtapError, DataError
@@ -54,10 +62,11 @@ def find_release(corpus: Path) -> str:
     if found and (corpus / "txt").is_dir():
         return found[0]
     held = sorted(path.name for path in corpus.iterdir())[:12] if corpus.is_dir() else []
+    holds = f"it holds {' '.join(held) or 'nothing'}" if corpus.is_dir() else "it is not there"
     inside = [name for name in held if any((corpus / name / folder).is_dir() for folder in RELEASES.values())]
     lacking = "txt" if found else " or ".join(RELEASES.values())
     raise DataError(
-        f"{corpus} is not VCTK: it lacks {lacking}; it holds {' '.join(held) or 'nothing' if corpus.is_dir() else 'nothing: it is not there'}",
+        f"{corpus} is not VCTK: it lacks {lacking}; {holds}",
         expected="the folder with txt, speaker-info.txt and wav48_silence_trimmed (release 0.92) or wav48 (0.80)",
         fix=f"give --corpus_dir {corpus / inside[0]}" if inside else FETCH,
     )  # fmt: skip
@@ -84,7 +93,9 @@ def speaker_folders(corpus: Path, root: str) -> dict[str, Path]:
             p for p in (corpus / spk, *corpus.glob(f"*/{spk}")) if p.is_dir() and p.parent.name not in ("txt", *RELEASES.values())
         ]
         ending = ".txt" if root == "txt" else (".flac", ".wav")
-        found |= {spk: path for path in others if any(file.name.endswith(ending) for file in path.iterdir())}
+        for path in others:
+            if any(file.name.endswith(ending) for file in path.iterdir()):
+                found[spk] = path
     return found
 
 
