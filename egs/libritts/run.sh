@@ -12,9 +12,5 @@ export RECIPE_COMMAND=${RECIPE_COMMAND% }
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 . ./db.sh
-exec ../../utils/recipe.sh \
-    --corpus_dir "${LIBRITTS}" \
-    --train_set train-clean-460 \
-    --valid_set dev-clean \
-    --test_sets test-clean \
-    "$@"
+export LIBRITTS # conf/sets.sh reads it
+exec ../../utils/recipe.sh --config conf/sets.sh "$@"

@@ -13,9 +13,5 @@ export RECIPE_COMMAND=${RECIPE_COMMAND% }
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 . ./db.sh
-exec ../../utils/recipe.sh \
-    --corpus_dir "${VCTK}" \
-    --train_set tr_no_dev \
-    --valid_set dev \
-    --test_sets eval1 \
-    "$@"
+export VCTK # conf/sets.sh reads it
+exec ../../utils/recipe.sh --config conf/sets.sh "$@"

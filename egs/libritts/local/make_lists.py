@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Write the fixed lists of what is converted and synthesised in test-clean: `vc_pairs.tsv`, `references.tsv`, `tts.tsv`.
 
-    local/make_lists.py                                        # the lists in git, of unseen speakers: from lists/published_utts.txt
+    local/make_lists.py                                    # the lists in git: from lists/published_utts.txt
     local/make_lists.py --from data/test-clean --out DIR  # the same choice from a data directory, for another part
 
-`published_utts.txt` holds utterances of 17 speakers of test-clean that are named in public places (BigVGAN's list of test-clean, and
-demo pages), so that lists could be fixed without the corpus; the sexes are those of the corpus's table of readers.
+`published_utts.txt` holds utterances of 17 speakers that are named in public places (BigVGAN's list of test-clean, and demo
+pages), so that lists could be fixed without the corpus; the sexes are those of the corpus's table of readers.
 """
 
 import argparse
@@ -22,7 +22,19 @@ SET = "test-clean"
 def published() -> DataDir:
     """The published utterances and the sexes of their speakers."""
     utts = (RECIPE / "lists" / "published_utts.txt").read_text(encoding="utf-8").split()
-    return DataDir({}, {"utt2spk": {u: u.split("-")[0] for u in utts}}, {"spk2gender": read_table(RECIPE / "lists" / "spk2gender")})
+    return DataDir(
+        {}, {"utt2spk": {u: u.split("-")[0] for u in utts}}, {"spk2gender": read_table(RECIPE / "lists" / "spk2gender")}
+    )
+
+
+def write(data: DataDir, out: Path, pairs: int, tts: int) -> None:
+    """Write the lists of a set."""
+    speakers = set(data.speakers)
+    genders = {spk: gender for spk, gender in data.spks["spk2gender"].items() if spk in speakers}
+    out.mkdir(parents=True, exist_ok=True)
+    write_task_lists(out, [SET], data.spk2utt(), genders, pairs=pairs, tts=tts * len(genders))
+    rows = {row["id"]: row for row in read_tsv(out / "tts.tsv")}  # each sentence once
+    write_tsv(out / "tts.tsv", list(rows.values())[:tts], TTS_FIELDS)
 
 
 def main() -> None:
@@ -33,13 +45,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--tts", type=int, default=100)
     args = parser.parse_args()
-    data = read_datadir(args.source) if args.source else published()
-    speakers = set(data.speakers)
-    genders = {spk: gender for spk, gender in data.spks["spk2gender"].items() if spk in speakers}
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_task_lists(args.out, [SET], data.spk2utt(), genders, pairs=args.pairs, tts=args.tts * len(genders))
-    rows = {row["id"]: row for row in read_tsv(args.out / "tts.tsv")}  # each sentence once
-    write_tsv(args.out / "tts.tsv", list(rows.values())[: args.tts], TTS_FIELDS)
+    write(read_datadir(args.source) if args.source else published(), args.out, args.pairs, args.tts)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from make_lists import write as write_lists
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
@@ -161,7 +162,7 @@ def deal_out(utts: dict[str, list[str]], split: Split) -> dict[str, str]:
     return sets
 
 
-def make(corpus: Path, target: Path, split: Split, mic: str, lists: Path | None, nj: int) -> None:
+def make(corpus: Path, target: Path, split: Split, mic: str, lists: Path | None, make_lists: Path | None, nj: int) -> None:
     """Write all data directories."""
     corpus = corpus.absolute()
     release = find_release(corpus)
@@ -187,8 +188,10 @@ def make(corpus: Path, target: Path, split: Split, mic: str, lists: Path | None,
         if part:
             sets[name], reasons = make_set(part, genders, labelled=name != "tr_speech")
             write_set(target / name, sets[name], reasons, part)
-    if lists:
-        check_lists(lists, {name: data for name, data in sets.items() if name == "eval1"})
+    if make_lists:
+        write_lists(sets["eval1"], make_lists, pairs=200, tts=100)
+    elif lists:
+        check_lists(lists, {"eval1": sets["eval1"]})
 
 
 def main() -> int:
@@ -199,13 +202,14 @@ def main() -> int:
     parser.add_argument("--mic", choices=("mic1", "mic2"), default="mic1", help="microphone of release 0.92")
     parser.add_argument("--lists", type=Path, help="fixed lists to check (default: those of the split, where there are any)")
     parser.add_argument("--check_lists", choices=("true", "false"), default="true", help="false for a part of the corpus")
+    parser.add_argument("--make_lists", type=Path, help="make the lists from eval1 and write them there (espnet)")
     parser.add_argument("--data", type=Path, default=RECIPE / "data")
     parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
     lists = args.lists or (RECIPE / "lists" if args.split == "vqmivc" else None)
     try:
         split = load_config(Split, RECIPE / "lists" / f"{args.split}.yaml")
-        make(args.corpus_dir, args.data, split, args.mic, lists if args.check_lists == "true" else None, args.nj)
+        make(args.corpus_dir, args.data, split, args.mic, lists if args.check_lists == "true" else None, args.make_lists, args.nj)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
