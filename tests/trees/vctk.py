@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from pathlib import Path
 
 from voice import Line, sentences, speak
@@ -52,7 +53,7 @@ def make(dest: Path, args: argparse.Namespace) -> None:
     texts = iter(sentences("en", 1, args.utts * len(speakers)))
     (dest / "txt").mkdir(parents=True)
     (dest / "speaker-info.txt").write_text(speaker_info(args.release))
-    lines = []
+    lines, copies = [], []
     for spk in speakers:
         for number in range(1, args.utts + 1):
             text, utt = next(texts), f"{spk}_{number:03d}"
@@ -62,8 +63,12 @@ def make(dest: Path, args: argparse.Namespace) -> None:
                 path.write_bytes(odd_text(number, text))
             if spk == "p362" and number == 7:
                 continue  # a text without its recording
-            lines += [Line(path, text, spk, SPEAKERS[spk], 48000) for path in audio_paths(dest, args.release, spk, utt)]
+            first, *second = audio_paths(dest, args.release, spk, utt)
+            lines.append(Line(first, text, spk, SPEAKERS[spk], 48000))
+            copies += [(first, path) for path in second]
     speak(lines, args.nj)
+    for source, path in copies:
+        shutil.copyfile(source, path)
 
 
 def audio_paths(dest: Path, release: str, spk: str, utt: str) -> list[Path]:

@@ -27,7 +27,7 @@ from ctaplib.data.corpus import (
     make_set,
     write_set,
 )  # fmt: skip
-from ctaplib.data.datadir import DataDir, c_sorted
+from ctaplib.data.datadir import c_sorted
 from ctaplib.errors import CtapError, DataError
 
 RECIPE = Path(__file__).resolve().parent.parent
@@ -158,13 +158,12 @@ def make(corpus: Path, target: Path, train_set: str, speech_only: str, lists: Pa
         raise DataError(
             f"{corpus} says nothing of the sex of {' '.join(unknown[:20])}", expected="a line in speakers.tsv", fix=FETCH
         )
-    sets: dict[str, DataDir] = {}
-    for name, part in wanted.items():
-        sets[name], reasons = make_set(part, genders)
-        write_set(target / name, sets[name], reasons, part, {"utt2chapter": chapters})
-    write_speech(target, speech_only, seen, chapters, nj)
+    made = {name: make_set(part, genders) for name, part in wanted.items()}
     if lists:
-        check_lists(lists, {"test-clean": sets["test-clean"]})
+        check_lists(lists, {"test-clean": made["test-clean"][0]})
+    for name, (data, reasons) in made.items():
+        write_set(target / name, data, reasons, wanted[name], {"utt2chapter": chapters})
+    write_speech(target, speech_only, seen, chapters, nj)
 
 
 def write_speech(target: Path, speech_only: str, seen: dict[str, list[Seen]], chapters: dict[str, str], nj: int) -> None:

@@ -26,7 +26,7 @@ from ctaplib.data.corpus import (
     make_set,
     write_set,
 )  # fmt: skip
-from ctaplib.data.datadir import DataDir, c_sorted
+from ctaplib.data.datadir import c_sorted
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import read_table
 
@@ -183,15 +183,13 @@ def make(corpus: Path, target: Path, split: Split, mic: str, lists: Path | None,
         parts[where.get(one.item.utt, "eval1" if unseen else "tr_no_dev")].append(one)
         if not one.text and not one.reason and not unseen:
             parts["tr_speech"].append(one)
-    sets: dict[str, DataDir] = {}
-    for name, part in parts.items():
-        if part:
-            sets[name], reasons = make_set(part, genders, labelled=name != "tr_speech")
-            write_set(target / name, sets[name], reasons, part)
+    made = {name: make_set(part, genders, labelled=name != "tr_speech") for name, part in parts.items() if part}
     if make_lists:
-        write_lists(sets["eval1"], make_lists, pairs=200, tts=100)
+        write_lists(made["eval1"][0], make_lists, pairs=200, tts=100)
     elif lists:
-        check_lists(lists, {"eval1": sets["eval1"]})
+        check_lists(lists, {"eval1": made["eval1"][0]})
+    for name, (data, reasons) in made.items():
+        write_set(target / name, data, reasons, parts[name])
 
 
 def main() -> int:
