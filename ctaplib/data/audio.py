@@ -5,6 +5,7 @@ Any format of libsndfile can be read (WAV, FLAC, Ogg, Opus, MP3). Samples are fl
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +122,16 @@ def _sample_faults(samples: np.ndarray) -> list[AudioFault]:
     """Faults of the samples (frames, channels) themselves."""
     if samples.size == 0:
         return [_fault("zero_length", "it has a header but no samples", "some speech", "make it again, or leave it out")]
-    finite = np.isfinite(samples)
-    if not finite.all():
-        found = f"{int((~finite).sum())} samples are NaN or infinite"
+    low, high = float(samples.min()), float(samples.max())  # both are NaN where one sample is
+    if not (math.isfinite(low) and math.isfinite(high)):
+        found = f"{int((~np.isfinite(samples)).sum())} samples are NaN or infinite"
         return [_fault("not_finite", found, "numbers", "make the file again from its source")]
-    level = np.abs(samples)
-    if float(level.max()) <= SILENT_PEAK:
-        return [_fault("silent", f"it is silent (peak {float(level.max()):.1e})", "speech", "record it again, or leave it out")]
-    full = (level >= _FULL_SCALE).any(1).astype(np.int8)
+    peak = max(-low, high)
+    if peak <= SILENT_PEAK:
+        return [_fault("silent", f"it is silent (peak {peak:.1e})", "speech", "record it again, or leave it out")]
+    if peak < _FULL_SCALE:
+        return []
+    full = (np.abs(samples) >= _FULL_SCALE).any(1).astype(np.int8)
     edges = np.flatnonzero(np.diff(full, prepend=0, append=0))
     runs = edges[1::2] - edges[::2]
     share = float(runs[runs >= _CLIP_RUN].sum() / len(full))
