@@ -53,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("corpus", type=Path, help="YAML file that says where it can be had")
     verb.add_argument("target", type=Path)
     verb.add_argument("--mirror", action="append", default=[], help="where to look first (may be repeated)")
+    verb.add_argument("--only", action="append", default=[], help="part to fetch (may be repeated); all where none is named")
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -147,4 +148,4 @@ def _perturb(args: argparse.Namespace) -> None:
 def _download(args: argparse.Namespace) -> None:
     from ctaplib.data.download import fetch_corpus
 
-    fetch_corpus(args.corpus, args.target, mirrors=args.mirror)
+    fetch_corpus(args.corpus, args.target, mirrors=args.mirror, only=args.only)

@@ -1,26 +1,32 @@
-"""Fetch a corpus: says licence and size first, tries mirrors in turn, resumes what was begun, checks sums, unpacks with care."""
+"""Fetch a corpus: says licence and size first, tries mirrors in turn, resumes what was begun, checks sums, unpacks with care.
+
+A mirror that cannot be reached, cuts the connection, sends a page in place of the file, another size or another checksum is left
+for the next one. What was fetched stays in `<archive>.part` and is gone on with by range requests, in the same call or the next.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import shutil
-import tarfile
-import urllib.error
-import urllib.request
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from http.client import HTTPException
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
-from ctaplib.errors import DataError, DependencyError
+from ctaplib.data.transfer import BLOCK, NotTheFile, finish, forget, transfer
+from ctaplib.data.unpack import unpack
+from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import atomic_write
 from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
-_BLOCK = 1 << 20
+SPACE = 2.5
+"""Free space that is asked for, in sizes of the archives: they and what they hold (WAV is larger than its archive)."""
+WORTH_ANOTHER_TRY = 1 << 20
+"""Bytes that a cut connection must have brought for the same mirror to be asked again at once."""
 
 
 class Archive(Config):
@@ -28,10 +34,16 @@ class Archive(Config):
 
     name: str
     """File name, appended to each mirror's address."""
+    part: str = ""
+    """Name by which this file can be chosen (`--only`); empty: its file name."""
     size_bytes: int = Field(default=0, ge=0)
     """Size in bytes; 0 where nobody says it."""
+    about_bytes: int = Field(default=0, ge=0)
+    """Size in round numbers, for the announcement and the disk, where the exact one is not known."""
     sha256: str = ""
     """Checksum; empty where none is published: then the first download's sum is kept and later ones must agree."""
+    md5: str = ""
+    """The same, where the publisher gives MD5."""
 
 
 class Corpus(Config):
@@ -47,114 +59,160 @@ class Corpus(Config):
     archives: list[Archive]
     unpacks_to: str
     """Folder that exists in the target when all is unpacked."""
+    into: str = ""
+    """Folder of the target that archives are unpacked to; empty: the target itself (they bring their own folder)."""
 
 
-def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[str] = ()) -> Path:
+def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[str] = (), only: Sequence[str] = ()) -> Path:
     """Fetch and unpack a corpus; what is there already is not fetched again.
 
     Args:
         description: YAML file with a `Corpus`.
         target: folder that gets the archives and the unpacked corpus.
         mirrors: places to look first.
+        only: parts to fetch, by name; none: all.
 
     Returns:
         The unpacked corpus.
 
     Raises:
+        ConfigError: the corpus has no part of that name.
         DependencyError: no mirror can be reached.
-        DataError: a file has another checksum or size, or an archive is broken or unsafe.
+        DataError: no mirror has the right file, the disk is too small, or an archive is broken or unsafe.
     """
     corpus, target = load_config(Corpus, description), Path(target)
     done = target / corpus.unpacks_to
-    size = sum(archive.size_bytes for archive in corpus.archives)
-    known = f"{size / 1e6:.0f} MB" if size else "size not stated"
-    print(f"{corpus.name}: {known}; licence: {corpus.licence}; see {corpus.about}", flush=True)
-    marker = target / f".{corpus.unpacks_to}.complete"
-    if marker.exists() and done.is_dir():
+    chosen = choose(corpus, only)
+    sizes = [archive.size_bytes or archive.about_bytes for archive in chosen]
+    known = f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "size not stated"
+    named = f" ({', '.join(archive.part or archive.name for archive in chosen)})" if len(corpus.archives) > 1 else ""
+    print(f"{corpus.name}{named}: {known}; licence: {corpus.licence}; see {corpus.about}", flush=True)
+    left = [archive for archive in chosen if not (_marker(archive, target).exists() and done.is_dir())]
+    if not left:
         print(f"{done} is there already.")
         return done
     target.mkdir(parents=True, exist_ok=True)
-    if size and shutil.disk_usage(target).free < 2.5 * size:
-        free = shutil.disk_usage(target).free / 1e6
-        raise DataError(f"{target} has {free:.0f} MB of space left", expected=f"about {2.5 * size / 1e6:.0f} MB", fix="free some")
-    for archive in corpus.archives:
+    check_space(left, target)
+    for archive in left:
         path = fetch(archive, target, [*mirrors, *corpus.mirrors])
-        unpack(path, target)
+        log.info("%s: unpacking", path)
+        unpack(path, target / corpus.into)
         pin(archive, path)
+        with atomic_write(_marker(archive, target)) as out:
+            out.write("unpacked\n")
     if not done.is_dir():
         raise DataError(
             f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix="see what lies in " + str(target)
         )
-    with atomic_write(marker) as out:
-        out.write("complete\n")
     return done
 
 
-def fetch(archive: Archive, target: Path, mirrors: Sequence[str]) -> Path:
-    """Fetch one archive from the first mirror that gives it, going on where an earlier try stopped.
+def _marker(archive: Archive, target: Path) -> Path:
+    return target / f".{archive.name}.unpacked"
+
+
+def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
+    """Give the archives of the parts that are asked for.
 
     Raises:
-        DependencyError: no mirror gives it; the message says what each answered.
-        DataError: the file is not what it should be.
+        ConfigError: there is no such part.
     """
-    path = target / archive.name
+    parts = {archive.part or archive.name: archive for archive in corpus.archives}
+    unknown = [name for name in only if name not in parts]
+    if unknown:
+        raise ConfigError(f"{corpus.name} has no part {' '.join(unknown)}", expected=" ".join(parts))
+    return [archive for part, archive in parts.items() if not only or part in only]
+
+
+def check_space(archives: Sequence[Archive], target: Path) -> None:
+    """Make sure that the disk holds what is to be fetched and unpacked.
+
+    Raises:
+        DataError: it does not.
+    """
+    wanted = 0.0
+    for archive in archives:
+        size = archive.size_bytes or archive.about_bytes
+        there = max((p.stat().st_size for p in (target / archive.name, _partial(archive, target)) if p.exists()), default=0)
+        wanted += SPACE * size - min(there, size)
+    free = shutil.disk_usage(target).free
+    if free < wanted:
+        raise DataError(
+            f"{target} has {free / 1e6:,.0f} MB left", expected=f"about {wanted / 1e6:,.0f} MB for archives and what they hold",
+            fix="free some, or give --corpus_dir on another disk",
+        )  # fmt: skip
+
+
+def _partial(archive: Archive, target: Path) -> Path:
+    return target / f"{archive.name}.part"
+
+
+def fetch(archive: Archive, target: Path, mirrors: Sequence[str]) -> Path:
+    """Fetch one archive from the first mirror that gives the right file, going on where an earlier try stopped.
+
+    Raises:
+        DependencyError: no mirror can be reached or gives it whole; the message says what each answered.
+        DataError: mirrors answer, but none with the right file; or a file that lies there is another one.
+    """
+    path, partial = target / archive.name, _partial(archive, target)
     if path.exists():
         verify(archive, path)
         return path
-    partial = path.with_name(path.name + ".part")
-    answers = []
+    answers, wrong = [], False
     for mirror in mirrors:
         url = mirror.rstrip("/") + "/" + archive.name
         try:
-            _get(url, partial, archive.size_bytes)
-            break
-        except (OSError, http.client.HTTPException) as error:
+            _insist(url, partial, archive.size_bytes)
+            verify(archive, partial)
+        except (NotTheFile, DataError) as error:
+            if isinstance(error, DataError):
+                forget(partial)
             answers.append(f"{url}: {error}")
-            log.warning("%s: %s", url, error)
-    else:
-        raise DependencyError(
-            f"{archive.name} cannot be fetched; " + "; ".join(answers), expected="a mirror that can be reached",
-            fix=f"run the same command again (it goes on where it stopped), or put the file into {target}",
+            wrong = True
+        except (OSError, HTTPException) as error:
+            answers.append(f"{url}: {error}")
+        else:
+            finish(partial, path)
+            return path
+        log.warning("%s", answers[-1])
+    if wrong:
+        raise DataError(
+            f"{archive.name}: no mirror has the right file", answers, expected=_wanted(archive),
+            fix=f"run the same command again later, or put the file into {target}",
         )  # fmt: skip
-    try:
-        verify(archive, partial)
-    except DataError:
-        partial.unlink()
-        raise
-    partial.replace(path)
-    return path
+    raise DependencyError(
+        f"{archive.name} cannot be fetched; " + "; ".join(answers), expected="a mirror that can be reached",
+        fix=f"run the same command again (it goes on where it stopped), or put the file into {target}",
+    )  # fmt: skip
 
 
-def _get(url: str, partial: Path, size_bytes: int) -> None:
-    """Fetch the rest of a file; starts anew where the server does not give parts."""
-    have = partial.stat().st_size if partial.exists() else 0
-    if size_bytes and have >= size_bytes:
-        return
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        answer = urllib.request.urlopen(request, timeout=60)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing is missing
+def _insist(url: str, partial: Path, size_bytes: int) -> None:
+    """Fetch from one mirror; ask it again as long as each try brings a good piece."""
+    while True:
+        before = partial.stat().st_size if partial.exists() else 0
+        try:
+            transfer(url, partial, size_bytes)
             return
-        raise
-    with answer:
-        resumed = answer.status == 206
-        expected = answer.headers.get("Content-Length")
-        log.info("%s: %s", url, f"going on at {have / 1e6:.1f} MB" if resumed else "from the start")
-        written = 0
-        with open(partial, "ab" if resumed else "wb") as out:
-            while block := answer.read(_BLOCK):
-                out.write(block)
-                written += len(block)
-        if expected is not None and written < int(expected):
-            raise OSError(f"the connection ended after {written} of {expected} bytes")
+        except NotTheFile:
+            raise
+        except (OSError, HTTPException) as error:
+            brought = (partial.stat().st_size if partial.exists() else 0) - before
+            if brought < WORTH_ANOTHER_TRY:
+                raise
+            log.warning("%s: %s; going on", url, error)
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
+def _wanted(archive: Archive) -> str:
+    size = f"{archive.size_bytes} bytes" if archive.size_bytes else ""
+    sums = [f"{kind} {value}" for kind, value in (("SHA-256", archive.sha256), ("MD5", archive.md5)) if value]
+    return ", ".join([*([size] if size else []), *sums]) or "an archive"
+
+
+def checksum(path: Path, kind: Literal["sha256", "md5"] = "sha256") -> str:
+    """Checksum of a file."""
+    digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as handle:
-        while block := handle.read(_BLOCK):
+        while block := handle.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
 
@@ -169,46 +227,23 @@ def verify(archive: Archive, path: Path) -> None:
     if archive.size_bytes and size != archive.size_bytes:
         raise DataError(f"{path} has {size} bytes", expected=f"{archive.size_bytes}", fix="remove it and fetch it again")
     kept = path.parent / f"{archive.name}.sha256"
-    expected = archive.sha256 or (kept.read_text(encoding="utf-8").strip() if kept.exists() else "")
+    kind: Literal["sha256", "md5"] = "md5" if archive.md5 and not archive.sha256 else "sha256"
+    published = archive.sha256 or archive.md5
+    expected = published or (kept.read_text(encoding="utf-8").strip() if kept.exists() else "")
     if not expected:
         return
-    found = checksum(path)
+    found = checksum(path, kind)
     if found != expected:
-        where = "" if archive.sha256 else f", as {kept} says of an earlier copy that could be unpacked"
+        where = "" if published else f", as {kept} says of an earlier copy that could be unpacked"
         raise DataError(f"{path} has the checksum {found}", expected=expected + where, fix="remove it and fetch it again")
 
 
 def pin(archive: Archive, path: Path) -> None:
     """Keep the checksum of an archive that has none published, once it could be unpacked: it must not change any more."""
     kept = path.parent / f"{archive.name}.sha256"
-    if archive.sha256 or kept.exists():
+    if archive.sha256 or archive.md5 or kept.exists():
         return
     found = checksum(path)
     log.warning("%s: no checksum is published; its SHA-256 is %s and is kept", archive.name, found)
     with atomic_write(kept) as out:
         out.write(found + "\n")
-
-
-def unpack(path: Path, target: Path) -> None:
-    """Unpack a tar or zip archive; nothing may land outside the target.
-
-    Raises:
-        DataError: the archive is broken, or holds a path or link that leads outside.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    parts = PurePosixPath(name).parts
-                    if name.startswith("/") or ".." in parts:
-                        raise DataError(f"{path} holds {name!r}, which leads outside {target}", fix="do not use this archive")
-                archive.extractall(target)
-        else:
-            with tarfile.open(path) as archive:
-                archive.extractall(target, filter="data")
-    except tarfile.FilterError as error:
-        raise DataError(f"{path} holds an unsafe member: {error}", fix="do not use this archive") from error
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise DataError(f"{path} cannot be unpacked: {error}", fix="remove it and fetch it again") from error

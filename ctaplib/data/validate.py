@@ -18,6 +18,7 @@ from pathlib import Path
 from ctaplib.data import datadir
 from ctaplib.data.audio import AudioInfo, inspect
 from ctaplib.data.datadir import CTM_FILES, REC_TABLES, SPK_TABLES, UTT_TABLES, DataDir, Segment, c_sorted
+from ctaplib.data.seen_audio import recall
 from ctaplib.data.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, read_lines
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
@@ -161,7 +162,9 @@ def validate_datadir(
         return report
     wavs = tables["wav.scp"]
     files = {name: datadir.resolve(value, path) for name, value in wavs.values.items() if value}
-    durations = _check_audio(tables, inspect_all(files, rate_hz, nj), faults)
+    seen = recall(path, files, rate_hz)
+    infos = seen | inspect_all({name: file for name, file in files.items() if name not in seen}, rate_hz, nj)
+    durations = _check_audio(tables, infos, faults)
     _check_lengths(tables, durations, faults)
     report.duration_s = sum(durations.values())
     return report

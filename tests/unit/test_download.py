@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ctaplib.data.download import fetch_corpus
-from ctaplib.errors import DataError, DependencyError
+from ctaplib.data.download import checksum, fetch_corpus
+from ctaplib.errors import ConfigError, DataError, DependencyError
 
 
 def archive(names: dict[str, bytes]) -> bytes:
@@ -36,7 +36,10 @@ class Server(http.server.ThreadingHTTPServer):
     body = BODY
     cut_after: int | None = None
     parts = True
+    kind = ""
+    mark = ""
     asked: list[str]
+    paths: list[str]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -47,12 +50,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range", "")
         self.server.asked.append(wanted)
-        start = int(wanted[6:-1]) if wanted and self.server.parts else 0
+        self.server.paths.append(self.path)
+        if "absent" in self.path:
+            self.send_error(404)
+            return
+        same = self.headers.get("If-Range", self.server.mark) == self.server.mark
+        start = int(wanted[6:-1]) if wanted and self.server.parts and same and not self.server.kind else 0
         if start >= len(self.server.body):
             self.send_error(416)
             return
         rest = self.server.body[start:]
         self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(self.server.body) - 1}/{len(self.server.body)}")
+        if self.server.kind:
+            self.send_header("Content-Type", self.server.kind)
+        if self.server.mark:
+            self.send_header("ETag", self.server.mark)
         self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
         self.wfile.write(rest if self.server.cut_after is None else rest[: self.server.cut_after])
@@ -64,8 +78,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     found = Server(("127.0.0.1", 0), Handler)
-    found.asked = []
-    thread = threading.Thread(target=found.serve_forever, daemon=True)
+    found.asked, found.paths = [], []
+    thread = threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield found
     found.shutdown()
@@ -129,22 +143,88 @@ def test_without_a_published_checksum_the_first_one_is_kept(tmp_path: Path, serv
     description = describe(tmp_path, server)
     fetch_corpus(description, tmp_path / "d")
     assert (tmp_path / "d" / "toy.tar.gz.sha256").read_text().strip() == hashlib.sha256(BODY).hexdigest()
-    for name in (".corpus.complete", "toy.tar.gz"):
+    for name in (".toy.tar.gz.unpacked", "toy.tar.gz"):
         (tmp_path / "d" / name).unlink()
     server.body = archive({"corpus/a.txt": b"something else"})
     with pytest.raises(DataError, match="checksum"):
         fetch_corpus(description, tmp_path / "d")
 
 
-def test_a_page_in_place_of_the_archive_can_be_repaired(tmp_path: Path, server: Server) -> None:
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", ""])
+def test_a_page_in_place_of_the_archive_is_not_kept(tmp_path: Path, server: Server, kind: str) -> None:
     description = describe(tmp_path, server)
-    server.body = b"<html>not here</html>"
-    with pytest.raises(DataError):
+    server.body, server.kind = b"\n<!DOCTYPE html><title>not here</title>", kind
+    with pytest.raises(DataError, match=r"a page .*in place of the file"):
         fetch_corpus(description, tmp_path / "d")
-    assert not (tmp_path / "d" / "toy.tar.gz.sha256").exists()  # nothing is pinned that could not be unpacked
-    (tmp_path / "d" / "toy.tar.gz").unlink()
-    server.body = BODY
+    assert not list((tmp_path / "d").iterdir())  # nothing is kept or pinned that is not the file
+    server.body, server.kind = BODY, ""
     assert (fetch_corpus(description, tmp_path / "d") / "a.txt").read_text() == "hello"
+
+
+def test_a_page_does_not_spoil_what_was_fetched_before(tmp_path: Path, server: Server) -> None:
+    description = describe(tmp_path, server, size_bytes=len(BODY))
+    server.cut_after = 700
+    with pytest.raises(DependencyError):
+        fetch_corpus(description, tmp_path / "d")
+    server.cut_after, server.kind, server.body = None, "text/html", b"<html>" * 9
+    with pytest.raises(DataError, match="a page"):
+        fetch_corpus(description, tmp_path / "d")
+    assert (tmp_path / "d" / "toy.tar.gz.part").read_bytes() == BODY[:700]
+    server.kind, server.body = "", BODY
+    fetch_corpus(description, tmp_path / "d")
+    assert server.asked[-1] == "bytes=700-"
+
+
+def test_a_file_of_another_size_is_refused_before_it_is_fetched(tmp_path: Path, server: Server) -> None:
+    with pytest.raises(DataError, match=f"its file has {len(BODY)} bytes, expected 12"):
+        fetch_corpus(describe(tmp_path, server, size_bytes=12), tmp_path / "d")
+    assert not list((tmp_path / "d").iterdir())
+
+
+def test_another_mirror_goes_on_with_the_rest_and_a_wrong_one_is_passed_over(tmp_path: Path, server: Server) -> None:
+    sum_ = hashlib.sha256(BODY).hexdigest()
+    description = describe(tmp_path, server, sha256=sum_)
+    other = Server(("127.0.0.1", 0), Handler)
+    other.asked, other.paths, other.body = [], [], BODY[::-1]  # the right size, another content
+    thread = threading.Thread(target=other.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        fetch_corpus(description, tmp_path / "d", mirrors=[f"http://127.0.0.1:{other.server_address[1]}"])
+    finally:
+        other.shutdown()
+        other.server_close()
+        thread.join()
+    assert other.asked == [""] and server.asked == [""]
+    assert checksum(tmp_path / "d" / "toy.tar.gz") == sum_
+
+
+def test_a_file_that_changed_at_the_server_is_begun_anew(tmp_path: Path, server: Server) -> None:
+    description = describe(tmp_path, server)
+    server.cut_after, server.mark = 500, '"one"'
+    with pytest.raises(DependencyError):
+        fetch_corpus(description, tmp_path / "d")
+    server.cut_after, server.mark, server.body = None, '"two"', archive({"corpus/a.txt": b"newer", "corpus/noise": bytes(4000)})
+    assert (fetch_corpus(description, tmp_path / "d") / "a.txt").read_text() == "newer"
+
+
+def test_parts_are_fetched_by_name_and_each_once(tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    description = describe(tmp_path, server, part="small", md5=hashlib.md5(BODY).hexdigest(), about_bytes=5_000_000)
+    document = yaml.safe_load(description.read_text())
+    document["archives"].append({"name": "absent.tar.gz", "part": "large", "about_bytes": 9_000_000})
+    description.write_text(yaml.safe_dump(document))
+    fetch_corpus(description, tmp_path / "d", only=["small"])
+    assert "Toy (small): 5 MB" in capsys.readouterr().out
+    with pytest.raises(DependencyError, match=r"absent\.tar\.gz cannot be fetched"):
+        fetch_corpus(description, tmp_path / "d")
+    assert sum(path.endswith("toy.tar.gz") for path in server.paths) == 1
+    with pytest.raises(ConfigError, match="no part tiny; expected small large"):
+        fetch_corpus(description, tmp_path / "d", only=["tiny"])
+
+
+def test_a_small_disk_is_told_before_anything_is_fetched(tmp_path: Path, server: Server) -> None:
+    with pytest.raises(DataError, match="MB left; expected about"):
+        fetch_corpus(describe(tmp_path, server, size_bytes=10**17), tmp_path / "d")
+    assert not server.asked and not list((tmp_path / "d").iterdir())
 
 
 def test_an_archive_that_leads_outside_is_refused(tmp_path: Path, server: Server) -> None:

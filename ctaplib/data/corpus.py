@@ -1,0 +1,242 @@
+"""From a corpus as it lies on the disk to data directories: every file is opened once, in parallel, and no audio is copied.
+
+A recipe's `local/data.py` finds the files of its corpus (`Item`s); `look_at_all` opens each audio and text file; `make_set` keeps
+what can be used and gives the reason of everything else; `write_set` writes the data directory, and what was seen in the audio
+beside it, so that validation need not open the same files again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctaplib.data.audio import AudioInfo, inspect
+from ctaplib.data.datadir import DataDir, write_datadir
+from ctaplib.data.seen_audio import remember
+from ctaplib.errors import DataError
+from ctaplib.files import read_tsv, write_table, write_tsv
+
+LIST_FIELDS = {
+    "vc_pairs.tsv": ("source_utt", "prompt_utt"),
+    "tts.tsv": ("text_utt", "prompt_utt"),
+    "references.tsv": ("utt1", "utt2", "utt3"),
+}
+MAX_LACKING_PCT = 2.0
+"""Share of utterances that may lack their audio (or their text) before a corpus counts as incomplete, percent."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """Where one utterance of a corpus lies."""
+
+    utt: str
+    speaker: str
+    wav: str
+    """Path of its audio; empty where there is none."""
+    text: str
+    """Path of its text file; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an utterance's files hold."""
+
+    item: Item
+    text: str
+    """Words as written, in one line; empty where there are none."""
+    info: AudioInfo
+    reason: str = ""
+    """Why the utterance cannot be used; empty where it can."""
+
+
+def read_words(path: str | Path) -> str:
+    """Read a text file as one line: without byte-order mark, line ends and runs of spaces.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    try:
+        with open(path, "rb") as handle:
+            return " ".join(handle.read().decode("utf-8-sig").split())
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 ({error.reason})", fix="convert it, e.g. with iconv") from error
+
+
+def look_at(item: Item, rate_hz: int) -> Seen:
+    """Open the audio and the text of an utterance, each once.
+
+    Args:
+        item: where they lie.
+        rate_hz: sampling rate of the corpus; a file of another rate is not used.
+    """
+    if not item.wav:
+        return Seen(item, "", AudioInfo(""), f"{item.text}: there is no audio for this text")
+    info = inspect(item.wav)
+    fatal = [fault for fault in info.faults if fault.fatal]
+    reason = f"{item.wav}: {fatal[0].message}" if fatal else ""
+    if not reason and info.rate_hz != rate_hz:
+        reason = f"{item.wav}: its sampling rate is {info.rate_hz} Hz; expected {rate_hz} Hz, as all of the corpus has"
+    if not item.text:
+        return Seen(item, "", info, reason)
+    try:
+        words = read_words(item.text)
+    except (DataError, OSError) as error:
+        return Seen(item, "", info, reason or str(error))
+    return Seen(item, words, info, reason or ("" if words else f"{item.text}: the text is empty"))
+
+
+def _look_at_some(items: Sequence[Item], rate_hz: int) -> list[Seen]:
+    return [look_at(item, rate_hz) for item in items]
+
+
+def look_at_all(items: Sequence[Item], rate_hz: int, nj: int) -> list[Seen]:
+    """Open the files of all utterances, in parallel; the order is that of `items`."""
+    parts = [items[k : k + 200] for k in range(0, len(items), 200)]
+    if nj <= 1 or len(parts) < 2:
+        return _look_at_some(items, rate_hz)
+    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return [seen for part in pool.map(_look_at_some, parts, [rate_hz] * len(parts)) for seen in part]
+
+
+def files_in(folder: str | Path, endings: tuple[str, ...]) -> dict[str, str]:
+    """Files of a folder by name without the ending; hidden ones are left out."""
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            for ending in endings:
+                if entry.name.endswith(ending) and not entry.name.startswith("."):
+                    found[entry.name[: -len(ending)]] = entry.path
+    return found
+
+
+def check_unique(items: Iterable[Item]) -> None:
+    """Make sure that no utterance occurs twice.
+
+    Raises:
+        DataError: some do; all of them, with both files.
+    """
+    first: dict[str, Item] = {}
+    faults = []
+    for item in items:
+        before = first.setdefault(item.utt, item)
+        if before is not item:
+            faults.append(f"{item.utt}: {before.wav or before.text} and {item.wav or item.text}")
+    if faults:
+        raise DataError(f"{len(faults)} utterances occur twice", faults[:20], fix="remove one of the two copies of each")
+
+
+def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
+    """Make sure that texts have audio and audio has text, but for few.
+
+    Raises:
+        DataError: more than `MAX_LACKING_PCT` of the utterances lack one of them, or there is none at all.
+    """
+    if not items:
+        raise DataError(f"{what} holds no utterance", fix=fix)
+    for lacking, name, other in (
+        ([i.text for i in items if not i.wav], "text", "audio"), ([i.wav for i in items if not i.text], "audio", "text"),
+    ):  # fmt: skip
+        if len(lacking) * 100 > MAX_LACKING_PCT * len(items):
+            raise DataError(
+                f"{what} is incomplete: {len(lacking)} of {len(items)} utterances have {name}, but no {other}",
+                lacking[:10], expected=f"at most {MAX_LACKING_PCT:g} % without", fix=fix,
+            )  # fmt: skip
+
+
+def make_set(
+    seen: Iterable[Seen], genders: Mapping[str, str], *, labelled: bool = True, language: str = "en"
+) -> tuple[DataDir, dict[str, str]]:
+    """Make the tables of a set; give the reason of every utterance that is left out.
+
+    Args:
+        seen: its utterances.
+        genders: `m` or `f` by speaker.
+        labelled: whether the set has text; without, utterances need none and get none.
+        language: code for `utt2lang`.
+    """
+    kept: dict[str, Seen] = {}
+    reasons: dict[str, str] = {}
+    for one in seen:
+        reason = one.reason
+        if not reason and labelled and not one.text:
+            reason = f"{one.item.wav}: there is no text for this audio"
+        if reason:
+            reasons[one.item.utt] = reason
+        else:
+            kept[one.item.utt] = one
+    utts: dict[str, Mapping[str, str]] = {
+        "utt2spk": {utt: one.item.speaker for utt, one in kept.items()},
+        "utt2dur": {utt: f"{one.info.duration_s:.4f}" for utt, one in kept.items()},
+        "utt2lang": dict.fromkeys(kept, language),
+    }
+    if labelled:
+        utts["text"] = {utt: one.text for utt, one in kept.items()}
+    speakers = {one.item.speaker for one in kept.values()}
+    spks = {"spk2gender": {spk: genders[spk] for spk in speakers}} if speakers <= genders.keys() else {}
+    return DataDir({utt: one.item.wav for utt, one in kept.items()}, utts, spks), reasons
+
+
+def write_set(
+    folder: Path,
+    data: DataDir,
+    reasons: Mapping[str, str],
+    seen: Iterable[Seen],
+    extra: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Write a data directory, what was left out of it, and what was seen in its audio; print a line about it.
+
+    Raises:
+        DataError: nothing is left; the first reasons.
+    """
+    if not data.wavs:
+        examples = [f"{utt}: {reason}" for utt, reason in list(reasons.items())[:10]]
+        raise DataError(
+            f"nothing is left of the set {folder.name}", examples, fix="see the reasons, and whether the corpus is whole"
+        )
+    write_datadir(data, folder)
+    for name, table in (extra or {}).items():
+        write_table(folder / name, {utt: table[utt] for utt in data.wavs})
+    write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
+    remember(folder, [one.info for one in seen if one.item.utt in data.wavs])
+    minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
+    held = f"{len(data.wavs)} utterances of {len(data.speakers)} speakers, {minutes:.1f} minutes"
+    print(f"{folder.name}: {held}; {len(reasons)} left out (dropped.tsv)", flush=True)
+
+
+def check_lists(lists: Path, sets: Mapping[str, DataDir]) -> None:
+    """Make sure that the fixed lists fit the sets: utterances are there, speakers are theirs, pairs are cross-sex as said.
+
+    Raises:
+        DataError: all rows that do not fit.
+    """
+    faults: list[str] = []
+    for name, fields in LIST_FIELDS.items():
+        if not (lists / name).exists():
+            raise DataError(f"{lists / name} is missing", fix="restore it from git, or make lists with local/make_lists.py")
+        for number, row in enumerate(read_tsv(lists / name), 2):
+            if row["set"] in sets:
+                faults += [f"{lists / name}:{number}: {fault}" for fault in _row_faults(row, fields, sets[row["set"]])]
+    if faults:
+        raise DataError(
+            f"the fixed lists do not fit the corpus: {len(faults)} rows", faults[:20],
+            expected=f"the utterances that {lists} names", fix="see dropped.tsv of the set; restore the files that are missing",
+        )  # fmt: skip
+
+
+def _row_faults(row: Mapping[str, str], fields: Sequence[str], data: DataDir) -> list[str]:
+    owner, genders = data.utts["utt2spk"], data.spks.get("spk2gender", {})
+    faults = [f"{row[field]} is not in {row['set']}" for field in fields if row[field] not in owner]
+    speaker = row.get("target_spk") or row.get("spk", "")
+    own: Collection[str] = [f for f in fields if f != "source_utt" and owner.get(row[f], speaker) != speaker]
+    faults += [f"{row[field]} is not of {speaker}" for field in own]
+    if not faults and "cross_sex" in row and genders:
+        cross = genders[owner[row["source_utt"]]] != genders[speaker]
+        if cross != (row["cross_sex"] == "yes"):
+            faults.append(
+                f"cross_sex is {row['cross_sex']}, but the corpus says otherwise of {owner[row['source_utt']]} and {speaker}"
+            )
+    return faults

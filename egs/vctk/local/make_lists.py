@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Write the fixed lists of what is converted and synthesised in eval1: `vc_pairs.tsv`, `references.tsv`, `tts.tsv`.
+
+    local/make_lists.py                                   # the lists in git, of unseen speakers: from lists/published_utts.txt
+    local/make_lists.py --from data/eval1 --out DIR       # the same choice from a data directory, for another split or part
+
+`published_utts.txt` holds utterances of the unseen speakers that are named in public lists of the corpus (the test and validation
+lists of VITS, and the labels of kan-bayashi/VCTKCorpusFullContextLabel), so that lists could be fixed without the corpus.
+"""
+
+import argparse
+from pathlib import Path
+
+from ctaplib.data.datadir import DataDir, read_datadir
+from ctaplib.data.fixed_lists import TTS_FIELDS, write_task_lists
+from ctaplib.files import read_table, read_tsv, write_tsv
+
+RECIPE = Path(__file__).resolve().parent.parent
+SET = "eval1"
+
+
+def published() -> DataDir:
+    """The published utterances and the sexes of their speakers."""
+    utts = (RECIPE / "lists" / "published_utts.txt").read_text(encoding="utf-8").split()
+    return DataDir(
+        {}, {"utt2spk": {u: u.split("_")[0] for u in utts}}, {"spk2gender": read_table(RECIPE / "lists" / "spk2gender")}
+    )
+
+
+def write(data: DataDir, out: Path, pairs: int, tts: int) -> None:
+    """Write the lists of a set."""
+    speakers = set(data.speakers)
+    genders = {spk: gender for spk, gender in data.spks["spk2gender"].items() if spk in speakers}
+    out.mkdir(parents=True, exist_ok=True)
+    write_task_lists(out, [SET], data.spk2utt(), genders, pairs=pairs, tts=tts * len(genders))
+    rows = {row["id"]: row for row in read_tsv(out / "tts.tsv")}  # each sentence once
+    write_tsv(out / "tts.tsv", list(rows.values())[:tts], TTS_FIELDS)
+
+
+def main() -> None:
+    """Write the lists."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from", dest="source", type=Path, help="data directory (default: the published utterances)")
+    parser.add_argument("--out", type=Path, default=RECIPE / "lists")
+    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--tts", type=int, default=100)
+    args = parser.parse_args()
+    write(read_datadir(args.source) if args.source else published(), args.out, args.pairs, args.tts)
+
+
+if __name__ == "__main__":
+    main()
