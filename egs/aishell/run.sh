@@ -3,7 +3,7 @@
 #
 #   ./run.sh --corpus_dir DIR                           one GPU
 #   ./run.sh --corpus_dir DIR --config conf/laptop.sh   a small model, two CPU cores
-#   ./run.sh --corpus_dir DIR --config conf/8gpu.sh     eight GPUs
+#   ./run.sh --corpus_dir DIR --config conf/gpu8.sh     eight GPUs
 #   ./run.sh --stage -1                                 fetches the corpus first
 #
 # The lists of what is converted and synthesised are drawn at stage 1: with --datadir DIR give --listdir DIR/lists.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # AISHELL-3 (OpenSLR 93), Mandarin read by 218 speakers, 44.1 kHz; features at 24 kHz.  All options: ./run.sh --help
 #
-#   ./run.sh --corpus_dir DIR                     one GPU
+#   ./run.sh --corpus_dir DIR                           one GPU
 #   ./run.sh --corpus_dir DIR --config conf/laptop.sh   a small model, two CPU cores
-#   ./run.sh --corpus_dir DIR --config conf/8gpu.sh     eight GPUs
-#   ./run.sh --stage -1                           fetches the corpus first
+#   ./run.sh --corpus_dir DIR --config conf/gpu8.sh     eight GPUs
+#   ./run.sh --stage -1                                 fetches the corpus first
 #
 # The lists of what is converted and synthesised are drawn at stage 1: with --datadir DIR give --listdir DIR/lists.
 set -euo pipefail
