@@ -17,6 +17,7 @@ from ctaplib.align.config import AlignConfig
 from ctaplib.config import load_config
 from ctaplib.data.features import FeatureConfig
 from ctaplib.data.frontends import TextConfig
+from ctaplib.evaluate.paper_rows import read_all_paper_rows, read_paper_rows
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.base import read_task_config
 
@@ -170,3 +171,15 @@ def describe(recipe_dir, name, address, archives, unpacks_to):
         f"name: {name}\nlicence: Apache License 2.0\nabout: http://localhost\nmirrors: [{address}/gone, {address}]\n"
         f"archives:\n{listed}unpacks_to: {unpacks_to}\n"
     )
+
+
+def check_published_rows(recipe):
+    """The recipe's published numbers stand in its RESULTS.md behind the shared ones, each with the reason why it is not comparable."""
+    folder = ROOT / "egs" / recipe
+    own, everything = read_paper_rows(folder / "conf/paper_rows.yaml"), read_all_paper_rows(folder)
+    shared = read_paper_rows()
+    assert everything.rows == shared.rows + own.rows and everything.missing == shared.missing + own.missing
+    text = (folder / "RESULTS.md").read_text()
+    for row in everything.rows:
+        assert any(row.system in line and row.source in line and row.why_not in line for line in text.splitlines()), row
+    assert all(line in text for line in own.missing)

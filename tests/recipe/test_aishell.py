@@ -11,6 +11,7 @@ from aishell_tools import (
     GENUINE,
     ROOT,
     check_configs,
+    check_published_rows,
     check_whole_run,
     copy_of,
     describe,
@@ -329,6 +330,10 @@ def test_listed_speakers_that_the_corpus_lacks(prepared, local):
 
 def test_configs_of_all_sizes():
     check_configs("aishell")
+
+
+def test_published_rows_stand_beside_ours():
+    check_published_rows("aishell")
 
 
 def test_download_unpacks_the_archives_of_speakers_too(packed, tree, tmp_path):

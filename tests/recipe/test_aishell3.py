@@ -12,6 +12,7 @@ from aishell_tools import (
     GENUINE,
     ROOT,
     check_configs,
+    check_published_rows,
     check_whole_run,
     copy_of,
     describe,
@@ -320,6 +321,10 @@ def test_pinyin(local):
 
 def test_configs_of_all_sizes():
     check_configs("aishell3")
+
+
+def test_published_rows_stand_beside_ours():
+    check_published_rows("aishell3")
 
 
 def test_download_of_an_archive_without_a_folder_of_its_own(tree, tmp_path):
