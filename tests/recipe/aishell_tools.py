@@ -174,7 +174,7 @@ def describe(recipe_dir, name, address, archives, unpacks_to):
 
 
 def check_published_rows(recipe):
-    """The recipe's published numbers stand in its RESULTS.md behind the shared ones, each with the reason why it is not comparable."""
+    """The recipe's published numbers stand in its RESULTS.md behind the shared ones, each with the reason why not."""
     folder = ROOT / "egs" / recipe
     own, everything = read_paper_rows(folder / "conf/paper_rows.yaml"), read_all_paper_rows(folder)
     shared = read_paper_rows()
