@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pypinyin import Style, lazy_pinyin
 from voice import Line, sentences, speak
 
-from ctaplib.data.mandarin import syllables
 from ctaplib.files import atomic_write
 
 RATE_HZ = 44100
@@ -30,7 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def content(text: str) -> str:
     """A text as `content.txt` has it: characters and pinyin in turn, erhua syllables under two characters."""
-    words, pinyin, at = [], syllables(text), 0
+    pinyin = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True, tone_sandhi=True)
+    words: list[str] = []
+    at = 0
     while at < len(text):
         pair = text[at : at + 2]
         step = 2 if pair in ERHUA else 1

@@ -109,7 +109,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 def syllable(pinyin: str) -> str:
     """One syllable of the corpus, `v` for ü; "" if it is none."""
     plain = pinyin.lower().replace("u:", "v").replace("ü", "v")
-    return plain if _SYLLABLE.fullmatch(plain) else ""
+    try:
+        return plain if _SYLLABLE.fullmatch(plain) and pinyin_phones(plain) else ""
+    except DataError:
+        return ""
 
 
 def parse_content(tokens: list[str]) -> Said | str:
