@@ -20,7 +20,7 @@ from ctaplib.data.languages import language
 from ctaplib.data.synthetic import Job, Spoken, Voice, speak_all
 from ctaplib.files import atomic_write
 
-ACCENTS = {"en": ("en-gb", "en-us", "en-gb-scotland"), "zh": ("cmn",)}
+ACCENTS = {"en": ("en", "en-us", "en-gb-x-rp", "en-gb-scotland"), "zh": ("cmn",)}
 VARIANTS = {"f": ("f1", "f2", "f3", "f4", "f5"), "m": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")}
 
 
