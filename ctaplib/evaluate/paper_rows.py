@@ -58,3 +58,16 @@ def read_paper_rows(path: Path = DEFAULT_PATH) -> PaperRows:
         return PaperRows.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
         raise ConfigError(f"{path} cannot be used: {error}", fix="correct the file") from error
+
+
+def read_all_paper_rows(recipe: Path) -> PaperRows:
+    """Read the shared file and, behind it, the recipe's own `conf/paper_rows.yaml`, if there is one.
+
+    Raises:
+        ConfigError: a file cannot be used.
+    """
+    shared, path = read_paper_rows(), recipe / "conf" / "paper_rows.yaml"
+    if not path.exists() or path.resolve() == DEFAULT_PATH:
+        return shared
+    own = read_paper_rows(path)
+    return PaperRows(rows=shared.rows + own.rows, missing=shared.missing + own.missing)

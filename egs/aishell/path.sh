@@ -1,0 +1,3 @@
+# shellcheck shell=bash
+# The environment of this recipe's commands.
+. ../../utils/environment.sh

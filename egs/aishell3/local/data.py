@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""Make data directories from AISHELL-3 in its own layout (OpenSLR 93): `train/ test/ spk-info.txt`.
+
+`content.txt` gives each utterance as characters and pinyin in turn (`即 ji2 便 bian4`); an erhua syllable may stand under two
+characters (`点儿 dianr3`). The pinyin is what was said, after tone sandhi, so it becomes `text.phn` as it is: initial and
+final with tone. `dev` is made of training speakers (lists/dev_speakers.txt). The prosodic phrases of `label_train-set.txt`
+are kept as `text.prosody`; where its pinyin differs, `content.txt` wins and both are listed in `label_differs.tsv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ctaplib.data.audio import AudioInfo
+from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
+from ctaplib.data.mandarin import pinyin_phones
+from ctaplib.data.validate import inspect_all
+from ctaplib.errors import CtapError, DataError
+from ctaplib.files import read_table, write_table, write_tsv
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from make_lists import PAIRS, SENTENCES, draw
+
+RECIPE = Path(__file__).resolve().parent.parent
+RATE_HZ = 44100
+PARTS = ("train", "test")
+NEEDED = ("spk-info.txt", "train/content.txt", "train/label_train-set.txt", "train/wav", "test/content.txt", "test/wav")
+SUFFIXES = ("wav", "flac")
+GENDERS = {"female": "f", "male": "m"}
+SHOWN = 20
+_UTT = re.compile(r"SSB\d{8}")
+_FINALS = """a o e i u v er ai ei ao ou an en ang eng ong ia ie io iao iu ian in iang ing iong ua uo uai ui uan un uang ue ve van
+    vn m n ng""".split()
+_SYLLABLE = re.compile(rf"(?:(?:[zcs]h|[bpmfdtnlgkhjqxrzcsyw])?(?:{'|'.join(_FINALS)})r?|hng|r)[1-5]")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one line of `content.txt` says."""
+
+    text: str
+    syllables: tuple[str, ...]
+    """Pinyin with tone 1 to 5, `v` for ü."""
+
+
+@dataclass
+class Part:
+    """`train` or `test`: what can be used, and the reason for everything that cannot."""
+
+    name: str
+    said: dict[str, Said] = field(default_factory=dict)
+    wavs: dict[str, str] = field(default_factory=dict)
+    infos: Mapping[str, AudioInfo] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[str]:
+        """Utterances with text and audio."""
+        return c_sorted(u for u in self.said if u in self.wavs and u not in self.reasons)
+
+
+def find_corpus(folder: Path) -> Path:
+    """Give the folder that holds the parts: the given one or `data_aishell3` in it.
+
+    Raises:
+        DataError: it is another folder, or parts are missing; says what was found.
+    """
+    expected = "the unpacked archive of OpenSLR 93: train/ test/ spk-info.txt"
+    fix = "give --corpus_dir DIR (or AISHELL3 in db.sh), or fetch the corpus with ./run.sh --stage -1 --stop_stage -1"
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}", expected=expected, fix=fix)
+    root = next((d for d in (folder, folder / "data_aishell3") if (d / "train").is_dir() or (d / "test").is_dir()), folder)
+    missing = [name for name in NEEDED if not (root / name).exists()]
+    if not missing:
+        return root
+    names = sorted(path.name for path in root.iterdir())
+    found = f"it holds {' '.join(names[:10]) or 'nothing'}{' ...' if len(names) > 10 else ''}"
+    if "data_aishell3.tgz" in names:
+        fix = f"unpack it: tar -xzf {root / 'data_aishell3.tgz'} -C {root}"
+    elif {"content.txt", "wav"} <= set(names):
+        fix = f"give the folder above it: --corpus_dir {root.resolve().parent}"
+    elif "transcript" in names or "data_aishell" in names:
+        fix = "this is AISHELL-1, whose recipe is egs/aishell"
+    elif len(missing) < len(NEEDED):
+        fix = "a part of the archive is missing: unpack data_aishell3.tgz again, whole (19 GB; 27 GB unpacked)"
+    raise DataError(f"{root} is not AISHELL-3: it lacks {' '.join(missing)}; {found}", expected=expected, fix=fix)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines and their numbers: without a byte order mark, CR, comments and empty lines; full-width letters and digits folded."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8: {error.reason} at byte {error.start}", fix="restore it from the archive"
+        ) from error
+    for number, line in enumerate(unicodedata.normalize("NFKC", text).split("\n"), 1):
+        if line.strip() and not line.startswith("#"):
+            yield number, line.strip()
+
+
+def syllable(pinyin: str) -> str:
+    """One syllable of the corpus, `v` for ü; "" if it is none."""
+    plain = pinyin.lower().replace("u:", "v").replace("ü", "v")
+    try:
+        return plain if _SYLLABLE.fullmatch(plain) and pinyin_phones(plain) else ""
+    except DataError:
+        return ""
+
+
+def parse_content(tokens: list[str]) -> Said | str:
+    """Read characters and pinyin in turn; a string is the reason why that cannot be done."""
+    if not tokens:
+        return "empty text"
+    if len(tokens) % 2:
+        return f"{len(tokens)} words, expected characters and pinyin in turn"
+    syllables = [syllable(pinyin) for pinyin in tokens[1::2]]
+    wrong = [f"{c} {p}" for c, p, s in zip(tokens[::2], tokens[1::2], syllables, strict=True) if not s]
+    if wrong:
+        return f"no pinyin with a tone: {', '.join(wrong)}"
+    return Said("".join(tokens[::2]), tuple(syllables))
+
+
+def read_content(path: Path, part: Part) -> None:
+    """Read `content.txt`; lines that cannot be used become reasons."""
+    lines: dict[str, tuple[int, str]] = {}
+    for number, line in read_lines(path):
+        name, *tokens = line.split()
+        utt = name.removesuffix(".wav")
+        place = f"{path}:{number}"
+        if utt in lines:
+            first, before = lines[utt]
+            if before != line:
+                part.said.pop(utt, None)
+                part.reasons[utt] = f"{place}: the id was there before with other text, in line {first}"
+            continue
+        lines[utt] = number, line
+        said = parse_content(tokens) if _UTT.fullmatch(utt) else "expected a name like SSB00050112.wav, then its text"
+        if isinstance(said, str):
+            part.reasons[utt] = f"{place}: {said}"
+        else:
+            part.said[utt] = said
+
+
+def list_audio(folder: Path) -> dict[str, str]:
+    """Audio files of `wav/<speaker>/` by their names without suffix, in one pass over the folders."""
+    found = {}
+    for speaker in sorted(path for path in folder.resolve().iterdir() if path.is_dir() and not path.name.startswith(".")):
+        for name in os.listdir(speaker):  # noqa: PTH208  names alone, without a look at each file
+            stem, _, suffix = name.rpartition(".")
+            if suffix.lower() in SUFFIXES and not name.startswith("."):
+                found[stem] = f"{speaker}/{name}"
+    return found
+
+
+def read_part(corpus: Path, name: str, nj: int, max_dropped_pct: float) -> Part:
+    """Read one part: texts, audio, and how they fit.
+
+    Raises:
+        DataError: more than `max_dropped_pct` of it cannot be used, as after half an archive.
+    """
+    part = Part(name)
+    read_content(corpus / name / "content.txt", part)
+    part.wavs = list_audio(corpus / name / "wav")
+    silent = [utt for utt in part.said if utt not in part.wavs]
+    part.reasons |= {utt: f"there is text, but no audio {name}/wav/{utt[:7]}/{utt}.wav" for utt in silent}
+    for utt in part.wavs.keys() - part.said.keys() - part.reasons.keys():
+        part.reasons[utt] = f"there is audio, but no line in {name}/content.txt"
+    part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in part.said}, RATE_HZ, nj)
+    for utt, info in part.infos.items():
+        fatal = [fault for fault in info.faults if fault.fatal]
+        if fatal:
+            part.reasons[utt] = f"{info.path}: {fatal[0].message}"
+    total = len(part.kept) + len(part.reasons)
+    share = 100 * len(part.reasons) / max(1, total)
+    if not part.kept or share > max_dropped_pct:
+        gone = c_sorted({utt[:7] for utt in silent} - {utt[:7] for utt in part.kept})
+        speakers = f"; nothing at all of {len(gone)} speakers: {' '.join(gone[:SHOWN])}" if gone else ""
+        raise DataError(
+            f"{corpus / name}: {len(part.reasons)} of {total} utterances ({share:.1f} %) cannot be used{speakers}",
+            [f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)[:SHOWN]],
+            expected=f"at most {max_dropped_pct:g} %",
+            fix="unpack the archive again, whole; or raise --max_dropped_pct (in --local_data_opts) to take what there is",
+        )  # fmt: skip
+    return part
+
+
+def read_genders(path: Path, speakers: set[str]) -> dict[str, str]:
+    """Sex of every speaker from `spk-info.txt` (`SSB0005 B female north`).
+
+    Raises:
+        DataError: a speaker is missing or his line cannot be read; all of them are named.
+    """
+    genders, faults = {}, []
+    for number, line in read_lines(path):
+        words = line.split()
+        if len(words) < 3 or words[2] not in GENDERS:
+            faults.append(f"{path}:{number}: {line!r}, expected `SSB0005 B female north`")
+        else:
+            genders[words[0]] = GENDERS[words[2]]
+    faults += [f"{path}: there is no line of {spk}" for spk in c_sorted(speakers - genders.keys())]
+    if faults:
+        raise DataError(f"{path} has {len(faults)} faults", faults, fix="restore it from the archive")
+    return {spk: genders[spk] for spk in speakers}
+
+
+def to_datadir(part: Part, genders: Mapping[str, str]) -> DataDir:
+    """Tables of the utterances that are kept."""
+    kept = part.kept
+    phones = {u: [pinyin_phones(s) for s in part.said[u].syllables] for u in kept}
+    speakers = {utt: utt[:7] for utt in kept}
+    return DataDir(
+        wavs={u: part.wavs[u] for u in kept},
+        utts={
+            "utt2spk": speakers,
+            "text": {u: part.said[u].text for u in kept},
+            "text.phn": {u: " ".join(p for own in phones[u] for p in own) for u in kept},
+            "phn2word": {u: " ".join(str(i) for i, own in enumerate(phones[u]) for _ in own) for u in kept},
+            "utt2dur": {u: f"{part.infos[u].duration_s:.4f}" for u in kept},
+            "utt2lang": dict.fromkeys(kept, "zh"),
+        },
+        spks={"spk2gender": {spk: genders[spk] for spk in set(speakers.values())}},
+    )
+
+
+def read_labels(path: Path, part: Part) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Text with prosodic phrases (`即便%是一些%...$`), and utterances whose pinyin there is another than in `content.txt`."""
+    prosody, differing = {}, []
+    for _, line in read_lines(path):
+        utt, *rest = line.split("|")
+        if utt not in part.said or len(rest) != 2:
+            continue
+        prosody[utt] = rest[1].strip()
+        label = " ".join(syllable(word) or word for word in rest[0].split() if word not in "%$")
+        content = " ".join(part.said[utt].syllables)
+        if label != content:
+            differing.append({"utt": utt, "content": content, "label": label})
+    return prosody, differing
+
+
+def read_list(folder: Path, name: str) -> set[str]:
+    """Read one of the fixed lists of speakers."""
+    return set((folder / name).read_text(encoding="utf-8").split())
+
+
+def write_set(folder: Path, data: DataDir, part: Part, reasons: Mapping[str, str]) -> None:
+    """Write one set, what was left out of it, and files of another rate, which are kept."""
+    write_datadir(data, folder)
+    write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": reasons[u]} for u in c_sorted(reasons)], ("utt", "reason"))
+    odd = [u for u in data.utt_ids if part.infos[u].rate_hz != RATE_HZ]
+    rows = [{"utt": u, "rate_hz": part.infos[u].rate_hz, "path": part.wavs[u]} for u in odd]
+    write_tsv(folder / "odd_rate.tsv", rows, ("utt", "rate_hz", "path"))
+    minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
+    print(f"{folder.name}: {len(data.utt_ids)} utterances of {len(data.speakers)} speakers, {minutes:.1f} minutes; "
+          f"{len(reasons)} dropped (dropped.tsv)")  # fmt: skip
+    if odd:
+        print(f"{folder.name}: {len(odd)} files do not have {RATE_HZ} Hz, e.g. {rows[0]['path']}: {rows[0]['rate_hz']} Hz; "
+              f"they are kept and resampled (odd_rate.tsv)")  # fmt: skip
+
+
+def make(corpus: Path, target: Path, lists: Path, nj: int, max_dropped_pct: float) -> None:
+    """Write all data directories; nothing is written before everything was read."""
+    corpus = find_corpus(corpus)
+    parts = {name: read_part(corpus, name, nj, max_dropped_pct) for name in PARTS}
+    twice = c_sorted(parts["train"].said.keys() & parts["test"].said.keys())
+    if twice:
+        where = "in train/content.txt and in test/content.txt"
+        raise DataError(f"{corpus}: {len(twice)} utterances are {where}", twice[:SHOWN], fix="restore both from the archive")
+    genders = read_genders(corpus / "spk-info.txt", {utt[:7] for part in parts.values() for utt in part.kept})
+    train, test = (to_datadir(parts[name], genders) for name in PARTS)
+    dev = read_list(lists, "dev_speakers.txt")
+    missing = c_sorted(dev - set(train.speakers))
+    if missing:
+        raise DataError(
+            f"{corpus}/train lacks speakers of {lists}/dev_speakers.txt: {' '.join(missing)}",
+            expected="all training speakers", fix="take the whole corpus, or name another folder of lists with --lists",
+        )  # fmt: skip
+    prosody, differing = read_labels(corpus / "train" / "label_train-set.txt", parts["train"])
+    reasons = {utt: reason for utt, reason in parts["train"].reasons.items() if utt[:7] not in dev}
+    write_set(target / "train", subset_by_speakers(train, set(train.speakers) - dev), parts["train"], reasons)
+    reasons = {utt: reason for utt, reason in parts["train"].reasons.items() if utt[:7] in dev}
+    write_set(target / "dev", subset_by_speakers(train, dev), parts["train"], reasons)
+    write_set(target / "test", test, parts["test"], parts["test"].reasons)
+    for name in ("train", "dev"):
+        kept = read_table(target / name / "utt2spk")
+        write_table(target / name / "text.prosody", {utt: value for utt, value in prosody.items() if utt in kept})
+    write_tsv(target / "train" / "label_differs.tsv", differing, ("utt", "content", "label"))
+    if differing:
+        print(f"train: the pinyin of {len(differing)} utterances differs between content.txt, which is taken, and "
+              f"label_train-set.txt (label_differs.tsv)")  # fmt: skip
+
+
+def main() -> int:
+    """Read the options and make the data directories."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="the unpacked corpus")
+    parser.add_argument("--data", type=Path, default=RECIPE / "data")
+    parser.add_argument("--lists", type=Path, default=RECIPE / "lists", help="folder of the lists of speakers")
+    parser.add_argument("--max_dropped_pct", type=float, default=5.0, help="share of a part that may be left out")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="conversions in data/lists/vc_pairs.tsv")
+    parser.add_argument("--sentences", type=int, default=SENTENCES, help="sentences in data/lists/tts.tsv")
+    parser.add_argument("--nj", type=int, default=2)
+    args = parser.parse_args()
+    try:
+        make(args.corpus_dir, args.data, args.lists, args.nj, args.max_dropped_pct)
+        draw(args.data, args.lists, args.pairs, args.sentences)
+    except CtapError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
