@@ -88,12 +88,10 @@ def _keep(items: Sequence[Item], left_out: dict[str, str], reason: str) -> list[
     return [item for item in items if item.speaker]
 
 
-def name_items(items: Sequence[Item], keeps_ids: bool) -> dict[str, Item]:
+def name_items(items: Sequence[Item], keeps_ids: bool, faults: list[str]) -> dict[str, Item]:
     """Give every item its id, and its speaker the speaker's: the name, or `<speaker>-<name>` where names alone are not
-    different, or not sorted as the speakers are (which Kaldi's scripts ask for).
-
-    Raises:
-        DataError: names stay equal, or nothing is left of one; all of them.
+    different, or not sorted as the speakers are (which Kaldi's scripts ask for). Names that stay equal, and those of which no
+    letter is left, become faults.
     """
     owned = [replace(item, speaker=item.speaker if keeps_ids else clean(item.speaker, more="-")) for item in items]
     plain = [item.name if keeps_ids else clean(item.name) for item in owned]
@@ -101,17 +99,14 @@ def name_items(items: Sequence[Item], keeps_ids: bool) -> dict[str, Item]:
     if not keeps_ids and (len(utt2spk) < len(plain) or out_of_order(utt2spk)):
         plain = [f"{item.speaker}-{name.removeprefix(item.speaker + '-')}" for item, name in zip(owned, plain)]
     ids: dict[str, Item] = {}
-    faults = []
     for name, item in zip(plain, owned):
         if not name or not item.speaker:
             faults.append(f"{item.place}: no id can be made of {item.name!r} of {item.speaker!r}")
         elif name in ids:
-            faults.append(f"{name}: {ids[name].place} and {item.place}")
+            fix = "rename one, or tell their speakers apart (--speaker_folder, --speaker_file)"
+            faults.append(f"id {name} twice: {ids[name].place} and {item.place}; {fix}")
         else:
             ids[name] = item
-    if faults:
-        fix = "rename them, or tell their speakers apart (--speaker_folder, --speaker_file)"
-        raise DataError(f"{len(faults)} utterances would have the id of another", faults, fix=fix)
     return ids
 
 
@@ -164,8 +159,9 @@ def build(found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, 
     for item in items:
         if reasons[id(item)]:
             _leave_out(left_out, item, reasons[id(item)])
-    check_share(source, found.faults, left_out, len(kept), max_dropped_pct)
-    ids = name_items(kept, found.keeps_ids)
+    faults = list(found.faults)
+    ids = name_items(kept, found.keeps_ids, faults)
+    check_share(source, faults, left_out, len(kept), max_dropped_pct)
     notes = _rate_notes(infos)
     notes += [f"{i.path}: {f.message}" for i in infos.values() for f in i.faults if not f.fatal]
     return Corpus(

@@ -244,10 +244,14 @@ def test_half_a_table_and_rows_without_columns(tmp_path: Path, capsys: pytest.Ca
 def test_the_same_name_in_two_folders_is_told_with_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "corpus"
     make_folder(source, 2, 13)
+    for spk in range(2):
+        tone(source / f"spk{spk}" / "013.wav").with_suffix(".txt").write_text("one more")
+    (source / "spk0" / "002.wav").write_bytes(b"")
     assert bring(source) == 1
     found = capsys.readouterr().err
-    assert "13 utterances would have the id of another" in found and "--speaker_folder" in found
-    assert f"corpus-000: {source}/spk0/000.wav and {source}/spk1/000.wav" in found
+    assert "13 faults, and 1 of 28 utterances (3.6 %) cannot be used" in found and "--speaker_folder" in found
+    assert f"id corpus-000 twice: {source}/spk0/000.wav and {source}/spk1/000.wav; rename one" in found
+    assert "002.wav: the file is empty" in found, "what else is wrong is told as well"
 
 
 def test_nothing_is_written_into_a_corpus_that_may_not_be_written(tmp_path: Path) -> None:
