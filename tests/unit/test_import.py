@@ -7,7 +7,7 @@ import pytest
 from small_corpora import MAKERS, SENTENCE, make_folder, make_lhotse, make_table, snapshot, tone
 
 from ctaplib.cli.main import main
-from ctaplib.data.alignment import read_ctm
+from ctaplib.data.alignment import Interval, read_ctm, write_textgrid
 from ctaplib.data.datadir import read_datadir
 from ctaplib.data.importing import kinds
 from ctaplib.data.set_split import Split, SplitConfig, read_split, split_by_rule, write_split
@@ -183,6 +183,23 @@ def test_alignments_come_along_by_the_names_of_the_source(tmp_path: Path) -> Non
         data, ctm = read_datadir(tmp_path / "data" / name), read_ctm(tmp_path / "data" / "alignments" / f"{name}.ctm")
         assert set(ctm) == set(data.utt_ids) and set(data.utts["text.phn"].values()) == {"AH0 B"}
         assert validate_datadir(tmp_path / "data" / name).faults == []
+
+
+def test_textgrids_and_other_endings_of_text(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    make_folder(source, 1, 26)
+    grids = tmp_path / "grids" / "spk0"
+    for path in sorted(source.rglob("*.txt")):
+        path.rename(path.with_suffix(".words"))
+        write_textgrid(
+            grids / f"{path.stem}.TextGrid", [Interval("sil", 0.0, 0.1), Interval("AH0", 0.1, 0.4), Interval("B", 0.4, 0.6)]
+        )
+    assert bring(source) == 1
+    assert bring(source, "--text_suffix", ".words", "--speaker", "x", "--alignments", grids, "--tier", "phones") == 0
+    found = read_ctm(tmp_path / "data" / "alignments" / "test.ctm")
+    assert set(found) == set(utts(source, "test"))
+    assert next(iter(found.values()))[1:] == [Interval("AH0", 0.1, 0.4), Interval("B", 0.4, 0.6)]
+    assert bring(source, "--text_suffix", ".words", "--alignments", tmp_path / "data" / "train") == 1, "no alignments there"
 
 
 def test_ids_that_would_clash_or_be_misplaced_get_their_speaker(tmp_path: Path) -> None:
