@@ -32,7 +32,7 @@ class Fault:
     """The utterance to be dropped by a fix, if dropping it is the cure."""
     fatal: bool = True
     kind: str = ""
-    """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses."""
+    """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses; `duplicate` for a second line."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -78,7 +78,8 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
         _check_key(key, line, f"{path}:{number}", faults)
         if key in table.values:
             first = table.lines[key]
-            faults.append(Fault(f"{path}:{number}", f"duplicate id {key}, first in line {first}; keep one line per id"))
+            what = f"duplicate id {key}, first in line {first}; keep one line per id"
+            faults.append(Fault(f"{path}:{number}", what, kind="duplicate"))
             continue
         if previous and key.encode() < previous.encode():
             wanted = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"

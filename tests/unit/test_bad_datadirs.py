@@ -94,6 +94,14 @@ def test_full_width_digits_and_odd_spaces(good: Path) -> None:
     assert data.utts["utt2dur"]["s-1"] == "0.6" and data.utts["text"]["s-2"] == "a cat" and len(data.utt_ids) == 4
 
 
+def test_a_second_line_of_an_id_is_listed_when_it_is_dropped(good: Path) -> None:
+    replace(good / "text", "s-1 a cat\n", "s-1 a cat\ns-1 a dog\n")
+    assert repaired(good).utts["text"]["s-1"] == "a cat"
+    assert read_tsv(good / "dropped.tsv") == [
+        {"utt": "s-1", "reason": "text:3: duplicate id s-1, first in line 2; keep one line per id; the first was kept"}
+    ]
+
+
 def test_paths_with_spaces_and_letters_of_other_scripts_are_read(good: Path) -> None:
     path = tone(good.parent / "Meine Aufnahmen" / "Größe (1)  ü 录音.wav")
     replace(good / "wav.scp", f"{good.parent}/audio/s-1.wav", str(path))
