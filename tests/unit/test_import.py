@@ -147,6 +147,17 @@ def test_a_dev_set_that_the_source_lacks_is_cut_off_its_training_set(tmp_path: P
     assert utts(source, "test") == sorted(f"t{spk}-{k:03d}" for spk in range(2) for k in range(3))
 
 
+def test_relative_paths_of_a_kaldi_directory_are_found_from_the_folder_above_it(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    MAKERS["kaldi"](source / "train", 1, 26)
+    scp = source / "train" / "wav.scp"
+    scp.write_text(f"s0-r {scp.read_text().split()[2].removeprefix(str(source) + '/')}\n")
+    assert scp.read_text() == "s0-r recordings_train/r0.wav\n"
+    assert bring(source) == 0
+    assert validate_datadir(tmp_path / "data" / "train").faults == []
+    assert read_datadir(tmp_path / "data" / "train").wavs == {"s0-r": str(source / "recordings_train" / "r0.wav")}
+
+
 def test_lists_are_made_once_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, lists = tmp_path / "corpus", tmp_path / "lists"
     make_table(source, 8, 6)
