@@ -19,6 +19,9 @@ from ctaplib.data.validate import DURATION_TOLERANCE_S, MAX_CHARACTERS_PER_S, in
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, write_tsv
 
+SHOWN = 500
+"""Most faults of a source that are shown at once."""
+
 
 class SpeakerOptions(Config):
     """Who speaks; at most one of them. None: as the source says, or one speaker with the source's name."""
@@ -181,6 +184,8 @@ def check_share(source: Path, faults: Sequence[str], left_out: Mapping[str, str]
     if not faults and kept and share_pct <= max_dropped_pct:
         return
     lines = [*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(left_out.items()))]
+    if len(lines) > SHOWN:
+        lines = [*lines[:SHOWN], f"... and {len(lines) - SHOWN} more"]
     counted = f"{len(faults)} faults, and {len(left_out)} of {total} utterances ({share_pct:.1f} %) cannot be used"
     raise DataError(
         f"{source} has {counted}", lines, expected=f"no faults, and at most {max_dropped_pct:g} % left out",
