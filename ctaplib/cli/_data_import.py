@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     known = kinds()
     if args.kind is not None and args.kind not in known:
         raise ConfigError(f"there is no kind {args.kind!r}", expected=", ".join(known), fix="correct --kind")
-    kind = args.kind or guess_kind(args.source)
+    kind = args.kind or ("folder" if args.text_suffix else guess_kind(args.source))
     options = ImportOptions(**{name: getattr(args, name) for name in ImportOptions.model_fields})
     found = known[kind].read(args.source, options)
     speakers = SpeakerOptions(**{name: getattr(args, name) for name in SpeakerOptions.model_fields})

@@ -152,7 +152,7 @@ def _validate(args: argparse.Namespace) -> int:
         unsorted = fault.kind == "speaker_order"
         if unsorted and args.no_spk_sort:
             continue
-        bad = fault.fatal or unsorted
+        bad = fault.fatal or fault.kind
         faults += [str(fault)] if bad else []
         if not bad:
             print(f"warning: {fault}", file=sys.stderr)

@@ -19,6 +19,9 @@ from ctaplib.data.validate import DURATION_TOLERANCE_S, MAX_CHARACTERS_PER_S, in
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, write_tsv
 
+SHOWN = 500
+"""Most faults of a source that are shown at once."""
+
 
 class SpeakerOptions(Config):
     """Who speaks; at most one of them. None: as the source says, or one speaker with the source's name."""
@@ -88,12 +91,10 @@ def _keep(items: Sequence[Item], left_out: dict[str, str], reason: str) -> list[
     return [item for item in items if item.speaker]
 
 
-def name_items(items: Sequence[Item], keeps_ids: bool) -> dict[str, Item]:
+def name_items(items: Sequence[Item], keeps_ids: bool, faults: list[str]) -> dict[str, Item]:
     """Give every item its id, and its speaker the speaker's: the name, or `<speaker>-<name>` where names alone are not
-    different, or not sorted as the speakers are (which Kaldi's scripts ask for).
-
-    Raises:
-        DataError: names stay equal, or nothing is left of one; all of them.
+    different, or not sorted as the speakers are (which Kaldi's scripts ask for). Names that stay equal, and those of which no
+    letter is left, become faults.
     """
     owned = [replace(item, speaker=item.speaker if keeps_ids else clean(item.speaker, more="-")) for item in items]
     plain = [item.name if keeps_ids else clean(item.name) for item in owned]
@@ -101,17 +102,14 @@ def name_items(items: Sequence[Item], keeps_ids: bool) -> dict[str, Item]:
     if not keeps_ids and (len(utt2spk) < len(plain) or out_of_order(utt2spk)):
         plain = [f"{item.speaker}-{name.removeprefix(item.speaker + '-')}" for item, name in zip(owned, plain)]
     ids: dict[str, Item] = {}
-    faults = []
     for name, item in zip(plain, owned):
         if not name or not item.speaker:
             faults.append(f"{item.place}: no id can be made of {item.name!r} of {item.speaker!r}")
         elif name in ids:
-            faults.append(f"{name}: {ids[name].place} and {item.place}")
+            fix = "rename one, or tell their speakers apart (--speaker_folder, --speaker_file)"
+            faults.append(f"id {name} twice: {ids[name].place} and {item.place}; {fix}")
         else:
             ids[name] = item
-    if faults:
-        fix = "rename them, or tell their speakers apart (--speaker_folder, --speaker_file)"
-        raise DataError(f"{len(faults)} utterances would have the id of another", faults, fix=fix)
     return ids
 
 
@@ -164,8 +162,9 @@ def build(found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, 
     for item in items:
         if reasons[id(item)]:
             _leave_out(left_out, item, reasons[id(item)])
-    check_share(source, found.faults, left_out, len(kept), max_dropped_pct)
-    ids = name_items(kept, found.keeps_ids)
+    faults = list(found.faults)
+    ids = name_items(kept, found.keeps_ids, faults)
+    check_share(source, faults, left_out, len(kept), max_dropped_pct)
     notes = _rate_notes(infos)
     notes += [f"{i.path}: {f.message}" for i in infos.values() for f in i.faults if not f.fatal]
     return Corpus(
@@ -185,6 +184,8 @@ def check_share(source: Path, faults: Sequence[str], left_out: Mapping[str, str]
     if not faults and kept and share_pct <= max_dropped_pct:
         return
     lines = [*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(left_out.items()))]
+    if len(lines) > SHOWN:
+        lines = [*lines[:SHOWN], f"... and {len(lines) - SHOWN} more"]
     counted = f"{len(faults)} faults, and {len(left_out)} of {total} utterances ({share_pct:.1f} %) cannot be used"
     raise DataError(
         f"{source} has {counted}", lines, expected=f"no faults, and at most {max_dropped_pct:g} % left out",

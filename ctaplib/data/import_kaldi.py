@@ -38,9 +38,9 @@ def _carried(data: DataDir, utt: str) -> dict[str, str]:
 
 
 def _absolute(path: str, folder: Path, options: ImportOptions) -> str:
-    """Relative paths are meant from the recipe: two folders up from data/<set>, or from --audio_dir."""
+    """Relative paths are meant from the recipe, two folders up from data/<set>, from the folder above, or from --audio_dir."""
     places = [Path(options.audio_dir)] if options.audio_dir else []
-    for place in (*places, Path(), folder.parent.parent):
+    for place in (*places, Path(), folder.parent.parent, folder.parent):
         if (place / path).exists():
             return str((place / path).absolute())
     return str(Path(path).absolute())

@@ -32,7 +32,7 @@ class Fault:
     """The utterance to be dropped by a fix, if dropping it is the cure."""
     fatal: bool = True
     kind: str = ""
-    """A name, for faults that a command treats in its own way."""
+    """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses; `duplicate` for a second line."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -64,19 +64,22 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
         faults.append(Fault(f"{path}:1", "the file begins with a byte order mark; expected plain UTF-8; remove it with --fix"))
     previous, lines = "", text.removeprefix(BYTE_ORDER_MARK).split("\n")
     if lines[-1]:
-        faults.append(Fault(f"{path}:{len(lines)}", "the last line has no line end; add one", fatal=False))
+        faults.append(Fault(f"{path}:{len(lines)}", "the last line has no line end; add one", fatal=False, kind="kaldi"))
     for number, line in enumerate(lines, 1):
         if not line.strip():
             if line or number < len(lines):
                 faults.append(Fault(f"{path}:{number}", "the line is empty; remove it"))
             continue
         if line.endswith("\r"):
-            faults.append(Fault(f"{path}:{number}", "the line ends in CR LF; expected LF; run dos2unix", fatal=False))
+            faults.append(
+                Fault(f"{path}:{number}", "the line ends in CR LF; expected LF; run dos2unix", fatal=False, kind="kaldi")
+            )
         key, *rest = line.split(maxsplit=1)
         _check_key(key, line, f"{path}:{number}", faults)
         if key in table.values:
             first = table.lines[key]
-            faults.append(Fault(f"{path}:{number}", f"duplicate id {key}, first in line {first}; keep one line per id"))
+            what = f"duplicate id {key}, first in line {first}; keep one line per id"
+            faults.append(Fault(f"{path}:{number}", what, kind="duplicate"))
             continue
         if previous and key.encode() < previous.encode():
             wanted = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"
@@ -99,7 +102,7 @@ def _check_key(key: str, line: str, place: str, faults: list[Fault]) -> None:
     odd = sorted({f"U+{ord(c):04X}" for c in line if c.isspace() and c not in " \t\r"})
     if odd:
         what = f"{key}: white space {' '.join(odd)}, which some programs split at and some do not; expected plain spaces"
-        faults.append(Fault(place, f"{what}; --fix puts them", fatal=False))
+        faults.append(Fault(place, f"{what}; --fix puts them", fatal=False, kind="kaldi"))
 
 
 def check_tables(path: Path, faults: list[Fault]) -> dict[str, Table]:
@@ -160,10 +163,14 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
     genders = tables.get("spk2gender", Table(Path()))
     for spk, gender in genders.values.items():
         if gender and gender not in ("m", "f"):
-            faults.append(Fault(genders.place(spk), f"{spk}: gender {gender!r}; expected m or f; correct it", fatal=False))
+            faults.append(
+                Fault(genders.place(spk), f"{spk}: gender {gender!r}; expected m or f; correct it", fatal=False, kind="kaldi")
+            )
     if "spk2utt" not in tables:
         fix = f"make it: utils/utt2spk_to_spk2utt.pl {table.path} > {table.path.with_name('spk2utt')}"
-        faults.append(Fault(f"{table.path.with_name('spk2utt')}:1", f"the file is missing; expected one; {fix}", fatal=False))
+        faults.append(
+            Fault(f"{table.path.with_name('spk2utt')}:1", f"the file is missing; expected one; {fix}", fatal=False, kind="kaldi")
+        )
         return
     table = tables["spk2utt"]
     owner = {utt: spk for spk, value in table.values.items() for utt in value.split()}

@@ -178,7 +178,7 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
         report: what `validate_datadir` found in it.
 
     Returns:
-        The dropped utterances and the reason of each; they are added to `dropped.tsv` too.
+        What was dropped, utterances and second lines of others, with the reason of each; it is added to `dropped.tsv` too.
 
     Raises:
         DataError: nothing would be left.
@@ -207,7 +207,9 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
     chosen = datadir.subset(replace(data, utts={**utts, "utt2spk": {u: utts["utt2spk"][u] for u in kept}}), kept)
     count = sum(1 for _ in path.glob(".backup*"))
     datadir.backup(path, path / (f".backup{count}" if count else ".backup"))
+    seconds = [f"{Path(f.place).name}: {f.message}; the first was kept" for f in report.faults if f.kind == "duplicate"]
     dropped = [{"utt": utt, "reason": reason} for utt, reason in sorted(reasons.items())]
+    dropped += [{"utt": line.split("duplicate id ")[1].split(",")[0], "reason": line} for line in seconds]
     before = read_tsv(path / "dropped.tsv") if (path / "dropped.tsv").exists() else []
     datadir.write_datadir(chosen, path)
     write_tsv(path / "dropped.tsv", [*before, *dropped], ("utt", "reason"))

@@ -43,7 +43,7 @@ def test_following_the_document_ends_with_a_finished_recipe(tmp_path):
     for stage in range(1, 15):
         stamp = next(recipe.glob(f"*/.stamps/{stage:02d}_*.json"))
         assert json.loads(stamp.read_text())["state"] == "done"
-    for name in ("RESULTS.md", "report/index.html", "pack/model.safetensors"):
+    for name in ("RESULTS.md", "report/index.html", "pack/vqctap/model.safetensors"):
         assert (recipe / "exp_tiny" / name).stat().st_size > 0
     rows = json.loads((recipe / "exp_tiny/results.json").read_text())
     assert rows and all(row["value"] is not None or row["why"] for row in rows)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_corpora import make_folder, snapshot
+from small_corpora import make_folder, snapshot, tone
 
 from ctaplib.data.datadir import read_datadir
 
@@ -57,6 +57,17 @@ def test_lists_come_first_and_stay(recipe):
     assert status == 0 and "Nothing to do: stage 1 asked for is current." in output
     status, output = run(recipe, "./run.sh", "--stop_stage", "1", "--subset", "part")
     assert status == 1 and "this recipe knows no --subset part" in output
+
+
+def test_audio_without_text_becomes_the_speech_only_set(recipe):
+    for k in range(3):
+        tone(recipe.parents[1] / "radio" / f"{k}.wav")
+    db = (recipe / "db.sh").read_text()
+    (recipe / "db.sh").write_text(db.replace("SPEECH_ONLY_DIR=\n", f'SPEECH_ONLY_DIR="{recipe.parents[1]}/radio"\n'))
+    assert run(recipe, "local/data.sh", "--make_lists", "true")[0] == 0
+    status, output = run(recipe, "./run.sh", "--stop_stage", "1", "--speech_only_set", "train_speech")
+    assert status == 0, output
+    assert read_datadir(recipe / "data/train_speech").utt_ids == ["0", "1", "2"]
 
 
 def test_stage_1_makes_copies_at_other_speeds(recipe):

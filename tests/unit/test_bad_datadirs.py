@@ -94,6 +94,14 @@ def test_full_width_digits_and_odd_spaces(good: Path) -> None:
     assert data.utts["utt2dur"]["s-1"] == "0.6" and data.utts["text"]["s-2"] == "a cat" and len(data.utt_ids) == 4
 
 
+def test_a_second_line_of_an_id_is_listed_when_it_is_dropped(good: Path) -> None:
+    replace(good / "text", "s-1 a cat\n", "s-1 a cat\ns-1 a dog\n")
+    assert repaired(good).utts["text"]["s-1"] == "a cat"
+    assert read_tsv(good / "dropped.tsv") == [
+        {"utt": "s-1", "reason": "text:3: duplicate id s-1, first in line 2; keep one line per id; the first was kept"}
+    ]
+
+
 def test_paths_with_spaces_and_letters_of_other_scripts_are_read(good: Path) -> None:
     path = tone(good.parent / "Meine Aufnahmen" / "Größe (1)  ü 录音.wav")
     replace(good / "wav.scp", f"{good.parent}/audio/s-1.wav", str(path))
@@ -244,10 +252,14 @@ def test_half_a_table_and_rows_without_columns(tmp_path: Path, capsys: pytest.Ca
 def test_the_same_name_in_two_folders_is_told_with_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "corpus"
     make_folder(source, 2, 13)
+    for spk in range(2):
+        tone(source / f"spk{spk}" / "013.wav").with_suffix(".txt").write_text("one more")
+    (source / "spk0" / "002.wav").write_bytes(b"")
     assert bring(source) == 1
     found = capsys.readouterr().err
-    assert "13 utterances would have the id of another" in found and "--speaker_folder" in found
-    assert f"corpus-000: {source}/spk0/000.wav and {source}/spk1/000.wav" in found
+    assert "13 faults, and 1 of 28 utterances (3.6 %) cannot be used" in found and "--speaker_folder" in found
+    assert f"id corpus-000 twice: {source}/spk0/000.wav and {source}/spk1/000.wav; rename one" in found
+    assert "002.wav: the file is empty" in found, "what else is wrong is told as well"
 
 
 def test_nothing_is_written_into_a_corpus_that_may_not_be_written(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from small_corpora import MAKERS, SENTENCE, make_folder, make_lhotse, make_table, snapshot, tone
 
 from ctaplib.cli.main import main
-from ctaplib.data.alignment import read_ctm
+from ctaplib.data.alignment import Interval, read_ctm, write_textgrid
 from ctaplib.data.datadir import read_datadir
 from ctaplib.data.importing import kinds
 from ctaplib.data.set_split import Split, SplitConfig, read_split, split_by_rule, write_split
@@ -147,6 +147,17 @@ def test_a_dev_set_that_the_source_lacks_is_cut_off_its_training_set(tmp_path: P
     assert utts(source, "test") == sorted(f"t{spk}-{k:03d}" for spk in range(2) for k in range(3))
 
 
+def test_relative_paths_of_a_kaldi_directory_are_found_from_the_folder_above_it(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    MAKERS["kaldi"](source / "train", 1, 26)
+    scp = source / "train" / "wav.scp"
+    scp.write_text(f"s0-r {scp.read_text().split()[2].removeprefix(str(source) + '/')}\n")
+    assert scp.read_text() == "s0-r recordings_train/r0.wav\n"
+    assert bring(source) == 0
+    assert validate_datadir(tmp_path / "data" / "train").faults == []
+    assert read_datadir(tmp_path / "data" / "train").wavs == {"s0-r": str(source / "recordings_train" / "r0.wav")}
+
+
 def test_lists_are_made_once_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, lists = tmp_path / "corpus", tmp_path / "lists"
     make_table(source, 8, 6)
@@ -183,6 +194,24 @@ def test_alignments_come_along_by_the_names_of_the_source(tmp_path: Path) -> Non
         data, ctm = read_datadir(tmp_path / "data" / name), read_ctm(tmp_path / "data" / "alignments" / f"{name}.ctm")
         assert set(ctm) == set(data.utt_ids) and set(data.utts["text.phn"].values()) == {"AH0 B"}
         assert validate_datadir(tmp_path / "data" / name).faults == []
+
+
+def test_textgrids_and_other_endings_of_text(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    make_folder(source, 1, 26)
+    grids = tmp_path / "grids" / "spk0"
+    for path in sorted(source.rglob("*.txt")):
+        path.rename(path.with_suffix(".words"))
+        write_textgrid(
+            grids / f"{path.stem}.TextGrid", [Interval("sil", 0.0, 0.1), Interval("AH0", 0.1, 0.4), Interval("B", 0.4, 0.6)]
+        )
+    assert bring(source) == 1
+    assert bring(source, "--text_suffix", ".words", "--speaker", "x", "--alignments", grids, "--tier", "phones") == 0
+    found = read_ctm(tmp_path / "data" / "alignments" / "test.ctm")
+    assert set(found) == set(utts(source, "test"))
+    read = [(phone, round(start, 4), round(end, 4)) for phone, start, end in next(iter(found.values()))]
+    assert read == [("sil", 0.0, 0.1), ("AH0", 0.1, 0.4), ("B", 0.4, 0.6)]
+    assert bring(source, "--text_suffix", ".words", "--alignments", tmp_path / "data" / "train") == 1, "no alignments there"
 
 
 def test_ids_that_would_clash_or_be_misplaced_get_their_speaker(tmp_path: Path) -> None:

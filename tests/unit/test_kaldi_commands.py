@@ -80,6 +80,12 @@ def test_validate_wants_utterances_sorted_by_speaker_unless_told_not_to(data: Pa
     assert main(["data", "validate", str(data), "--nj", "1"]) == 0, "for us it is a warning"
 
 
+def test_validate_refuses_what_kaldi_refuses_though_we_can_work_with_it(data: Path) -> None:
+    (data / "text").write_bytes((data / "text").read_bytes().replace(b"\n", b"\r\n"))
+    assert kaldi("validate_data_dir", "--no-feats", data) == 1
+    assert main(["data", "validate", str(data), "--nj", "1"]) == 0
+
+
 def test_fix_drops_and_keeps_a_backup(data: Path) -> None:
     (data.parent / "b-1.wav").write_bytes(b"")
     before = (data / "wav.scp").read_bytes()

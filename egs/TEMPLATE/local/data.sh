@@ -36,4 +36,7 @@ if [ "${make_lists}" = false ] && [ ! -e lists/tts.tsv ]; then
         "local/data.sh --make_lists true --corpus_dir ${corpus_dir}" >&2
     exit 1
 fi
+if [ -n "${SPEECH_ONLY_DIR:-}" ]; then
+    ctap data import "${SPEECH_ONLY_DIR}" --kind audio --set train_speech --data "${data}" --nj "${nj}" "${SPEECH_ONLY_OPTIONS[@]}"
+fi
 exec ctap data import "${corpus_dir}" --data "${data}" --lists lists --nj "${nj}" "${IMPORT_OPTIONS[@]}"

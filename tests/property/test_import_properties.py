@@ -1,0 +1,64 @@
+"""Properties of what is brought in: no table's text is changed but for its white space, every utterance is in one set."""
+
+import csv
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctaplib.data.corpus_import import clean, name_items
+from ctaplib.data.import_table import IMPORTER
+from ctaplib.data.importing import ImportOptions, Item
+from ctaplib.data.set_split import SplitConfig, split_by_rule
+from ctaplib.data.table_checks import out_of_order
+
+anything = st.text(st.characters(min_codepoint=32, max_codepoint=0x9FFF, exclude_categories=("Cc", "Cs", "Cn")), max_size=20)
+signs = st.text("ab,;|\t\"' \n1é中", max_size=12)
+
+
+@given(st.lists(st.tuples(signs | anything, anything), min_size=1, max_size=8), st.sampled_from(",;|\t"))
+@settings(max_examples=60, deadline=None)
+def test_a_table_gives_its_texts_back_whatever_stands_in_them(rows: list[tuple[str, str]], delimiter: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "table.csv"
+        with open(table, "w", encoding="utf-8-sig", newline="") as out:
+            writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+            writer.writerow(["path", "text", "speaker", "comment"])
+            for number, (text, comment) in enumerate(rows):
+                (Path(folder) / f"{number}.wav").touch()
+                writer.writerow([f"{number}.wav", text, "s", comment])
+        found = IMPORTER.read(table, ImportOptions())
+    assert not found.faults and not found.left_out
+    assert [item.text for item in found.items] == [" ".join(text.split()) for text, _ in rows]
+
+
+@given(anything, st.sampled_from(["", "-"]))
+def test_a_clean_name_is_an_id_and_stays_as_it_is(name: str, more: str) -> None:
+    made = clean(name, more)
+    assert clean(made, more) == made and "/" not in made and not any(c.isspace() for c in made)
+
+
+@given(st.lists(st.tuples(anything, anything), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_named_items_are_different_and_sorted_as_their_speakers_or_told(pairs: list[tuple[str, str]]) -> None:
+    items = [Item(name, f"/{k}.wav", f"place {k}", speaker=spk) for k, (spk, name) in enumerate(pairs)]
+    faults: list[str] = []
+    named = name_items(items, False, faults)
+    assert len(named) + len(faults) == len(items)
+    assert out_of_order({utt: item.speaker for utt, item in named.items()}) is None
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), st.sampled_from("pqrstuvwxyz"), min_size=40, max_size=90),
+    st.integers(0, 9),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_utterance_is_in_one_set(utt2spk: dict[str, str], seed: int) -> None:
+    config = SplitConfig(seed=seed)
+    split = split_by_rule(utt2spk, {}, {}, config)
+    assert sorted((*split.train, *split.dev, *split.test)) == sorted(utt2spk)
+    assert split.train and split.dev and split.test
+    speakers = {utt2spk[utt] for utt in split.test}
+    if len(set(utt2spk.values())) >= 6:
+        assert not speakers & {utt2spk[utt] for utt in (*split.train, *split.dev)}
