@@ -99,7 +99,9 @@ def _slashes(match: Match[str]) -> str:
     month, day = int(match[1]), int(match[2])
     if month > 12 >= day:
         month, day = day, month
-    return f"{MONTHS[month - 1].lower()} {spell_ordinal(day)}{_year(match[3])} " if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
+    return (
+        f"{MONTHS[month - 1].lower()} {spell_ordinal(day)}{_year(match[3])} " if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
+    )
 
 
 def _iso(match: Match[str]) -> str:
@@ -294,7 +296,9 @@ RULES = [
     ),
     _rule(r"(?<!\w)(\d)'\s?(\d{1,2})\"", lambda m: f"{m[1]} feet {m[2]} inches "),
     _rule(r"(?<=\d)\s?(k?m|ft)2(?!\w)", lambda m: f" sq{m[1]}"),
-    _rule(rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "),
+    _rule(
+        rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
+    ),
     _rule(
         rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})[\s-]?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))(?![\w'/])"
         r"(?:\.(?=\s+[a-z]|$))?",
@@ -321,8 +325,10 @@ NUMBERS = [
     _rule(r"\b(call|dial|called|dialed|dialled|calling)\s+(\d{3})(?!\w)", _called, _I),
     _rule(r"\b(boeing|airbus|flight|room|suite|highway|apartment|apt|bus|area)\s+(\d{3})(?!\w)", _room, _I),
     _rule(r"\b(in|since|of|from|until|till|before|after|by|year|around)\s+(10[1-9]\d)(?![\w,.]\d|\w)", _early_year, _I),
-    _rule(r"(?:(?P<whole>(?<![\w.,/])\d+)\s+)?(?<![\w.,/])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?:ths?|rds?|nds?)?(?![\w/]|[.,]\d)",
-          _fraction),
+    _rule(
+        r"(?:(?P<whole>(?<![\w.,/])\d+)\s+)?(?<![\w.,/])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?:ths?|rds?|nds?)?(?![\w/]|[.,]\d)",
+        _fraction,
+    ),
     _rule(r"(?<!\w)(\d{1,3}(?:,\d{3})+|\d{1,15})-?(?:st|nd|rd|th)(?!\w)", _ordinal, _I),
     _rule(r"(?<!\w)'?(\d{2}|\d{3}0|\d0)'?s(?!\w)", _decade),
     _rule(r"(?<![\w.])(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?![\w-])", _range),

@@ -29,7 +29,15 @@ ABBREVIATIONS = {
     "misc": "miscellaneous", "est": "established",
 }  # fmt: skip
 """Said so with a full stop behind them, in any case."""
-BEFORE_NUMBERS = {"no": "number", "nos": "numbers", "p": "page", "pp": "pages", "sec": "section", "chap": "chapter", "ch": "chapter"}
+BEFORE_NUMBERS = {
+    "no": "number",
+    "nos": "numbers",
+    "p": "page",
+    "pp": "pages",
+    "sec": "section",
+    "chap": "chapter",
+    "ch": "chapter",
+}
 """Abbreviations that are words of their own elsewhere: only with a full stop and a number behind them."""
 DOTTED = {"e.g.": "for example", "i.e.": "that is", "ph.d.": "p h d", "a.k.a.": "also known as", "w/o": "without", "w/": "with"}
 WHOLE = {"gov't": "government", "int'l": "international", "ok": "okay", "o.k.": "okay"}
@@ -47,7 +55,8 @@ UNITS = {
     "l": "liter", "ml": "milliliter", "gal": "gallon", "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz",
     "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte", "w": "watt", "kw": "kilowatt", "mw": "megawatt",
     "kwh": "kilowatt hour", "v": "volt", "db": "decibel", "ms": "millisecond", "sec": "second", "secs": "second", "min": "minute",
-    "mins": "minute", "hr": "hour", "hrs": "hour", "mph": "mile per hour", "kph": "kilometer per hour", "km/h": "kilometer per hour",
+    "mins": "minute", "hr": "hour", "hrs": "hour", "mph": "mile per hour", "kph": "kilometer per hour",
+    "km/h": "kilometer per hour",
     "m/s": "meter per second", "sqm": "square meter", "sqkm": "square kilometer", "sqft": "square foot", "cum": "cubic meter",
     "°c": "degree celsius", "°f": "degree fahrenheit", "°": "degree", "kbps": "kilobit per second", "mbps": "megabit per second",
     "fps": "frame per second", "rpm": "revolution per minute", "dpi": "dot per inch", "cal": "calorie", "kcal": "kilocalorie",
@@ -82,7 +91,8 @@ RULERS = """alexander|alfonso|anne|benedict|catherine|charles|christian|clement|
     margaret|mary|maximilian|napoleon|nicholas|olav|otto|paul|peter|philip|pius|ptolemy|ramses|richard|robert|rudolf|sixtus|
     umberto|urban|victor|vittorio|wilhelm|william|xerxes""".replace("\n", "").replace(" ", "")
 SPELLED_DOMAINS = {"edu": "e d u", "uk": "u k", "us": "u s", "cn": "c n", "jp": "j p", "de": "d e", "fr": "f r", "io": "i o",
-                   "ai": "a i", "js": "j s", "eu": "e u", "tv": "t v", "www": "w w w", "html": "h t m l", "php": "p h p"}  # fmt: skip
+                   "ai": "a i", "js": "j s", "eu": "e u", "tv": "t v", "www": "w w w", "html": "h t m l",
+                   "php": "p h p"}  # fmt: skip
 DOMAINS = "com|org|net|edu|gov|info|io|ai|uk|us|cn|jp|de|fr|eu|tv|co|js|int"
 WEB_SIGNS = {".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon", "?": "question mark",
              "=": "equals", "&": "and", "%": "percent", "#": "hash", "+": "plus", "~": "tilde"}  # fmt: skip
