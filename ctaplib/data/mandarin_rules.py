@@ -96,9 +96,10 @@ def _rule(pattern: str, say: Callable[[Match[str]], str], flags: int = 0) -> Rul
 
 _UNIT_NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 RULES = [
+    _rule(r"(?<!\d)([016-9]0)(?=(?:、\d0)*后)", lambda m: say_digits(m[1])),
     _rule(r"(?<![\d-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])", _date),
     _rule(r"(?<!\d)(\d{4})(?:年?[-~—至到](\d{4}))?(?=年)", _years),
-    _rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", _years),
+    _rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: say_digits(m[1])),
     _rule(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])(?=$|[^胜负比])(?<!\d:0\d:)", _clock),
     _rule(
         r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d-\d{4}-\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|(?<!\d)[48]00-\d{3,4}-\d{3,4}(?!\d)"
@@ -107,7 +108,7 @@ RULES = [
     ),
     _rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
     _rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", _money),
-    _rule(rf"(-?{_NUMBER})\s?(?![GSHTMLV](?![A-Za-z/]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
+    _rule(rf"(-?{_NUMBER})\s?(?![GSHTMLV](?![A-Za-z]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
     _rule(r"(?<![\d/])(\d{1,3})/(\d{1,3})(?![\d/])", _fraction),
     _rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{say_number(m[1])}比{say_number(m[2])}"),
     _rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", _range),

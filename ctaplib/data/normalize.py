@@ -11,7 +11,7 @@ import unicodedata
 from pathlib import Path
 
 from ctaplib.data.english_rules import CAPITALS, NET, NUMBERS, RULES, apply
-from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT
+from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
 from ctaplib.errors import DataError
@@ -56,7 +56,10 @@ def normalize_english(text: str, where: str = "") -> str:
 
 
 def _unquoted(words: list[str]) -> list[str]:
-    """Take single quotation marks off, and leave apostrophes: `'hello'` is `hello`, `'tis` and `boys'` stay."""
+    """Take single quotation marks off, and leave apostrophes: `'hello'` is `hello`, `'tis` and `boys'` stay.
+
+    What is left are whole words, so this is where `ok` becomes `okay`.
+    """
     kept = []
     quoted = False
     for word in words:
@@ -67,7 +70,7 @@ def _unquoted(words: list[str]) -> list[str]:
         elif word.endswith("''"):
             word = word.rstrip("'") + "'"
         if word.strip("'"):
-            kept.append(word)
+            kept.append(WHOLE.get(word, word))
     return kept
 
 
