@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from ctaplib.data.english_rules import CAPITALS, NET, NUMBERS, RULES, apply
@@ -72,6 +73,11 @@ def _unquoted(words: list[str]) -> list[str]:
         if word.strip("'"):
             kept.append(WHOLE.get(word, word))
     return kept
+
+
+def normalizer(language: str) -> Callable[[str], str]:
+    """Give the normalisation of a language, `en` or `zh`."""
+    return normalize_mandarin if language == "zh" else normalize_english
 
 
 def read_words(folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ import sentencepiece
 
 from ctaplib.config import read_saved, save_config
 from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, make_frontend
-from ctaplib.data.normalize import NORMALIZED, normalize_english, normalize_mandarin
+from ctaplib.data.normalize import NORMALIZED, normalizer
 from ctaplib.data.phone_cache import Entry, PhoneCache
 from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
@@ -241,7 +241,7 @@ def train_pieces(texts: Mapping[str, str], folder: Path, config: TextConfig) -> 
 def _normalized(text: str, config: TextConfig) -> str:
     """Text as word pieces see it; what cannot be normalised is left as it is (it was listed by the front end)."""
     try:
-        return normalize_english(text) if config.language == "en" else normalize_mandarin(text)
+        return normalizer(config.language)(text)
     except DataError:
         return " ".join(text.lower().split())
 
