@@ -9,6 +9,7 @@ were found before are taken from `dump/phone_cache/`.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -30,6 +31,8 @@ from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
 T = TypeVar("T")
+SAMPLE, WORTH_S = 200, 20.0
+"""Texts that are timed in one process, and the seconds of work left from which others are started (each loads the front end)."""
 CHUNK = 5000
 """Texts after which what was found is kept, so that a run that is killed loses little."""
 
@@ -77,8 +80,14 @@ def find_phones(texts: Mapping[str, str], config: TextConfig, nj: int, folder: P
 
 
 def _in_chunks(texts: list[str], work: Callable[[str], T], nj: int) -> Iterator[tuple[list[str], list[T]]]:
-    chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
-    if nj < 2 or len(texts) <= 200:
+    """Work on texts, a chunk at a time; in several processes where the first texts say that it is worth their start."""
+    first, rest = texts[:SAMPLE], texts[SAMPLE:]
+    start = time.monotonic()
+    if first:
+        yield first, [work(text) for text in first]
+    left_s = (time.monotonic() - start) / max(1, len(first)) * len(rest)
+    chunks = [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
+    if nj < 2 or left_s < WORTH_S:
         yield from ((chunk, [work(text) for text in chunk]) for chunk in chunks)
         return
     with ProcessPoolExecutor(nj, mp_context=get_context("spawn")) as pool:
