@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 
 _READINGS = """
-颇为 po1 wei2|老头儿 lao3 tou2 er2|仿佛 fang3 fu2|散发 san4 fa1|为人民 wei4 ren2 min2|颇 po1|大夫 dai4 fu5|目的地 mu4 di4 di4
+颇为 po1 wei2|长宁 chang2 ning2|曾国藩 zeng1 guo2 fan1|应付账款 ying1 fu4 zhang4 kuan3
+地方政府 di4 fang1 zheng4 fu3|地方性 di4 fang1 xing4|地方法院 di4 fang1 fa3 yuan4|地方财政 di4 fang1 cai2 zheng4
+老头儿 lao3 tou2 er2|仿佛 fang3 fu2|散发 san4 fa1|为人民 wei4 ren2 min2|颇 po1|大夫 dai4 fu5|目的地 mu4 di4 di4
 目的 mu4 di4|得到 de2 dao4|得了 de2 le5|得以 de2 yi3|获得 huo4 de2|取得 qu3 de2|觉得 jue2 de5|懂得 dong3 de5|值得 zhi2 de5
 记得 ji4 de5|显得 xian3 de5|使得 shi3 de5|省得 sheng3 de5|晓得 xiao3 de5|舍得 she3 de5|舍不得 she3 bu4 de5|不得不 bu4 de2 bu4
 不得了 bu4 de2 liao3|了不得 liao3 bu4 de2|了不起 liao3 bu4 qi3|受不了 shou4 bu4 liao3|大不了 da4 bu4 liao3
@@ -103,7 +105,11 @@ CONTEXT = [
         (r"以[\u4e00-\u9fff]{1,8}?为", "wei2"),
         (r"^为(?=[正期零止]|[\u4e00-\u9fff]?期)", "wei2"),
         (r"(?<=[很太更最不好多真挺么这那])长", "chang2"),
-        (r"长(?=[大高出成得满])", "zhang3"),
+        (r"长(?=[大高出成得满着了在])", "zhang3"),
+        (r"^得(?=[\u4e00-\u9fff])", "dei3"),
+        (r"(?<=[饭汤菜粥])盛|盛(?=[饭汤菜粥满好上]|一碗)", "cheng2"),
+        (r"数(?=[了着]数|[了着]一)|(?<=数[了着])数", "shu3"),
+        (r"种(?=[了着过下满上])", "zhong4"),
         (r"长(?=[度期久江城远寿裤])", "chang2"),
         (r"重(?=[做写来新建复申组])", "chong2"),
         (r"教(?=[我你他她您人孩了过会])", "jiao1"),
@@ -126,4 +132,4 @@ SYLLABIC_ER = re.compile(
 """Places where 儿 is a syllable of its own; everywhere else it colours the syllable before it."""
 SINGLE = {"个": "ge4", "们": "men5", "的": "de5", "了": "le5", "着": "zhe5", "吗": "ma5", "呢": "ne5", "吧": "ba5", "么": "me5",
           "嘛": "ma5", "啦": "la5", "长": "chang2", "子": "zi5", "哦": "o4", "啊": "a5", "嗯": "en1", "呀": "ya5", "哼": "heng1",
-          "地": "di4", "过": "guo4", "上": "shang4", "里": "li3", "场": "chang3", "佛": "fo2"}  # fmt: skip
+          "地": "di4", "过": "guo4", "上": "shang4", "里": "li3", "场": "chang3", "佛": "fo2", "调": "tiao2"}  # fmt: skip
