@@ -1,6 +1,7 @@
 """Find the phones of text; make token lists."""
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -14,7 +15,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("--train_set", default="train", help="set that the token lists come from")
     verb.add_argument("--nj", type=int, default=1, help="processes")
     _add_config(verb)
-    verb = verbs.add_parser("phones", help="print the phones of a text")
+    verb = verbs.add_parser("normalize", help="print the words of a text as they are said")
+    verb.add_argument("words", nargs="+")
+    _add_config(verb)
+    verb = verbs.add_parser("phones", help="print the phones of a text; words in no dictionary are named")
     verb.add_argument("words", nargs="+")
     _add_config(verb)
 
@@ -28,11 +32,18 @@ def run(args: argparse.Namespace) -> int | None:
     """Do what the verb says."""
     from ctaplib.config import load_config
     from ctaplib.data.frontends import TextConfig, make_frontend
+    from ctaplib.data.normalize import normalizer
     from ctaplib.data.prepare_text import prepare
 
     config = load_config(TextConfig, args.config, args.set)
     if args.verb == "phones":
-        print(*make_frontend(config)(" ".join(args.words)).phones)
+        found = make_frontend(config)(" ".join(args.words))
+        print(*found.phones)
+        if found.guessed:
+            print(f"in no dictionary: {' '.join(found.guessed)}", file=sys.stderr)
+        return 0
+    if args.verb == "normalize":
+        print(normalizer(config.language)(" ".join(args.words)))
         return 0
     tokens = prepare(args.data, args.dump, args.sets.split(), args.train_set, config, args.nj)
     print(f"{len(tokens.phones)} phones and {len(tokens)} tokens in {args.dump}/token_list/phn/tokens.txt")

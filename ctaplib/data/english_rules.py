@@ -11,6 +11,8 @@ from re import Match
 
 from ctaplib.data.english_words import (
     ABBREVIATIONS,
+    ALONE,
+    ALWAYS_TITLES,
     BARE_TITLES,
     BEFORE_NUMBERS,
     DAYS,
@@ -27,8 +29,8 @@ from ctaplib.data.english_words import (
     TITLES,
     UNCOUNTED,
     UNITS,
+    UTTERED,
     WEB_SIGNS,
-    WHOLE,
 )
 from ctaplib.data.numerals_english import (
     plural,
@@ -99,7 +101,9 @@ def _slashes(match: Match[str]) -> str:
     month, day = int(match[1]), int(match[2])
     if month > 12 >= day:
         month, day = day, month
-    return f"{MONTHS[month - 1].lower()} {spell_ordinal(day)}{_year(match[3])} " if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
+    return (
+        f"{MONTHS[month - 1].lower()} {spell_ordinal(day)}{_year(match[3])} " if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
+    )
 
 
 def _iso(match: Match[str]) -> str:
@@ -177,6 +181,8 @@ def _title(match: Match[str]) -> str:
         return "street " if word == "st" else "drive "
     if not dot and not (word in BARE_TITLES and named and match["word"][0].isupper()) and word not in {"jr", "sr"}:
         return match[0]
+    if word not in ALWAYS_TITLES and not named:
+        return match[0]
     if word in {"jr", "sr"} and not (dot or re.search(r"[A-Z][\w']*,?\s+$", before)):
         return match[0]
     return TITLES[word] + " "
@@ -184,7 +190,7 @@ def _title(match: Match[str]) -> str:
 
 def _initials(match: Match[str]) -> str:
     word = match["word"]
-    if word in INITIALISMS or not re.search("[AEIOUY]", word) or word in {"NY", "TY"}:
+    if word in INITIALISMS or word in {"NY", "TY"} or not (re.search("[AEIOUY]", word) or word in UTTERED):
         many = "'s" if match["many"] else ""
         return f" {_letters(word)}{many} "
     return match[0]
@@ -294,40 +300,48 @@ RULES = [
     ),
     _rule(r"(?<!\w)(\d)'\s?(\d{1,2})\"", lambda m: f"{m[1]} feet {m[2]} inches "),
     _rule(r"(?<=\d)\s?(k?m|ft)2(?!\w)", lambda m: f" sq{m[1]}"),
-    _rule(rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "),
+    _rule(
+        rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
+    ),
     _rule(
         rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})[\s-]?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))(?![\w'/])"
         r"(?:\.(?=\s+[a-z]|$))?",
         _unit,
     ),
     _rule(r"(?<!\w)(\d+(?:\.\d+)?)(bn|mn|tn|k|M|B)\b", _magnitude),
-    _rule(rf"\b({NUMBERED})\s+([IVXLC]+|[ivx]{{2,}})(?!\w)(?!')", _part, _I),
-    _rule(rf"\b((?i:{RULERS}))\s+([IVX]{{2,}}|V|X)(?!\w)", _monarch),
+    _rule(rf"\b((?i:{NUMBERED}))\s+([IVXLC]{{2,}})(?!\w)(?!')", _part),
+    _rule(rf"\b((?:{'|'.join(w.capitalize() for w in ALONE.split('|'))}|World War)) ([IVX])(?!\w)(?!')", _part),
+    _rule(rf"\b((?i:{RULERS}))\s+([IVX]{{2,}}|[VX](?!\.\s+[A-Z]))(?!\w)", _monarch),
     _rule(r"(?<![\w.])(?:" + "|".join(re.escape(d) for d in DOTTED) + r")(?!\w)", lambda m: f" {DOTTED[m[0].lower()]} ", _I),
-    _rule(r"(?<![\w'])(?:" + "|".join(re.escape(d) for d in WHOLE) + r")(?![\w'])", lambda m: WHOLE[m[0].lower()], _I),
-    _rule(r"\b(no|nos|pp?|sec|chap|ch)\.\s*(?=\d)", lambda m: f"{BEFORE_NUMBERS[m[1].lower()]} ", _I),
+    _rule(rf"\b({'|'.join(BEFORE_NUMBERS)})\.\s*(?=\d)", lambda m: f"{BEFORE_NUMBERS[m[1].lower()]} ", _I),
     _rule(rf"(?<![\w'])(?P<word>{'|'.join(TITLES)})\b(?P<dot>\.)?(?!['\w])", _title, _I),
     _rule(rf"(?<![\w'])({'|'.join(ABBREVIATIONS)})\.(?!\w)", lambda m: f"{ABBREVIATIONS[m[1].lower()]} ", _I),
-    _rule(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?:[A-Za-z](?!\w))?", lambda m: f" {_letters(m[0])} "),
+    _rule(r"(?<![\w.])((?:[A-Za-z]\.){2,}(?:[A-Za-z](?!\w))?)('s\b)?", lambda m: f" {_letters(m[1])}{m[2] or ''} "),
     _rule(r"(?<!\w)([A-Z]{1,2})&([A-Z]{1,2})(?!\w)", lambda m: f" {_letters(m[1])} and {_letters(m[2])} "),
 ]
 CAPITALS = [
-    _rule(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<many>s)?(?![\w])", _initials),
+    _rule(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<many>'?s)?(?!\w)(?!'\w)", _initials),
     _rule(r"(?<!\w)[A-Z]{2,3}(?=-?\d)", lambda m: f" {_letters(m[0])} "),
     _rule(r"(?<=\d)[A-Z]{2,3}(?!\w)", lambda m: f" {_letters(m[0])} "),
 ]
 NUMBERS = [
     _rule(r"(?<!\w)24/7(?!\w)", _say("twenty four seven")),
+    _rule(r"(?<!\w)9/11(?!\w)", _say("nine eleven")),
+    _rule(r"(?<![\w/])(\d{1,3})/\1(?![\w/])", lambda m: f" {spell_number(int(m[1]))} {spell_number(int(m[1]))} "),
     _rule(r"\b(call|dial|called|dialed|dialled|calling)\s+(\d{3})(?!\w)", _called, _I),
     _rule(r"\b(boeing|airbus|flight|room|suite|highway|apartment|apt|bus|area)\s+(\d{3})(?!\w)", _room, _I),
     _rule(r"\b(in|since|of|from|until|till|before|after|by|year|around)\s+(10[1-9]\d)(?![\w,.]\d|\w)", _early_year, _I),
-    _rule(r"(?:(?P<whole>(?<![\w.,/])\d+)\s+)?(?<![\w.,/])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?:ths?|rds?|nds?)?(?![\w/]|[.,]\d)",
-          _fraction),
+    _rule(
+        r"(?:(?P<whole>(?<![\w.,/])\d+)\s+)?(?<![\w.,/])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?:ths?|rds?|nds?)?(?![\w/]|[.,]\d)",
+        _fraction,
+    ),
     _rule(r"(?<!\w)(\d{1,3}(?:,\d{3})+|\d{1,15})-?(?:st|nd|rd|th)(?!\w)", _ordinal, _I),
     _rule(r"(?<!\w)'?(\d{2}|\d{3}0|\d0)'?s(?!\w)", _decade),
+    _rule(r"(?<!\w)(\d+)'?s(?!\w)", lambda m: f" {plural(spell_whole(m[1]))} "),
     _rule(r"(?<![\w.])(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?![\w-])", _range),
     _rule(r"(?<![\w.,)%'])-(?=\.?\d)", _say("minus")),
     _rule(r"(?<=\d)\s?x\s?(?=\d)", _say("by")),
+    _rule(r"(?<=\b[A-G])#(?!\w)", _say("sharp")),
     _rule(r"#(?=\d)", _say("number")),
     _rule(r"#(?=[A-Za-z])", _say("hashtag")),
     _rule(r"~(?=\d)", _say("about")),

@@ -21,19 +21,32 @@ TITLES = {
 """Said so with a full stop behind them; without one only before a name (`Mr Brown`)."""
 BARE_TITLES = {"mr", "mrs", "ms", "dr", "prof", "sgt", "capt", "st", "mt", "rev"}
 """Titles that also stand without a full stop."""
+ALWAYS_TITLES = {"mr", "mrs", "ms", "dr", "prof", "messrs", "jr", "sr", "st"}
+"""Titles that need no name behind them, where they have a full stop."""
 ABBREVIATIONS = {
     "etc": "et cetera", "vs": "versus", "inc": "incorporated", "corp": "corporation", "dept": "department", "ave": "avenue",
     "blvd": "boulevard", "rd": "road", "hwy": "highway", "approx": "approximately", "vol": "volume", "bros": "brothers",
-    "co": "company", "ltd": "limited", "univ": "university", "assn": "association", "intl": "international", "fig": "figure",
-    "figs": "figures", "ed": "edition", "eds": "editors", "dist": "district", "ext": "extension", "attn": "attention",
-    "misc": "miscellaneous", "est": "established",
+    "co": "company", "ltd": "limited", "univ": "university", "assn": "association", "intl": "international",
 }  # fmt: skip
 """Said so with a full stop behind them, in any case."""
-BEFORE_NUMBERS = {"no": "number", "nos": "numbers", "p": "page", "pp": "pages", "sec": "section", "chap": "chapter", "ch": "chapter"}
+BEFORE_NUMBERS = {
+    "no": "number",
+    "nos": "numbers",
+    "p": "page",
+    "pp": "pages",
+    "sec": "section",
+    "chap": "chapter",
+    "ch": "chapter",
+    "fig": "figure",
+    "figs": "figures",
+    "ext": "extension",
+}
 """Abbreviations that are words of their own elsewhere: only with a full stop and a number behind them."""
 DOTTED = {"e.g.": "for example", "i.e.": "that is", "ph.d.": "p h d", "a.k.a.": "also known as", "w/o": "without", "w/": "with"}
-WHOLE = {"gov't": "government", "int'l": "international", "ok": "okay", "o.k.": "okay"}
+WHOLE = {"gov't": "government", "int'l": "international", "ok": "okay", "vs": "versus", "etc": "et cetera"}
 
+UTTERED = {"SHH", "SHHH", "HMM", "HMMM", "MM", "MMM", "PSST", "PST", "BRR", "BRRR", "GRR", "GRRR", "TSK", "NTH", "ZZZ"}
+"""Words in capitals without a vowel that are no initialisms."""
 INITIALISMS = set(
     """ABC AD AI AIG AOL AP API ATM BA CEO CFO CIA COO DEA DIY DNA EKG EMI EPA ESP EU FAQ FBI FDA FIA GOP IBM ICU ID IOC IOU IP
     IPO IQ IRA IRS ISP MBA MIA MIT MRI NBA NEA NGO NIH NYU OEM OS PDA RIAA RNA SEO SOS SUV UAE UAW UCLA UFO UI UK UN UPI UPS URL
@@ -47,7 +60,8 @@ UNITS = {
     "l": "liter", "ml": "milliliter", "gal": "gallon", "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz",
     "kb": "kilobyte", "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte", "w": "watt", "kw": "kilowatt", "mw": "megawatt",
     "kwh": "kilowatt hour", "v": "volt", "db": "decibel", "ms": "millisecond", "sec": "second", "secs": "second", "min": "minute",
-    "mins": "minute", "hr": "hour", "hrs": "hour", "mph": "mile per hour", "kph": "kilometer per hour", "km/h": "kilometer per hour",
+    "mins": "minute", "hr": "hour", "hrs": "hour", "mph": "mile per hour", "kph": "kilometer per hour",
+    "km/h": "kilometer per hour",
     "m/s": "meter per second", "sqm": "square meter", "sqkm": "square kilometer", "sqft": "square foot", "cum": "cubic meter",
     "°c": "degree celsius", "°f": "degree fahrenheit", "°": "degree", "kbps": "kilobit per second", "mbps": "megabit per second",
     "fps": "frame per second", "rpm": "revolution per minute", "dpi": "dot per inch", "cal": "calorie", "kcal": "kilocalorie",
@@ -75,6 +89,8 @@ APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": 
 ELISIONS = {"'tis", "'twas", "'twere", "'twill", "'em", "'cause", "'til", "'bout", "'n'", "'n", "'round", "'neath", "'gainst"}
 """Words that start with an apostrophe of their own."""
 
+ALONE = "chapter|act|scene|part|volume|book|article|section|amendment"
+"""What a Roman numeral of one letter may number."""
 NUMBERED = """war|chapter|part|volume|vol\\.|book|act|scene|section|phase|type|bowl|article|appendix|class|mark|stage|level|title|
     episode|symphony|apollo|saturn|amendment""".replace("\n", "").replace(" ", "")
 RULERS = """alexander|alfonso|anne|benedict|catherine|charles|christian|clement|constantine|edward|elizabeth|ferdinand|francis|
@@ -82,7 +98,8 @@ RULERS = """alexander|alfonso|anne|benedict|catherine|charles|christian|clement|
     margaret|mary|maximilian|napoleon|nicholas|olav|otto|paul|peter|philip|pius|ptolemy|ramses|richard|robert|rudolf|sixtus|
     umberto|urban|victor|vittorio|wilhelm|william|xerxes""".replace("\n", "").replace(" ", "")
 SPELLED_DOMAINS = {"edu": "e d u", "uk": "u k", "us": "u s", "cn": "c n", "jp": "j p", "de": "d e", "fr": "f r", "io": "i o",
-                   "ai": "a i", "js": "j s", "eu": "e u", "tv": "t v", "www": "w w w", "html": "h t m l", "php": "p h p"}  # fmt: skip
+                   "ai": "a i", "js": "j s", "eu": "e u", "tv": "t v", "www": "w w w", "html": "h t m l",
+                   "php": "p h p"}  # fmt: skip
 DOMAINS = "com|org|net|edu|gov|info|io|ai|uk|us|cn|jp|de|fr|eu|tv|co|js|int"
 WEB_SIGNS = {".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon", "?": "question mark",
              "=": "equals", "&": "and", "%": "percent", "#": "hash", "+": "plus", "~": "tilde"}  # fmt: skip

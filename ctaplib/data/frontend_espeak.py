@@ -17,7 +17,9 @@ class Espeak:
 
     def __init__(self, config: TextConfig) -> None:
         if config.user_lexicon:
-            raise ConfigError("the front end espeak takes no user lexicon: the engine reads whole sentences", fix="take another one")
+            raise ConfigError(
+                "the front end espeak takes no user lexicon: the engine reads whole sentences", fix="take another one"
+            )
         self._language = language(config.language)
         self._voice = Voice(config.accent if config.language == "en" else self._language.accent, "m3")
 

@@ -1,7 +1,7 @@
 """English phones (ARPAbet) by g2p-en, offline: its dictionary and tagger are laid out by `tools/prepare_g2p_data.py`.
 
-The user's lexicon comes first, then homographs, the dictionary, endings (`'s`, `'ve`) of words in the dictionary, and at last g2p-en's
-network; words that it had to guess are named.
+The user's lexicon comes first, then homographs, the dictionary, endings (`'s`, `'ve`) of words in the dictionary, and at last
+g2p-en's network; words that it had to guess are named.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ class Gruut:
     def _pieces(self, text: str) -> list[Piece]:
         """What gruut cuts a text into, punctuation left out, in reverse."""
         return [
-            (word.text, word.phonemes or ()) for sentence in self._sentences(text, lang=LANGUAGE) for word in sentence if word.is_spoken
+            (word.text, word.phonemes or ())
+            for sentence in self._sentences(text, lang=LANGUAGE)
+            for word in sentence
+            if word.is_spoken
         ][::-1]
 
     def _take(self, word: str, pieces: list[Piece]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Mandarin phones: initial and final with tone, after tone sandhi (`n i2 h ao3`), from pypinyin's dictionary and rules of our own."""
+"""Mandarin phones: initial and final with tone, after tone sandhi (`n i2 h ao3`), by pypinyin's dictionary and our rules."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ class Pinyin:
         if word in self._user:
             return Pronunciation(self._user[word], ())
         if not self._config.foreign:
-            raise DataError(f"the Latin word {word!r}", expected="characters", fix="name a front end in `foreign` of conf/text.yaml")
+            raise DataError(
+                f"the Latin word {word!r}", expected="characters", fix="name a front end in `foreign` of conf/text.yaml"
+            )
         if self._foreign is None:
             self._foreign = make_frontend(
                 self._config.model_copy(update={"frontend": self._config.foreign, "language": "en", "user_lexicon": ""})

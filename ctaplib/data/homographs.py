@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 
 _BEFORE_VERB = set(
     """to will would can could must should may might shall do does did please i you we they who let's never always often cannot
-    not don't doesn't didn't won't wouldn't can't couldn't shouldn't mustn't i'll you'll he'll she'll we'll they'll it'll i'd you'd
-    we'd they'd that'll us people""".split()
+    not don't doesn't didn't won't wouldn't can't couldn't shouldn't mustn't i'll you'll he'll she'll we'll they'll it'll i'd
+    you'd we'd they'd that'll us people""".split()
 )
 _BEFORE_NOUN = set(
     """the a an this that these those my your his her its our their no every each some any of in on at for from with by and's
     another one two three new old good bad great small big child game strange fresh whole first last next is was are were be
     been very so too such what which whose""".split()
 )
-_DETERMINERS = set("the a an this that these those my your his her its our their it them him me us you every some any each".split())
+_DETERMINERS = set(
+    "the a an this that these those my your his her its our their it them him me us you every some any each".split()
+)
 _HAVE = set("have has had having i've you've we've they've was were been be being is are got he's she's it's".split())
 _NOT_PLURAL = set("is was has does this his its us as yes 's".split())
 
@@ -43,16 +45,38 @@ def word_class(words: Sequence[str], index: int) -> str:
         return "V"
     if (not before or before == "and") and after in _DETERMINERS:
         return "V"
-    if before.endswith("s") and before not in _NOT_PLURAL and after in _DETERMINERS | {"in", "on", "at", "for", "to", "through", "around", "up", "down", "along", "across"}:
+    if (
+        before.endswith("s")
+        and before not in _NOT_PLURAL
+        and after in _DETERMINERS | {"in", "on", "at", "for", "to", "through", "around", "up", "down", "along", "across"}
+    ):
         return "V"
     return ""
 
 
 def _read(words: Sequence[str], index: int) -> str:
     near = words[max(0, index - 3) : index]
-    if near and near[-1] in {"to", "will", "would", "can", "could", "must", "should", "did", "didn't", "don't", "do", "not", "please"}:
+    if near and near[-1] in {
+        "to",
+        "will",
+        "would",
+        "can",
+        "could",
+        "must",
+        "should",
+        "did",
+        "didn't",
+        "don't",
+        "do",
+        "not",
+        "please",
+    }:
         return "R IY1 D"
-    if set(near) & _HAVE or (near and near[-1] in {"he", "she", "it", "who"}) or re.search(r"\b(yesterday|ago|last (night|week|month|year))\b", " ".join(words)):
+    if (
+        set(near) & _HAVE
+        or (near and near[-1] in {"he", "she", "it", "who"})
+        or re.search(r"\b(yesterday|ago|last (night|week|month|year))\b", " ".join(words))
+    ):
         return "R EH1 D"
     return "R IY1 D"
 
@@ -65,7 +89,7 @@ _METAL = [[word] for word in "pipe pipes paint bullet bullets poisoning weight w
 
 
 def _lead(words: Sequence[str], index: int) -> str:
-    metal = index and words[index - 1] in {"of", "molten", "contain", "contains"} or words[index + 1 : index + 2] in _METAL
+    metal = (index and words[index - 1] in {"of", "molten", "contain", "contains"}) or words[index + 1 : index + 2] in _METAL
     return "L EH1 D" if metal else "L IY1 D"
 
 
@@ -89,22 +113,40 @@ def _wound(words: Sequence[str], index: int) -> str:
 
 
 def _content(words: Sequence[str], index: int) -> str:
-    pleased = index and words[index - 1] in {"am", "is", "are", "was", "were", "be", "i'm", "he's", "she's", "not", "quite", "feel"}
+    pleased = index and words[index - 1] in {
+        "am",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "i'm",
+        "he's",
+        "she's",
+        "not",
+        "quite",
+        "feel",
+    }
     return "K AH0 N T EH1 N T" if pleased else "K AA1 N T EH0 N T"
 
 
 def _invalid(words: Sequence[str], index: int) -> str:
-    person = index and words[index - 1] in {"the", "an"} and words[index + 1 : index + 2] in (["was"], ["is"], ["had"], ["who"], [])
+    person = (
+        index and words[index - 1] in {"the", "an"} and words[index + 1 : index + 2] in (["was"], ["is"], ["had"], ["who"], [])
+    )
     return "IH1 N V AH0 L AH0 D" if person else "IH0 N V AE1 L AH0 D"
 
 
 def _close(words: Sequence[str], index: int) -> str:
     after = words[index + 1] if index + 1 < len(words) else ""
     before = words[index - 1] if index else ""
-    if before in {"is", "are", "was", "were", "very", "so", "too", "come", "came", "get", "got", "a", "how"} or after in {"to", "by"}:
+    if before in {"is", "are", "was", "were", "very", "so", "too", "come", "came", "get", "got", "a", "how"} or after in {
+        "to",
+        "by",
+    }:
         return "K L OW1 S"
     shuts = word_class(words, index) == "V" or after in {"the", "your", "it", "my", "his", "her", "this", "that", "a"}
-    return "K L OW1 Z" if shuts or before == "the" and after in {"of", ""} else "K L OW1 S"
+    return "K L OW1 Z" if shuts or (before == "the" and after in {"of", ""}) else "K L OW1 S"
 
 
 PRONUNCIATIONS: dict[str, Callable[[Sequence[str], int], str]] = {

@@ -1,4 +1,4 @@
-"""Rules that turn written Mandarin into characters as they are said, in order; Latin words stay, in lower case, between spaces."""
+"""Rules that turn written Mandarin into characters as they are said; Latin words stay, in lower case, between spaces."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from ctaplib.data.numerals_mandarin import say_count, say_decimal, say_digits, s
 Rule = tuple[re.Pattern[str], Callable[[Match[str]], str]]
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _UNITS = {
-    "kg": "公斤", "g": "克", "mg": "毫克", "t": "吨", "km": "公里", "m": "米", "cm": "厘米", "mm": "毫米", "nm": "纳米", "l": "升",
-    "ml": "毫升", "km/h": "公里每小时", "m/s": "米每秒", "℃": "摄氏度", "°c": "摄氏度", "℉": "华氏度", "°f": "华氏度", "°": "度",
-    "hz": "赫兹", "khz": "千赫兹", "mhz": "兆赫兹", "ghz": "吉赫兹", "w": "瓦", "kw": "千瓦", "kwh": "千瓦时", "v": "伏", "db": "分贝",
-    "㎡": "平方米", "m2": "平方米", "km2": "平方公里", "m3": "立方米", "ms": "毫秒", "s": "秒", "min": "分钟", "h": "小时",
+    "kg": "公斤", "g": "克", "mg": "毫克", "t": "吨", "km": "公里", "m": "米", "cm": "厘米",
+    "mm": "毫米", "nm": "纳米", "l": "升", "ml": "毫升", "km/h": "公里每小时", "m/s": "米每秒", "℃": "摄氏度",
+    "°c": "摄氏度", "℉": "华氏度", "°f": "华氏度", "°": "度", "hz": "赫兹", "khz": "千赫兹", "mhz": "兆赫兹",
+    "ghz": "吉赫兹", "w": "瓦", "kw": "千瓦", "kwh": "千瓦时", "v": "伏", "db": "分贝", "㎡": "平方米",
+    "m2": "平方米", "km2": "平方公里", "m3": "立方米", "ms": "毫秒", "s": "秒", "min": "分钟", "h": "小时",
 }  # fmt: skip
 _MONEY = {"¥": "元", "$": "美元", "€": "欧元", "£": "英镑"}
-_COUNTED = "个只条位名人件本张把次天年月周岁倍台部家种套块层座所辆匹头朵颗棵间门首点盘场届架艘份双对杯瓶碗口道句篇页封扇根枚股里斤克米吨升元角分秒"
+_COUNTED = (
+    "个只条位名人件本张把次天年月周岁倍台部家种套块层座所辆匹头朵颗棵间门首点盘场届架艘份双对杯瓶碗口道句"
+    "篇页封扇根枚股里斤克米吨升元角分秒"
+)
 _SIGNS = {
     "+": "加", "=": "等于", "×": "乘", "÷": "除以", "±": "正负", "<": "小于", ">": "大于", "≤": "小于等于", "≥": "大于等于",
     "&": "和", "%": "百分之", "@": " at ", "°": "度", "℃": "摄氏度", "~": "到",
@@ -92,15 +96,19 @@ def _rule(pattern: str, say: Callable[[Match[str]], str], flags: int = 0) -> Rul
 
 _UNIT_NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 RULES = [
+    _rule(r"(?<!\d)([016-9]0)(?=(?:、\d0)*后)", lambda m: say_digits(m[1])),
     _rule(r"(?<![\d-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])", _date),
     _rule(r"(?<!\d)(\d{4})(?:年?[-~—至到](\d{4}))?(?=年)", _years),
-    _rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", _years),
+    _rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: say_digits(m[1])),
     _rule(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])(?=$|[^胜负比])(?<!\d:0\d:)", _clock),
-    _rule(r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d-\d{4}-\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|(?<!\d)[48]00-\d{3,4}-\d{3,4}(?!\d)"
-          r"|(?<=拨打)\d{3,5}(?!\d)|(?<=[请直]拨)\d{3,5}(?!\d)|(?<=热线)\d{3,6}(?!\d)|(?<=电话)[:是为]?\s?\d{3,12}(?!\d)|(?<![\d.])1(?:10|19|20|22)(?=报警|电话|急救|热线)", _telephone),
+    _rule(
+        r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d-\d{4}-\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|(?<!\d)[48]00-\d{3,4}-\d{3,4}(?!\d)"
+        r"|(?<=拨打)\d{3,5}(?!\d)|(?<=[请直]拨)\d{3,5}(?!\d)|(?<=热线)\d{3,6}(?!\d)|(?<=电话)[:是为]?\s?\d{3,12}(?!\d)|(?<![\d.])1(?:10|19|20|22)(?=报警|电话|急救|热线)",
+        _telephone,
+    ),
     _rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
     _rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", _money),
-    _rule(rf"(-?{_NUMBER})\s?(?![GSHTMLV](?![A-Za-z/]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
+    _rule(rf"(-?{_NUMBER})\s?(?![GSHTMLV](?![A-Za-z]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
     _rule(r"(?<![\d/])(\d{1,3})/(\d{1,3})(?![\d/])", _fraction),
     _rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{say_number(m[1])}比{say_number(m[2])}"),
     _rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", _range),

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from pathlib import Path
 
 from ctaplib.data.english_rules import CAPITALS, NET, NUMBERS, RULES, apply
-from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT
+from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
 from ctaplib.errors import DataError
+from ctaplib.files import read_table
 
-__all__ = ["is_hanzi", "mandarin_clauses", "normalize_english", "normalize_mandarin", "spell_number", "spell_ordinal"]
+__all__ = [
+    "is_hanzi",
+    "mandarin_clauses",
+    "normalize_english",
+    "normalize_mandarin",
+    "read_words",
+    "spell_number",
+    "spell_ordinal",
+]
+NORMALIZED = "text.norm"
+"""Table of a data directory that the text stage writes: the words of `text` as they are said."""
 _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
@@ -44,7 +57,10 @@ def normalize_english(text: str, where: str = "") -> str:
 
 
 def _unquoted(words: list[str]) -> list[str]:
-    """Take single quotation marks off, and leave apostrophes: `'hello'` is `hello`, `'tis` and `boys'` stay."""
+    """Take single quotation marks off, and leave apostrophes: `'hello'` is `hello`, `'tis` and `boys'` stay.
+
+    What is left are whole words, so this is where `ok` becomes `okay`.
+    """
     kept = []
     quoted = False
     for word in words:
@@ -55,8 +71,22 @@ def _unquoted(words: list[str]) -> list[str]:
         elif word.endswith("''"):
             word = word.rstrip("'") + "'"
         if word.strip("'"):
-            kept.append(word)
+            kept.append(WHOLE.get(word, word))
     return kept
+
+
+def normalizer(language: str) -> Callable[[str], str]:
+    """Give the normalisation of a language, `en` or `zh`."""
+    return normalize_mandarin if language == "zh" else normalize_english
+
+
+def read_words(folder: Path) -> dict[str, str]:
+    """Read the words of a data directory as they are said: `text.norm`, or `text` where the text stage has not run.
+
+    Word pieces and error rates are made from them, so that numbers, capitals and punctuation are no errors.
+    """
+    path = folder / NORMALIZED
+    return read_table(path if path.exists() else folder / "text")
 
 
 def mandarin_clauses(text: str, where: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Numbers in English words: cardinals, ordinals, years, digits one by one, fractions, Roman numerals (American manner, no `and`)."""
+"""Numbers in English words: cardinals, ordinals, years, digits one by one, fractions, Roman numerals (American, no `and`)."""
 
 from __future__ import annotations
 

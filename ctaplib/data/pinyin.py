@@ -1,7 +1,7 @@
 """Reads Mandarin aloud: characters to pinyin, with words for polyphones, erhua, and the tone sandhi of third tones, 一 and 不.
 
-Tone conventions are those of AISHELL-3's `content.txt`: what is spoken is written (`hen2 hao3`, `yi2 zhi4`), the neutral tone is 5,
-个 keeps its fourth tone, 一 inside a number keeps its first tone, and ü is `v`.
+Tone conventions are those of AISHELL-3's `content.txt`: what is spoken is written (`hen2 hao3`, `yi2 zhi4`), the neutral tone
+is 5, 个 keeps its fourth tone, 一 inside a number keeps its first tone, and ü is `v`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,11 @@ def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) 
     before, after = clause[:index][-1:], clause[index + 1 : index + 2]
     if not following or before in {"第", "初"} or (before and before in _NUMERALS):
         return "1"
-    if clause[index:].startswith("一不二") or after in set("一二三四五六七八九零〇幺月日号") or re.match(r"点[零一二三四五六七八九]", clause[index + 1 :]):
+    if (
+        clause[index:].startswith("一不二")
+        or after in set("一二三四五六七八九零〇幺月日号")
+        or re.match(r"点[零一二三四五六七八九]", clause[index + 1 :])
+    ):
         return "1"
     if any(start < index and index + 1 == end for start, end in spans) and before not in set("同另某这那哪每看"):
         return "1"  # the last of its word: 统一, 唯一

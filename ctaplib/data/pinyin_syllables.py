@@ -22,7 +22,8 @@ _BARE = {
 _SAME = "a ai an ang ao e ei en eng er o ou m n ng hm hng".split()
 _SHORT = {"iu": "iou", "ui": "uei", "un": "uen", "ue": "ve"}
 _FINALS = set(
-    "a ai an ang ao e ei en eng er i ia ian iang iao ie in ing iong iou o ong ou u ua uai uan uang uei uen uo v van ve vn ii iii".split()
+    """a ai an ang ao e ei en eng er i ia ian iang iao ie in ing iong iou o ong ou u
+    ua uai uan uang uei uen uo v van ve vn ii iii""".split()
 )
 _SYLLABLE = re.compile(r"^([a-zv]+?)([1-5])$")
 

@@ -2,23 +2,26 @@
 
 Utterances that cannot be used (empty text, symbols or words without phones, phones that training never has) are left out of
 `text.phn` and listed with the reason in `data/<set>/dropped_text.tsv`. Words that stand in no dictionary are counted in
-`data/<set>/oov.tsv`, with the utterances that have them. Phones that were found before are taken from `dump/phone_cache/`.
+`data/<set>/oov.tsv`, with the utterances that have them. The words as they are said go to `data/<set>/text.norm`. Phones that
+were found before are taken from `dump/phone_cache/`.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import sentencepiece
 
 from ctaplib.config import read_saved, save_config
 from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, make_frontend
-from ctaplib.data.normalize import normalize_english, normalize_mandarin
+from ctaplib.data.normalize import NORMALIZED, normalizer
 from ctaplib.data.phone_cache import Entry, PhoneCache
 from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
@@ -27,6 +30,9 @@ from ctaplib.files import atomic_write, read_table, write_table, write_tsv
 from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
+T = TypeVar("T")
+SAMPLE, WORTH_S = 200, 20.0
+"""Texts that are timed in one process, and the seconds of work left from which others are started (each loads the front end)."""
 CHUNK = 5000
 """Texts after which what was found is kept, so that a run that is killed loses little."""
 
@@ -73,9 +79,15 @@ def find_phones(texts: Mapping[str, str], config: TextConfig, nj: int, folder: P
     return {utt: found[text] for utt, text in texts.items()}
 
 
-def _in_chunks(texts: list[str], work: Callable[[str], Entry], nj: int) -> Iterator[tuple[list[str], list[Entry]]]:
-    chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
-    if nj < 2 or len(texts) <= 200:
+def _in_chunks(texts: list[str], work: Callable[[str], T], nj: int) -> Iterator[tuple[list[str], list[T]]]:
+    """Work on texts, a chunk at a time; in several processes where the first texts say that it is worth their start."""
+    first, rest = texts[:SAMPLE], texts[SAMPLE:]
+    start = time.monotonic()
+    if first:
+        yield first, [work(text) for text in first]
+    left_s = (time.monotonic() - start) / max(1, len(first)) * len(rest)
+    chunks = [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
+    if nj < 2 or left_s < WORTH_S:
         yield from ((chunk, [work(text) for text in chunk]) for chunk in chunks)
         return
     with ProcessPoolExecutor(nj, mp_context=get_context("spawn")) as pool:
@@ -108,7 +120,7 @@ def _set_phones(folder: Path, config: TextConfig, nj: int, kept: Path) -> tuple[
 
 
 def _list_unknown(folder: Path, entries: Mapping[str, Entry]) -> None:
-    """Write `oov.tsv`: words in no dictionary, how often, whether their phones were guessed or they cost the utterance, and where."""
+    """Write `oov.tsv`: words in no dictionary, how often they occur, whether their phones were guessed, and where."""
     places: dict[tuple[str, str], list[str]] = {}
     for utt in sorted(entries):
         for word in entries[utt].unknown:
@@ -168,8 +180,19 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
         )  # fmt: skip
     write_token_list(tokens, dump / "token_list" / "phn" / "tokens.txt")
     save_config(config, dump / "token_list" / "text.yaml")
-    train_pieces(read_table(data / train_set / "text"), dump / "token_list", config)
+    for name in sets:
+        write_normalized(data / name, config, nj)
+    train_pieces(read_table(data / train_set / NORMALIZED), dump / "token_list", config)
     return tokens
+
+
+def write_normalized(folder: Path, config: TextConfig, nj: int = 1) -> None:
+    """Write `text.norm` of a data directory: of every utterance that has text, the words as they are said."""
+    texts = {utt: text for utt, text in read_table(folder / "text").items() if text.strip()}
+    said: dict[str, str] = {}
+    for chunk, found in _in_chunks(sorted(set(texts.values())), partial(_normalized, config=config), nj):
+        said.update(zip(chunk, found, strict=True))
+    write_table(folder / NORMALIZED, {utt: said[text] for utt, text in texts.items()})
 
 
 def _fit(phones: dict[str, str], tokens: TokenList, reasons: dict[str, str], train_set: str, name: str) -> None:
@@ -195,7 +218,7 @@ def _write_phones(folder: Path, phones: Mapping[str, str], words: Mapping[str, s
 
 
 def train_pieces(texts: Mapping[str, str], folder: Path, config: TextConfig) -> Path:
-    """Train a SentencePiece model on normalised text; the numbers of its pieces agree with `tokens.txt`.
+    """Train a SentencePiece model on text, which is normalised if it was not; the numbers of its pieces agree with `tokens.txt`.
 
     Returns:
         Path of `spm<N>/bpe.model`.
@@ -227,7 +250,7 @@ def train_pieces(texts: Mapping[str, str], folder: Path, config: TextConfig) -> 
 def _normalized(text: str, config: TextConfig) -> str:
     """Text as word pieces see it; what cannot be normalised is left as it is (it was listed by the front end)."""
     try:
-        return normalize_english(text) if config.language == "en" else normalize_mandarin(text)
+        return normalizer(config.language)(text)
     except DataError:
         return " ".join(text.lower().split())
 

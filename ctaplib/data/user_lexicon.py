@@ -16,8 +16,8 @@ Lexicon = Mapping[str, tuple[str, ...]]
 def read_lexicon(path: str | Path, setting: str = "lexicon") -> dict[str, tuple[str, ...]]:
     """Read a lexicon, `WORD PH PH ...` a line; the first entry of a word counts.
 
-    Words come in upper case. Position tags (`_B _I _E _S`) are removed. A word of Chinese characters may have pinyin with tones in
-    place of phones, one syllable for each character.
+    Words come in upper case. Position tags (`_B _I _E _S`) are removed. A word of Chinese characters may have pinyin with tones
+    in place of phones, one syllable for each character.
 
     Args:
         path: the file.

@@ -1,5 +1,6 @@
 """Rows of recognition (task `asr`) and of the judge itself (task `judge`)."""
 
+from ctaplib.data.normalize import read_words
 from ctaplib.data.phones import SILENCE
 from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, SPEECH_JUDGE, cell, systems
@@ -13,8 +14,6 @@ SEARCHED = "_lm"
 """Ends the names of systems whose phones were searched with an n-gram; only recipes that ask for the search have them."""
 
 _SEARCH_NOTE = "the same output, searched with an n-gram of phones counted on the training transcripts"
-
-_TABLES = {"per": "text.phn", "wer": "text", "cer": "text"}
 
 
 def jobs(inputs: Inputs) -> list[Job]:
@@ -61,7 +60,7 @@ def _asr(inputs: Inputs, set_: str, system: str, metric: str) -> Estimate | str:
 
 def _texts(inputs: Inputs, set_: str, metric: str) -> dict[str, str]:
     """What was said, of all utterances that have features (the features stage lists those that have none)."""
-    table = inputs.table(set_, _TABLES[metric])
+    table = inputs.table(set_, "text.phn") if metric == "per" else read_words(inputs.data / set_)
     return {utt: table[utt] for utt in inputs.audio(set_) if utt in table}
 
 

@@ -11,9 +11,9 @@ from ctaplib.config import Config
 from ctaplib.data.batching import plan_batches
 from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
 from ctaplib.data.features import FeatureConfig, read_feature_config
+from ctaplib.data.normalize import read_words
 from ctaplib.data.tokens import TokenList, read_token_list
 from ctaplib.errors import ConfigError, DataError
-from ctaplib.files import read_table
 from ctaplib.models.vqctap import warp_mel
 from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
 from ctaplib.tensors import pad_stack
@@ -106,7 +106,7 @@ class SpeechTask(Task):
             self.mates.setdefault(self.train.speakers[utt], []).append(utt)
         if self.config.draw.prompt_from not in {"utterance", "speaker"}:
             raise ConfigError(f"draw.prompt_from is {self.config.draw.prompt_from!r}", expected="utterance or speaker")
-        self.texts = {s.name: read_table(p.data / s.name / "text") if self.config.words else {} for s in (self.train, self.valid)}
+        self.texts = {s.name: read_words(p.data / s.name) if self.config.words else {} for s in (self.train, self.valid)}
 
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of every mel band over the training set."""

@@ -3,8 +3,8 @@
 An English item is right where its normalised words are one of the answers (column `words`: the normaliser alone) and, for a front
 end, where also every word of the column `pronunciations` has one of its phones and no word lacks phones. Phones are compared
 without secondary stress, and vowels without main stress in words of several syllables as one class where English reduces
-them. A Mandarin item is right where its characters and all its syllables are right (a slash parts answers). `raw` is pypinyin alone
-on our characters, with its own tone sandhi.
+them. A Mandarin item is right where its characters and all its syllables are right (a slash parts answers). `raw` is pypinyin
+alone on our characters, with its own tone sandhi.
 
     python tests/bench/bench_text.py
 """
@@ -31,8 +31,10 @@ Scores = dict[str, dict[str, list[bool]]]
 _VOWELS = set("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
 _REDUCED = {"AH", "IH", "EH", "IY", "UH", "AE", "AO", "AA"}
 _IPA = {
-    "ɹ": "R", "j": "Y", "ɡ": "G", "g": "G", "ʃ": "SH", "ʒ": "ZH", "t͡ʃ": "CH", "d͡ʒ": "JH", "θ": "TH", "ð": "DH", "ŋ": "NG", "h": "HH",
-    "i": "IY", "ɪ": "IH", "ɛ": "EH", "æ": "AE", "ɑ": "AA", "ɔ": "AO", "ʊ": "UH", "u": "UW", "ʌ": "AH", "ə": "AH", "ɚ": "ER", "ɝ": "ER",
+    "ɹ": "R", "j": "Y", "ɡ": "G", "g": "G", "ʃ": "SH", "ʒ": "ZH", "t͡ʃ": "CH", "d͡ʒ": "JH", "θ": "TH", "ð": "DH", "ŋ": "NG",
+    "h": "HH",
+    "i": "IY", "ɪ": "IH", "ɛ": "EH", "æ": "AE", "ɑ": "AA", "ɔ": "AO", "ʊ": "UH", "u": "UW", "ʌ": "AH", "ə": "AH", "ɚ": "ER",
+    "ɝ": "ER",
     "eɪ": "EY", "aɪ": "AY", "ɔɪ": "OY", "aʊ": "AW", "oʊ": "OW",
 }  # fmt: skip
 

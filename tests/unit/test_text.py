@@ -36,6 +36,13 @@ ROOT = Path(__file__).resolve().parents[2]
         ("the 1990s", "the nineteen nineties"),
         ("B2B costs .5", "b two b costs point five"),
         ("She said no.", "she said no"),
+        ("For my part I think so.", "for my part i think so"),
+        ("James V. Smith met Ed. He ate a fig.", "james v smith met ed he ate a fig"),
+        ("TV's best, the U.S.'s role", "t v's best the u s's role"),
+        ("747s, 50/50, 9/11", "seven hundred forty sevens fifty fifty nine eleven"),
+        ("Shh! HMM, she said", "shh hmm she said"),
+        ("the rep. said, see Fig. 4", "the rep said see figure four"),
+        ("'ok' vs. O.K., etc.", "okay versus o k et cetera"),
     ],
 )
 def test_english_is_written_as_it_is_said(text: str, words: str) -> None:
@@ -60,6 +67,19 @@ def test_ordinals() -> None:
 def test_text_that_cannot_be_spoken_is_an_error(text: str, message: str) -> None:
     with pytest.raises(DataError, match=f"utt1: {message}"):
         normalize_english(text, "utt1")
+
+
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("98年夏天", "九八年夏天"), ("30年", "三十年"), ("80、90后", "八零九零后"), ("60-70%", "百分之六十到百分之七十"),
+        ("-3℃", "零下三摄氏度"), ("2月2日2点2分2秒", "二月二日两点两分两秒"), ("1万2千", "一万两千"), ("3G/4G", "三 g 四 g"),
+        ("上午9:05", "上午九点零五分"), ("11:1", "十一比一"), ("5,000元", "五千元"), ("10086", "一万零八十六"),
+        ("Wi-Fi密码", "wi fi 密码"),
+    ],
+)  # fmt: skip
+def test_mandarin_is_written_as_it_is_said(text: str, words: str) -> None:
+    assert normalize_mandarin(text) == words == normalize_mandarin(words)
 
 
 def test_mandarin_keeps_characters_and_latin_words() -> None:
