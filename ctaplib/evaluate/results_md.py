@@ -33,6 +33,10 @@ def render(title: str, rows: Sequence[Row], papers: PaperRows, environment: Mapp
         parts.append(_table(table))
     if task:
         parts.append(_papers(task, papers))
+    if not rows:
+        parts.append("Nothing has been measured yet: the recipe has not been run on the whole corpus.")
+        named = dict.fromkeys(row.task for row in papers.rows)
+        parts += [f"## {TITLES.get(name, name)}\n\n{_papers(name, papers)}" for name in TITLES if name in named]
     if papers.missing:
         parts.append("## Not to be had\n\n" + "\n".join(f"* {line}" for line in papers.missing))
     parts.append(_runs(rows))

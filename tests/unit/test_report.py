@@ -15,8 +15,9 @@ from PIL import Image
 from ctaplib.cli.main import main
 from ctaplib.errors import ConfigError
 from ctaplib.evaluate import clips, plots, report_inputs, tables
+from ctaplib.evaluate.catalogue import METRICS
 from ctaplib.evaluate.inputs import Inputs
-from ctaplib.evaluate.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, read_paper_rows
+from ctaplib.evaluate.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, read_paper_rows, read_recipe_rows
 from ctaplib.evaluate.report import Report
 from ctaplib.evaluate.results import Row, write_results
 from ctaplib.evaluate.results_md import render
@@ -212,3 +213,16 @@ def test_the_command_writes_both_and_keeps_rows_of_other_runs(made, tmp_path, mo
     assert "### test_100spk" in text and "| 40 [" in text and "50 [" not in text
     assert (out / "index.html").stat().st_size > 100_000
     assert [p.name for p in out.iterdir()] == ["index.html"]
+
+
+@pytest.mark.parametrize("recipe", ["libritts", "vctk"])
+def test_a_recipe_shows_its_own_published_rows_before_those_of_all(recipe: str) -> None:
+    folder = DEFAULT_PATH.parents[1] / "egs" / recipe
+    papers = read_recipe_rows(folder)
+    shared = read_paper_rows()
+    assert papers.rows[-len(shared.rows) :] == shared.rows and len(papers.rows) > len(shared.rows)
+    assert all(row.why_not and row.source and row.how in HOW for row in papers.rows)
+    assert all(row.metric in {metric.name for metric in METRICS[row.task]} for row in papers.rows)
+    measured = (folder / "results").exists()
+    if not measured:
+        assert (folder / "RESULTS.md").read_text() == render(recipe, [], papers, {})
