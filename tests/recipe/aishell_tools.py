@@ -30,7 +30,6 @@ TASKS["vocoder"] = "vocoder"
 _train = "train.max_steps=4 train.valid_every_steps=2 train.save_every_steps=2 batch.batch_s=8.0"
 TINY = {
     "datadir": "data_tiny",
-    "listdir": "data_tiny/lists",
     "dumpdir": "dump_tiny",
     "expdir": "exp_tiny",
     "pretrain_args": f"{_train} alarm_after=2.0",
@@ -127,6 +126,7 @@ def run_tiny(recipe_dir, corpus, local_data_opts, *options, **changed):
     values = {**TINY, "local_data_opts": local_data_opts, **changed}
     (recipe_dir / "tiny.sh").write_text("".join(f'{name}="{value}"\n' for name, value in values.items()))
     command = ["./run.sh", "--config", "conf/laptop.sh", "--config", "tiny.sh", "--corpus_dir", str(corpus), "--nj", "2"]
+    command += ["--listdir", "data_tiny/lists"]
     done = subprocess.run(
         [*command, *options], cwd=recipe_dir, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
