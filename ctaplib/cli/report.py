@@ -18,7 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("exp/report"), help="folder of the page")
     parser.add_argument("--results_md", type=Path, help="where to write RESULTS.md")
     parser.add_argument("--kept", type=Path, help="folder of rows kept from earlier runs, for RESULTS.md (default: none)")
-    parser.add_argument("--paper_rows", type=Path, help="published numbers (default: the shared ones, behind them the recipe's)")
+    parser.add_argument(
+        "--paper_rows", type=Path, help="published numbers (default: the recipe's own and the shared ones)"
+    )
     parser.add_argument("--title", help="name of the recipe (default: name of the working folder)")
 
 
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace) -> int | None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ctaplib.evaluate.inputs import Inputs
-    from ctaplib.evaluate.paper_rows import read_all_paper_rows, read_paper_rows
+    from ctaplib.evaluate.paper_rows import read_paper_rows, read_recipe_rows
     from ctaplib.evaluate.provenance import environment
     from ctaplib.evaluate.report import Report, write_report
     from ctaplib.evaluate.results import merge, read_results
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int | None:
 
     title = args.title or Path.cwd().name
     rows = read_results(args.results)
-    papers = read_paper_rows(args.paper_rows) if args.paper_rows else read_all_paper_rows(Path.cwd())
+    papers = read_paper_rows(args.paper_rows) if args.paper_rows else read_recipe_rows(Path.cwd())
     facts = environment()
     sets = args.sets.split() if args.sets else list(dict.fromkeys(row.set for row in rows))
     inputs = Inputs(

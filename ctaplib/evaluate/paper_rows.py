@@ -46,6 +46,23 @@ class PaperRows(Config):
     """What a reader would look for and not find, with the reason."""
 
 
+OWN_PATH = Path("conf") / "paper_rows.yaml"
+"""The file of a recipe's own published numbers, in its folder."""
+
+
+def read_recipe_rows(folder: Path) -> PaperRows:
+    """Read the published numbers of a recipe, its own first, then those that all recipes show.
+
+    Raises:
+        ConfigError: a file cannot be used.
+    """
+    shared, own = read_paper_rows(), folder / OWN_PATH
+    if not own.exists() or own.resolve() == DEFAULT_PATH:
+        return shared
+    found = read_paper_rows(own)
+    return PaperRows(rows=(*found.rows, *shared.rows), missing=(*found.missing, *shared.missing))
+
+
 def read_paper_rows(path: Path = DEFAULT_PATH) -> PaperRows:
     """Read the file; without it there are no such rows.
 
@@ -58,16 +75,3 @@ def read_paper_rows(path: Path = DEFAULT_PATH) -> PaperRows:
         return PaperRows.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
         raise ConfigError(f"{path} cannot be used: {error}", fix="correct the file") from error
-
-
-def read_all_paper_rows(recipe: Path) -> PaperRows:
-    """Read the shared file and, behind it, the recipe's own `conf/paper_rows.yaml`, if there is one.
-
-    Raises:
-        ConfigError: a file cannot be used.
-    """
-    shared, path = read_paper_rows(), recipe / "conf" / "paper_rows.yaml"
-    if not path.exists() or path.resolve() == DEFAULT_PATH:
-        return shared
-    own = read_paper_rows(path)
-    return PaperRows(rows=shared.rows + own.rows, missing=shared.missing + own.missing)
