@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tarfile
 
 import pytest
@@ -35,7 +34,7 @@ RECIPE = ROOT / "egs" / "aishell"
 FRAGMENT = GENUINE / "data_aishell"
 TRANSCRIPT = "data_aishell/transcript/aishell_transcript_v0.8.txt"
 WAV = "data_aishell/wav"
-UNPACK = [sys.executable, RECIPE / "local/unpack.py"]
+UNPACK = [RECIPE / "local/unpack.sh"]
 needs_fragment = pytest.mark.skipif(not FRAGMENT.exists(), reason="the genuine fragment is not at hand (../shared/data)")
 
 
@@ -149,7 +148,7 @@ def test_archives_of_speakers_that_are_not_unpacked(packed, local, tmp_path):
     with pytest.raises(DataError) as error:
         make(local, packed, tmp_path / "data")
     assert f"12 of the 12 archives in {packed / WAV} are not unpacked: S0002 S0003" in str(error.value)
-    assert f"unpack them: local/unpack.py --corpus_dir {packed / 'data_aishell'}" in str(error.value)
+    assert f"unpack them: local/unpack.sh --corpus_dir {packed / 'data_aishell'}" in str(error.value)
     assert not (tmp_path / "data").exists()
 
 
