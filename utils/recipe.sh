@@ -131,6 +131,8 @@ mapfile -t paths < <(find local lists "${lists}" -maxdepth 1 -type f ! -name '.*
 needs local/data.sh "${paths[@]}"
 mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp utt2spk; each "${data}" "${labelled}" text)
 makes "${paths[@]}"
+# Lists that lie in the folder of the data are drawn from the corpus by local/data.sh.
+[[ "${lists}" != "${data}"/* ]] || makes "${lists}/vc_pairs.tsv" "${lists}/references.tsv" "${lists}/tts.tsv"
 # shellcheck disable=SC2086
 does local/data.sh --data "${data}" ${lang:+--lang "${lang}"} ${corpus_dir:+--corpus_dir "${corpus_dir}"} \
     ${subset:+--subset "${subset}"} --nj @nj ${local_data_opts}

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tarfile
 
 import pytest
@@ -10,6 +9,7 @@ import soundfile
 from aishell_tools import (
     GENUINE,
     ROOT,
+    characters_of,
     check_configs,
     check_published_rows,
     check_whole_run,
@@ -34,7 +34,7 @@ RECIPE = ROOT / "egs" / "aishell"
 FRAGMENT = GENUINE / "data_aishell"
 TRANSCRIPT = "data_aishell/transcript/aishell_transcript_v0.8.txt"
 WAV = "data_aishell/wav"
-UNPACK = [sys.executable, RECIPE / "local/unpack.py"]
+UNPACK = [RECIPE / "local/unpack.sh"]
 needs_fragment = pytest.mark.skipif(not FRAGMENT.exists(), reason="the genuine fragment is not at hand (../shared/data)")
 
 
@@ -148,7 +148,7 @@ def test_archives_of_speakers_that_are_not_unpacked(packed, local, tmp_path):
     with pytest.raises(DataError) as error:
         make(local, packed, tmp_path / "data")
     assert f"12 of the 12 archives in {packed / WAV} are not unpacked: S0002 S0003" in str(error.value)
-    assert f"unpack them: local/unpack.py --corpus_dir {packed / 'data_aishell'}" in str(error.value)
+    assert f"unpack them: local/unpack.sh --corpus_dir {packed / 'data_aishell'}" in str(error.value)
     assert not (tmp_path / "data").exists()
 
 
@@ -368,10 +368,12 @@ def test_the_genuine_utterance(own, local, tmp_path):
 
 
 @pytest.mark.slow
-def test_all_stages_on_a_generated_tree(tree, tmp_path):
-    recipe = copy_of("aishell", tmp_path)
-    opts = f"--lists {tree.parent / 'lists'} --pairs 8 --sentences 4"
-    status, output = run_tiny(recipe, tree, opts)
+def test_all_stages_on_a_generated_tree(tmp_path):
+    tree = make_tree("aishell", tmp_path / "corpus", "--lists", tmp_path / "lists")
+    train = [line for line in (tree / TRANSCRIPT).read_text().splitlines() if "S000" in line]
+    recipe = copy_of("aishell", tmp_path / "checkout")
+    opts = f"--lists {tmp_path / 'lists'} --pairs 8 --sentences 4"
+    status, output = run_tiny(recipe, tree, opts, characters_of(train))
     assert status == 0, output[-3000:]
     rows = check_whole_run(recipe)
     measured = {(row["task"], row["metric"]) for row in rows}
@@ -379,5 +381,5 @@ def test_all_stages_on_a_generated_tree(tree, tmp_path):
     assert {row["set"] for row in rows} == {"test"}
     phones = set(" ".join(read_table(recipe / "data_tiny/train/text.phn").values()).split())
     assert {"zh", "x", "e5"} <= phones and not any(phone.isdigit() for phone in phones)
-    status, output = run_tiny(recipe, tree, opts)
+    status, output = run_tiny(recipe, tree, opts, characters_of(train))
     assert status == 0 and "Nothing to do: all 14 stages asked for are current." in output

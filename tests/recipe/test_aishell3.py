@@ -11,6 +11,7 @@ import soundfile
 from aishell_tools import (
     GENUINE,
     ROOT,
+    characters_of,
     check_configs,
     check_published_rows,
     check_whole_run,
@@ -372,16 +373,29 @@ def graft(tree, target):
     return corpus
 
 
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory):
+    """A tree with most phones in its training set, for whole runs."""
+    base = tmp_path_factory.mktemp("larger")
+    return make_tree("aishell3", base / "data_aishell3", "--lists", base / "lists")
+
+
+def train_characters(corpus):
+    lines = (corpus / "train/content.txt").read_text().splitlines()
+    return characters_of(line for line in lines if line[:7] not in ("SSB0057", "SSB0273"))
+
+
 @needs_fragment
 @pytest.mark.slow
-def test_all_stages_with_the_genuine_fragment(tree, tmp_path):
+def test_all_stages_with_the_genuine_fragment(larger, tmp_path):
     """Thirty genuine training utterances among the generated ones: too few for a set of their own."""
-    corpus, recipe = graft(tree, tmp_path / "genuine"), copy_of("aishell3", tmp_path / "checkout")
-    status, output = run_tiny(recipe, corpus, f"--lists {tree.parent / 'lists'} --pairs 8 --sentences 4")
+    corpus, recipe = graft(larger, tmp_path / "genuine"), copy_of("aishell3", tmp_path / "checkout")
+    opts = f"--lists {larger.parent / 'lists'} --pairs 8 --sentences 4"
+    status, output = run_tiny(recipe, corpus, opts, train_characters(corpus))
     assert status == 0, output[-3000:]
     rows = check_whole_run(recipe)
     train = recipe / "data_tiny/train"
-    assert len(read_table(train / "utt2spk")) == 36 + 30 - 2  # two of its speakers are generated dev speakers as well
+    assert len(read_table(train / "utt2spk")) == 60 + 30 - 2  # two of its speakers are the generated dev speakers
     genuine = "SSB00090181"
     said = [phone for pinyin in ("na4", "hen3", "bu4", "ming2", "zhi4") for phone in pinyin_phones(pinyin)]
     assert read_table(train / "text.phn")[genuine].split() == said
@@ -391,10 +405,10 @@ def test_all_stages_with_the_genuine_fragment(tree, tmp_path):
 
 
 @pytest.mark.slow
-def test_all_stages_on_a_generated_tree(tree, tmp_path):
+def test_all_stages_on_a_generated_tree(larger, tmp_path):
     recipe = copy_of("aishell3", tmp_path)
-    opts = f"--lists {tree.parent / 'lists'} --pairs 8 --sentences 4"
-    status, output = run_tiny(recipe, tree, opts)
+    opts = f"--lists {larger.parent / 'lists'} --pairs 8 --sentences 4"
+    status, output = run_tiny(recipe, larger, opts, train_characters(larger))
     assert status == 0, output[-3000:]
     rows = check_whole_run(recipe)
     assert {(row["task"], row["metric"]) for row in rows} >= {
@@ -407,5 +421,5 @@ def test_all_stages_on_a_generated_tree(tree, tmp_path):
     frames = read_table(recipe / "dump_tiny/test/utt2num_frames")
     seconds = read_table(recipe / "data_tiny/test/utt2dur")
     assert np.allclose([int(frames[u]) / 100 for u in frames], [float(seconds[u]) for u in frames], atol=0.03)
-    status, output = run_tiny(recipe, tree, opts)
+    status, output = run_tiny(recipe, larger, opts, train_characters(larger))
     assert status == 0 and "Nothing to do: all 14 stages asked for are current." in output

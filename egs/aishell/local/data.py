@@ -2,7 +2,7 @@
 """Make data directories from AISHELL-1 in its own layout (OpenSLR 33): `data_aishell/{wav,transcript}`, `resource_aishell`.
 
 `wav/` comes as one archive per speaker, each of which must have been unpacked to `wav/{train,dev,test}/<speaker>/`
-(local/unpack.py does it). One transcript serves all three sets; the spaces between its words are dropped, as is usual. Some
+(local/unpack.sh does it). One transcript serves all three sets; the spaces between its words are dropped, as is usual. Some
 recordings have no line in it: they are left out, counted and listed. The sex of speakers is in `resource_aishell/speaker.info`.
 """
 
@@ -77,14 +77,14 @@ def find_corpus(folder: Path) -> Corpus:
         if {"train", "dev", "test"} & set(names) and (data.resolve().parent / TRANSCRIPT).exists():
             fix = f"give the folder above it: --corpus_dir {data.resolve().parent}"
         elif "data_aishell.tgz" in names:
-            fix = f"unpack it: tar -xzf {data / 'data_aishell.tgz'} -C {data}, then local/unpack.py --corpus_dir {data}"
+            fix = f"unpack it: tar -xzf {data / 'data_aishell.tgz'} -C {data}, then local/unpack.sh --corpus_dir {data}"
         elif "spk-info.txt" in names or "content.txt" in names:
             fix = "this is AISHELL-3, whose recipe is egs/aishell3"
         raise DataError(f"{data} is not AISHELL-1: {found}", expected=EXPECTED, fix=fix)
     check_unpacked(data)
     missing = [name for name in (TRANSCRIPT, *(f"wav/{part}" for part in PARTS)) if not (data / name).exists()]
     if missing:
-        fix = "unpack data_aishell.tgz again, whole (15.6 GB), then run local/unpack.py"
+        fix = "unpack data_aishell.tgz again, whole (15.6 GB), then run local/unpack.sh"
         raise DataError(f"{data} lacks {' '.join(missing)}; {found}", expected=EXPECTED, fix=fix)
     if not corpus.speakers.exists():
         fix = "fetch resource_aishell.tgz (1.2 MB) from https://www.openslr.org/resources/33 and unpack it there"
@@ -105,7 +105,7 @@ def check_unpacked(data: Path) -> None:
     if packed:
         raise DataError(
             f"{len(packed)} of the {len(archives)} archives in {wav} are not unpacked: {' '.join(packed[:SHOWN])}",
-            expected="wav/{train,dev,test}/<speaker>/*.wav", fix=f"unpack them: local/unpack.py --corpus_dir {data}",
+            expected="wav/{train,dev,test}/<speaker>/*.wav", fix=f"unpack them: local/unpack.sh --corpus_dir {data}",
         )  # fmt: skip
 
 

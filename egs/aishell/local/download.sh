@@ -15,4 +15,4 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 ctap data download local/corpus.yaml "${target}" "${mirrors[@]}"
-exec "${PYTHON:-python3}" local/unpack.py --corpus_dir "${target}"
+exec local/unpack.sh --corpus_dir "${target}"

@@ -16,6 +16,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
@@ -106,6 +107,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
+@cache
 def syllable(pinyin: str) -> str:
     """One syllable of the corpus, `v` for ü; "" if it is none."""
     plain = pinyin.lower().replace("u:", "v").replace("ü", "v")
@@ -214,7 +216,8 @@ def read_genders(path: Path, speakers: set[str]) -> dict[str, str]:
 def to_datadir(part: Part, genders: Mapping[str, str]) -> DataDir:
     """Tables of the utterances that are kept."""
     kept = part.kept
-    phones = {u: [pinyin_phones(s) for s in part.said[u].syllables] for u in kept}
+    split = {s: pinyin_phones(s) for s in {s for u in kept for s in part.said[u].syllables}}
+    phones = {u: [split[s] for s in part.said[u].syllables] for u in kept}
     speakers = {utt: utt[:7] for utt in kept}
     return DataDir(
         wavs={u: part.wavs[u] for u in kept},
