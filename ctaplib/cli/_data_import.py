@@ -70,11 +70,13 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     from ctaplib.data.importing import ImportOptions, guess_kind, kinds
     from ctaplib.data.set_split import SplitConfig
-    from ctaplib.errors import ConfigError
+    from ctaplib.errors import ConfigError, DataError
 
     known = kinds()
     if args.kind is not None and args.kind not in known:
         raise ConfigError(f"there is no kind {args.kind!r}", expected=", ".join(known), fix="correct --kind")
+    if not args.source.exists():
+        raise DataError(f"there is no {args.source}", expected="the folder or table of a corpus", fix="correct the path")
     kind = args.kind or ("folder" if args.text_suffix else guess_kind(args.source))
     options = ImportOptions(**{name: getattr(args, name) for name in ImportOptions.model_fields})
     found = known[kind].read(args.source, options)

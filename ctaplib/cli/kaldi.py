@@ -4,10 +4,11 @@ import argparse
 import os
 import random
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ctaplib.cli import _kaldi_tables
 from ctaplib.cli.main import Parser
 from ctaplib.errors import DataError
 
@@ -79,21 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _extra(verb)
     verb = add("split_data", _split, "split into DIR/splitN/1 ... N by speakers, or DIR/splitNutt by utterances", "dir", "parts")
     verb.add_argument("--per-utt", action="store_true", help="split by utterances")
-    _configure_tables(add)
+    _kaldi_tables.configure(add)
     _configure_audio(add)
-
-
-def _configure_tables(add: Add) -> None:
-    verb = add("utt2spk_to_spk2utt", _to_spk2utt, "turn utt2spk into spk2utt (FILE or standard input)")
-    verb.add_argument("file", nargs="?", default="-")
-    verb = add("spk2utt_to_utt2spk", _to_utt2spk, "turn spk2utt into utt2spk (FILE or standard input)")
-    verb.add_argument("file", nargs="?", default="-")
-    verb = add("filter_scp", _filter, "print the lines of TABLE (or standard input) whose id is in LIST", "list")
-    verb.add_argument("table", nargs="?", default="-")
-    verb.add_argument("--exclude", action="store_true", help="print the others")
-    verb.add_argument("-f", dest="column", type=int, default=1, help="column of the id, from 1")
-    verb = add("split_scp", _split_scp, "deal the lines of TABLE out to files of nearly equal length", "table")
-    verb.add_argument("outs", nargs="+")
 
 
 def _configure_audio(add: Add) -> None:
@@ -178,7 +166,7 @@ def _fix(args: argparse.Namespace) -> int:
 
 
 def _ids(path: Path) -> list[str]:
-    return [line.split()[0] for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return [line.split()[0] for line in _kaldi_tables.lines_of(path)]
 
 
 def evenly(utts: Sequence[str], count: int) -> list[str]:
@@ -271,57 +259,6 @@ def _split(args: argparse.Namespace) -> None:
     for index, part in enumerate(parts, 1):
         write_datadir(part, folder / str(index))
     print(f"{folder}: {number} parts")
-
-
-def _lines(path: str) -> list[str]:
-    text = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    return [line.rstrip("\r") for line in text.decode("utf-8-sig").split("\n") if line.strip()]
-
-
-def _say(lines: Iterable[str]) -> None:
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-    for line in lines:
-        print(line)
-
-
-def _to_spk2utt(args: argparse.Namespace) -> None:
-    owned: dict[str, list[str]] = {}
-    for number, line in enumerate(_lines(args.file), 1):
-        if len(line.split()) != 2:
-            raise DataError(f"{args.file}:{number}: {line!r}", expected="`utterance speaker`")
-        owned.setdefault(line.split()[1], []).append(line.split()[0])
-    _say(f"{spk} {' '.join(utts)}" for spk, utts in owned.items())
-
-
-def _to_utt2spk(args: argparse.Namespace) -> None:
-    lines = [line.split() for line in _lines(args.file)]
-    _say(f"{utt} {spk}" for spk, *utts in lines for utt in utts)
-
-
-def _filter(args: argparse.Namespace) -> None:
-    known = {line.split()[0] for line in _lines(args.list)}
-    kept, faults = [], []
-    for number, line in enumerate(_lines(args.table), 1):
-        words = line.split()
-        if len(words) < args.column:
-            faults.append(f"{args.table}:{number}: {len(words)} columns: {line!r}")
-        elif (words[args.column - 1] in known) != args.exclude:
-            kept.append(line)
-    if faults:
-        raise DataError(f"{args.table} has lines without column {args.column}", faults)
-    _say(kept)
-
-
-def _split_scp(args: argparse.Namespace) -> None:
-    from ctaplib.files import atomic_write
-
-    lines, parts = _lines(args.table), len(args.outs)
-    if len(lines) < parts:
-        raise DataError(f"{args.table} has {len(lines)} lines for {parts} files", expected="a line a file", fix="ask for fewer")
-    edges = [len(lines) * k // parts for k in range(parts + 1)]
-    for out, first, last in zip(args.outs, edges, edges[1:]):
-        with atomic_write(out) as handle:
-            handle.writelines(line + "\n" for line in lines[first:last])
 
 
 def _perturb(args: argparse.Namespace) -> None:

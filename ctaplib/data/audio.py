@@ -72,14 +72,16 @@ def _missing_or_empty(source: str | Path) -> AudioFault | None:
 
 
 def _is_cut_short(source: str | Path) -> bool:
-    """Whether a plain WAV file has fewer bytes than its header says (a command cannot know its length beforehand)."""
+    """Whether a plain WAV or AIFF file has fewer bytes than its header says (a command cannot know its length beforehand)."""
     return not is_command(source) and (_declared_bytes(Path(source)) or 0) > Path(source).stat().st_size
 
 
 def _declared_bytes(path: Path) -> int | None:
-    """Bytes of audio that a plain WAV header promises, or None where it is not plain WAV or promises nothing useful."""
+    """Bytes of a file that a plain WAV or AIFF header promises, or None where it is neither or promises nothing useful."""
     with open(path, "rb") as handle:
         head = handle.read(12)
+        if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
+            return int.from_bytes(head[4:8], "big") + 8
         if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
             return None
         while chunk := handle.read(8):

@@ -169,3 +169,15 @@ def test_a_command_that_fails_says_which_and_what_it_printed(command: str, messa
 def test_a_place_in_an_archive_is_told_from_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "wav.ark").write_bytes(b"x")
     assert "a place in an archive" in inspect(tmp_path / "wav.ark:12").faults[0].message
+
+
+@pytest.mark.parametrize(
+    "form,subtype", [("FLAC", "PCM_16"), ("AIFF", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
+)
+def test_half_a_file_is_found_in_every_form(tmp_path: Path, form: str, subtype: str) -> None:
+    path = tmp_path / f"a.{form.lower()}"
+    noise = 0.1 * np.random.default_rng(0).standard_normal(48000)
+    soundfile.write(path, noise, 48000, format=form, subtype=subtype)
+    assert inspect(path).faults == () and inspect(path).duration_s == pytest.approx(1.0, abs=0.05)
+    truncate(path)
+    assert next(fault.kind for fault in inspect(path).faults if fault.fatal) in ("truncated", "unreadable", "zero_length")

@@ -148,6 +148,22 @@ def test_filters_of_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     assert capsys.readouterr().out == "u-1 s\nu-2 s\n"
     assert kaldi("split_scp", tmp_path / "table", tmp_path / "1", tmp_path / "2") == 0
     assert (tmp_path / "1").read_text() + (tmp_path / "2").read_text() == "a 1\nb ü\nc b\n"
+    for part in range(2):
+        assert kaldi("split_scp", "-j", 2, part, tmp_path / "table") == 0
+    assert capsys.readouterr().out == "a 1\nb ü\nc b\n"
+    assert kaldi("split_scp", "-j", 2, 1, tmp_path / "table", tmp_path / "3") == 0
+    assert (tmp_path / "3").read_text() == (tmp_path / "2").read_text()
+    assert kaldi("split_scp", "-j", 4, 1, tmp_path / "table") == 1 and kaldi("split_scp", "-j", 2, 2, tmp_path / "table") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["utt2spk_to_spk2utt"], ["filter_scp"], ["subset_data_dir", "--utt-list"], ["validate_data_dir"], ["get_utt2dur"]],
+)
+def test_what_is_not_there_is_named(data: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    more = [data, data.parent / "part"] if "--utt-list" in words else []
+    assert kaldi(*words, data.parent / "absent", *more) == 1
+    assert "absent" in capsys.readouterr().err
 
 
 def test_durations(data: Path) -> None:

@@ -1,0 +1,91 @@
+"""Kaldi's filters of tables, from files or standard input: utt2spk_to_spk2utt, filter_scp and the like."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ctaplib.errors import DataError
+
+
+def configure(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Declare the commands."""
+    verb = add("utt2spk_to_spk2utt", _to_spk2utt, "turn utt2spk into spk2utt (FILE or standard input)")
+    verb.add_argument("file", nargs="?", default="-")
+    verb = add("spk2utt_to_utt2spk", _to_utt2spk, "turn spk2utt into utt2spk (FILE or standard input)")
+    verb.add_argument("file", nargs="?", default="-")
+    verb = add("filter_scp", _filter, "print the lines of TABLE (or standard input) whose id is in LIST", "list")
+    verb.add_argument("table", nargs="?", default="-")
+    verb.add_argument("--exclude", action="store_true", help="print the others")
+    verb.add_argument("-f", dest="column", type=int, default=1, help="column of the id, from 1")
+    verb = add("split_scp", _split_scp, "deal the lines of TABLE out to files of nearly equal length", "table")
+    verb.add_argument("outs", nargs="*", metavar="OUT", help="one for each part; with -j none (standard output) or one")
+    verb.add_argument("-j", dest="job", nargs=2, type=int, metavar=("JOBS", "ID"), help="only part ID, from 0, of JOBS parts")
+
+
+def lines_of(path: str | Path) -> list[str]:
+    """Lines of a file or, for `-`, of standard input, without empty ones.
+
+    Raises:
+        DataError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", expected="a table") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error}", fix="convert it, e.g. with iconv") from error
+    return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+
+
+def _say(lines: Iterable[str]) -> None:
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for line in lines:
+        print(line)
+
+
+def _to_spk2utt(args: argparse.Namespace) -> None:
+    owned: dict[str, list[str]] = {}
+    for number, line in enumerate(lines_of(args.file), 1):
+        if len(line.split()) != 2:
+            raise DataError(f"{args.file}:{number}: {line!r}", expected="`utterance speaker`")
+        owned.setdefault(line.split()[1], []).append(line.split()[0])
+    _say(f"{spk} {' '.join(utts)}" for spk, utts in owned.items())
+
+
+def _to_utt2spk(args: argparse.Namespace) -> None:
+    lines = [line.split() for line in lines_of(args.file)]
+    _say(f"{utt} {spk}" for spk, *utts in lines for utt in utts)
+
+
+def _filter(args: argparse.Namespace) -> None:
+    known = {line.split()[0] for line in lines_of(args.list)}
+    kept, faults = [], []
+    for number, line in enumerate(lines_of(args.table), 1):
+        words = line.split()
+        if len(words) < args.column:
+            faults.append(f"{args.table}:{number}: {len(words)} columns: {line!r}")
+        elif (words[args.column - 1] in known) != args.exclude:
+            kept.append(line)
+    if faults:
+        raise DataError(f"{args.table} has lines without column {args.column}", faults)
+    _say(kept)
+
+
+def _split_scp(args: argparse.Namespace) -> None:
+    from ctaplib.files import atomic_write
+
+    lines, outs = lines_of(args.table), list(args.outs)
+    parts, wanted = (args.job[0], [args.job[1]]) if args.job else (len(outs), list(range(len(outs))))
+    if args.job and (len(outs) > 1 or not 0 <= args.job[1] < parts):
+        raise DataError(f"-j {parts} {wanted[0]} and {len(outs)} files", expected="a part below JOBS, and at most one file")
+    if not parts or len(lines) < parts:
+        raise DataError(f"{args.table} has {len(lines)} lines for {parts} parts", expected="a line a part", fix="ask for fewer")
+    for place, part in enumerate(wanted):
+        own = lines[len(lines) * part // parts : len(lines) * (part + 1) // parts]
+        if not outs:
+            _say(own)
+            continue
+        with atomic_write(outs[place]) as handle:
+            handle.writelines(line + "\n" for line in own)
