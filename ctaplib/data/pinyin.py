@@ -79,8 +79,10 @@ def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) 
     before, after = clause[:index][-1:], clause[index + 1 : index + 2]
     if not following or before in {"第", "初"} or (before and before in _NUMERALS):
         return "1"
+    scored = before == "比" and index > 1 and clause[index - 2] in _NUMERALS
     if (
-        clause[index:].startswith("一不二")
+        scored
+        or clause[index:].startswith("一不二")
         or after in set("一二三四五六七八九零〇幺月日号")
         or re.match(r"点[零一二三四五六七八九]", clause[index + 1 :])
     ):
