@@ -224,7 +224,7 @@ def test_latin_words_in_mandarin_are_read_in_english() -> None:
     [
         ("三比一战胜", "san1 bi3 yi1 zhan4 sheng4"), ("一天比一天好", "yi4 tian1 bi3 yi4 tian1 hao3"),
         ("数了数一共有多少人", "shu3 le5 shu3 yi2 gong4 you3 duo1 shao5 ren2"), ("得重新排行", "dei3 chong2 xin1 pai2 hang2"),
-        ("四十一个已取消", "si4 shi2 yi1 ge4 yi3 qu3 xiao1"), ("为改善居住条件", "wei4 gai3 shan4 ju1 zhu4 tiao2 jian4"),
+        ("四十一个已取消", "si4 shi2 yi1 ge4 yi2 qu3 xiao1"), ("为改善居住条件", "wei4 gai3 shan4 ju1 zhu4 tiao2 jian4"),
         ("种地的农民种了三种水果", "zhong4 di4 de5 nong2 min2 zhong4 le5 san1 zhong3 shui2 guo3"),
         ("业内人士分析认为", "ye4 nei4 ren2 shi4 fen1 xi1 ren4 wei2"),
     ],
