@@ -154,7 +154,7 @@ def _unit(match: Match[str]) -> str:
     name = UNITS[match["unit"].lower().replace("²", "")]
     number = match["number"].replace(",", "")
     first, *rest = name.split()
-    beside = bool(match["article"]) and re.match(r"\s+[a-z]", match.string[match.end() :]) is not None
+    beside = (bool(match["article"]) and re.match(r"\s+[a-z]", match.string[match.end() :]) is not None) or match["hyphen"]
     if number != "1" and not beside and name not in UNCOUNTED:
         if rest and rest[0] not in {"per", "celsius", "fahrenheit"}:
             rest[-1] = "feet" if rest[-1] == "foot" else rest[-1] + "s"
@@ -304,7 +304,7 @@ RULES = [
         rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
     ),
     _rule(
-        rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})[\s-]?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))(?![\w'/])"
+        rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})(?:\s|(?P<hyphen>-))?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))(?![\w'/])"
         r"(?:\.(?=\s+[a-z]|$))?",
         _unit,
     ),

@@ -63,16 +63,25 @@ def _unquoted(words: list[str]) -> list[str]:
     """
     kept = []
     quoted = False
-    for word in words:
+    for index, word in enumerate(words):
         if word.startswith("'") and word not in ELISIONS:
             word, quoted = word.lstrip("'"), True
-        if word.endswith("'") and word not in ELISIONS and (quoted or not word.rstrip("'").endswith(("s", "in"))):
+        if (
+            word.endswith("'")
+            and word not in ELISIONS
+            and ((quoted and not _closed_later(words[index + 1 :])) or not word.rstrip("'").endswith(("s", "in")))
+        ):
             word, quoted = word.rstrip("'"), False
         elif word.endswith("''"):
             word = word.rstrip("'") + "'"
         if word.strip("'"):
             kept.append(WHOLE.get(word, word))
     return kept
+
+
+def _closed_later(words: list[str]) -> bool:
+    """Tell whether the next quotation mark closes; then a word before it ended with an apostrophe."""
+    return next((word.endswith("'") for word in words if word[0] == "'" or word[-1] == "'"), False)
 
 
 def normalizer(language: str) -> Callable[[str], str]:
