@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from ctaplib.data.english_rules import CAPITALS, NET, NUMBERS, RULES, apply
+from ctaplib.data import english_net
+from ctaplib.data.english_rules import CAPITALS, NUMBERS, RULES, apply
 from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
@@ -46,7 +47,7 @@ def normalize_english(text: str, where: str = "") -> str:
     text = _VULGAR.sub(" ", text.translate(APOSTROPHES))
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
     text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
-    text = apply(RULES, apply(NET, text))
+    text = apply(RULES, apply(english_net.RULES, text))
     if any(c.islower() for c in text):  # where all is in capitals they tell nothing
         text = apply(CAPITALS, text)
     text = apply(NUMBERS, text).lower()
