@@ -1,8 +1,8 @@
 """What a recipe's stage rests on, and whether what it made is still current.
 
 The shell driver writes a plan: for every stage its commands, configs, the files it needs and makes. The parts
-of a stage (commands, every config value, digests of needed files, the fingerprints of the stages that made
-them) are kept in a stamp when it starts, marked done when it ends, so that a later run can say what changed.
+of a stage (commands, every config value, digests of needed files and of files that configs name, the fingerprints of
+the stages that made them) are kept in a stamp when it starts, marked done when it ends, so that a later run can say what changed.
 """
 
 import hashlib
@@ -172,6 +172,8 @@ class Stamps:
         for path in stage.configs:
             known = _flat(read_values(path)) if Path(path).exists() else [("the file", "absent")]
             parts.update({f"{path}: {key}": value for key, value in known})
+            named = [value.strip('"') for _, value in known if value.startswith('"') and len(value) < 255]
+            parts.update({f"file {name}": self._file_digest(Path(name)) for name in named if name and Path(name).is_file()})
         for path in stage.needs:
             parts[f"file {path}"] = self._file_digest(Path(path))
         for maker in self.rests_on(stage):

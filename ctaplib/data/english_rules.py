@@ -6,7 +6,7 @@ The text comes in with its capitals (they tell `Dr. Brown` from `Elm Dr.`), and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from re import Match
 
 from ctaplib.data.english_words import (
@@ -16,7 +16,6 @@ from ctaplib.data.english_words import (
     BARE_TITLES,
     BEFORE_NUMBERS,
     DAYS,
-    DOMAINS,
     DOTTED,
     INITIALISMS,
     MONEY,
@@ -25,12 +24,10 @@ from ctaplib.data.english_words import (
     RULERS,
     SCALES,
     SHORT_MONTHS,
-    SPELLED_DOMAINS,
     TITLES,
     UNCOUNTED,
     UNITS,
     UTTERED,
-    WEB_SIGNS,
 )
 from ctaplib.data.numerals_english import (
     plural,
@@ -53,19 +50,6 @@ _I = re.IGNORECASE
 
 def _letters(text: str) -> str:
     return " ".join(c.lower() for c in text if c.isalpha())
-
-
-# --- addresses of the net
-
-
-def _web(match: Match[str]) -> str:
-    text = re.sub(r"^[a-z]+://", "", match[0], flags=_I)
-    tail = re.search(r"[.,;:!?)/'\"]*$", text)
-    words = text[: tail.start()] if tail else text
-    parts = []
-    for part in re.findall(r"[A-Za-z]+|\d+|.", words):
-        parts.append(WEB_SIGNS.get(part) or SPELLED_DOMAINS.get(part.lower(), part.lower()))
-    return f" {' '.join(parts)} {tail[0] if tail else ''}"
 
 
 # --- dates and times
@@ -154,7 +138,7 @@ def _unit(match: Match[str]) -> str:
     name = UNITS[match["unit"].lower().replace("²", "")]
     number = match["number"].replace(",", "")
     first, *rest = name.split()
-    beside = bool(match["article"]) and re.match(r"\s+[a-z]", match.string[match.end() :]) is not None
+    beside = (bool(match["article"]) and re.match(r"\s+[a-z]", match.string[match.end() :]) is not None) or match["hyphen"]
     if number != "1" and not beside and name not in UNCOUNTED:
         if rest and rest[0] not in {"per", "celsius", "fahrenheit"}:
             rest[-1] = "feet" if rest[-1] == "foot" else rest[-1] + "s"
@@ -265,11 +249,6 @@ def _rule(pattern: str, say: Callable[[Match[str]], str], flags: int = 0) -> Rul
 
 _SIGN = r"[$£€¥]"
 _SCALE = r"(?:\s?(?P<scale>(?i:thousand|million|billion|trillion|bn|mn|tn)\b|[kKmMbB]\b))?"
-NET = [
-    _rule(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _web),
-    _rule(r"(?:https?://|www\.)[^\s<>]+", _web, _I),
-    _rule(rf"\b[A-Za-z][\w-]*(?:\.[\w-]+)*\.(?:{DOMAINS})\b(?!\.\w)(?:/[^\s<>]*)?", _web),
-]
 RULES = [
     _rule(r"(?<![\d/-])(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])", _iso),
     _rule(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])", _slashes),
@@ -304,7 +283,7 @@ RULES = [
         rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
     ),
     _rule(
-        rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})[\s-]?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))(?![\w'/])"
+        rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})(?:\s|(?P<hyphen>-))?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))(?![\w'/])"
         r"(?:\.(?=\s+[a-z]|$))?",
         _unit,
     ),
@@ -352,7 +331,7 @@ NUMBERS = [
 ]
 
 
-def apply(rules: list[Rule], text: str) -> str:
+def apply(rules: Sequence[Rule], text: str) -> str:
     """Apply rules one after the other."""
     for pattern, say in rules:
         text = pattern.sub(say, text)

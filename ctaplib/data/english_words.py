@@ -43,7 +43,7 @@ BEFORE_NUMBERS = {
 }
 """Abbreviations that are words of their own elsewhere: only with a full stop and a number behind them."""
 DOTTED = {"e.g.": "for example", "i.e.": "that is", "ph.d.": "p h d", "a.k.a.": "also known as", "w/o": "without", "w/": "with"}
-WHOLE = {"gov't": "government", "int'l": "international", "ok": "okay", "vs": "versus", "etc": "et cetera"}
+WHOLE = {"gov't": "government", "int'l": "international", "ok": "okay", "phd": "p h d", "vs": "versus", "etc": "et cetera"}
 
 UTTERED = {"SHH", "SHHH", "HMM", "HMMM", "MM", "MMM", "PSST", "PST", "BRR", "BRRR", "GRR", "GRRR", "TSK", "NTH", "ZZZ"}
 """Words in capitals without a vowel that are no initialisms."""
@@ -64,7 +64,8 @@ UNITS = {
     "km/h": "kilometer per hour",
     "m/s": "meter per second", "sqm": "square meter", "sqkm": "square kilometer", "sqft": "square foot", "cum": "cubic meter",
     "°c": "degree celsius", "°f": "degree fahrenheit", "°": "degree", "kbps": "kilobit per second", "mbps": "megabit per second",
-    "fps": "frame per second", "rpm": "revolution per minute", "dpi": "dot per inch", "cal": "calorie", "kcal": "kilocalorie",
+    "mpg": "mile per gallon", "inch": "inch", "fps": "frame per second", "rpm": "revolution per minute",
+    "dpi": "dot per inch", "cal": "calorie", "kcal": "kilocalorie",
 }  # fmt: skip
 UNCOUNTED = {"hertz", "kilohertz", "megahertz", "gigahertz"}
 MONEY = {

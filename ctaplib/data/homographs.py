@@ -95,6 +95,8 @@ def _lead(words: Sequence[str], index: int) -> str:
 
 def _live(words: Sequence[str], index: int) -> str:
     shown = index and words[index - 1] in {"broadcast", "televised", "streamed", "recorded", "shown", "performed"}
+    after = words[index + 1] if index + 1 < len(words) else ""
+    shown = shown or (not index and after not in _DETERMINERS | {"in", "with", "on", "for", "and", "long", "like", "by", ""})
     return "L AY1 V" if shown or word_class(words, index) == "N" else "L IH1 V"
 
 
@@ -109,7 +111,9 @@ def _bass(words: Sequence[str], index: int) -> str:
 
 
 def _wound(words: Sequence[str], index: int) -> str:
-    return "W AW1 N D" if index and words[index - 1] in {"he", "she", "they", "it", "i", "we", "you", "who"} else "W UW1 N D"
+    subject = index and words[index - 1] in {"he", "she", "they", "it", "i", "we", "you", "who"}
+    wrapped = words[index + 1 : index + 2] and words[index + 1] in _DETERMINERS | {"up", "down", "around", "round"}
+    return "W AW1 N D" if subject or wrapped else "W UW1 N D"
 
 
 def _content(words: Sequence[str], index: int) -> str:

@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from ctaplib.data.english_rules import CAPITALS, NET, NUMBERS, RULES, apply
+from ctaplib.data import english_net
+from ctaplib.data.english_rules import CAPITALS, NUMBERS, RULES, apply
 from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
@@ -46,7 +47,7 @@ def normalize_english(text: str, where: str = "") -> str:
     text = _VULGAR.sub(" ", text.translate(APOSTROPHES))
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
     text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
-    text = apply(RULES, apply(NET, text))
+    text = apply(RULES, apply(english_net.RULES, text))
     if any(c.islower() for c in text):  # where all is in capitals they tell nothing
         text = apply(CAPITALS, text)
     text = apply(NUMBERS, text).lower()
@@ -63,16 +64,25 @@ def _unquoted(words: list[str]) -> list[str]:
     """
     kept = []
     quoted = False
-    for word in words:
+    for index, word in enumerate(words):
         if word.startswith("'") and word not in ELISIONS:
             word, quoted = word.lstrip("'"), True
-        if word.endswith("'") and word not in ELISIONS and (quoted or not word.rstrip("'").endswith(("s", "in"))):
+        if (
+            word.endswith("'")
+            and word not in ELISIONS
+            and ((quoted and not _closed_later(words[index + 1 :])) or not word.rstrip("'").endswith(("s", "in")))
+        ):
             word, quoted = word.rstrip("'"), False
         elif word.endswith("''"):
             word = word.rstrip("'") + "'"
         if word.strip("'"):
             kept.append(WHOLE.get(word, word))
     return kept
+
+
+def _closed_later(words: list[str]) -> bool:
+    """Tell whether the next quotation mark closes; then a word before it ended with an apostrophe."""
+    return next((word.endswith("'") for word in words if word[0] == "'" or word[-1] == "'"), False)
 
 
 def normalizer(language: str) -> Callable[[str], str]:

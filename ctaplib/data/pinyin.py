@@ -11,7 +11,7 @@ import re
 from functools import cache
 
 from ctaplib.data.normalize import is_hanzi
-from ctaplib.data.pinyin_words import CONTEXT, SINGLE, SYLLABIC_ER, TOGETHER, WORDS
+from ctaplib.data.pinyin_words import CONTEXT, SINGLE, STRONG, SYLLABIC_ER, TOGETHER, WORDS
 from ctaplib.errors import DataError
 
 _LONGEST = 8
@@ -68,6 +68,9 @@ def _readings(clause: str, parts: list[str]) -> list[str]:
             syllables = list(WORDS.get(word) or _convert(word))
         for character, syllable in zip(word, syllables, strict=True):
             found.append({"一": "yi1", "不": "bu4", "个": "ge4"}.get(character, syllable))
+    for pattern, reading in STRONG:
+        for match in pattern.finditer(clause):
+            found[match.end() - 1] = reading
     unknown = sorted({c for c, s in zip(clause, found, strict=True) if not re.search(r"[a-zê]", s)})
     if unknown:
         raise DataError(f"characters without a reading: {' '.join(unknown)}", fix="put them into the user lexicon")
@@ -79,8 +82,10 @@ def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) 
     before, after = clause[:index][-1:], clause[index + 1 : index + 2]
     if not following or before in {"第", "初"} or (before and before in _NUMERALS):
         return "1"
+    scored = before == "比" and index > 1 and clause[index - 2] in _NUMERALS
     if (
-        clause[index:].startswith("一不二")
+        scored
+        or clause[index:].startswith("一不二")
         or after in set("一二三四五六七八九零〇幺月日号")
         or re.match(r"点[零一二三四五六七八九]", clause[index + 1 :])
     ):

@@ -94,13 +94,14 @@ _VERBS = "走去来说想看做办吃喝买学写读听问找等花用打开关�
 CONTEXT = [
     (re.compile(pattern), reading)
     for pattern, reading in (
-        (rf"(?<=[我你他她它们还就也都必总可只谁您咱])得(?=[{_VERBS}])", "dei3"),
+        (r"(?<=[我你他她它们您咱])得(?![了到过以奖分名第知病罪逞意体当很不])", "dei3"),
+        (rf"(?<=[还就也都必总可只谁])得(?=[{_VERBS}])", "dei3"),
         (r"(?<=[\u4e00-\u9fff])得", "de5"),
-        (r"(.)\1地(?=[\u4e00-\u9fff])", "de5"),
         (r"(?<=[\u4e00-\u9fff]{2})地(?=[\u4e00-\u9fff])(?!地[图铁址区方面点位理球上下板毯震质势形产主带狱道])", "de5"),
         (rf"(?<=[{_NUMERAL}每这那哪])只(?![能要有是好会想])", "zhi1"),
         (rf"(?<=[{_NUMERAL}第这那])行(?=$|[字代诗])", "hang2"),
-        (rf"(?<=[各这那哪某多几每两{_NUMERAL}])种", "zhong3"),
+        (r"(?<=[我你他她们])种", "zhong4"),
+        (r"背(?=[着起上书])", "bei1"),
         (r"(?<=[成认作分称设定变视以极更最尤甚较大])为", "wei2"),
         (r"以[\u4e00-\u9fff]{1,8}?为", "wei2"),
         (r"^为(?=[正期零止]|[\u4e00-\u9fff]?期)", "wei2"),
@@ -125,6 +126,12 @@ CONTEXT = [
 ]
 """Characters that no word covers, by what stands beside them (each pattern ends with the character);
 the first that fits counts."""
+
+STRONG = [
+    (re.compile(r"(.)\1地(?=[\u4e00-\u9fff])"), "de5"),
+    (re.compile(rf"(?<=[各这那哪某多几每两{_NUMERAL}])种(?!子)"), "zhong3"),
+]
+"""The same, and stronger than the words that they would stand in: 这种草 has no 种草."""
 
 SYLLABIC_ER = re.compile(
     r"(?<=[女婴幼孤胎少育健宠男托弃])儿|(?<=新生)儿|(?<=足月)儿|(?<=早产)儿|(?<=混血)儿|(?<=患)儿|儿(?=[子女童歌媳孙时科戏化麻])|^儿"

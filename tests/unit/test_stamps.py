@@ -81,6 +81,15 @@ def test_changed_config_value_is_named(stages):
     assert Stamps(stages).status(stages[1]).reasons == ("c.yaml: optim.lr 1 -> 2",)
 
 
+def test_a_file_that_a_config_names_is_an_input(stages, tmp_path):
+    (tmp_path / "own.txt").write_text("CAT K AE1 T\n")
+    (tmp_path / "c.yaml").write_text("optim:\n  lr: 1\nlexicon: own.txt\n")
+    finish(stages)
+    assert Stamps(stages).status(stages[1]).state == "current"
+    (tmp_path / "own.txt").write_text("CAT K AH0 T\n")
+    assert Stamps(stages).status(stages[1]).reasons == ("own.txt changed",)
+
+
 def test_remark_in_a_config_changes_nothing(stages):
     finish(stages)
     stages[1].home.parent.joinpath("c.yaml").write_text("# a remark\noptim: {lr: 1}\n")

@@ -13,6 +13,7 @@ from ctaplib.data.datadir import DataDir, write_datadir
 from ctaplib.data.frontends import MissingWordsError, TextConfig, make_frontend
 from ctaplib.data.normalize import read_words
 from ctaplib.data.phone_cache import Entry, PhoneCache, fingerprint
+from ctaplib.data.pinyin import read_clause
 from ctaplib.data.pinyin_syllables import pinyin_phones
 from ctaplib.data.prepare_text import find_phones, prepare
 from ctaplib.errors import ConfigError, DataError, DependencyError
@@ -216,6 +217,20 @@ def test_latin_words_in_mandarin_are_read_in_english() -> None:
     assert found.phones == ("uo3", "iong4", "Z", "UW1", "M") and found.words == (0, 1, 2, 2, 2)
     with pytest.raises(DataError, match=r"the Latin word 'zoom'.*`foreign`"):
         make_frontend(config.model_copy(update={"foreign": ""}))("我用Zoom。")
+
+
+@pytest.mark.parametrize(
+    "text,pinyin",
+    [
+        ("三比一战胜", "san1 bi3 yi1 zhan4 sheng4"), ("一天比一天好", "yi4 tian1 bi3 yi4 tian1 hao3"),
+        ("数了数一共有多少人", "shu3 le5 shu3 yi2 gong4 you3 duo1 shao5 ren2"), ("得重新排行", "dei3 chong2 xin1 pai2 hang2"),
+        ("四十一个已取消", "si4 shi2 yi1 ge4 yi2 qu3 xiao1"), ("为改善居住条件", "wei4 gai3 shan4 ju1 zhu4 tiao2 jian4"),
+        ("种地的农民种了三种水果", "zhong4 di4 de5 nong2 min2 zhong4 le5 san1 zhong3 shui2 guo3"),
+        ("业内人士分析认为", "ye4 nei4 ren2 shi4 fen1 xi1 ren4 wei2"),
+    ],
+)  # fmt: skip
+def test_neighbours_decide(text: str, pinyin: str) -> None:
+    assert " ".join(syllable for _, syllable in read_clause(text)) == pinyin
 
 
 def test_no_sandhi_over_a_pause() -> None:

@@ -1,0 +1,26 @@
+"""Addresses of mail and of the net as they are said: `a@b.com` is `a at b dot com`; `https://` is not said."""
+
+from __future__ import annotations
+
+import re
+from re import Match
+
+from ctaplib.data.english_words import DOMAINS, SPELLED_DOMAINS, WEB_SIGNS
+
+
+def _web(match: Match[str]) -> str:
+    text = re.sub(r"^[a-z]+://", "", match[0], flags=re.IGNORECASE)
+    tail = re.search(r"[.,;:!?)/'\"]*$", text)
+    words = text[: tail.start()] if tail else text
+    parts = []
+    for part in re.findall(r"[A-Za-z]+|\d+|.", words):
+        parts.append(WEB_SIGNS.get(part) or SPELLED_DOMAINS.get(part.lower(), part.lower()))
+    return f" {' '.join(parts)} {tail[0] if tail else ''}"
+
+
+RULES = [
+    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _web),
+    (re.compile(r"(?:https?://|www\.)[^\s<>]+", re.IGNORECASE), _web),
+    (re.compile(rf"\b[A-Za-z][\w-]*(?:\.[\w-]+)*\.(?:{DOMAINS})\b(?!\.\w)(?:/[^\s<>]*)?"), _web),
+]
+"""Mail, addresses with their scheme or `www`, names that end in a domain."""
