@@ -45,6 +45,7 @@ WAYS = {
 """By recipe and config, what the dry run must say."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_ways_to_run(recipe, tmp_path):
     copy = copy_of(recipe, tmp_path)
