@@ -46,7 +46,7 @@ def recall(folder: Path, files: Mapping[str, str], rate_hz: int | None) -> dict[
         file, mark, rate, duration, faults = line.split("\t")
         known[file] = (mark, rate, duration, faults)
     found = {}
-    for name, file in files.items():
+    for name, file in ((name, str(file)) for name, file in files.items()):
         mark, rate, duration, faults = known.get(file, ("", "0", "0", ""))
         try:
             same = bool(mark) and mark == _mark(file)

@@ -1,5 +1,6 @@
 """Data preparation of VCTK: a generated tree with the real layout's odd corners, its faults, and the genuine fragment."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -209,3 +210,17 @@ def test_the_genuine_fragment(tmp_path):
     assert len({normalize_english(text) for text in texts}) == 1  # all read the same sentence
     for name in ("tr_no_dev", "eval1"):
         assert validate_datadir(tmp_path / "data" / name, rate_hz=48000).fatal == []
+
+
+@pytest.mark.slow
+def test_a_tree_as_large_as_the_corpus_is_prepared_in_time(tmp_path):
+    """44,000 utterances: 90 s on two cores is 180 s of CPU time, which other work on the machine does not lengthen."""
+    script, found = ROOT / "tests" / "bench" / "bench_vctk.py", tmp_path / "found.json"
+    done = subprocess.run([sys.executable, script, "--folder", tmp_path, "--json", found], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    small, large = (json.loads(found.read_text())[key] for key in ("11000", "44000"))
+    whole = large["stages 1 and 2"]
+    assert whole["cpu_s"] <= 180 and whole["peak_mb"] <= 1024, done.stdout
+    assert whole["cpu_s"] / small["stages 1 and 2"]["cpu_s"] <= 4.4, done.stdout
+    assert large["data.py"]["cpu_s"] / small["data.py"]["cpu_s"] <= 4.4, done.stdout
+    assert large["validate"]["cpu_s"] < 0.3 * large["data.py"]["cpu_s"]  # no file is decoded twice
