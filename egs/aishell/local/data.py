@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
 from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
+from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import write_tsv
@@ -176,7 +177,7 @@ def read_parts(data: Path, texts: Mapping[str, str], bad_lines: Mapping[str, str
     for part in parts.values():
         for utt in part.wavs.keys() - texts.keys():
             part.reasons[utt] = bad_lines.get(utt, f"there is audio, but no line in {TRANSCRIPT}")
-        part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in texts}, RATE_HZ, nj)
+        part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in texts}, None, nj)
         for utt, info in part.infos.items():
             fatal = [fault for fault in info.faults if fault.fatal]
             if fatal:
@@ -248,6 +249,7 @@ def write_set(folder: Path, part: Part, texts: Mapping[str, str], genders: Mappi
         spks={"spk2gender": {spk: genders[spk] for spk in set(speakers.values())}},
     )
     write_datadir(data, folder)
+    remember(folder, [part.infos[u] for u in kept])
     reasons = {**part.reasons, **more}
     write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": reasons[u]} for u in c_sorted(reasons)], ("utt", "reason"))
     odd = [u for u in kept if part.infos[u].rate_hz != RATE_HZ]

@@ -22,6 +22,7 @@ from pathlib import Path
 from ctaplib.data.audio import AudioInfo
 from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
 from ctaplib.data.mandarin import pinyin_phones
+from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import read_table, write_table, write_tsv
@@ -175,7 +176,7 @@ def read_part(corpus: Path, name: str, nj: int, max_dropped_pct: float) -> Part:
     part.reasons |= {utt: f"there is text, but no audio {name}/wav/{utt[:7]}/{utt}.wav" for utt in silent}
     for utt in part.wavs.keys() - part.said.keys() - part.reasons.keys():
         part.reasons[utt] = f"there is audio, but no line in {name}/content.txt"
-    part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in part.said}, RATE_HZ, nj)
+    part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in part.said}, None, nj)
     for utt, info in part.infos.items():
         fatal = [fault for fault in info.faults if fault.fatal]
         if fatal:
@@ -256,6 +257,7 @@ def read_list(folder: Path, name: str) -> set[str]:
 def write_set(folder: Path, data: DataDir, part: Part, reasons: Mapping[str, str]) -> None:
     """Write one set, what was left out of it, and files of another rate, which are kept."""
     write_datadir(data, folder)
+    remember(folder, [part.infos[u] for u in data.utt_ids])
     write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": reasons[u]} for u in c_sorted(reasons)], ("utt", "reason"))
     odd = [u for u in data.utt_ids if part.infos[u].rate_hz != RATE_HZ]
     rows = [{"utt": u, "rate_hz": part.infos[u].rate_hz, "path": part.wavs[u]} for u in odd]
