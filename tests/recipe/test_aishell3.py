@@ -1,5 +1,6 @@
 """AISHELL-3: data preparation on a generated tree and on the genuine fragment, its faults, the download, and a whole run."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -110,9 +111,12 @@ def test_the_lists_are_of_unseen_speakers_of_both_sexes(tree, prepared):
     assert not used & {row[f"utt{k}"] for row in references for k in (1, 2, 3)}
 
 
-def test_the_lists_follow_from_the_corpus_alone(tree, prepared, local, tmp_path):
+def test_the_lists_follow_from_the_corpus_alone(tree, prepared, local, tmp_path, capsys):
     make(local, tree, tree, tmp_path / "data")
     local.draw(tmp_path / "data", tree.parent / "lists")
+    local.draw(prepared, tree.parent / "lists")
+    first, second = re.findall(r"\(SHA-256 (\w{12})\)", capsys.readouterr().out)
+    assert first == second
     for name in ("vc_pairs.tsv", "tts.tsv", "references.tsv"):
         assert (tmp_path / "data/lists" / name).read_bytes() == (prepared / "lists" / name).read_bytes()
 
