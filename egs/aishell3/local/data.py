@@ -163,8 +163,8 @@ def list_audio(folder: Path) -> dict[str, str]:
     return found
 
 
-def read_part(corpus: Path, name: str, nj: int, max_dropped_pct: float) -> Part:
-    """Read one part: texts, audio, and how they fit.
+def read_part(corpus: Path, name: str, max_dropped_pct: float) -> Part:
+    """Read one part without opening its audio: texts, names of files, and how they fit.
 
     Raises:
         DataError: more than `max_dropped_pct` of it cannot be used, as after half an archive.
@@ -172,27 +172,46 @@ def read_part(corpus: Path, name: str, nj: int, max_dropped_pct: float) -> Part:
     part = Part(name)
     read_content(corpus / name / "content.txt", part)
     part.wavs = list_audio(corpus / name / "wav")
-    silent = [utt for utt in part.said if utt not in part.wavs]
-    part.reasons |= {utt: f"there is text, but no audio {name}/wav/{utt[:7]}/{utt}.wav" for utt in silent}
+    for utt in part.said.keys() - part.wavs.keys():
+        part.reasons[utt] = f"there is text, but no audio {name}/wav/{utt[:7]}/{utt}.wav"
     for utt in part.wavs.keys() - part.said.keys() - part.reasons.keys():
         part.reasons[utt] = f"there is audio, but no line in {name}/content.txt"
-    part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in part.said}, None, nj)
+    check_whole(corpus, part, max_dropped_pct)
+    return part
+
+
+def look_at_audio(corpus: Path, part: Part, nj: int, max_dropped_pct: float) -> None:
+    """Open every file of a part that has text.
+
+    Raises:
+        DataError: more than `max_dropped_pct` of the part cannot be used.
+    """
+    part.infos = inspect_all({utt: part.wavs[utt] for utt in part.kept}, None, nj)
     for utt, info in part.infos.items():
         fatal = [fault for fault in info.faults if fault.fatal]
         if fatal:
             part.reasons[utt] = f"{info.path}: {fatal[0].message}"
+    check_whole(corpus, part, max_dropped_pct)
+
+
+def check_whole(corpus: Path, part: Part, max_dropped_pct: float) -> None:
+    """Make sure that not too much of a part is left out.
+
+    Raises:
+        DataError: it is; says how much, of whom there is nothing, and gives the first reasons.
+    """
     total = len(part.kept) + len(part.reasons)
     share = 100 * len(part.reasons) / max(1, total)
-    if not part.kept or share > max_dropped_pct:
-        gone = c_sorted({utt[:7] for utt in silent} - {utt[:7] for utt in part.kept})
-        speakers = f"; nothing at all of {len(gone)} speakers: {' '.join(gone[:SHOWN])}" if gone else ""
-        raise DataError(
-            f"{corpus / name}: {len(part.reasons)} of {total} utterances ({share:.1f} %) cannot be used{speakers}",
-            [f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)[:SHOWN]],
-            expected=f"at most {max_dropped_pct:g} %",
-            fix="unpack the archive again, whole; or raise --max_dropped_pct (in --local_data_opts) to take what there is",
-        )  # fmt: skip
-    return part
+    if part.kept and share <= max_dropped_pct:
+        return
+    gone = c_sorted({utt[:7] for utt in part.said} - {utt[:7] for utt in part.kept})
+    speakers = f"; nothing at all of {len(gone)} speakers: {' '.join(gone[:SHOWN])}" if gone else ""
+    raise DataError(
+        f"{corpus / part.name}: {len(part.reasons)} of {total} utterances ({share:.1f} %) cannot be used{speakers}",
+        [f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)[:SHOWN]],
+        expected=f"at most {max_dropped_pct:g} %",
+        fix="unpack the archive again, whole; or raise --max_dropped_pct (in --local_data_opts) to take what there is",
+    )  # fmt: skip
 
 
 def read_genders(path: Path, speakers: set[str]) -> dict[str, str]:
@@ -270,24 +289,37 @@ def write_set(folder: Path, data: DataDir, part: Part, reasons: Mapping[str, str
               f"they are kept and resampled (odd_rate.tsv)")  # fmt: skip
 
 
-def make(corpus: Path, target: Path, lists: Path, nj: int, max_dropped_pct: float) -> None:
-    """Write all data directories; nothing is written before everything was read."""
-    corpus = find_corpus(corpus)
-    parts = {name: read_part(corpus, name, nj, max_dropped_pct) for name in PARTS}
-    twice = c_sorted(parts["train"].said.keys() & parts["test"].said.keys())
+def check_parts(corpus: Path, parts: Mapping[str, Part], lists: Path) -> None:
+    """Make sure that the parts do not overlap and have the speakers of the lists.
+
+    Raises:
+        DataError: they do not; all ids are named.
+    """
+    train, test = parts["train"], parts["test"]
+    twice = c_sorted(train.said.keys() & test.said.keys())
     if twice:
         where = "in train/content.txt and in test/content.txt"
         raise DataError(f"{corpus}: {len(twice)} utterances are {where}", twice[:SHOWN], fix="restore both from the archive")
+    for name, part in (("dev", train), ("unseen", test)):
+        missing = c_sorted(read_list(lists, f"{name}_speakers.txt") - {utt[:7] for utt in part.kept})
+        if missing:
+            raise DataError(
+                f"{corpus / part.name} lacks speakers of {lists}/{name}_speakers.txt: {' '.join(missing)}",
+                expected="all speakers of the corpus", fix="take the whole corpus, or name another folder of lists with --lists",
+            )  # fmt: skip
+
+
+def make(corpus: Path, target: Path, lists: Path, nj: int, max_dropped_pct: float) -> None:
+    """Write all data directories: first all that can be told without opening audio, and nothing before everything was read."""
+    corpus = find_corpus(corpus)
+    parts = {name: read_part(corpus, name, max_dropped_pct) for name in PARTS}
+    check_parts(corpus, parts, lists)
     genders = read_genders(corpus / "spk-info.txt", {utt[:7] for part in parts.values() for utt in part.kept})
+    prosody, differing = read_labels(corpus / "train" / "label_train-set.txt", parts["train"])
+    for part in parts.values():
+        look_at_audio(corpus, part, nj, max_dropped_pct)
     train, test = (to_datadir(parts[name], genders) for name in PARTS)
     dev = read_list(lists, "dev_speakers.txt")
-    missing = c_sorted(dev - set(train.speakers))
-    if missing:
-        raise DataError(
-            f"{corpus}/train lacks speakers of {lists}/dev_speakers.txt: {' '.join(missing)}",
-            expected="all training speakers", fix="take the whole corpus, or name another folder of lists with --lists",
-        )  # fmt: skip
-    prosody, differing = read_labels(corpus / "train" / "label_train-set.txt", parts["train"])
     reasons = {utt: reason for utt, reason in parts["train"].reasons.items() if utt[:7] not in dev}
     write_set(target / "train", subset_by_speakers(train, set(train.speakers) - dev), parts["train"], reasons)
     reasons = {utt: reason for utt, reason in parts["train"].reasons.items() if utt[:7] in dev}
