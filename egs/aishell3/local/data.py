@@ -13,10 +13,8 @@ import argparse
 import os
 import re
 import sys
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
@@ -29,6 +27,7 @@ from ctaplib.files import read_table, write_table, write_tsv
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from make_lists import PAIRS, SENTENCES, draw
+from transcripts import Said, parse_content, read_lines, syllable
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 44100
@@ -38,18 +37,6 @@ SUFFIXES = ("wav", "flac")
 GENDERS = {"female": "f", "male": "m"}
 SHOWN = 20
 _UTT = re.compile(r"SSB\d{8}")
-_FINALS = """a o e i u v er ai ei ao ou an en ang eng ong ia ie io iao iu ian in iang ing iong ua uo uai ui uan un uang ue ve van
-    vn m n ng""".split()
-_SYLLABLE = re.compile(rf"(?:(?:[zcs]h|[bpmfdtnlgkhjqxrzcsyw])?(?:{'|'.join(_FINALS)})r?|hng|r)[1-5]")
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one line of `content.txt` says."""
-
-    text: str
-    syllables: tuple[str, ...]
-    """Pinyin with tone 1 to 5, `v` for ü."""
 
 
 @dataclass
@@ -93,42 +80,6 @@ def find_corpus(folder: Path) -> Path:
     elif len(missing) < len(NEEDED):
         fix = "a part of the archive is missing: unpack data_aishell3.tgz again, whole (19 GB; 27 GB unpacked)"
     raise DataError(f"{root} is not AISHELL-3: it lacks {' '.join(missing)}; {found}", expected=expected, fix=fix)
-
-
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines and their numbers: without a byte order mark, CR, comments and empty lines; full-width letters and digits folded."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8: {error.reason} at byte {error.start}", fix="restore it from the archive"
-        ) from error
-    for number, line in enumerate(unicodedata.normalize("NFKC", text).split("\n"), 1):
-        if line.strip() and not line.startswith("#"):
-            yield number, line.strip()
-
-
-@cache
-def syllable(pinyin: str) -> str:
-    """One syllable of the corpus, `v` for ü; "" if it is none."""
-    plain = pinyin.lower().replace("u:", "v").replace("ü", "v")
-    try:
-        return plain if _SYLLABLE.fullmatch(plain) and pinyin_phones(plain) else ""
-    except DataError:
-        return ""
-
-
-def parse_content(tokens: list[str]) -> Said | str:
-    """Read characters and pinyin in turn; a string is the reason why that cannot be done."""
-    if not tokens:
-        return "empty text"
-    if len(tokens) % 2:
-        return f"{len(tokens)} words, expected characters and pinyin in turn"
-    syllables = [syllable(pinyin) for pinyin in tokens[1::2]]
-    wrong = [f"{c} {p}" for c, p, s in zip(tokens[::2], tokens[1::2], syllables, strict=True) if not s]
-    if wrong:
-        return f"no pinyin with a tone: {', '.join(wrong)}"
-    return Said("".join(tokens[::2]), tuple(syllables))
 
 
 def read_content(path: Path, part: Part) -> None:
