@@ -56,14 +56,16 @@ def make_tree(corpus, dest, *options):
 def load_local(recipe, name="data"):
     """The module `egs/<recipe>/local/<name>.py`; what it imports from beside itself is not left for another recipe to find."""
     path = ROOT / "egs" / recipe / "local" / f"{name}.py"
-    sys.modules.pop("make_lists", None)
+    for beside in path.parent.glob("*.py"):
+        sys.modules.pop(beside.stem, None)
     spec = importlib.util.spec_from_file_location(f"{recipe}_{name}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     before = list(sys.path)
     spec.loader.exec_module(module)
     sys.path[:] = before
-    sys.modules.pop("make_lists", None)
+    for beside in path.parent.glob("*.py"):
+        sys.modules.pop(beside.stem, None)
     return module
 
 

@@ -72,13 +72,16 @@ def packed(own):
 @pytest.fixture(scope="module")
 def prepared(tree, local, tmp_path_factory):
     data = tmp_path_factory.mktemp("prepared") / "data"
-    local.make(tree, data, 1, 5.0)
+    local.make(tree, data, tree.parent / "lists", 1, 5.0)
     local.draw(data, tree.parent / "lists")
     return data
 
 
 def make(local, corpus, data, max_dropped_pct=5.0):
-    local.make(corpus, data, 1, max_dropped_pct)
+    lists = data.parent / "lists"
+    lists.mkdir(exist_ok=True)
+    (lists / "test_speakers.txt").write_text("S0764 S0765 S0901 S0902\n")
+    local.make(corpus, data, lists, 1, max_dropped_pct)
     return data
 
 
@@ -323,7 +326,19 @@ def test_not_utf8(own, local, tmp_path):
         make(local, own, tmp_path / "data")
 
 
-def test_listed_speakers_that_the_corpus_lacks(prepared, local):
+def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, local, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "inspect_all", lambda *_: pytest.fail("audio was opened"))
+    rewrite(own / "resource_aishell/speaker.info", lambda text: text.replace("0901 F", "9999 F").encode())
+    with pytest.raises(DataError, match=r"no line of S0901"):
+        make(local, own, tmp_path / "data")
+    shutil.rmtree(own / WAV / "test/S0902")
+    with pytest.raises(DataError, match=r"nothing at all of 1 speakers: S0902"):
+        make(local, own, tmp_path / "data")
+
+
+def test_listed_speakers_that_the_corpus_lacks(tree, prepared, local, tmp_path):
+    with pytest.raises(DataError, match=r"wav/test lacks speakers of .*test_speakers.txt: S0766 S0767"):
+        local.make(tree, tmp_path / "data", RECIPE / "lists", 1, 5.0)
     with pytest.raises(DataError, match=r"16 speakers of .*test_speakers.txt cannot be used(.|\n)*S0766: it is not in"):
         local.draw(prepared, RECIPE / "lists")
 

@@ -1,5 +1,6 @@
 """AISHELL-3: data preparation on a generated tree and on the genuine fragment, its faults, the download, and a whole run."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -110,9 +111,12 @@ def test_the_lists_are_of_unseen_speakers_of_both_sexes(tree, prepared):
     assert not used & {row[f"utt{k}"] for row in references for k in (1, 2, 3)}
 
 
-def test_the_lists_follow_from_the_corpus_alone(tree, prepared, local, tmp_path):
+def test_the_lists_follow_from_the_corpus_alone(tree, prepared, local, tmp_path, capsys):
     make(local, tree, tree, tmp_path / "data")
     local.draw(tmp_path / "data", tree.parent / "lists")
+    local.draw(prepared, tree.parent / "lists")
+    first, second = re.findall(r"\(SHA-256 (\w{12})\)", capsys.readouterr().out)
+    assert first == second
     for name in ("vc_pairs.tsv", "tts.tsv", "references.tsv"):
         assert (tmp_path / "data/lists" / name).read_bytes() == (prepared / "lists" / name).read_bytes()
 
@@ -219,6 +223,16 @@ def test_half_an_archive(own, tree, local, tmp_path):
     assert not (tmp_path / "data").exists(), "nothing is written of half a corpus"
 
 
+def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, tree, local, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "inspect_all", lambda *_: pytest.fail("audio was opened"))
+    rewrite(own / "spk-info.txt", lambda text: text.replace("SSB1187", "SSB9999").encode())
+    with pytest.raises(DataError, match=r"no line of SSB1187"):
+        make(local, own, tree, tmp_path / "data")
+    shutil.rmtree(own / "test/wav/SSB0693")
+    with pytest.raises(DataError, match=r"nothing at all of 1 speakers: SSB0693"):
+        make(local, own, tree, tmp_path / "data")
+
+
 def test_an_earlier_data_directory_survives_a_fault(own, tree, local, tmp_path):
     data = make(local, own, tree, tmp_path / "data")
     before = snapshot(data)
@@ -303,6 +317,8 @@ def test_listed_speakers_that_the_corpus_lacks(tree, prepared, local, tmp_path):
     shutil.copytree(tree.parent / "lists", lists)
     with open(lists / "unseen_speakers.txt", "a") as out:
         out.write("SSB1745\nSSB0005\n")
+    with pytest.raises(DataError, match=r"data_aishell3/test lacks speakers of .*unseen_speakers.txt: SSB1745"):
+        local.make(tree, tmp_path / "data", lists, 1, 5.0)
     with pytest.raises(DataError, match=r"SSB1745: it is not in .*(.|\n)*SSB0005: it is in train or dev too"):
         local.draw(prepared, lists)
 
@@ -349,7 +365,8 @@ def test_download_of_an_archive_without_a_folder_of_its_own(tree, tmp_path):
 def test_the_genuine_fragment_alone_is_said_to_be_a_part(local, tmp_path):
     with pytest.raises(DataError, match=r"it lacks spk-info.txt test/content.txt test/wav; it holds train"):
         local.find_corpus(FRAGMENT)
-    part = local.read_part(FRAGMENT, "train", 1, 0.0)
+    part = local.read_part(FRAGMENT, "train", 0.0)
+    local.look_at_audio(FRAGMENT, part, 1, 0.0)
     assert len(part.kept) == 30 and part.reasons == {}
     assert part.said["SSB00050112"].text == "即便是一些高价低廉的别墅项目"
     _, differing = local.read_labels(FRAGMENT / "train/label_train-set.txt", part)

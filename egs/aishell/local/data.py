@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
 from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
+from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import write_tsv
@@ -161,8 +162,8 @@ def speaker_of(utt: str) -> str:
     return match[1] if match else ""
 
 
-def read_parts(data: Path, texts: Mapping[str, str], bad_lines: Mapping[str, str], nj: int) -> dict[str, Part]:
-    """Find the audio of all sets and look at all of it that has text.
+def list_parts(data: Path, texts: Mapping[str, str], bad_lines: Mapping[str, str]) -> dict[str, Part]:
+    """Find the audio of all sets, and what of it has no text.
 
     Raises:
         DataError: a recording is in two sets.
@@ -176,12 +177,17 @@ def read_parts(data: Path, texts: Mapping[str, str], bad_lines: Mapping[str, str
     for part in parts.values():
         for utt in part.wavs.keys() - texts.keys():
             part.reasons[utt] = bad_lines.get(utt, f"there is audio, but no line in {TRANSCRIPT}")
-        part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in texts}, RATE_HZ, nj)
+    return parts
+
+
+def look_at_audio(parts: Mapping[str, Part], texts: Mapping[str, str], nj: int) -> None:
+    """Open every file that has text."""
+    for part in parts.values():
+        part.infos = inspect_all({utt: part.wavs[utt] for utt in part.kept(texts)}, None, nj)
         for utt, info in part.infos.items():
             fatal = [fault for fault in info.faults if fault.fatal]
             if fatal:
                 part.reasons[utt] = f"{info.path}: {fatal[0].message}"
-    return parts
 
 
 def check_whole(data: Path, texts: Mapping[str, str], parts: Mapping[str, Part], max_dropped_pct: float) -> dict[str, str]:
@@ -248,6 +254,7 @@ def write_set(folder: Path, part: Part, texts: Mapping[str, str], genders: Mappi
         spks={"spk2gender": {spk: genders[spk] for spk in set(speakers.values())}},
     )
     write_datadir(data, folder)
+    remember(folder, [part.infos[u] for u in kept])
     reasons = {**part.reasons, **more}
     write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": reasons[u]} for u in c_sorted(reasons)], ("utt", "reason"))
     odd = [u for u in kept if part.infos[u].rate_hz != RATE_HZ]
@@ -262,14 +269,31 @@ def write_set(folder: Path, part: Part, texts: Mapping[str, str], genders: Mappi
               f"they are kept and resampled (odd_rate.tsv)")  # fmt: skip
 
 
-def make(folder: Path, target: Path, nj: int, max_dropped_pct: float) -> None:
-    """Write all data directories; nothing is written before everything was read."""
+def check_speakers(data: Path, part: Part, texts: Mapping[str, str], path: Path) -> None:
+    """Make sure that the test set has the speakers of the list.
+
+    Raises:
+        DataError: it does not; all of them are named.
+    """
+    missing = c_sorted(set(path.read_text(encoding="utf-8").split()) - {speaker_of(utt) for utt in part.kept(texts)})
+    if missing:
+        raise DataError(
+            f"{data}/wav/test lacks speakers of {path}: {' '.join(missing)}", expected="all speakers of the corpus",
+            fix="take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)",
+        )  # fmt: skip
+
+
+def make(folder: Path, target: Path, lists: Path, nj: int, max_dropped_pct: float) -> None:
+    """Write all data directories: first all that can be told without opening audio, and nothing before everything was read."""
     corpus = find_corpus(folder)
     texts, bad_lines = read_transcript(corpus.data / TRANSCRIPT)
-    parts = read_parts(corpus.data, texts, bad_lines, nj)
+    parts = list_parts(corpus.data, texts, bad_lines)
     silent = check_whole(corpus.data, texts, parts, max_dropped_pct)
-    silent |= {utt: reason for utt, reason in bad_lines.items() if not any(utt in part.wavs for part in parts.values())}
+    check_speakers(corpus.data, parts["test"], texts, lists / "test_speakers.txt")
     genders = read_genders(corpus.speakers, {speaker_of(utt) for part in parts.values() for utt in part.kept(texts)})
+    look_at_audio(parts, texts, nj)
+    check_whole(corpus.data, texts, parts, max_dropped_pct)
+    silent |= {utt: reason for utt, reason in bad_lines.items() if not any(utt in part.wavs for part in parts.values())}
     owner = {speaker_of(utt): name for name, part in parts.items() for utt in part.wavs}
     for name, part in parts.items():
         more = {utt: reason for utt, reason in silent.items() if owner.get(speaker_of(utt), "train") == name}
@@ -288,7 +312,7 @@ def main() -> int:
     parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
     try:
-        make(args.corpus_dir, args.data, args.nj, args.max_dropped_pct)
+        make(args.corpus_dir, args.data, args.lists, args.nj, args.max_dropped_pct)
         draw(args.data, args.lists, args.pairs, args.sentences)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)

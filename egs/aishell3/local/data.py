@@ -13,21 +13,21 @@ import argparse
 import os
 import re
 import sys
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
 from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
 from ctaplib.data.mandarin import pinyin_phones
+from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import read_table, write_table, write_tsv
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from make_lists import PAIRS, SENTENCES, draw
+from transcripts import Said, parse_content, read_lines, syllable
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 44100
@@ -37,18 +37,6 @@ SUFFIXES = ("wav", "flac")
 GENDERS = {"female": "f", "male": "m"}
 SHOWN = 20
 _UTT = re.compile(r"SSB\d{8}")
-_FINALS = """a o e i u v er ai ei ao ou an en ang eng ong ia ie io iao iu ian in iang ing iong ua uo uai ui uan un uang ue ve van
-    vn m n ng""".split()
-_SYLLABLE = re.compile(rf"(?:(?:[zcs]h|[bpmfdtnlgkhjqxrzcsyw])?(?:{'|'.join(_FINALS)})r?|hng|r)[1-5]")
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one line of `content.txt` says."""
-
-    text: str
-    syllables: tuple[str, ...]
-    """Pinyin with tone 1 to 5, `v` for ü."""
 
 
 @dataclass
@@ -94,42 +82,6 @@ def find_corpus(folder: Path) -> Path:
     raise DataError(f"{root} is not AISHELL-3: it lacks {' '.join(missing)}; {found}", expected=expected, fix=fix)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines and their numbers: without a byte order mark, CR, comments and empty lines; full-width letters and digits folded."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8: {error.reason} at byte {error.start}", fix="restore it from the archive"
-        ) from error
-    for number, line in enumerate(unicodedata.normalize("NFKC", text).split("\n"), 1):
-        if line.strip() and not line.startswith("#"):
-            yield number, line.strip()
-
-
-@cache
-def syllable(pinyin: str) -> str:
-    """One syllable of the corpus, `v` for ü; "" if it is none."""
-    plain = pinyin.lower().replace("u:", "v").replace("ü", "v")
-    try:
-        return plain if _SYLLABLE.fullmatch(plain) and pinyin_phones(plain) else ""
-    except DataError:
-        return ""
-
-
-def parse_content(tokens: list[str]) -> Said | str:
-    """Read characters and pinyin in turn; a string is the reason why that cannot be done."""
-    if not tokens:
-        return "empty text"
-    if len(tokens) % 2:
-        return f"{len(tokens)} words, expected characters and pinyin in turn"
-    syllables = [syllable(pinyin) for pinyin in tokens[1::2]]
-    wrong = [f"{c} {p}" for c, p, s in zip(tokens[::2], tokens[1::2], syllables, strict=True) if not s]
-    if wrong:
-        return f"no pinyin with a tone: {', '.join(wrong)}"
-    return Said("".join(tokens[::2]), tuple(syllables))
-
-
 def read_content(path: Path, part: Part) -> None:
     """Read `content.txt`; lines that cannot be used become reasons."""
     lines: dict[str, tuple[int, str]] = {}
@@ -162,8 +114,8 @@ def list_audio(folder: Path) -> dict[str, str]:
     return found
 
 
-def read_part(corpus: Path, name: str, nj: int, max_dropped_pct: float) -> Part:
-    """Read one part: texts, audio, and how they fit.
+def read_part(corpus: Path, name: str, max_dropped_pct: float) -> Part:
+    """Read one part without opening its audio: texts, names of files, and how they fit.
 
     Raises:
         DataError: more than `max_dropped_pct` of it cannot be used, as after half an archive.
@@ -171,27 +123,46 @@ def read_part(corpus: Path, name: str, nj: int, max_dropped_pct: float) -> Part:
     part = Part(name)
     read_content(corpus / name / "content.txt", part)
     part.wavs = list_audio(corpus / name / "wav")
-    silent = [utt for utt in part.said if utt not in part.wavs]
-    part.reasons |= {utt: f"there is text, but no audio {name}/wav/{utt[:7]}/{utt}.wav" for utt in silent}
+    for utt in part.said.keys() - part.wavs.keys():
+        part.reasons[utt] = f"there is text, but no audio {name}/wav/{utt[:7]}/{utt}.wav"
     for utt in part.wavs.keys() - part.said.keys() - part.reasons.keys():
         part.reasons[utt] = f"there is audio, but no line in {name}/content.txt"
-    part.infos = inspect_all({utt: path for utt, path in part.wavs.items() if utt in part.said}, RATE_HZ, nj)
+    check_whole(corpus, part, max_dropped_pct)
+    return part
+
+
+def look_at_audio(corpus: Path, part: Part, nj: int, max_dropped_pct: float) -> None:
+    """Open every file of a part that has text.
+
+    Raises:
+        DataError: more than `max_dropped_pct` of the part cannot be used.
+    """
+    part.infos = inspect_all({utt: part.wavs[utt] for utt in part.kept}, None, nj)
     for utt, info in part.infos.items():
         fatal = [fault for fault in info.faults if fault.fatal]
         if fatal:
             part.reasons[utt] = f"{info.path}: {fatal[0].message}"
+    check_whole(corpus, part, max_dropped_pct)
+
+
+def check_whole(corpus: Path, part: Part, max_dropped_pct: float) -> None:
+    """Make sure that not too much of a part is left out.
+
+    Raises:
+        DataError: it is; says how much, of whom there is nothing, and gives the first reasons.
+    """
     total = len(part.kept) + len(part.reasons)
     share = 100 * len(part.reasons) / max(1, total)
-    if not part.kept or share > max_dropped_pct:
-        gone = c_sorted({utt[:7] for utt in silent} - {utt[:7] for utt in part.kept})
-        speakers = f"; nothing at all of {len(gone)} speakers: {' '.join(gone[:SHOWN])}" if gone else ""
-        raise DataError(
-            f"{corpus / name}: {len(part.reasons)} of {total} utterances ({share:.1f} %) cannot be used{speakers}",
-            [f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)[:SHOWN]],
-            expected=f"at most {max_dropped_pct:g} %",
-            fix="unpack the archive again, whole; or raise --max_dropped_pct (in --local_data_opts) to take what there is",
-        )  # fmt: skip
-    return part
+    if part.kept and share <= max_dropped_pct:
+        return
+    gone = c_sorted({utt[:7] for utt in part.said} - {utt[:7] for utt in part.kept})
+    speakers = f"; nothing at all of {len(gone)} speakers: {' '.join(gone[:SHOWN])}" if gone else ""
+    raise DataError(
+        f"{corpus / part.name}: {len(part.reasons)} of {total} utterances ({share:.1f} %) cannot be used{speakers}",
+        [f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)[:SHOWN]],
+        expected=f"at most {max_dropped_pct:g} %",
+        fix="unpack the archive again, whole; or raise --max_dropped_pct (in --local_data_opts) to take what there is",
+    )  # fmt: skip
 
 
 def read_genders(path: Path, speakers: set[str]) -> dict[str, str]:
@@ -256,6 +227,7 @@ def read_list(folder: Path, name: str) -> set[str]:
 def write_set(folder: Path, data: DataDir, part: Part, reasons: Mapping[str, str]) -> None:
     """Write one set, what was left out of it, and files of another rate, which are kept."""
     write_datadir(data, folder)
+    remember(folder, [part.infos[u] for u in data.utt_ids])
     write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": reasons[u]} for u in c_sorted(reasons)], ("utt", "reason"))
     odd = [u for u in data.utt_ids if part.infos[u].rate_hz != RATE_HZ]
     rows = [{"utt": u, "rate_hz": part.infos[u].rate_hz, "path": part.wavs[u]} for u in odd]
@@ -268,24 +240,37 @@ def write_set(folder: Path, data: DataDir, part: Part, reasons: Mapping[str, str
               f"they are kept and resampled (odd_rate.tsv)")  # fmt: skip
 
 
-def make(corpus: Path, target: Path, lists: Path, nj: int, max_dropped_pct: float) -> None:
-    """Write all data directories; nothing is written before everything was read."""
-    corpus = find_corpus(corpus)
-    parts = {name: read_part(corpus, name, nj, max_dropped_pct) for name in PARTS}
-    twice = c_sorted(parts["train"].said.keys() & parts["test"].said.keys())
+def check_parts(corpus: Path, parts: Mapping[str, Part], lists: Path) -> None:
+    """Make sure that the parts do not overlap and have the speakers of the lists.
+
+    Raises:
+        DataError: they do not; all ids are named.
+    """
+    train, test = parts["train"], parts["test"]
+    twice = c_sorted(train.said.keys() & test.said.keys())
     if twice:
         where = "in train/content.txt and in test/content.txt"
         raise DataError(f"{corpus}: {len(twice)} utterances are {where}", twice[:SHOWN], fix="restore both from the archive")
+    for name, part in (("dev", train), ("unseen", test)):
+        missing = c_sorted(read_list(lists, f"{name}_speakers.txt") - {utt[:7] for utt in part.kept})
+        if missing:
+            raise DataError(
+                f"{corpus / part.name} lacks speakers of {lists}/{name}_speakers.txt: {' '.join(missing)}",
+                expected="all speakers of the corpus", fix="take the whole corpus, or name another folder of lists with --lists",
+            )  # fmt: skip
+
+
+def make(corpus: Path, target: Path, lists: Path, nj: int, max_dropped_pct: float) -> None:
+    """Write all data directories: first all that can be told without opening audio, and nothing before everything was read."""
+    corpus = find_corpus(corpus)
+    parts = {name: read_part(corpus, name, max_dropped_pct) for name in PARTS}
+    check_parts(corpus, parts, lists)
     genders = read_genders(corpus / "spk-info.txt", {utt[:7] for part in parts.values() for utt in part.kept})
+    prosody, differing = read_labels(corpus / "train" / "label_train-set.txt", parts["train"])
+    for part in parts.values():
+        look_at_audio(corpus, part, nj, max_dropped_pct)
     train, test = (to_datadir(parts[name], genders) for name in PARTS)
     dev = read_list(lists, "dev_speakers.txt")
-    missing = c_sorted(dev - set(train.speakers))
-    if missing:
-        raise DataError(
-            f"{corpus}/train lacks speakers of {lists}/dev_speakers.txt: {' '.join(missing)}",
-            expected="all training speakers", fix="take the whole corpus, or name another folder of lists with --lists",
-        )  # fmt: skip
-    prosody, differing = read_labels(corpus / "train" / "label_train-set.txt", parts["train"])
     reasons = {utt: reason for utt, reason in parts["train"].reasons.items() if utt[:7] not in dev}
     write_set(target / "train", subset_by_speakers(train, set(train.speakers) - dev), parts["train"], reasons)
     reasons = {utt: reason for utt, reason in parts["train"].reasons.items() if utt[:7] in dev}

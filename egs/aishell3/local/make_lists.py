@@ -2,14 +2,15 @@
 """Write the lists of what is converted and synthesised, from data/test; local/data.py calls this at its end.
 
 They are about the speakers of lists/unseen_speakers.txt, of whom training has nothing. Which of their utterances are used
-follows from the corpus and a seed alone, so that every copy of the corpus gives the same lists: of each speaker's, in
+follows from the corpus and a seed alone, so that every whole copy of the corpus gives the same lists: of each speaker's, in
 LC_ALL=C order with those of 3 s or more last, the last three are references, a quarter of the others prompts, the rest
-sources and texts.
+sources and texts. Two copies can be compared by the digits that are printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def draw(data: Path, lists: Path, pairs: int = PAIRS, sentences: int = SENTENCES
     own = {spk: sorted(u, key=lambda utt: (duration_s[utt] >= LONG_S, utt)) for spk, u in test.spk2utt().items() if spk in unseen}
     genders = {spk: test.spks["spk2gender"][spk] for spk in own}
     write_task_lists(data / "lists", ["test"], own, genders, pairs=pairs, tts=sentences)
-    print(f"lists: {pairs} conversions and {sentences} sentences of {len(own)} speakers, in {data / 'lists'}")
+    digest = hashlib.sha256(b"".join((data / "lists" / f"{name}.tsv").read_bytes() for name in ("vc_pairs", "references", "tts")))
+    held = f"{pairs} conversions and {sentences} sentences of {len(own)} speakers"
+    print(f"lists: {held}, in {data / 'lists'} (SHA-256 {digest.hexdigest()[:12]})")
 
 
 def main() -> int:
