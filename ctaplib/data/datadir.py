@@ -19,7 +19,7 @@ from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_table, write_table
 
 UTT_TABLES = (
-    "text", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples", "utt2uniq",
+    "text", "text.norm", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples", "utt2uniq",
     "feats.scp", "vad.scp",
 )  # fmt: skip
 SPK_TABLES = ("spk2gender", "cmvn.scp")
