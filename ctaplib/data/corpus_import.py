@@ -91,16 +91,35 @@ def _keep(items: Sequence[Item], left_out: dict[str, str], reason: str) -> list[
     return [item for item in items if item.speaker]
 
 
-def name_items(items: Sequence[Item], keeps_ids: bool, faults: list[str]) -> dict[str, Item]:
-    """Give every item its id, and its speaker the speaker's: the name, or `<speaker>-<name>` where names alone are not
-    different, or not sorted as the speakers are (which Kaldi's scripts ask for). Names that stay equal, and those of which no
-    letter is left, become faults.
+def _plain_id(item: Item) -> str:
+    return clean(item.name)
+
+
+def _speaker_id(item: Item) -> str:
+    return clean(item.speaker, more="-")  # so that `-` behind it sorts before all that a longer name can go on with
+
+
+def needs_speakers(items: Sequence[Item]) -> bool:
+    """Whether names alone are not different, or not sorted as the speakers are (which Kaldi's scripts ask for)."""
+    utt2spk = {_plain_id(item): _speaker_id(item) for item in items}
+    return len(utt2spk) < len(items) or out_of_order(utt2spk) is not None
+
+
+def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, with_speaker: bool) -> dict[str, Item]:
+    """Give every item its id, and its speaker the speaker's.
+
+    Args:
+        items: what gets an id.
+        faults: gets ids that two items would have, and names of which no letter is left.
+        keeps_ids: whether ids are the source's names.
+        with_speaker: whether they are `<speaker>-<name>`, else `<name>`.
     """
-    owned = [replace(item, speaker=item.speaker if keeps_ids else clean(item.speaker, more="-")) for item in items]
-    plain = [item.name if keeps_ids else clean(item.name) for item in owned]
-    utt2spk = dict(zip(plain, (item.speaker for item in owned)))
-    if not keeps_ids and (len(utt2spk) < len(plain) or out_of_order(utt2spk)):
-        plain = [f"{item.speaker}-{name.removeprefix(item.speaker + '-')}" for item, name in zip(owned, plain)]
+    if keeps_ids:
+        owned, plain = list(items), [item.name for item in items]
+    else:
+        owned, plain = [replace(item, speaker=_speaker_id(item)) for item in items], [_plain_id(item) for item in items]
+        if with_speaker:
+            plain = [f"{item.speaker}-{name.removeprefix(item.speaker + '-')}" for item, name in zip(owned, plain)]
     ids: dict[str, Item] = {}
     for name, item in zip(plain, owned):
         if not name or not item.speaker:
@@ -163,7 +182,7 @@ def build(found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, 
         if reasons[id(item)]:
             _leave_out(left_out, item, reasons[id(item)])
     faults = list(found.faults)
-    ids = name_items(kept, found.keeps_ids, faults)
+    ids = name_items(kept, faults, keeps_ids=found.keeps_ids, with_speaker=needs_speakers(items))  # whatever is left out
     check_share(source, faults, left_out, len(kept), max_dropped_pct)
     notes = _rate_notes(infos)
     notes += [f"{i.path}: {f.message}" for i in infos.values() for f in i.faults if not f.fatal]

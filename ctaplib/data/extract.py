@@ -1,6 +1,7 @@
 """The feature stage: one parallel pass over the files of a set writes waves, log-mel, F0, statistics."""
 
 import hashlib
+import math
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -76,7 +77,8 @@ def read_wave(path: str | Path, rate_hz: int, span: Span | None = None) -> tuple
     try:
         with open_audio(path) as file:
             rate, frames = file.samplerate, file.frames
-            first = max(0, round((start_s - _MARGIN_S) * rate))
+            step = rate // math.gcd(rate, rate_hz)  # every so many samples, one of each rate falls on the same instant
+            first = max(0, int((start_s - _MARGIN_S) * rate) // step * step)
             last = frames if end_s is None else min(frames, round((end_s + _MARGIN_S) * rate))
             is_whole = end_s is None and not is_command(path)
             is_native = is_whole and rate == rate_hz and file.format in ("WAV", "WAVEX") and file.subtype == "PCM_16"
@@ -100,7 +102,7 @@ def read_wave(path: str | Path, rate_hz: int, span: Span | None = None) -> tuple
     if rate != rate_hz:
         wave = soxr.resample(wave, rate, rate_hz, quality="HQ")
     if end_s is not None:
-        before = round(start_s * rate_hz) - round(first / rate * rate_hz)
+        before = round(start_s * rate_hz) - first * rate_hz // rate
         wave = wave[before : before + round(end_s * rate_hz) - round(start_s * rate_hz)]
     if not len(wave) or not np.abs(wave).max() > 0:
         raise AudioError(f"{path} is silent: every sample is zero", fix="replace the file or leave it out")

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctaplib.data.corpus_import import clean, name_items
+from ctaplib.data.corpus_import import clean, name_items, needs_speakers
 from ctaplib.data.import_table import IMPORTER
 from ctaplib.data.importing import ImportOptions, Item
 from ctaplib.data.set_split import SplitConfig, split_by_rule
@@ -44,7 +44,7 @@ def test_a_clean_name_is_an_id_and_stays_as_it_is(name: str, more: str) -> None:
 def test_named_items_are_different_and_sorted_as_their_speakers_or_told(pairs: list[tuple[str, str]]) -> None:
     items = [Item(name, f"/{k}.wav", f"place {k}", speaker=spk) for k, (spk, name) in enumerate(pairs)]
     faults: list[str] = []
-    named = name_items(items, False, faults)
+    named = name_items(items, faults, keeps_ids=False, with_speaker=needs_speakers(items))
     assert len(named) + len(faults) == len(items)
     assert out_of_order({utt: item.speaker for utt, item in named.items()}) is None
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctaplib.data.datadir import Span
 from ctaplib.data.extract import extract_set, extract_sets, read_wave
 from ctaplib.data.features import FeatureConfig
 from ctaplib.data.store import FeatureStore
@@ -124,3 +125,14 @@ def test_a_failed_command_is_listed_with_what_it_printed(data: Path, tmp_path: P
     extract_set(data / "train", tmp_path / "dump", CONFIG, max_dropped_pct=60)
     reason = read_tsv(tmp_path / "dump" / "dropped_features.tsv")[0]["reason"]
     assert "`echo gone >&2; exit 3` ended with status 3 and printed: gone" in reason
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 24000, 44100])
+def test_a_stretch_is_that_of_the_whole_resampled_recording(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.wav", 0.3 * np.sin(np.arange(3 * rate) * 3000 / rate), rate, "PCM_16")
+    whole, _ = read_wave(tmp_path / "a.wav", 24000)
+    for start_s in (0.0, 0.0137, 1.0037, 2.09):
+        cut, _ = read_wave(tmp_path / "a.wav", 24000, Span(str(tmp_path / "a.wav"), start_s, start_s + 0.9))
+        first = round(start_s * 24000)
+        np.testing.assert_allclose(cut, whole[first : first + len(cut)], atol=3 / 32768)
+        assert len(cut) == round((start_s + 0.9) * 24000) - first

@@ -222,6 +222,17 @@ def test_ids_that_would_clash_or_be_misplaced_get_their_speaker(tmp_path: Path) 
     assert bring(source) == 1, "the same names in two folders, and nothing tells them apart"
 
 
+def test_ids_do_not_depend_on_what_is_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "corpus"
+    make_folder(source, 2, 13)
+    for path in (source / "spk1").iterdir():  # but for one file, the names of the two speakers differ
+        if path.stem != "005":
+            path.rename(path.with_name("x" + path.name))
+    (source / "spk1" / "005.wav").write_bytes(b"")
+    assert bring(source, "--speaker_folder") == 0
+    assert all(utt.startswith("spk") for name in SETS for utt in utts(source, name))
+
+
 def test_the_rule_of_the_split() -> None:
     many = {f"s{spk:02d}-{k}": f"s{spk:02d}" for spk in range(30) for k in range(10)}
     split = split_by_rule(many, {}, {}, SplitConfig())
