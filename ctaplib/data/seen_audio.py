@@ -1,7 +1,7 @@
 """What the data stage saw in audio files, so that validation need not decode the same files once more.
 
 `data/<set>/.seen_audio.tsv`: path, size in bytes and time of last change of each file, rate, duration and faults. An entry
-holds for as long as size and time are the file's.
+holds for as long as size and time are the file's; without this file, everything is looked at again.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def recall(folder: Path, files: Mapping[str, str], rate_hz: int | None) -> dict[
     if not path.exists():
         return {}
     known: dict[str, tuple[str, str, str, str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        file, mark, rate, duration, faults = line.split("\t")
+    for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
+        file, mark, rate, duration, faults = line.rsplit("\t", 4)
         known[file] = (mark, rate, duration, faults)
     found = {}
     for name, file in ((name, str(file)) for name, file in files.items()):
