@@ -18,9 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("exp/report"), help="folder of the page")
     parser.add_argument("--results_md", type=Path, help="where to write RESULTS.md")
     parser.add_argument("--kept", type=Path, help="folder of rows kept from earlier runs, for RESULTS.md (default: none)")
-    parser.add_argument(
-        "--paper_rows", type=Path, help="published numbers (default: the recipe's own and the shared ones)"
-    )
+    parser.add_argument("--paper_rows", type=Path, help="published numbers (default: the recipe's own and the shared ones)")
     parser.add_argument("--title", help="name of the recipe (default: name of the working folder)")
 
 

@@ -222,8 +222,10 @@ def check_lists(lists: Path, sets: Mapping[str, DataDir]) -> None:
                 faults += [f"{lists / name}:{number}: {fault}" for fault in _row_faults(row, fields, sets[row["set"]])]
     if faults:
         raise DataError(
-            f"the fixed lists do not fit the corpus: {len(faults)} rows", faults[:20],
-            expected=f"the utterances that {lists} names", fix="see dropped.tsv of the set; restore the files that are missing",
+            f"the fixed lists do not fit the corpus: {len(faults)} faults", faults[:20],
+            expected=f"the utterances that {lists} names",
+            fix="restore the files that are missing; or go on with --check_lists false in --local_data_opts, make lists from "
+            "the data directory (local/make_lists.py --from) and give them as --listdir",
         )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The configs of LibriTTS and VCTK: every size loads, and `--config conf/NAME.sh` leads where its file says."""
 
+import subprocess
+
 import pytest
 from recipe_copy import ROOT, copy_of, run
 
@@ -62,3 +64,11 @@ def test_a_corpus_that_is_not_there_is_told_in_the_first_minute(tmp_path):
     for recipe, expected in (("libritts", "the folder LibriTTS or LibriTTS_R"), ("vctk", "wav48_silence_trimmed")):
         done = run(copy_of(recipe, tmp_path / recipe), "--corpus_dir", str(tmp_path / "nowhere"), "--nj", "2")
         assert done.returncode != 0 and "it is not there" in done.stdout and expected in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("recipe,expected", [("libritts", "LibriTTS or LibriTTS_R"), ("vctk", "VCTK-Corpus-0.92")])
+def test_a_download_goes_to_a_folder_of_the_name_that_the_archive_brings(recipe, expected, tmp_path):
+    script = ROOT / "egs" / recipe / "local" / "download.sh"
+    done = subprocess.run([script, "--corpus_dir", tmp_path / "corpus"], capture_output=True, text=True)
+    assert done.returncode == 1 and expected in done.stderr and "to fix it: give --corpus_dir" in done.stderr
+    assert not list(tmp_path.iterdir())
