@@ -122,7 +122,7 @@ def test_the_lists_follow_from_the_corpus_alone(tree, prepared, local, tmp_path,
 
 
 def test_utterances_that_training_cannot_label_are_in_no_list(own, tree, local, tmp_path):
-    rewrite(own / "test/content.txt", lambda text: text.replace("SSB06930002.wav\t", "SSB06930002.wav\t拽 zhuai4 ").encode())
+    rewrite(own / "test/content.txt", lambda text: text.replace("SSB06930002.wav\t", "SSB06930002.wav\t呣 m2 ").encode())
     data = make(local, own, tree, tmp_path / "data")
     assert "SSB06930002" in read_table(data / "test/text")
     local.draw(data, tree.parent / "lists")
