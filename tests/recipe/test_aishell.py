@@ -126,6 +126,14 @@ def test_the_lists_are_of_unseen_speakers_of_both_sexes(tree, prepared):
     assert not used & {row[f"utt{k}"] for row in references for k in (1, 2, 3)}
 
 
+def test_utterances_that_training_cannot_spell_are_in_no_list(own, local, tmp_path):
+    rewrite(own / TRANSCRIPT, lambda text: text.replace("BAC009S0765W0122 ", "BAC009S0765W0122 拽 ").encode())
+    data = make(local, own, tmp_path / "data")
+    assert "BAC009S0765W0122" in read_table(data / "test/text")
+    local.draw(data, tmp_path / "lists")
+    assert all("BAC009S0765W0122" not in path.read_text() for path in (data / "lists").iterdir())
+
+
 def test_published_speakers():
     speakers = (RECIPE / "lists/test_speakers.txt").read_text().split()
     assert len(set(speakers)) == 20 and speakers == c_sorted(speakers)

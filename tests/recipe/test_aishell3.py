@@ -121,6 +121,14 @@ def test_the_lists_follow_from_the_corpus_alone(tree, prepared, local, tmp_path,
         assert (tmp_path / "data/lists" / name).read_bytes() == (prepared / "lists" / name).read_bytes()
 
 
+def test_utterances_that_training_cannot_label_are_in_no_list(own, tree, local, tmp_path):
+    rewrite(own / "test/content.txt", lambda text: text.replace("SSB06930002.wav\t", "SSB06930002.wav\t呣 m2 ").encode())
+    data = make(local, own, tree, tmp_path / "data")
+    assert "SSB06930002" in read_table(data / "test/text")
+    local.draw(data, tree.parent / "lists")
+    assert all("SSB06930002" not in path.read_text() for path in (data / "lists").iterdir())
+
+
 def test_published_speakers():
     dev, unseen = ((RECIPE / "lists" / f"{name}_speakers.txt").read_text().split() for name in ("dev", "unseen"))
     assert (

@@ -4,7 +4,8 @@
 They are about the twenty speakers of lists/test_speakers.txt, of whom training has nothing. Which of their utterances are used
 follows from the corpus and a seed alone, so that every whole copy of the corpus gives the same lists: of each speaker's, in
 LC_ALL=C order with those of 4 s or more last, the last three are references, a quarter of the others prompts, the rest
-sources and texts. Two copies can be compared by the digits that are printed.
+sources and texts. Utterances with a character that training lacks are passed over. Two copies can be compared by the digits
+that are printed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ def draw(data: Path, lists: Path, pairs: int = PAIRS, sentences: int = SENTENCES
             fix="take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)",
         )  # fmt: skip
     duration_s = {utt: float(value) for utt, value in test.utts["utt2dur"].items()}
-    own = {spk: sorted(u, key=lambda utt: (duration_s[utt] >= LONG_S, utt)) for spk, u in test.spk2utt().items() if spk in unseen}
+    known = {c for text in read_table(data / "train" / "text").values() for c in text if "\u3400" <= c <= "\u9fff"}
+    usable = {utt for utt, text in test.utts["text"].items() if known.issuperset(text)}
+    own = {
+        spk: sorted(usable.intersection(utts), key=lambda utt: (duration_s[utt] >= LONG_S, utt))
+        for spk, utts in test.spk2utt().items() if spk in unseen
+    }  # fmt: skip
     genders = {spk: test.spks["spk2gender"][spk] for spk in own}
     write_task_lists(data / "lists", ["test"], own, genders, pairs=pairs, tts=sentences)
     digest = hashlib.sha256(b"".join((data / "lists" / f"{name}.tsv").read_bytes() for name in ("vc_pairs", "references", "tts")))
