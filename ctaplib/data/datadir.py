@@ -19,8 +19,8 @@ from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_table, write_table
 
 UTT_TABLES = (
-    "text", "text.norm", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples", "utt2uniq",
-    "feats.scp", "vad.scp",
+    "text", "text.norm", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples",
+    "utt2uniq", "feats.scp", "vad.scp",
 )  # fmt: skip
 SPK_TABLES = ("spk2gender", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")
