@@ -83,7 +83,9 @@ def _split_scp(args: argparse.Namespace) -> None:
     if not parts or len(lines) < parts:
         raise DataError(f"{args.table} has {len(lines)} lines for {parts} parts", expected="a line a part", fix="ask for fewer")
     for place, part in enumerate(wanted):
-        own = lines[len(lines) * part // parts : len(lines) * (part + 1) // parts]
+        each, more = divmod(len(lines), parts)  # the first files get the lines that are over, as in Kaldi
+        start = each * part + min(part, more)
+        own = lines[start : start + each + (part < more)]
         if not outs:
             _say(own)
             continue

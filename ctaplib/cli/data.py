@@ -110,10 +110,11 @@ def _subset(args: argparse.Namespace) -> None:
 
 
 def _combine(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import combine, read_datadir, write_datadir
+    from ctaplib.data.datadir import combine_folders
 
-    joined = combine([read_datadir(path) for path in args.sources], [str(path) for path in args.sources])
-    write_datadir(joined, args.target)
+    joined, lost = combine_folders(args.sources, args.target)
+    if lost:
+        print(f"warning: not joined, for not all of them have it: {' '.join(lost)}", file=sys.stderr)
     print(f"{args.target}: {len(joined.utt_ids)} utterances")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ LIST_FIELDS = {
 }
 MAX_LACKING_PCT = 2.0
 """Share of utterances that may lack their audio (or their text) before a corpus counts as incomplete, percent."""
+MAX_DROPPED_PCT = 5.0
+"""Default share of recordings that may be unusable (empty, cut short, silent, of another rate), percent."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,19 @@ def read_words(path: str | Path) -> str:
         raise DataError(f"{path} is not UTF-8 ({error.reason})", fix="convert it, e.g. with iconv") from error
 
 
-def look_at(item: Item, rate_hz: int) -> Seen:
+def look_at(item: Item, rate_hz: int | None) -> Seen:
     """Open the audio and the text of an utterance, each once.
 
     Args:
         item: where they lie.
-        rate_hz: sampling rate of the corpus; a file of another rate is not used.
+        rate_hz: sampling rate of the corpus; a file of another rate is not used. None: any rate is.
     """
     if not item.wav:
         return Seen(item, "", AudioInfo(""), f"{item.text}: there is no audio for this text")
     info = inspect(item.wav)
     fatal = [fault for fault in info.faults if fault.fatal]
     reason = f"{item.wav}: {fatal[0].message}" if fatal else ""
-    if not reason and info.rate_hz != rate_hz:
+    if not reason and rate_hz is not None and info.rate_hz != rate_hz:
         reason = f"{item.wav}: its sampling rate is {info.rate_hz} Hz; expected {rate_hz} Hz, as all of the corpus has"
     if not item.text:
         return Seen(item, "", info, reason)
@@ -89,11 +92,11 @@ def look_at(item: Item, rate_hz: int) -> Seen:
     return Seen(item, words, info, reason or ("" if words else f"{item.text}: the text is empty"))
 
 
-def _look_at_some(items: Sequence[Item], rate_hz: int) -> list[Seen]:
+def _look_at_some(items: Sequence[Item], rate_hz: int | None) -> list[Seen]:
     return [look_at(item, rate_hz) for item in items]
 
 
-def look_at_all(items: Sequence[Item], rate_hz: int, nj: int) -> list[Seen]:
+def look_at_all(items: Sequence[Item], rate_hz: int | None, nj: int) -> list[Seen]:
     """Open the files of all utterances, in parallel; the order is that of `items`."""
     parts = [items[k : k + 200] for k in range(0, len(items), 200)]
     if nj <= 1 or len(parts) < 2:
@@ -147,6 +150,35 @@ def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
             )  # fmt: skip
 
 
+def check_usable(what: str, seen: Sequence[Seen], fix: str, max_dropped_pct: float = MAX_DROPPED_PCT) -> None:
+    """Make sure that what lies there can be used, but for few files; a disk that was full while unpacking shows here.
+
+    Raises:
+        DataError: more than `max_dropped_pct` of the recordings cannot be used.
+    """
+    there = [one for one in seen if one.item.wav]
+    bad = [f"{one.item.utt}: {one.reason}" for one in there if one.reason]
+    if len(bad) * 100 > max_dropped_pct * len(there):
+        raise DataError(
+            f"{what}: {len(bad)} of {len(there)} recordings cannot be used", bad[:10], fix=fix,
+            expected=f"at most {max_dropped_pct:g} % (--max_dropped_pct)",
+        )  # fmt: skip
+
+
+def check_filled(sets: Mapping[str, tuple[DataDir, Mapping[str, str]]]) -> None:
+    """Make sure that something is left of every set, before the first is written.
+
+    Raises:
+        DataError: nothing is left of some; the first reasons.
+    """
+    for name, (data, reasons) in sets.items():
+        if not data.wavs:
+            examples = [f"{utt}: {reason}" for utt, reason in list(reasons.items())[:10]]
+            raise DataError(
+                f"nothing is left of the set {name}", examples, fix="see the reasons, and whether the corpus is whole"
+            )
+
+
 def make_set(
     seen: Iterable[Seen], genders: Mapping[str, str], *, labelled: bool = True, language: str = "en"
 ) -> tuple[DataDir, dict[str, str]]:
@@ -176,7 +208,10 @@ def make_set(
     if labelled:
         utts["text"] = {utt: one.text for utt, one in kept.items()}
     speakers = {one.item.speaker for one in kept.values()}
-    spks = {"spk2gender": {spk: genders[spk] for spk in speakers}} if speakers <= genders.keys() else {}
+    unknown = sorted(speakers - genders.keys())
+    if unknown and len(unknown) < len(speakers):
+        print(f"no spk2gender is written: nothing is known of the sex of {' '.join(unknown[:20])}", file=sys.stderr, flush=True)
+    spks = {} if unknown else {"spk2gender": {spk: genders[spk] for spk in speakers}}
     return DataDir({utt: one.item.wav for utt, one in kept.items()}, utts, spks), reasons
 
 
@@ -192,11 +227,7 @@ def write_set(
     Raises:
         DataError: nothing is left; the first reasons.
     """
-    if not data.wavs:
-        examples = [f"{utt}: {reason}" for utt, reason in list(reasons.items())[:10]]
-        raise DataError(
-            f"nothing is left of the set {folder.name}", examples, fix="see the reasons, and whether the corpus is whole"
-        )
+    check_filled({folder.name: (data, reasons)})
     write_datadir(data, folder)
     for name, table in (extra or {}).items():
         write_table(folder / name, {utt: table[utt] for utt in data.wavs})

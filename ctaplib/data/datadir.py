@@ -271,6 +271,23 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
     return out
 
 
+def combine_folders(sources: Sequence[Path], target: Path) -> tuple[DataDir, list[str]]:
+    """Join data directories into `target`.
+
+    Returns:
+        What was written, and the names of tables that are not in all sources and therefore left out.
+
+    Raises:
+        DataError: an id occurs in two of them with different values, or one cannot be read.
+    """
+    parts = [read_datadir(path) for path in sources]
+    joined = combine(parts, [str(path) for path in sources])
+    write_datadir(joined, target)
+    kept = joined.utts.keys() | joined.spks.keys() | joined.ctms.keys() | joined.recs.keys()
+    names = {n for part in parts for table in (part.utts, part.spks, part.ctms, part.recs) for n in table}
+    return joined, sorted(names - kept)
+
+
 def _as_segments(data: DataDir, name: str) -> DataDir:
     """Make every utterance a segment that covers its recording."""
     durations = data.utts.get("utt2dur", {})

@@ -78,7 +78,8 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
     Raises:
         ConfigError: the corpus has no part of that name.
         DependencyError: no mirror can be reached.
-        DataError: no mirror has the right file, the disk is too small, or an archive is broken or unsafe.
+        DataError: no mirror has the right file, the disk is too small, an archive is broken or unsafe, or the corpus lies there
+            already and did not come from here.
     """
     corpus, target = load_config(Corpus, description), Path(target)
     done = target / corpus.unpacks_to
@@ -91,15 +92,23 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
     if not left:
         print(f"{done} is there already.")
         return done
+    if done.is_dir() and not any(_was_here(archive, target) for archive in corpus.archives):
+        raise DataError(
+            f"{done} is there, but was not unpacked by this command", expected="no such folder, or one of this command's",
+            fix="go on with stage 1 if it is whole; else move it away and run the same command again",
+        )  # fmt: skip
     target.mkdir(parents=True, exist_ok=True)
     check_space(left, target)
     for archive in left:
         path = fetch(archive, target, [*mirrors, *corpus.mirrors])
         log.info("%s: unpacking", path)
+        begun = _marker(archive, target, "begun")
+        begun.touch()
         unpack(path, target / corpus.into)
         pin(archive, path)
         with atomic_write(_marker(archive, target)) as out:
             out.write("unpacked\n")
+        begun.unlink()
     if not done.is_dir():
         raise DataError(
             f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix="see what lies in " + str(target)
@@ -107,8 +116,14 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
     return done
 
 
-def _marker(archive: Archive, target: Path) -> Path:
-    return target / f".{archive.name}.unpacked"
+def _was_here(archive: Archive, target: Path) -> bool:
+    """Whether an earlier call unpacked this archive, began to, or kept its checksum."""
+    traces = (_marker(archive, target), _marker(archive, target, "begun"), target / f"{archive.name}.sha256")
+    return any(path.exists() for path in traces)
+
+
+def _marker(archive: Archive, target: Path, kind: str = "unpacked") -> Path:
+    return target / f".{archive.name}.{kind}"
 
 
 def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
@@ -161,9 +176,18 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str]) -> Path:
     answers, wrong = [], False
     for mirror in mirrors:
         url = mirror.rstrip("/") + "/" + archive.name
+        begun = partial.exists()
         try:
             _insist(url, partial, archive.size_bytes)
-            verify(archive, partial)
+            try:
+                verify(archive, partial)
+            except DataError:
+                if not begun:
+                    raise
+                log.warning("%s: what was fetched before belongs to another file; once more from the start", url)
+                forget(partial)
+                _insist(url, partial, archive.size_bytes)
+                verify(archive, partial)
         except (NotTheFile, DataError) as error:
             if isinstance(error, DataError):
                 forget(partial)

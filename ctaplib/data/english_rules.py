@@ -117,7 +117,8 @@ def _money(match: Match[str]) -> str:
     beside = bool(match["article"]) and re.match(r"[\s-]+[a-z]", match.string[match.end() :]) is not None
     head = match["article"] or ""
     if match["last"]:
-        return f"{head}{spell_decimal(amount)} to {spell_decimal(match['last'])} {nation}{many} "
+        scaled = f"{SCALES[scale.lower()]} " if scale else ""
+        return f"{head}{spell_decimal(amount)} to {spell_decimal(match['last'])} {scaled}{nation}{many} "
     if scale:
         return f"{head}{spell_decimal(amount)} {SCALES[scale.lower()]} {nation}{one if beside else many} "
     whole, _, fraction = amount.partition(".")
@@ -135,6 +136,8 @@ def _telephone(match: Match[str]) -> str:
 
 
 def _unit(match: Match[str]) -> str:
+    if match["unit"] in {"G", "M", "L", "T"}:  # 5G, 3M: names, no grams or metres
+        return match[0]
     name = UNITS[match["unit"].lower().replace("²", "")]
     number = match["number"].replace(",", "")
     first, *rest = name.split()
@@ -266,6 +269,7 @@ RULES = [
     _rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
     _rule(r"(?<=\d:\d\d)\s?-\s?(?=\d{1,2}:\d\d)", _say("to")),
     _rule(r"(?<![\d:])(?P<hour>\d{1,2}):(?P<minute>\d{2})(?![\d:])(?:\s?(?P<half>[ap]\.?m\b\.?))?", _clock, _I),
+    _rule(r"(?<=\d)(\s?[ap]\.?m\b\.?)\s?-\s?(?=\d{1,2}\s?[ap]\.?m\b)", lambda m: f"{m[1]} to ", _I),
     _rule(r"(?<=\d)\s?([ap])\.?m\b\.?", lambda m: f" {m[1].lower()} m ", _I),
     _rule(
         r"(?<![\w+-])(?:\+?1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"
@@ -287,7 +291,7 @@ RULES = [
         r"(?:\.(?=\s+[a-z]|$))?",
         _unit,
     ),
-    _rule(r"(?<!\w)(\d+(?:\.\d+)?)(bn|mn|tn|k|M|B)\b", _magnitude),
+    _rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", _magnitude),
     _rule(rf"\b((?i:{NUMBERED}))\s+([IVXLC]{{2,}})(?!\w)(?!')", _part),
     _rule(rf"\b((?:{'|'.join(w.capitalize() for w in ALONE.split('|'))}|World War)) ([IVX])(?!\w)(?!')", _part),
     _rule(rf"\b((?i:{RULERS}))\s+([IVX]{{2,}}|[VX](?!\.\s+[A-Z]))(?!\w)", _monarch),

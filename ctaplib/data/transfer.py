@@ -82,9 +82,12 @@ def finish(partial: Path, path: Path) -> None:
 
 
 def _source(partial: Path) -> dict:
-    """What is known of the file that `partial` is the beginning of."""
+    """What is known of the file that `partial` is the beginning of; nothing, where the note is cut short."""
     path = _note(partial)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError:
+        return {}
 
 
 def _check(answer: HTTPResponse, have: int, size_bytes: int) -> tuple[int | None, bool]:

@@ -129,7 +129,7 @@ def bench(utts: int, base: Path, nj: int, peer: bool) -> dict[str, dict[str, flo
     return figures
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--utts", type=int, nargs="+", default=[11000, 44000])
     parser.add_argument("--nj", type=int, default=2)
@@ -156,7 +156,8 @@ def main() -> None:
         print(f"ours, {name}: {value:.3g}, at most {limit:.3g}: {'reached' if value <= limit else 'MISSED'}")
     if arguments.json:
         arguments.json.write_text(json.dumps({str(k): v for k, v in found.items()}, indent=2) + "\n", encoding="utf-8")
+    return int(any(value > limit for _, value, limit in verdicts))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

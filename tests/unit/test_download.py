@@ -244,3 +244,35 @@ def test_a_broken_archive_is_named(tmp_path: Path, server: Server) -> None:
     server.body = BODY[: len(BODY) // 2]
     with pytest.raises(DataError, match=r"toy\.tar\.gz cannot be unpacked"):
         fetch_corpus(describe(tmp_path, server), tmp_path / "d")
+
+
+def test_a_good_mirror_is_not_condemned_for_the_beginning_of_another(tmp_path: Path, server: Server) -> None:
+    path = describe(tmp_path, server, sha256=hashlib.sha256(BODY).hexdigest())
+    target = tmp_path / "downloads"
+    target.mkdir()
+    (target / "toy.tar.gz.part").write_bytes(b"x" * 1000)
+    (target / "toy.tar.gz.part.from").write_text('{"url": "http')  # cut short, too
+    assert (fetch_corpus(path, target) / "a.txt").read_bytes() == b"hello"
+    assert server.asked[-1] == "", "the last request is for all of it"
+
+
+def test_a_corpus_that_was_unpacked_by_hand_is_not_written_over(tmp_path: Path, server: Server) -> None:
+    own = tmp_path / "downloads" / "corpus" / "a.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    with pytest.raises(DataError, match=r"was not unpacked by this command.*move it away"):
+        fetch_corpus(describe(tmp_path, server), tmp_path / "downloads")
+    assert own.read_text() == "mine" and not server.asked
+
+
+def test_an_unpacking_that_was_killed_goes_on(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(path: Path, target: Path) -> None:
+        (target / "corpus").mkdir()
+        raise KeyboardInterrupt
+
+    path, target = describe(tmp_path, server), tmp_path / "downloads"
+    with monkeypatch.context() as patched:
+        patched.setattr("ctaplib.data.download.unpack", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_corpus(path, target)
+    assert (fetch_corpus(path, target) / "a.txt").read_bytes() == b"hello"

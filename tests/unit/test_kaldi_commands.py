@@ -148,12 +148,21 @@ def test_filters_of_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     assert capsys.readouterr().out == "u-1 s\nu-2 s\n"
     assert kaldi("split_scp", tmp_path / "table", tmp_path / "1", tmp_path / "2") == 0
     assert (tmp_path / "1").read_text() + (tmp_path / "2").read_text() == "a 1\nb ü\nc b\n"
+    assert (tmp_path / "1").read_text() == "a 1\nb ü\n", "the first file gets the line that is over"
     for part in range(2):
         assert kaldi("split_scp", "-j", 2, part, tmp_path / "table") == 0
     assert capsys.readouterr().out == "a 1\nb ü\nc b\n"
     assert kaldi("split_scp", "-j", 2, 1, tmp_path / "table", tmp_path / "3") == 0
     assert (tmp_path / "3").read_text() == (tmp_path / "2").read_text()
     assert kaldi("split_scp", "-j", 4, 1, tmp_path / "table") == 1 and kaldi("split_scp", "-j", 2, 2, tmp_path / "table") == 1
+
+
+def test_combining_says_what_it_leaves_out(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = DataDir({"z-0": str(tmp_path / "a-0.wav")}, {"utt2spk": {"z-0": "z"}})
+    write_datadir(other, tmp_path / "other")
+    assert kaldi("combine_data", tmp_path / "joined", data, tmp_path / "other") == 0
+    assert "not all of them have it: text" in capsys.readouterr().err
+    assert not (tmp_path / "joined" / "text").exists()
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,16 @@ def test_any_folder_of_audio_for_the_speech_only_branch(whole, tmp_path):
     other.mkdir(parents=True)
     for number, source in enumerate(sorted((whole / "train-other-500").rglob("*.wav"))[:4]):
         shutil.copyfile(source, other / f"Folge {number}.wav")
-    resample_file(other / "Folge 3.wav", 12000)
+    resample_file(other / "Folge 0.wav", 12000)
+    (other.parent / "张三").mkdir()
+    shutil.copyfile(other / "Folge 1.wav", other.parent / "张三" / "一.wav")
     found = prepare("libritts", whole, tmp_path / "data", "--speech_only", str(other.parent))
     assert found.returncode == 0, found.stderr
     data = read_datadir(tmp_path / "data" / "speech")
-    assert data.speakers == ["Anna-Muller"] and data.utt_ids == [f"Anna-Muller-Folge-{n}" for n in range(3)]
-    assert "its sampling rate is 12000 Hz; expected 24000 Hz" in reasons(tmp_path / "data", "speech")["Anna-Muller-Folge-3"]
+    assert data.speakers == ["Anna-Müller", "张三"] and [u for u in data.utt_ids if u.startswith("Anna")] == [
+        f"Anna-Müller-Folge-{n}" for n in range(4)
+    ]  # of any rate, the first file's as well
+    assert data.utt_ids[-1] == "张三-一"
     assert validate_datadir(tmp_path / "data" / "speech").fatal == []
     assert "no part and no folder" in refused("libritts", whole, tmp_path / "d", "--speech_only", "train-other-5000")
     (tmp_path / "empty").mkdir()
@@ -132,7 +136,9 @@ def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     wavs[1].write_bytes(wavs[1].read_bytes()[:3000])
     samples, rate = soundfile.read(wavs[2])
     soundfile.write(wavs[2], samples * 0.0, rate)
-    found = prepare("libritts", tree, tmp_path / "data")
+    message = refused("libritts", tree, tmp_path / "data")
+    assert "3 of 24 recordings cannot be used" in message and "at most 5 %" in message and not (tmp_path / "data").exists()
+    found = prepare("libritts", tree, tmp_path / "data", "--max_dropped_pct", "15")
     assert found.returncode == 0 and "test-clean: 21 utterances of 4 speakers" in found.stdout
     found_reasons = list(reasons(tmp_path / "data", "test-clean").values())
     for part, path, reason in zip(

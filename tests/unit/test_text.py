@@ -43,11 +43,26 @@ ROOT = Path(__file__).resolve().parents[2]
         ("Shh! HMM, she said", "shh hmm she said"),
         ("the rep. said, see Fig. 4", "the rep said see figure four"),
         ("'ok' vs. O.K., etc.", "okay versus o k et cetera"),
+        ("a 5G network in room 12B", "a five g network in room twelve b"),
+        ("$5-10 million, $1.5B, 2.5B", "five to ten million dollars one point five billion dollars two point five billion"),
+        ("open 8am-5pm", "open eight a m to five p m"),
     ],
 )
 def test_english_is_written_as_it_is_said(text: str, words: str) -> None:
     assert normalize_english(text) == words
     assert normalize_english(words) == words
+
+
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("他的电话是13812345678", "他的电话是幺三八幺二三四五六七八"),
+        ("电话：010-12345678", "电话零幺零幺二三四五六七八"),
+        ("得了COVID-19", "得了 covid 十九"),
+    ],
+)
+def test_chinese_is_written_as_it_is_said(text: str, words: str) -> None:
+    assert normalize_mandarin(text).split() == words.split()
 
 
 @pytest.mark.parametrize("number,words", [(0, "zero"), (100, "one hundred"), (1000001, "one million one"), (-7, "minus seven")])

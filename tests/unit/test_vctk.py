@@ -147,6 +147,22 @@ def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     assert {utt for utt in text if utt.startswith("p226")} == {f"p226_{n:03d}" for n in (5, *range(7, 13))}  # the others are kept
 
 
+def test_a_disk_that_was_full_while_unpacking_is_told(tree, tmp_path):
+    emptied = sorted((tree / "wav48_silence_trimmed").glob("*/*_mic1.flac"))[::3]
+    for path in emptied:
+        path.write_bytes(b"")
+    message = refused("vctk", tree, tmp_path / "data")
+    assert f"{len(emptied)} of " in message and "recordings cannot be used" in message and "the file is empty" in message
+    assert not (tmp_path / "data").exists()
+
+
+def test_without_the_table_of_speakers_the_whole_corpus_has_to_be_there(tree, tmp_path):
+    (tree / "speaker-info.txt").unlink()
+    message = refused("vctk", tree, tmp_path / "data", "--check_lists", "true")
+    assert "no audio of " in message and "of the 109 speakers" in message
+    assert prepare("vctk", tree, tmp_path / "data").returncode == 0  # a part, and said to be one
+
+
 def test_a_changed_file_is_looked_at_again_by_validation(tree, tmp_path):
     assert prepare("vctk", tree, tmp_path / "data").returncode == 0
     path = Path(read_datadir(tmp_path / "data" / "eval1").wavs["p225_001"])

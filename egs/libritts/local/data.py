@@ -15,13 +15,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ctaplib.data.audio import inspect
 from ctaplib.data.corpus import (
+    MAX_DROPPED_PCT,
     Item,
     Seen,
     check_complete,
+    check_filled,
     check_lists,
     check_unique,
+    check_usable,
     files_in,
     look_at_all,
     make_set,
@@ -76,7 +78,9 @@ def read_speakers(corpus: Path) -> dict[str, str]:
         if found:
             return found
     raise DataError(
-        f"{corpus} has neither speakers.tsv nor SPEAKERS.txt", expected="one of them (each archive brings both)", fix=FETCH
+        f"{corpus} has neither speakers.tsv nor SPEAKERS.txt",
+        expected="one of them (each archive of LibriTTS brings both; for LibriTTS-R they are in doc.tar.gz)",
+        fix=FETCH,
     )
 
 
@@ -93,9 +97,8 @@ def find_items(folder: Path) -> Iterator[tuple[Item, str]]:
 
 
 def plain(name: str) -> str:
-    """A name without spaces and letters beyond ASCII, for an id."""
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "-", ascii_name).strip("-") or "x"
+    """A name without spaces and signs, for an id; letters of every script stay."""
+    return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", name)).strip("-") or "x"
 
 
 def find_audio(folder: Path) -> list[Item]:
@@ -130,7 +133,9 @@ def check_speakers(sets: dict[str, list[Seen]]) -> None:
         raise DataError(f"{len(shared)} speakers are in a training set and in another", shared[:20], fix=FETCH)
 
 
-def make(corpus: Path, target: Path, train_set: str, speech_only: str, lists: Path | None, nj: int) -> None:
+def make(
+    corpus: Path, target: Path, train_set: str, speech_only: str, lists: Path | None, max_dropped_pct: float, nj: int
+) -> None:
     """Write all data directories."""
     corpus = corpus.absolute()
     training = JOINED.get(train_set, (train_set,))
@@ -150,6 +155,8 @@ def make(corpus: Path, target: Path, train_set: str, speech_only: str, lists: Pa
     flat = [item for part in items.values() for item in part]
     looked = iter(look_at_all(flat, RATE_HZ, nj))
     seen = {part: [next(looked) for _ in own] for part, own in items.items()}
+    for part, own in seen.items():
+        check_usable(str(corpus / part), own, f"unpack {part}.tar.gz again, or fetch it again", max_dropped_pct)
     wanted = {train_set: [one for part in training for one in seen[part]]}
     wanted |= {part: seen[part] for part in ("dev-clean", "test-clean", *others)}
     check_speakers(wanted)
@@ -159,14 +166,17 @@ def make(corpus: Path, target: Path, train_set: str, speech_only: str, lists: Pa
             f"{corpus} says nothing of the sex of {' '.join(unknown[:20])}", expected="a line in speakers.tsv", fix=FETCH
         )
     made = {name: make_set(part, genders) for name, part in wanted.items()}
+    check_filled(made)
     if lists:
         check_lists(lists, {"test-clean": made["test-clean"][0]})
     for name, (data, reasons) in made.items():
         write_set(target / name, data, reasons, wanted[name], {"utt2chapter": chapters})
-    write_speech(target, speech_only, seen, chapters, nj)
+    write_speech(target, speech_only, seen, chapters, max_dropped_pct, nj)
 
 
-def write_speech(target: Path, speech_only: str, seen: dict[str, list[Seen]], chapters: dict[str, str], nj: int) -> None:
+def write_speech(
+    target: Path, speech_only: str, seen: dict[str, list[Seen]], chapters: dict[str, str], max_dropped_pct: float, nj: int
+) -> None:
     """Write the set of the speech-only branch: a part of the corpus without its text, or `speech` from any folder."""
     if not speech_only:
         return
@@ -181,7 +191,8 @@ def write_speech(target: Path, speech_only: str, seen: dict[str, list[Seen]], ch
         )
     items = find_audio(folder)
     check_unique(items)
-    part = look_at_all(items, inspect(items[0].wav).rate_hz, nj)
+    part = look_at_all(items, None, nj)
+    check_usable(str(folder), part, "see the reasons; name another folder, or take these files out of it", max_dropped_pct)
     data, reasons = make_set(part, {}, labelled=False)
     write_set(target / "speech", data, reasons, part)
 
@@ -197,11 +208,14 @@ def main() -> int:
     parser.add_argument("--lists", type=Path, default=RECIPE / "lists", help="fixed lists to check")
     parser.add_argument("--check_lists", choices=("true", "false"), default="true", help="false for a part of the corpus")
     parser.add_argument("--data", type=Path, default=RECIPE / "data")
+    parser.add_argument(
+        "--max_dropped_pct", type=float, default=MAX_DROPPED_PCT, help="share of the recordings that may be left out, percent"
+    )
     parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
     try:
         lists = args.lists if args.check_lists == "true" else None
-        make(args.corpus_dir, args.data, args.train_set, args.speech_only, lists, args.nj)
+        make(args.corpus_dir, args.data, args.train_set, args.speech_only, lists, args.max_dropped_pct, args.nj)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -20,7 +20,10 @@ done
 for part in ${parts}; do options+=(--only "${part}"); done
 case "$(basename "${corpus_dir}")" in
     LibriTTS) description=local/corpus.yaml ;;
-    LibriTTS_R) description=local/corpus_restored.yaml ;;
+    LibriTTS_R)
+        description=local/corpus_restored.yaml
+        [ -z "${parts}" ] || options+=(--only doc) # the table of speakers comes apart
+        ;;
     *)
         echo "error: --corpus_dir ${corpus_dir}: the archives unpack to LibriTTS or LibriTTS_R; expected a folder of that name;" \
             "to fix it: give --corpus_dir ${corpus_dir}/LibriTTS" >&2

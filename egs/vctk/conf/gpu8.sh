@@ -7,4 +7,5 @@ judge_config=conf/gpu8/judge.yaml
 tts_config=conf/gpu8/tts.yaml
 vc_config=conf/gpu8/vc.yaml
 vocoder_config=conf/gpu8/vocoder.yaml
+ngpu=8
 expdir=exp_gpu8

@@ -16,11 +16,14 @@ from pydantic import Field
 
 from ctaplib.config import Config, load_config
 from ctaplib.data.corpus import (
+    MAX_DROPPED_PCT,
     Item,
     Seen,
     check_complete,
+    check_filled,
     check_lists,
     check_unique,
+    check_usable,
     files_in,
     look_at_all,
     make_set,
@@ -73,8 +76,11 @@ def find_release(corpus: Path) -> str:
     )  # fmt: skip
 
 
-def read_speakers(corpus: Path) -> tuple[dict[str, str], set[str]]:
-    """Sex (`m`, `f`) by speaker, and the speakers that `speaker-info.txt` names (release 0.80 writes 225 for p225)."""
+def read_speakers(corpus: Path, *, whole: bool) -> tuple[dict[str, str], set[str]]:
+    """Sex (`m`, `f`) by speaker, and who has to be there: whom `speaker-info.txt` names (release 0.80 writes 225 for p225).
+
+    Without that file everybody has to whom `lists/spk2gender` names, where `corpus` is to be the whole of it.
+    """
     genders = read_table(RECIPE / "lists" / "spk2gender")
     named: dict[str, str] = {}
     path = corpus / "speaker-info.txt"
@@ -82,7 +88,7 @@ def read_speakers(corpus: Path) -> tuple[dict[str, str], set[str]]:
         fields = line.split()
         if len(fields) >= 3 and fields[2] in ("F", "M"):
             named["p" + fields[0] if fields[0].isdigit() else fields[0]] = fields[2].lower()
-    return genders | named, set(named)
+    return genders | named, set(named or (genders if whole else ()))
 
 
 def speaker_folders(corpus: Path, root: str) -> dict[str, Path]:
@@ -116,7 +122,7 @@ def find_items(corpus: Path, release: str, mic: str) -> list[Item]:
 
 
 def check_speakers(corpus: Path, items: list[Item], named: set[str], split: Split, mic: str) -> None:
-    """Make sure that every speaker is there whom the corpus or the split names.
+    """Make sure that every speaker is there whom the corpus names, and some to train on.
 
     Raises:
         DataError: audio of some is not; half an archive, most likely.
@@ -126,7 +132,7 @@ def check_speakers(corpus: Path, items: list[Item], named: set[str], split: Spli
     missing = c_sorted(named - there - spared)
     if missing:
         raise DataError(
-            f"{corpus} has no audio of {len(missing)} of the {len(named)} speakers of speaker-info.txt: {' '.join(missing[:20])}",
+            f"{corpus} has no audio of {len(missing)} of the {len(named)} speakers of the corpus: {' '.join(missing[:20])}",
             expected="the whole corpus; half an archive, or an unpacking that stopped, looks like this", fix=FETCH,
         )  # fmt: skip
     if not there - set(split.unseen):
@@ -162,16 +168,26 @@ def deal_out(utts: dict[str, list[str]], split: Split) -> dict[str, str]:
     return sets
 
 
-def make(corpus: Path, target: Path, split: Split, mic: str, lists: Path | None, make_lists: Path | None, nj: int) -> None:
-    """Write all data directories."""
+def make(
+    corpus: Path,
+    target: Path,
+    split: Split,
+    mic: str,
+    lists: Path | None,
+    make_lists: Path | None,
+    max_dropped_pct: float,
+    nj: int,
+) -> None:
+    """Write all data directories; without lists to check, `corpus` may be a part of the corpus."""
     corpus = corpus.absolute()
     release = find_release(corpus)
-    genders, named = read_speakers(corpus)
+    genders, named = read_speakers(corpus, whole=lists is not None)
     items = find_items(corpus, release, mic)
     check_unique(items)
     check_speakers(corpus, items, named, split, mic)
     check_complete(str(corpus), [item for item in items if item.speaker not in (*WITHOUT_TEXT, *WITHOUT_MIC2)], FETCH)
     seen = [one for one in look_at_all(items, RATE_HZ, nj) if one.item.speaker not in split.leave_out]
+    check_usable(str(corpus), seen, FETCH, max_dropped_pct)
     utts: dict[str, list[str]] = {}
     for one in seen:
         if one.text and not one.reason:
@@ -184,6 +200,7 @@ def make(corpus: Path, target: Path, split: Split, mic: str, lists: Path | None,
         if not one.text and not one.reason and not unseen:
             parts["tr_speech"].append(one)
     made = {name: make_set(part, genders, labelled=name != "tr_speech") for name, part in parts.items() if part}
+    check_filled(made)
     if make_lists:
         write_lists(made["eval1"][0], make_lists, pairs=200, tts=100)
     elif lists:
@@ -202,12 +219,16 @@ def main() -> int:
     parser.add_argument("--check_lists", choices=("true", "false"), default="true", help="false for a part of the corpus")
     parser.add_argument("--make_lists", type=Path, help="make the lists from eval1 and write them there (espnet)")
     parser.add_argument("--data", type=Path, default=RECIPE / "data")
+    parser.add_argument(
+        "--max_dropped_pct", type=float, default=MAX_DROPPED_PCT, help="share of the recordings that may be left out, percent"
+    )
     parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
     lists = args.lists or (RECIPE / "lists" if args.split == "vqmivc" else None)
     try:
         split = load_config(Split, RECIPE / "lists" / f"{args.split}.yaml")
-        make(args.corpus_dir, args.data, split, args.mic, lists if args.check_lists == "true" else None, args.make_lists, args.nj)
+        lists = lists if args.check_lists == "true" else None
+        make(args.corpus_dir, args.data, split, args.mic, lists, args.make_lists, args.max_dropped_pct, args.nj)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
