@@ -101,7 +101,7 @@ def test_fix_drops_and_keeps_a_backup(data: Path) -> None:
         (["--last", "FROM", 2, "TO"], ["c-2", "c-3"]),
         (["--per-spk", "FROM", 1, "TO"], ["a-0", "b-0", "c-0"]),
         (["--shortest", "FROM", 3, "TO"], ["a-0", "b-0", "c-0"]),
-        (["FROM", 3, "TO"], ["a-0", "b-0", "c-0"]),
+        (["FROM", 3, "TO"], ["b-1", "c-0", "c-3"]),
         (["--utt-list", "LIST", "FROM", "TO"], ["b-2"]),
         (["--spk-list", "SPEAKERS", "FROM", "TO"], ["c-0", "c-1", "c-2", "c-3"]),
     ],
