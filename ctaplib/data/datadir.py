@@ -21,9 +21,9 @@ from ctaplib.files import atomic_write, read_table, write_table
 
 UTT_TABLES = (
     "text", "text.norm", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples",
-    "utt2uniq", "feats.scp", "vad.scp",
+    "utt2uniq", "utt2warp", "feats.scp", "vad.scp",
 )  # fmt: skip
-SPK_TABLES = ("spk2gender", "cmvn.scp")
+SPK_TABLES = ("spk2gender", "spk2warp", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
 TSV_FILES = ("dropped.tsv",)

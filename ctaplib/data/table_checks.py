@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.data.datadir import REC_TABLES, SPK_TABLES, UTT_TABLES, c_sorted
+from ctaplib.data.value_checks import RULES
 
 BYTE_ORDER_MARK = "\ufeff"
 KALDI_SYMBOLS = re.compile(r"(?<!\w)(?:<s>|</s>|#0)(?!\w)", re.ASCII)
@@ -137,6 +138,7 @@ def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> di
         _compare(table, wanted, wanted is utts, faults)
     _check_text(tables, faults)
     _check_speakers(tables, faults)
+    _check_values(tables, faults)
     _check_numbers(tables, faults)
     return tables
 
@@ -169,12 +171,6 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
         what = f"{first} of {one} stands before {second} of {other}, but speaker {other} sorts before {one}"
         fix = "Kaldi's scripts refuse that; begin the ids with the speaker and `-`, where they are made or in every table"
         faults.append(Fault(table.place(second), f"{what}; {fix}", fatal=False, kind="speaker_order"))
-    genders = tables.get("spk2gender", Table(Path()))
-    for spk, gender in genders.values.items():
-        if gender and gender not in ("m", "f"):
-            faults.append(
-                Fault(genders.place(spk), f"{spk}: gender {gender!r}; expected m or f; correct it", fatal=False, kind="kaldi")
-            )
     if "spk2utt" not in tables:
         fix = f"make it: ctap kaldi utt2spk_to_spk2utt {table.path} > {table.path.with_name('spk2utt')}"
         faults.append(
@@ -184,6 +180,9 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
     table = tables["spk2utt"]
     owner = {utt: spk for spk, value in table.values.items() for utt in value.split()}
     wrong = [utt for utt, spk in tables["utt2spk"].values.items() if owner.get(utt) != spk]
+    if not wrong and list(owner) != c_sorted(tables["utt2spk"].values) and out_of_order(tables["utt2spk"].values) is None:
+        what = "utterances do not stand in the order of utt2spk; make it again: ctap kaldi utt2spk_to_spk2utt utt2spk > spk2utt"
+        faults.append(Fault(f"{table.path}:1", what, fatal=False, kind="kaldi"))
     if wrong or len(owner) != len(tables["utt2spk"].values):
         example = f" (e.g. {wrong[0]})" if wrong else ""
         what = f"it does not agree with utt2spk{example}; make it again: ctap kaldi utt2spk_to_spk2utt utt2spk > spk2utt"
@@ -197,6 +196,17 @@ def out_of_order(utt2spk: Mapping[str, str]) -> tuple[tuple[str, str], tuple[str
         if utt2spk[second].encode() < utt2spk[first].encode():
             return (first, utt2spk[first]), (second, utt2spk[second])
     return None
+
+
+def _check_values(tables: Mapping[str, Table], faults: list[Fault]) -> None:
+    """Find values that are not of the form that their table has."""
+    for name, (good, expected, fatal) in RULES.items():
+        table = tables.get(name, Table(Path()))
+        for key, value in table.values.items():
+            if value and not good(value) and good(unicodedata.normalize("NFKC", value)) is False:
+                what = f"{key}: found {value!r}; expected {expected}; correct the line"
+                kind = "" if fatal else "kaldi"
+                faults.append(Fault(table.place(key), what, utt=key if fatal else "", fatal=fatal, kind=kind))
 
 
 def _check_numbers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
