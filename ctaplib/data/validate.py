@@ -203,6 +203,10 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
         recording = utt if segments is None else segments[utt].recording if utt in segments else ""
         if lacking or recording not in wavs:
             reasons.setdefault(utt, f"it has no line in {' '.join(lacking) or 'wav.scp'}")
+    for name in SPK_TABLES:
+        unknown = {utt: spk for utt, spk in utts["utt2spk"].items() if name in tables and spk not in tables[name]}
+        for utt, spk in unknown.items():
+            reasons.setdefault(utt, f"its speaker {spk} has no line in {name}")
     kept = [utt for utt in utts["utt2spk"] if utt not in reasons]
     if not kept:
         raise DataError(f"{path}: no utterance would be left; nothing was changed", fix="see the faults")

@@ -354,3 +354,31 @@ def test_what_they_refuse_we_refuse(tmp_path: Path, damage: str, segments: bool)
     passed = one.returncode == 0 and "Successfully" in one.stdout
     assert passed or damage not in STRICTER
     assert (two.returncode == 0) == (passed and damage not in STRICTER), (damage, one.stdout + one.stderr, two.stdout + two.stderr)
+
+
+REPAIRED = (
+    "wav.scp lacks one", "text lacks one", "utt2spk lacks one", "segments lacks one", "spk2gender lacks one", "cmvn.scp lacks one",
+    "utt2lang lacks one", "feats.scp lacks one", "utt2spk unsorted", "text unsorted", "segments unsorted", "wav.scp twice",
+    "text twice", "utt2spk has one more", "spk2gender has one more", "duration 0", "spk2utt gone", "other spk2utt",
+)  # fmt: skip
+
+
+@FORMS
+@pytest.mark.parametrize("damage", REPAIRED)
+def test_a_repair_keeps_the_same_utterances_and_passes_their_check(tmp_path: Path, damage: str, segments: bool) -> None:
+    if not segments and damage.startswith("segments"):
+        pytest.skip("there are no segments to damage")
+    random_directory(tmp_path / "t", 1, segments=segments)
+    for name, text, by in (("spk2gender", "f", "spk2utt"), ("cmvn.scp", "a", "spk2utt"), ("utt2lang", "en", "utt2spk")):
+        fresh(name, text, by)(tmp_path / "t")
+    fresh("feats.scp", "a", "utt2spk")(tmp_path / "t")
+    DAMAGES[damage](tmp_path / "t")
+    shutil.copytree(tmp_path / "t", tmp_path / "o")
+    before = tables(tmp_path / "o")
+    one, two = theirs("fix_data_dir.sh", tmp_path / "t"), ours("fix_data_dir", "--quick", tmp_path / "o")
+    assert one.returncode == two.returncode == 0, (damage, one.stdout, two.stdout + two.stderr)
+    for name in ("utt2spk", "spk2utt", "text", "wav.scp", "utt2lang", "feats.scp", "spk2gender", "cmvn.scp"):
+        assert (tmp_path / "t" / name).read_bytes() == (tmp_path / "o" / name).read_bytes(), (damage, name)
+    assert tables(tmp_path / "o" / ".backup") == before
+    found = theirs("validate_data_dir.sh", tmp_path / "o")
+    assert found.returncode == 0, found.stdout
