@@ -9,9 +9,9 @@ from ctaplib.errors import DataError
 
 Add = Callable[..., argparse.ArgumentParser]
 SPEED = (
-    "change the speed; ids and speakers get the prefix sp<factor>-, recordings that of ids. Unlike Kaldi's, times of segments are "
-    "not rounded, utt2dur and reco2dur have 4 places, the sox commands take any format sox knows, and reco2dur is written only "
-    "where FROM has one"
+    "change the speed; ids and speakers get the prefix sp<factor>-, recordings that of ids. Unlike Kaldi's, times of segments "
+    "are not rounded, utt2dur and reco2dur have 4 places, the sox commands take any format sox knows, and reco2dur is "
+    "written only where the source has one"
 )
 
 

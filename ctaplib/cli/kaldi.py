@@ -17,8 +17,8 @@ CHECK = (
     "not UTF-8, ids that hold `/`, and text far too long for its audio"
 )
 REPAIR = (
-    "sort, drop what cannot be used into dropped.tsv, keep a backup. Besides what Kaldi's own drops: utterances whose audio cannot "
-    "be used, those without text or with malformed lines"
+    "sort, drop what cannot be used into dropped.tsv, keep a backup. Besides what Kaldi's own drops: utterances whose audio "
+    "cannot be used, those without text or with malformed lines"
 )
 SUBSET = (
     "keep utterances: [how] FROM COUNT TO, or --spk-list|--utt-list FILE FROM TO. Without [how] they are spread evenly, the "
@@ -78,7 +78,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb = add("subset_data_dir", _subset, SUBSET)
     how = verb.add_mutually_exclusive_group()
     for flag, text in (
-        ("speakers", "random speakers (always the same, though not Kaldi's), until they have that many utterances"), ("shortest", "the shortest ones"),
+        ("speakers", "random speakers (always the same, though not Kaldi's), until they have that many utterances"),
+        ("shortest", "the shortest ones"),
         ("first", "the first ones"), ("last", "the last ones"), ("per-spk", "that many of each speaker"),
     ):  # fmt: skip
         how.add_argument(f"--{flag}", action="store_true", help=text)

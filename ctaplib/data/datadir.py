@@ -2,8 +2,8 @@
 
 A data directory is a folder of small tables, one line per utterance or speaker, in LC_ALL=C order:
 `wav.scp text utt2spk spk2utt` and, where there are any, `segments utt2dur utt2lang spk2gender`, to which we add `text.phn`
-(phones), `phn2word` (the word that each phone belongs to) and CTM files (phones with times). Other tables that Kaldi knows
-are carried along. Entries of `wav.scp` are files or commands (`sox a.flac -t wav - |`).
+(phones), `phn2word` (the word that each phone belongs to) and CTM files (phones with times). Other tables that Kaldi and ESPnet
+know are carried along. Entries of `wav.scp` are files or commands (`sox a.flac -t wav - |`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ctaplib.files import atomic_write, read_table, write_table
 
 UTT_TABLES = (
     "text", "text.norm", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples",
-    "utt2uniq", "utt2warp", "feats.scp", "vad.scp",
+    "utt2uniq", "utt2warp", "feats.scp", "vad.scp", "utt2category", "utt2sid", "utt2lid",
 )  # fmt: skip
 SPK_TABLES = ("spk2gender", "spk2warp", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")

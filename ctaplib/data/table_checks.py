@@ -227,7 +227,7 @@ def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
             continue
         for utt, value in tables[name].values.items():
             odd = sorted(
-                {f"U+{ord(c):04X}" for c in value if unicodedata.category(c) in UNPRINTABLE and c != "\t" or c == "\ufffd"}
+                {f"U+{ord(c):04X}" for c in value if (unicodedata.category(c) in UNPRINTABLE and c != "\t") or c == "\ufffd"}
             )
             odd += sorted(set(KALDI_SYMBOLS.findall(value)))
             if odd and value:

@@ -78,7 +78,9 @@ def random_directory(path: Path, seed: int, *, segments: bool, prefix: str = "")
     spans = None
     recordings = sorted(owner)
     if segments:
-        spans = {utt: Segment(f"{spk}-rec{rng.randint(0, 1)}", k * 2.0, k * 2.0 + 1.25) for k, (utt, spk) in enumerate(owner.items())}
+        spans = {
+            utt: Segment(f"{spk}-rec{rng.randint(0, 1)}", k * 2.0, k * 2.0 + 1.25) for k, (utt, spk) in enumerate(owner.items())
+        }
         recordings = sorted({span.recording for span in spans.values()})
     wavs = {name: f"/audio/{name}.wav" if rng.random() < 0.7 else f"flac -dcs /audio/{name}.flac |" for name in recordings}
     recs = {"reco2dur": dict.fromkeys(recordings, "90.5")}

@@ -262,8 +262,6 @@ def test_odd_tables(tmp_path: Path, command: str, kaldi: str, words: list[str], 
     assert one.returncode or one.stdout == two.stdout
 
 
-
-
 def change(name: str, what: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
     """Change the lines of a table."""
 
@@ -310,27 +308,70 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     **{f"{n} empty": lambda d, n=n: (d / n).write_text("") for n in (*UTTS, "spk2utt", "utt2lang", "spk2gender")},
     **{f"{n} unsorted": change(n, lambda lines: lines[::-1]) for n in (*UTTS, "spk2utt", "segments", "spk2gender")},
     **{f"{n} twice": change(n, lambda lines: [lines[0], *lines]) for n in (*UTTS, "spk2utt", "segments", "spk2gender")},
-    **{f"{n} lacks one": change(n, lambda lines: lines[1:]) for n in (*UTTS, "spk2utt", "segments", "spk2gender", "utt2lang",
-       "utt2uniq", "utt2num_frames", "feats.scp", "cmvn.scp", "vad.scp", "reco2dur", "reco2file_and_channel")},
+    **{
+        f"{n} lacks one": change(n, lambda lines: lines[1:])
+        for n in (
+            *UTTS,
+            "spk2utt",
+            "segments",
+            "spk2gender",
+            "utt2lang",
+            "utt2uniq",
+            "utt2num_frames",
+            "feats.scp",
+            "cmvn.scp",
+            "vad.scp",
+            "reco2dur",
+            "reco2file_and_channel",
+        )
+    },
     **{f"{n} has one more": added(n, "zzz x") for n in (*UTTS, "spk2utt", "spk2gender", "utt2lang", "cmvn.scp", "reco2dur")},
     **{f"{n} without end": rewritten(n, lambda text: text[:-1]) for n in (*UTTS, "spk2utt", "segments", "spk2gender")},
-    **{f"{n} with CR": rewritten(n, lambda text: text.replace(b"\n", b"\r\n")) for n in ("text", "utt2dur", "spk2gender", "segments")},
-    "full-width space": value("text", "a\u3000b"), "no-break space": value("text", "a\u00a0b"), "control": value("text", "a\x01b"),
-    "unassigned": value("text", "a\u0378b"), "tab": value("text", "a\tb"), "start word": value("text", "a <s> b"),
-    "start in word": value("text", "a-<s>-b"), "start between letters": value("text", "a<s>b"), "number sign": value("text", "#0.5"),
-    "number sign 1": value("text", "#01"), "spaces": value("text", "a   b"), "accents": value("text", "ça 你好 … “x”"),
-    "tilde": value("wav.scp", "~/a.wav"), "tilde within": value("wav.scp", "cat ~/a.wav |"),
-    "backwards": value("segments", "a 2 1"), "three fields": value("segments", "a 2"), "unknown recording": value("segments", "zz 1 2"),
-    "duration 0": value("utt2dur", "0"), "negative": value("utt2dur", "-1"), "no number": value("utt2dur", "x"),
-    "two durations": value("utt2dur", "1.0 2.0"), "frames 0": fresh("utt2num_frames", "0"), "frames 1.5": fresh("utt2num_frames", "1.5"),
-    "recording 0": value("reco2dur", "0"), "recording x": value("reco2dur", "x"), "two lengths": value("reco2dur", "1 2"),
-    "gender": value("spk2gender", "male"), "two genders": value("spk2gender", "f f"), "capital": value("spk2gender", "F"),
-    "channel": fresh("reco2file_and_channel", "x C", "wav.scp"), "channel 1": fresh("reco2file_and_channel", "x 1", "wav.scp"),
-    "two columns": fresh("reco2file_and_channel", "x", "wav.scp"), "warp": fresh("utt2warp", "1.0"), "warp 2": fresh("utt2warp", "2"),
-    "spk warp": fresh("spk2warp", "1.0", "spk2utt"), "spk warp 0.5": fresh("spk2warp", "0.5", "spk2utt"),
-    "spk warp of utts": fresh("spk2warp", "1.0"), "another owner": value("utt2spk", "zzz"), "other spk2utt": value("spk2utt", "zzz"),
+    **{
+        f"{n} with CR": rewritten(n, lambda text: text.replace(b"\n", b"\r\n"))
+        for n in ("text", "utt2dur", "spk2gender", "segments")
+    },
+    "full-width space": value("text", "a\u3000b"),
+    "no-break space": value("text", "a\u00a0b"),
+    "control": value("text", "a\x01b"),
+    "unassigned": value("text", "a\u0378b"),
+    "tab": value("text", "a\tb"),
+    "start word": value("text", "a <s> b"),
+    "start in word": value("text", "a-<s>-b"),
+    "start between letters": value("text", "a<s>b"),
+    "number sign": value("text", "#0.5"),
+    "number sign 1": value("text", "#01"),
+    "spaces": value("text", "a   b"),
+    "accents": value("text", "ça 你好 … “x”"),
+    "tilde": value("wav.scp", "~/a.wav"),
+    "tilde within": value("wav.scp", "cat ~/a.wav |"),
+    "backwards": value("segments", "a 2 1"),
+    "three fields": value("segments", "a 2"),
+    "unknown recording": value("segments", "zz 1 2"),
+    "duration 0": value("utt2dur", "0"),
+    "negative": value("utt2dur", "-1"),
+    "no number": value("utt2dur", "x"),
+    "two durations": value("utt2dur", "1.0 2.0"),
+    "frames 0": fresh("utt2num_frames", "0"),
+    "frames 1.5": fresh("utt2num_frames", "1.5"),
+    "recording 0": value("reco2dur", "0"),
+    "recording x": value("reco2dur", "x"),
+    "two lengths": value("reco2dur", "1 2"),
+    "gender": value("spk2gender", "male"),
+    "two genders": value("spk2gender", "f f"),
+    "capital": value("spk2gender", "F"),
+    "channel": fresh("reco2file_and_channel", "x C", "wav.scp"),
+    "channel 1": fresh("reco2file_and_channel", "x 1", "wav.scp"),
+    "two columns": fresh("reco2file_and_channel", "x", "wav.scp"),
+    "warp": fresh("utt2warp", "1.0"),
+    "warp 2": fresh("utt2warp", "2"),
+    "spk warp": fresh("spk2warp", "1.0", "spk2utt"),
+    "spk warp 0.5": fresh("spk2warp", "0.5", "spk2utt"),
+    "spk warp of utts": fresh("spk2warp", "1.0"),
+    "another owner": value("utt2spk", "zzz"),
+    "other spk2utt": value("spk2utt", "zzz"),
     "spk2utt order": change("spk2utt", lambda lines: [" ".join([line.split()[0], *line.split()[:0:-1]]) for line in lines]),
-}  # fmt: skip
+}
 STRICTER = {"utt2dur with CR", "segments with CR", "no number", "recording x"}
 """Damages that ours refuses and theirs passes: see `validate_data_dir.sh --help`."""
 
@@ -338,7 +379,10 @@ STRICTER = {"utt2dur with CR", "segments with CR", "no number", "recording x"}
 @FORMS
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_they_refuse_we_refuse(tmp_path: Path, damage: str, segments: bool) -> None:
-    everything = {"spk2gender": "f", "cmvn.scp": "a"}, {"utt2lang": "en", "utt2uniq": "u", "utt2num_frames": "9", "feats.scp": "a", "vad.scp": "a"}
+    everything = (
+        {"spk2gender": "f", "cmvn.scp": "a"},
+        {"utt2lang": "en", "utt2uniq": "u", "utt2num_frames": "9", "feats.scp": "a", "vad.scp": "a"},
+    )
     random_directory(tmp_path / "d", 1, segments=segments)
     for table, by in zip(everything, ("spk2utt", "utt2spk")):
         for name, text in table.items():
@@ -353,14 +397,33 @@ def test_what_they_refuse_we_refuse(tmp_path: Path, damage: str, segments: bool)
     one, two = theirs("validate_data_dir.sh", tmp_path / "d"), ours("validate_data_dir", "--quick", tmp_path / "d")
     passed = one.returncode == 0 and "Successfully" in one.stdout
     assert passed or damage not in STRICTER
-    assert (two.returncode == 0) == (passed and damage not in STRICTER), (damage, one.stdout + one.stderr, two.stdout + two.stderr)
+    assert (two.returncode == 0) == (passed and damage not in STRICTER), (
+        damage,
+        one.stdout + one.stderr,
+        two.stdout + two.stderr,
+    )
 
 
 REPAIRED = (
-    "wav.scp lacks one", "text lacks one", "utt2spk lacks one", "segments lacks one", "spk2gender lacks one", "cmvn.scp lacks one",
-    "utt2lang lacks one", "feats.scp lacks one", "utt2spk unsorted", "text unsorted", "segments unsorted", "wav.scp twice",
-    "text twice", "utt2spk has one more", "spk2gender has one more", "duration 0", "spk2utt gone", "other spk2utt",
-)  # fmt: skip
+    "wav.scp lacks one",
+    "text lacks one",
+    "utt2spk lacks one",
+    "segments lacks one",
+    "spk2gender lacks one",
+    "cmvn.scp lacks one",
+    "utt2lang lacks one",
+    "feats.scp lacks one",
+    "utt2spk unsorted",
+    "text unsorted",
+    "segments unsorted",
+    "wav.scp twice",
+    "text twice",
+    "utt2spk has one more",
+    "spk2gender has one more",
+    "duration 0",
+    "spk2utt gone",
+    "other spk2utt",
+)
 
 
 @FORMS
