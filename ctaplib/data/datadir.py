@@ -134,9 +134,9 @@ def read_spans(path: str | Path) -> dict[str, Span]:
 def read_ctm_lines(path: Path) -> dict[str, list[str]]:
     """Read the lines of a CTM file by utterance."""
     lines: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8-sig").split("\n"):
         if line.strip():
-            lines.setdefault(line.split(maxsplit=1)[0], []).append(line)
+            lines.setdefault(line.split(maxsplit=1)[0], []).append(line.rstrip("\r"))
     return lines
 
 
