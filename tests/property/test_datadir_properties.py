@@ -84,6 +84,9 @@ def test_parts_of_a_split_combine_to_the_whole(data: DataDir, parts: int, by_spe
     pieces = split(data, parts, by_speaker=by_speaker)
     assert [utt for piece in pieces for utt in piece.utt_ids] == data.utt_ids
     assert all(piece.utt_ids for piece in pieces)
+    sizes = [len(piece.utt_ids) for piece in pieces]
+    if not by_speaker:
+        assert sizes == sorted(sizes, reverse=True) and sizes[0] - sizes[-1] <= 1, "the first ones get what is over"
     if by_speaker:
         assert sum(len(piece.speakers) for piece in pieces) == len(data.speakers)
     assert combine(pieces) == data
@@ -150,6 +153,9 @@ def test_a_subset_holds_just_its_utterances(data: DataDir, drawn: st.DataObject)
     part = subset(data, chosen)
     assert part.utt_ids == c_sorted(chosen) and set(part.utts["text"]) == set(chosen)
     assert subset(part, chosen) == part
+    assert all(set(table) == set(chosen) for table in (*part.utts.values(), *part.ctms.values()))
+    assert all(set(table) == set(part.speakers) for table in part.spks.values())
+    assert all(set(table) == set(part.wavs) for table in part.recs.values())
     with tempfile.TemporaryDirectory() as folder:
         write_datadir(part, folder)
         assert validate_datadir(folder, audio=False).faults == [] and read_datadir(folder) == part
