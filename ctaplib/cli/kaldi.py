@@ -1,18 +1,34 @@
 """Kaldi's commands for data directories, with their arguments and exit statuses; utils/*.sh and *.pl call them."""
 
 import argparse
-import os
 import random
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ctaplib.cli import _kaldi_tables
+from ctaplib.cli import _kaldi_audio, _kaldi_tables
 from ctaplib.cli.main import Parser
 from ctaplib.errors import DataError
 
-Add = Callable[..., argparse.ArgumentParser]
+CHECK = (
+    "report every fault; status 1 if there are any. What Kaldi's own refuses is refused; besides, audio is opened, a line with "
+    "nothing after its id or a malformed utt2spk is a fault (with Kaldi's it is not, or ends with status 0), so are text that is "
+    "not UTF-8, ids that hold `/`, and text far too long for its audio"
+)
+REPAIR = (
+    "sort, drop what cannot be used into dropped.tsv, keep a backup. Besides what Kaldi's own drops: utterances whose audio "
+    "cannot be used, those without text or with malformed lines"
+)
+SUBSET = (
+    "keep utterances: [how] FROM COUNT TO, or --spk-list|--utt-list FILE FROM TO. Without [how] they are spread evenly, the "
+    "same ones as Kaldi's; --per-spk takes the same ones where a speaker has twice as many or more, and as many as asked for "
+    "where he has fewer (Kaldi's takes one less)"
+)
+COMBINE = (
+    "join data directories. One id with different values in two of them is a fault (Kaldi's keeps one of the two); the tables of "
+    "an earlier TARGET are removed"
+)
 
 
 class KaldiParser(Parser):
@@ -50,58 +66,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
         verb.set_defaults(does=does)
         return verb
 
-    verb = add("validate_data_dir", _validate, "report every fault; status 1 if there are any", "dir")
+    verb = add("validate_data_dir", _validate, CHECK, "dir")
     for flag in ("feats", "text", "wav"):
-        verb.add_argument(f"--no-{flag}", action="store_true", help=f"the directory may lack {flag}")
+        verb.add_argument(f"--no-{flag}", action="store_true", help=f"the directory may lack {flag}; what is there is checked")
     verb.add_argument("--no-spk-sort", action="store_true", help="utterances need not be sorted by speaker")
     verb.add_argument("--non-print", action="store_true", help="accepted; text may hold any printable character anyway")
     _checks(verb)
-    verb = add("fix_data_dir", _fix, "sort, drop what cannot be used into dropped.tsv, keep a backup", "dir")
+    verb = add("fix_data_dir", _fix, REPAIR, "dir")
     _extra(verb)
     _checks(verb)
-    verb = add("subset_data_dir", _subset, "keep utterances: [how] FROM COUNT TO, or --spk-list|--utt-list FILE FROM TO")
+    verb = add("subset_data_dir", _subset, SUBSET)
     how = verb.add_mutually_exclusive_group()
     for flag, text in (
-        ("speakers", "random speakers, until they have that many utterances"), ("shortest", "the shortest ones"),
+        ("speakers", "random speakers (always the same, though not Kaldi's), until they have that many utterances"),
+        ("shortest", "the shortest ones"),
         ("first", "the first ones"), ("last", "the last ones"), ("per-spk", "that many of each speaker"),
     ):  # fmt: skip
         how.add_argument(f"--{flag}", action="store_true", help=text)
-    how.add_argument("--spk-list", type=Path, help="file with one speaker a line")
-    how.add_argument("--utt-list", type=Path, help="file with one utterance a line")
+    strict = "all of them have to be there (Kaldi's passes over those that are not)"
+    how.add_argument("--spk-list", type=Path, help=f"file with one speaker a line; {strict}")
+    how.add_argument("--utt-list", type=Path, help=f"file with one utterance a line; {strict}")
     verb.add_argument("words", nargs="+", metavar="FROM [COUNT] TO")
-    verb = add("combine_data", _combine, "join data directories", "target")
+    verb = add("combine_data", _combine, COMBINE, "target")
     verb.add_argument("sources", nargs="+", type=Path)
     verb.add_argument("--skip-fix", help="accepted; nothing is fixed silently")
     _extra(verb)
-    verb = add("copy_data_dir", _copy, "copy, with prefixes and suffixes of ids", "source", "target")
+    text = "copy, with prefixes and suffixes of ids; with segments, recordings keep their names, as in Kaldi"
+    verb = add("copy_data_dir", _copy, text, "source", "target")
     for name in ("spk-prefix", "utt-prefix", "spk-suffix", "utt-suffix"):
         verb.add_argument(f"--{name}", default="")
-    verb.add_argument("--validate-opts", help="accepted; the copy is what the original was")
+    verb.add_argument("--rename-recordings", action="store_true", help="recordings get what utterances get (ours)")
+    verb.add_argument("--validate-opts", help="accepted; the copy is as good as the original was, and is not checked")
     _extra(verb)
     verb = add("split_data", _split, "split into DIR/splitN/1 ... N by speakers, or DIR/splitNutt by utterances", "dir", "parts")
     verb.add_argument("--per-utt", action="store_true", help="split by utterances")
     _kaldi_tables.configure(add)
-    _configure_audio(add)
-
-
-def _configure_audio(add: Add) -> None:
-    verb = add(
-        "perturb_data_dir_speed",
-        _perturb,
-        "change the speed; ids and speakers get the prefix sp<factor>-",
-        "factor",
-        "source",
-        "target",
-    )
-    verb.add_argument(
-        "--tool", choices=("sox", "soxr"), default="sox", help="sox: commands in wav.scp; soxr: files in TARGET/wav"
-    )
-    verb.add_argument("--include-spk-prefix", choices=("true", "false"), default="true")
-    _jobs(verb)
-    verb = add("perturb_data_dir_speed_3way", _perturb_3way, "the original, 0.9 and 1.1 times its speed", "source", "target")
-    verb.add_argument("--tool", choices=("sox", "soxr"), default="sox")
-    _jobs(verb)
-    _jobs(add("get_utt2dur", _utt2dur, "write utt2dur from segments, or by looking at the audio", "dir"))
+    _kaldi_audio.configure(add)
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -110,14 +110,10 @@ def run(args: argparse.Namespace) -> int | None:
     return does(args)
 
 
-def _jobs(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="processes that open audio")
-
-
 def _checks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have (ours)")
     verb.add_argument("--quick", action="store_true", help="look at the tables, open no audio (ours)")
-    _jobs(verb)
+    _kaldi_audio.jobs(verb)
 
 
 def _extra(verb: argparse.ArgumentParser) -> None:
@@ -130,9 +126,7 @@ def _validate(args: argparse.Namespace) -> int:
 
     path = Path(args.dir)
     faults = []
-    if args.no_wav and not (path / "wav.scp").exists():
-        raise DataError(f"{path}/wav.scp is missing", expected="a data directory with audio", fix="--no-wav is not for ctaplib")
-    report = validate_datadir(path, nj=args.nj, rate_hz=args.rate_hz, audio=not args.quick)
+    report = validate_datadir(path, nj=args.nj, rate_hz=args.rate_hz, audio=not args.quick, wav_scp=not args.no_wav)
     for name, excused in (("text", args.no_text), ("feats.scp", args.no_feats)):
         if not excused and not (path / name).exists():
             faults.append(f"{path / name}:1: the file is missing (if that is meant, say --no-{name.removesuffix('.scp')})")
@@ -148,7 +142,7 @@ def _validate(args: argparse.Namespace) -> int:
         print(f"fault: {line}", file=sys.stderr)
     print(report.summary())
     if faults:
-        print(f"error: {len(faults)} faults; utils/fix_data_dir.sh {path} repairs and drops, with a backup", file=sys.stderr)
+        print(f"error: {len(faults)} faults; ctap kaldi fix_data_dir {path} repairs and drops, with a backup", file=sys.stderr)
     return 1 if faults else 0
 
 
@@ -159,10 +153,11 @@ def _fix(args: argparse.Namespace) -> int:
     dropped = fix_datadir(args.dir, validate_datadir(args.dir, **options))
     report = validate_datadir(args.dir, **options)
     print(f"{args.dir}: {len(dropped)} utterances dropped (dropped.tsv), backup in {args.dir}/.backup*")
-    for fault in report.fatal:
+    left = [fault for fault in report.faults if fault.fatal or fault.kind == "speaker_order"]
+    for fault in left:
         print(f"fault: {fault}", file=sys.stderr)
     print(report.summary())
-    return 1 if report.fatal else 0
+    return 1 if left else 0
 
 
 def _ids(path: Path) -> list[str]:
@@ -170,8 +165,11 @@ def _ids(path: Path) -> list[str]:
 
 
 def evenly(utts: Sequence[str], count: int) -> list[str]:
-    """Take so many, spread evenly over the list."""
-    return [utts[k * len(utts) // count] for k in range(count)]
+    """Take so many, spread evenly over the list: those that Kaldi's subset_scp.pl takes (half of them from each half)."""
+    if len(utts) < 2 or not count:
+        return list(utts[:count])
+    middle, below = len(utts) // 2, count // 2
+    return evenly(utts[:middle], below) + evenly(utts[middle:], count - below)
 
 
 def _subset(args: argparse.Namespace) -> None:
@@ -192,7 +190,7 @@ def _subset(args: argparse.Namespace) -> None:
     else:
         count = _count(args.words[1], len(utts), args.per_spk or args.speakers)
         if args.per_spk:
-            wanted = [utt for own in data.spk2utt().values() for utt in evenly(own, min(count, len(own)))]
+            wanted = [utt for own in data.spk2utt().values() for utt in own[:: max(1, len(own) // count)][:count]]
         elif args.speakers:
             wanted = _random_speakers(data.spk2utt(), count)
         elif args.shortest:
@@ -203,7 +201,7 @@ def _subset(args: argparse.Namespace) -> None:
         else:
             wanted = evenly(utts, count)
         chosen = subset(data, wanted)
-    write_datadir(chosen, target)
+    write_datadir(chosen, target, alone=True)
     print(f"{target}: {len(chosen.utt_ids)} of {len(utts)} utterances")
 
 
@@ -241,8 +239,11 @@ def _combine(args: argparse.Namespace) -> None:
 def _copy(args: argparse.Namespace) -> None:
     from ctaplib.data.datadir import copy, read_datadir, write_datadir
 
+    if Path(args.source).resolve() == Path(args.target).resolve():
+        raise DataError(f"{args.source} would be overwritten by its copy", expected="two different directories")
     names = {f"{what}_{end}": getattr(args, f"{what}_{end}") for what in ("utt", "spk") for end in ("prefix", "suffix")}
-    write_datadir(copy(read_datadir(args.source), **names), args.target)
+    made = copy(read_datadir(args.source), rename_recordings=args.rename_recordings, **names)
+    write_datadir(made, args.target, alone=True)
     print(f"{args.target}: a copy of {args.source}")
 
 
@@ -258,32 +259,5 @@ def _split(args: argparse.Namespace) -> None:
         )
     folder = Path(args.dir) / f"split{number}{'utt' if args.per_utt else ''}"
     for index, part in enumerate(parts, 1):
-        write_datadir(part, folder / str(index))
+        write_datadir(part, folder / str(index), alone=True)
     print(f"{folder}: {number} parts")
-
-
-def _perturb(args: argparse.Namespace) -> None:
-    from ctaplib.data.perturb import perturb_speed
-
-    perturb_speed(
-        args.source, args.target, args.factor, tool=args.tool, nj=args.nj, with_speakers=args.include_spk_prefix == "true"
-    )
-    print(f"{args.target}: {args.source} at {args.factor} times its speed")
-
-
-def _perturb_3way(args: argparse.Namespace) -> None:
-    from ctaplib.data.perturb import perturb_set
-
-    perturb_set(args.source, args.target, ["0.9", "1.0", "1.1"], tool=args.tool, nj=args.nj)
-    print(f"{args.target}: {args.source} at 0.9, 1.0 and 1.1 times its speed")
-
-
-def _utt2dur(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import read_datadir
-    from ctaplib.data.perturb import durations
-    from ctaplib.files import write_table
-
-    path = Path(args.dir)
-    found = durations(path, read_datadir(path), nj=args.nj)
-    write_table(path / "utt2dur", {utt: f"{length_s:.4f}" for utt, length_s in found.items()})
-    print(f"{path}/utt2dur: {len(found)} utterances, {sum(found.values()) / 60:.1f} minutes")

@@ -2,8 +2,8 @@
 
 A data directory is a folder of small tables, one line per utterance or speaker, in LC_ALL=C order:
 `wav.scp text utt2spk spk2utt` and, where there are any, `segments utt2dur utt2lang spk2gender`, to which we add `text.phn`
-(phones), `phn2word` (the word that each phone belongs to) and CTM files (phones with times). Other tables that Kaldi knows
-are carried along. Entries of `wav.scp` are files or commands (`sox a.flac -t wav - |`).
+(phones), `phn2word` (the word that each phone belongs to) and CTM files (phones with times). Other tables that Kaldi and ESPnet
+know are carried along. Entries of `wav.scp` are files or commands (`sox a.flac -t wav - |`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from ctaplib.data.audio_source import is_command
+from ctaplib.data.deal import deal_evenly, deal_groups
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_table, write_table
 
 UTT_TABLES = (
     "text", "text.norm", "utt2spk", "utt2dur", "utt2lang", "text.phn", "phn2word", "utt2num_frames", "utt2num_samples",
-    "utt2uniq", "feats.scp", "vad.scp",
+    "utt2uniq", "utt2warp", "feats.scp", "vad.scp", "utt2category", "utt2sid", "utt2lid",
 )  # fmt: skip
-SPK_TABLES = ("spk2gender", "cmvn.scp")
+SPK_TABLES = ("spk2gender", "spk2warp", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
 TSV_FILES = ("dropped.tsv",)
@@ -133,9 +134,9 @@ def read_spans(path: str | Path) -> dict[str, Span]:
 def read_ctm_lines(path: Path) -> dict[str, list[str]]:
     """Read the lines of a CTM file by utterance."""
     lines: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8-sig").split("\n"):
         if line.strip():
-            lines.setdefault(line.split(maxsplit=1)[0], []).append(line)
+            lines.setdefault(line.split(maxsplit=1)[0], []).append(line.rstrip("\r"))
     return lines
 
 
@@ -166,13 +167,20 @@ def seconds(value: float) -> str:
     return f"{Decimal(repr(value)).normalize():f}"
 
 
-def write_datadir(data: DataDir, path: str | Path) -> None:
+def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> None:
     """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`.
 
     Segments and tables of recordings that an earlier directory of that name left behind are removed: they would give its
     recordings another meaning.
+
+    Args:
+        data: what to write.
+        path: the folder.
+        alone: remove every table of an earlier directory that `data` lacks (those that later stages add, too).
     """
     path = Path(path)
+    for name in {*UTT_TABLES, *SPK_TABLES, *CTM_FILES} - data.utts.keys() - data.spks.keys() - data.ctms.keys() if alone else ():
+        (path / name).unlink(missing_ok=True)
     write_table(path / "wav.scp", data.wavs)
     for name in {"segments", *REC_TABLES} - ({"segments"} if data.segments is not None else set()) - data.recs.keys():
         (path / name).unlink(missing_ok=True)
@@ -266,7 +274,8 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
         join([part.segments or {} for part in parts], "segments") if with_segments else None, common("recs"),
     )  # fmt: skip
     if faults:
-        fix = "give the ids of one of them a prefix: utils/copy_data_dir.sh --utt-prefix x- --spk-prefix x- <from> <to>"
+        more = " --rename-recordings" if with_segments else ""
+        fix = f"give the ids of one of them a prefix: ctap kaldi copy_data_dir --utt-prefix x- --spk-prefix x-{more} <from> <to>"
         raise DataError(f"the data directories do not fit together: {len(faults)} clashes", faults, fix=fix)
     return out
 
@@ -282,7 +291,7 @@ def combine_folders(sources: Sequence[Path], target: Path) -> tuple[DataDir, lis
     """
     parts = [read_datadir(path) for path in sources]
     joined = combine(parts, [str(path) for path in sources])
-    write_datadir(joined, target)
+    write_datadir(joined, target, alone=True)
     kept = joined.utts.keys() | joined.spks.keys() | joined.ctms.keys() | joined.recs.keys()
     names = {n for part in parts for table in (part.utts, part.spks, part.ctms, part.recs) for n in table}
     return joined, sorted(names - kept)
@@ -294,15 +303,29 @@ def _as_segments(data: DataDir, name: str) -> DataDir:
     missing = [utt for utt in data.utt_ids if utt not in durations]
     if missing:
         found = f"others have segments, and {name} has neither segments nor, for {missing[0]}, a line in utt2dur"
-        raise DataError(found, fix=f"utils/data/get_utt2dur.sh {name}")
+        raise DataError(found, fix=f"ctap kaldi get_utt2dur {name}")
     return replace(data, segments={utt: Segment(utt, 0.0, float(durations[utt])) for utt in data.utt_ids})
 
 
-def copy(data: DataDir, *, utt_prefix: str = "", spk_prefix: str = "", utt_suffix: str = "", spk_suffix: str = "") -> DataDir:
-    """Give all utterances, recordings and speakers new prefixes (used before speed perturbation and joining corpora)."""
+def copy(
+    data: DataDir,
+    *,
+    utt_prefix: str = "",
+    spk_prefix: str = "",
+    utt_suffix: str = "",
+    spk_suffix: str = "",
+    rename_recordings: bool = True,
+) -> DataDir:
+    """Give all utterances and speakers new prefixes (used before speed perturbation and joining corpora).
+
+    Recordings get those of utterances, unless there are segments and `rename_recordings` is off (Kaldi's copy_data_dir.sh).
+    """
 
     def utt(name: str) -> str:
         return utt_prefix + name + utt_suffix
+
+    def rec(name: str) -> str:
+        return utt(name) if rename_recordings or data.segments is None else name
 
     def spk(name: str) -> str:
         return spk_prefix + name + spk_suffix
@@ -314,20 +337,20 @@ def copy(data: DataDir, *, utt_prefix: str = "", spk_prefix: str = "", utt_suffi
     ctms = {name: {utt(u): [renamed(line, u) for line in lines] for u, lines in ctm.items()} for name, ctm in data.ctms.items()}
     segments = None
     if data.segments is not None:
-        segments = {utt(u): replace(s, recording=utt(s.recording)) for u, s in data.segments.items()}
+        segments = {utt(u): replace(s, recording=rec(s.recording)) for u, s in data.segments.items()}
     return DataDir(
-        {utt(r): v for r, v in data.wavs.items()}, utts,
+        {rec(r): v for r, v in data.wavs.items()}, utts,
         {name: {spk(s): v for s, v in table.items()} for name, table in data.spks.items()}, ctms, segments,
-        {name: {utt(r): v for r, v in table.items()} for name, table in data.recs.items()},
+        {name: {rec(r): v for r, v in table.items()} for name, table in data.recs.items()},
     )  # fmt: skip
 
 
 def split(data: DataDir, parts: int, *, by_speaker: bool = False) -> list[DataDir]:
-    """Split into consecutive parts of nearly equal size, never an empty one: by utterances, or by whole speakers."""
+    """Split into consecutive parts of nearly equal size, never an empty one, as Kaldi does: by utterances, or whole speakers."""
     groups = list(data.spk2utt().values()) if by_speaker else [[utt] for utt in data.utt_ids]
     parts = max(1, min(parts, len(groups)))
-    edges = [len(groups) * k // parts for k in range(parts + 1)]
-    return [subset(data, [utt for own in groups[a:b] for utt in own]) for a, b in zip(edges, edges[1:])]
+    shares = deal_groups([len(own) for own in groups], parts) if by_speaker else deal_evenly(len(groups), parts)
+    return [subset(data, [utt for group in share for utt in groups[group]]) for share in shares]
 
 
 def backup(path: str | Path, to: str | Path) -> None:

@@ -44,7 +44,7 @@ def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
     infos = inspect_all({utt: span.path for utt, span in read_spans(path).items()}, None, nj)
     faults = [f"{path}/wav.scp: {utt}: {f.message}" for utt, info in infos.items() for f in info.faults if f.fatal]
     if faults:
-        raise DataError(f"{path} has audio that cannot be used", faults, fix=f"utils/fix_data_dir.sh {path}")
+        raise DataError(f"{path} has audio that cannot be used", faults, fix=f"ctap kaldi fix_data_dir {path}")
     return {utt: info.duration_s for utt, info in infos.items()}
 
 
@@ -94,8 +94,26 @@ def perturb_speed(
     return made
 
 
-def perturb_set(source: str | Path, target: str | Path, factors: Sequence[str], *, tool: str = "soxr", nj: int = 1) -> DataDir:
-    """Write a data directory that holds a set at several speeds; at 1.0 it is the original under its own ids.
+def perturb_set(
+    source: str | Path,
+    target: str | Path,
+    factors: Sequence[str],
+    *,
+    tool: str = "soxr",
+    nj: int = 1,
+    with_speakers: bool = True,
+    always_prefix: bool = False,
+) -> DataDir:
+    """Write a data directory that holds a set at several speeds; at 1.0 it is the original.
+
+    Args:
+        source: the data directory.
+        target: the one to write.
+        factors: how many times faster.
+        tool: see `perturb_speed`.
+        nj: processes.
+        with_speakers: whether a copy of a speaker is another speaker.
+        always_prefix: whether the original gets a prefix too (`sp1.0-`), with other ids.
 
     Raises:
         DataError: two factors are the same, one is no speed, or audio cannot be used.
@@ -112,9 +130,10 @@ def perturb_set(source: str | Path, target: str | Path, factors: Sequence[str], 
             kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
             lengths = {utt: f"{length:.4f}" for utt, length in durations(source, data, nj).items()}
             wavs = _recordings(source, data)
-            parts.append(replace(data, wavs=wavs, utts={**kept, "utt2dur": lengths}))
+            plain = replace(data, wavs=wavs, utts={**kept, "utt2dur": lengths})
+            parts.append(_prefixed(plain, f"sp{factor}-") if always_prefix else plain)
             continue
-        made = perturb_speed(source, part, factor, tool=tool, nj=nj)
+        made = perturb_speed(source, part, factor, tool=tool, nj=nj, with_speakers=with_speakers)
         folder = target / "wav" / f"sp{factor}"
         if (part / "wav").exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -126,6 +145,13 @@ def perturb_set(source: str | Path, target: str | Path, factors: Sequence[str], 
     joined = combine(parts, [f"{source} at {factor}" for factor in factors])
     write_datadir(joined, target)
     return joined
+
+
+def _prefixed(data: DataDir, prefix: str) -> DataDir:
+    """The original under new ids, which says what it was."""
+    originals = data.utts.get("utt2uniq", {utt: utt for utt in data.utt_ids})
+    known = replace(data, utts={**data.utts, "utt2uniq": originals})
+    return copy(known, utt_prefix=prefix, spk_prefix=prefix, rename_recordings=False)
 
 
 def align_copies(given: Mapping[str, Alignment], utt2uniq: Mapping[str, str]) -> dict[str, Alignment]:

@@ -7,16 +7,20 @@ them. What Kaldi refuses and we can work with is a warning.
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.data.datadir import REC_TABLES, SPK_TABLES, UTT_TABLES, c_sorted
+from ctaplib.data.value_checks import RULES
 
 BYTE_ORDER_MARK = "\ufeff"
-KALDI_SYMBOLS = frozenset({"<s>", "</s>", "#0"})
-"""Words that Kaldi keeps for itself and refuses in `text`."""
+KALDI_SYMBOLS = re.compile(r"(?<!\w)(?:<s>|</s>|#0)(?!\w)", re.ASCII)
+"""Words that Kaldi keeps for itself and refuses in `text`, within others too (`grep -w`: no letter or digit beside them)."""
+UNPRINTABLE = frozenset({"Cc", "Cn", "Co", "Cs"})
+"""Unicode categories that have no place in text."""
 NUMERIC_TABLES = ("segments", "utt2dur", "reco2dur", "phn2word", "utt2num_frames", "utt2num_samples")
 
 
@@ -105,14 +109,20 @@ def _check_key(key: str, line: str, place: str, faults: list[Fault]) -> None:
         faults.append(Fault(place, f"{what}; --fix puts them", fatal=False, kind="kaldi"))
 
 
-def check_tables(path: Path, faults: list[Fault]) -> dict[str, Table]:
-    """Check the tables by themselves and against each other; return them by name."""
+def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> dict[str, Table]:
+    """Check the tables by themselves and against each other; return them by name.
+
+    Args:
+        path: the data directory.
+        faults: where to put what is found.
+        wav_scp: whether `wav.scp` has to be there.
+    """
     names = ("wav.scp", "segments", "spk2utt", *UTT_TABLES, *SPK_TABLES, *REC_TABLES)
     tables = {name: read_lines(path / name, faults) for name in names if (path / name).exists()}
-    for name in ("wav.scp", "utt2spk"):
-        if name not in tables:
-            faults.append(Fault(f"{path / name}:1", "the file is missing; make it with the data stage (1)"))
-    if not {"wav.scp", "utt2spk"} <= tables.keys():
+    needed = {"utt2spk", "wav.scp"} if wav_scp or "segments" in tables else {"utt2spk"}
+    for name in sorted(needed - tables.keys()):
+        faults.append(Fault(f"{path / name}:1", "the file is missing; make it with the data stage (1)"))
+    if not needed <= tables.keys():
         return tables
     utts = tables["utt2spk"].values
     speakers = set(utts.values())
@@ -128,6 +138,7 @@ def check_tables(path: Path, faults: list[Fault]) -> dict[str, Table]:
         _compare(table, wanted, wanted is utts, faults)
     _check_text(tables, faults)
     _check_speakers(tables, faults)
+    _check_values(tables, faults)
     _check_numbers(tables, faults)
     return tables
 
@@ -158,16 +169,10 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
     if pair:
         (first, one), (second, other) = pair
         what = f"{first} of {one} stands before {second} of {other}, but speaker {other} sorts before {one}"
-        fix = "Kaldi's scripts refuse that; begin the ids with the speaker and `-`: utils/copy_data_dir.sh and --utt-prefix help"
+        fix = "Kaldi's scripts refuse that; begin the ids with the speaker and `-`, where they are made or in every table"
         faults.append(Fault(table.place(second), f"{what}; {fix}", fatal=False, kind="speaker_order"))
-    genders = tables.get("spk2gender", Table(Path()))
-    for spk, gender in genders.values.items():
-        if gender and gender not in ("m", "f"):
-            faults.append(
-                Fault(genders.place(spk), f"{spk}: gender {gender!r}; expected m or f; correct it", fatal=False, kind="kaldi")
-            )
     if "spk2utt" not in tables:
-        fix = f"make it: utils/utt2spk_to_spk2utt.pl {table.path} > {table.path.with_name('spk2utt')}"
+        fix = f"make it: ctap kaldi utt2spk_to_spk2utt {table.path} > {table.path.with_name('spk2utt')}"
         faults.append(
             Fault(f"{table.path.with_name('spk2utt')}:1", f"the file is missing; expected one; {fix}", fatal=False, kind="kaldi")
         )
@@ -175,9 +180,12 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
     table = tables["spk2utt"]
     owner = {utt: spk for spk, value in table.values.items() for utt in value.split()}
     wrong = [utt for utt, spk in tables["utt2spk"].values.items() if owner.get(utt) != spk]
+    if not wrong and list(owner) != c_sorted(tables["utt2spk"].values) and out_of_order(tables["utt2spk"].values) is None:
+        what = "utterances do not stand in the order of utt2spk; make it again: ctap kaldi utt2spk_to_spk2utt utt2spk > spk2utt"
+        faults.append(Fault(f"{table.path}:1", what, fatal=False, kind="kaldi"))
     if wrong or len(owner) != len(tables["utt2spk"].values):
         example = f" (e.g. {wrong[0]})" if wrong else ""
-        what = f"it does not agree with utt2spk{example}; make it again: utils/utt2spk_to_spk2utt.pl utt2spk > spk2utt"
+        what = f"it does not agree with utt2spk{example}; make it again: ctap kaldi utt2spk_to_spk2utt utt2spk > spk2utt"
         faults.append(Fault(f"{table.path}:1", what))
 
 
@@ -188,6 +196,17 @@ def out_of_order(utt2spk: Mapping[str, str]) -> tuple[tuple[str, str], tuple[str
         if utt2spk[second].encode() < utt2spk[first].encode():
             return (first, utt2spk[first]), (second, utt2spk[second])
     return None
+
+
+def _check_values(tables: Mapping[str, Table], faults: list[Fault]) -> None:
+    """Find values that are not of the form that their table has."""
+    for name, (good, expected, fatal) in RULES.items():
+        table = tables.get(name, Table(Path()))
+        for key, value in table.values.items():
+            if value and not good(value) and good(unicodedata.normalize("NFKC", value)) is False:
+                what = f"{key}: found {value!r}; expected {expected}; correct the line"
+                kind = "" if fatal else "kaldi"
+                faults.append(Fault(table.place(key), what, utt=key if fatal else "", fatal=fatal, kind=kind))
 
 
 def _check_numbers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
@@ -208,9 +227,9 @@ def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
             continue
         for utt, value in tables[name].values.items():
             odd = sorted(
-                {f"U+{ord(c):04X}" for c in value if unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"} or c == "\ufffd"}
+                {f"U+{ord(c):04X}" for c in value if (unicodedata.category(c) in UNPRINTABLE and c != "\t") or c == "\ufffd"}
             )
-            odd += sorted(KALDI_SYMBOLS & set(value.split()))
+            odd += sorted(set(KALDI_SYMBOLS.findall(value)))
             if odd and value:
                 what = f"{utt}: unknown symbols {' '.join(odd)}; expected printable text; correct the line"
                 faults.append(Fault(tables[name].place(utt), what, utt=utt))

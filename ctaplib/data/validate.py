@@ -136,7 +136,13 @@ def inspect_all(paths: Mapping[str, str], rate_hz: int | None, nj: int) -> dict[
 
 
 def validate_datadir(
-    path: str | Path, *, nj: int = 1, rate_hz: int | None = None, tokens: Collection[str] | None = None, audio: bool = True
+    path: str | Path,
+    *,
+    nj: int = 1,
+    rate_hz: int | None = None,
+    tokens: Collection[str] | None = None,
+    audio: bool = True,
+    wav_scp: bool = True,
 ) -> Report:
     """Check a data directory and report every fault.
 
@@ -146,19 +152,20 @@ def validate_datadir(
         rate_hz: the sampling rate that all audio should have; None to accept any.
         tokens: known phones, where there is a token list already.
         audio: whether to open the audio.
+        wav_scp: whether the directory has to have audio at all (one of features alone has none).
     """
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"{path} is not a directory", expected="a Kaldi data directory", fix="run the data stage (1)")
     report = Report(path)
     faults = report.faults
-    tables = check_tables(path, faults)
+    tables = check_tables(path, faults, wav_scp=wav_scp)
     if tokens is not None:
         check_tokens(tables, tokens, faults)
-    if not {"wav.scp", "utt2spk"} <= tables.keys():
+    if "utt2spk" not in tables or (wav_scp and "wav.scp" not in tables):
         return report
     report.utts, report.speakers = len(tables["utt2spk"].values), len(set(tables["utt2spk"].values.values()))
-    if not audio:
+    if not audio or "wav.scp" not in tables:
         return report
     wavs = tables["wav.scp"]
     files = {name: datadir.resolve(value, path) for name, value in wavs.values.items() if value}
@@ -196,6 +203,10 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
         recording = utt if segments is None else segments[utt].recording if utt in segments else ""
         if lacking or recording not in wavs:
             reasons.setdefault(utt, f"it has no line in {' '.join(lacking) or 'wav.scp'}")
+    for name in SPK_TABLES:
+        unknown = {utt: spk for utt, spk in utts["utt2spk"].items() if name in tables and spk not in tables[name]}
+        for utt, spk in unknown.items():
+            reasons.setdefault(utt, f"its speaker {spk} has no line in {name}")
     kept = [utt for utt in utts["utt2spk"] if utt not in reasons]
     if not kept:
         raise DataError(f"{path}: no utterance would be left; nothing was changed", fix="see the faults")

@@ -10,7 +10,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ctaplib.data.audio import inspect, read_audio, write_audio
-from ctaplib.data.datadir import DataDir, Segment, c_sorted, combine, copy, read_datadir, split, subset, write_datadir
+from ctaplib.data.datadir import (
+    DataDir,
+    Segment,
+    c_sorted,
+    combine,
+    combine_folders,
+    copy,
+    read_datadir,
+    split,
+    subset,
+    write_datadir,
+)
 from ctaplib.data.normalize import normalize_english, spell_number
 from ctaplib.data.phones import fold
 from ctaplib.data.tokens import make_phone_list, read_token_list, write_token_list
@@ -21,6 +32,14 @@ names = st.text(st.characters(min_codepoint=46, max_codepoint=0x4FF, categories=
 names = names.map(lambda name: unicodedata.normalize("NFKC", name)).filter(lambda name: name.isalnum())
 ids = st.from_regex(r"[A-Za-z0-9_.-]{1,10}", fullmatch=True)
 
+UTT_VALUES = {
+    "utt2lang": ["en", "zh"], "text.norm": ["a b", "c"], "utt2dur": ["1.5", "0.25"], "utt2num_frames": ["9"], "utt2uniq": ["u"],
+    "utt2num_samples": ["16000"], "utt2warp": ["0.9"], "feats.scp": ["f.ark:9"], "vad.scp": ["v.ark:1"], "utt2sid": ["1", "2"],
+    "utt2category": ["1ch_8k"], "utt2lid": ["3"],
+}  # fmt: skip
+SPK_VALUES = {"spk2gender": ["m", "f"], "spk2warp": ["1.1"], "cmvn.scp": ["c.ark:5", "c.ark:7"]}
+REC_VALUES = {"reco2dur": "7.5", "reco2file_and_channel": "f A"}
+
 
 @st.composite
 def datadirs(draw: st.DrawFn, prefix: str = "") -> DataDir:
@@ -29,9 +48,12 @@ def datadirs(draw: st.DrawFn, prefix: str = "") -> DataDir:
     owned = draw(st.lists(st.tuples(st.sampled_from(speakers), names), min_size=1, max_size=12, unique=True))
     owner = {f"{spk}-{name}": spk for spk, name in owned}
     utts = {"utt2spk": owner, "text": {utt: " ".join(draw(st.lists(words, min_size=1, max_size=5))) for utt in owner}}
-    if draw(st.booleans()):
-        utts["utt2lang"] = {utt: draw(st.sampled_from(["en", "zh"])) for utt in owner}
-    spks = {"spk2gender": {spk: draw(st.sampled_from("mf")) for spk in set(owner.values())}} if draw(st.booleans()) else {}
+    for name in draw(st.sets(st.sampled_from(sorted(UTT_VALUES)))):
+        utts[name] = {utt: draw(st.sampled_from(UTT_VALUES[name])) for utt in owner}
+    spks = {
+        name: {spk: draw(st.sampled_from(SPK_VALUES[name])) for spk in set(owner.values())}
+        for name in draw(st.sets(st.sampled_from(sorted(SPK_VALUES))))
+    }
     segments = None
     recordings = dict.fromkeys(owner)
     if draw(st.booleans()):
@@ -42,7 +64,9 @@ def datadirs(draw: st.DrawFn, prefix: str = "") -> DataDir:
         recordings = dict.fromkeys(segment.recording for segment in segments.values())
     commands = st.sampled_from(["/audio/{}.wav", "/au dio/{} é.flac", "sox -t wav '/audio/{}.wav' -t wav - |"])
     wavs = {name: draw(commands).format(number) for number, name in enumerate(recordings)}
-    return DataDir(wavs, utts, spks, {}, segments)
+    recs = {name: dict.fromkeys(recordings, REC_VALUES[name]) for name in draw(st.sets(st.sampled_from(sorted(REC_VALUES))))}
+    ctms = {"phones.ctm": {utt: [f"{utt} 1 0.0000 0.1000 a"] for utt in owner}} if draw(st.booleans()) else {}
+    return DataDir(wavs, utts, spks, ctms, segments, recs)
 
 
 @given(datadirs())
@@ -60,6 +84,9 @@ def test_parts_of_a_split_combine_to_the_whole(data: DataDir, parts: int, by_spe
     pieces = split(data, parts, by_speaker=by_speaker)
     assert [utt for piece in pieces for utt in piece.utt_ids] == data.utt_ids
     assert all(piece.utt_ids for piece in pieces)
+    sizes = [len(piece.utt_ids) for piece in pieces]
+    if not by_speaker:
+        assert sizes == sorted(sizes, reverse=True) and sizes[0] - sizes[-1] <= 1, "the first ones get what is over"
     if by_speaker:
         assert sum(len(piece.speakers) for piece in pieces) == len(data.speakers)
     assert combine(pieces) == data
@@ -74,7 +101,49 @@ def test_two_directories_under_different_prefixes_combine_and_come_apart_again(o
     assert joined.utt_ids == parts[0].utt_ids + parts[1].utt_ids
     for part in parts:
         again = subset(joined, part.utt_ids)
-        assert again.wavs == part.wavs and again.utts["text"] == part.utts["text"] and again.segments == part.segments
+        assert again.wavs == part.wavs and again.segments == part.segments
+        for kind in ("utts", "spks", "recs", "ctms"):
+            tables, own = getattr(again, kind), getattr(part, kind)
+            shared = set.intersection(*(set(getattr(each, kind)) for each in parts))
+            made = {"utt2uniq"} if kind == "utts" and any("utt2uniq" in each.utts for each in parts) else set()
+            assert tables.keys() == shared | made, "what both have is kept, and no more"
+            assert all(tables[name] == own[name] for name in shared)
+
+
+@given(datadirs(), st.integers(1, 4), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_folders_of_a_split_combine_to_the_folder(data: DataDir, parts: int, by_speaker: bool) -> None:
+    """Through files: every table of the whole stands again in the joined folder, and nothing of what was there before."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_datadir(data, folder / "whole")
+        pieces = split(read_datadir(folder / "whole"), parts, by_speaker=by_speaker)
+        for number, piece in enumerate(pieces):
+            write_datadir(piece, folder / str(number))
+        write_datadir(copy(data, utt_prefix="old-"), folder / "joined")
+        (folder / "joined" / "utt2lid").write_text("old 1\n")
+        joined, lost = combine_folders([folder / str(number) for number in range(len(pieces))], folder / "joined")
+        assert joined == data and lost == []
+        assert {p.name: p.read_bytes() for p in (folder / "joined").iterdir()} == {
+            p.name: p.read_bytes() for p in (folder / "whole").iterdir()
+        }
+
+
+@given(datadirs(), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_what_others_write_is_read_alike(data: DataDir, chance: Random) -> None:
+    """Tabs or several spaces after the id, spaces at the end of a line, a last line without end: as ESPnet and others have it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_datadir(data, folder)
+        for path in folder.iterdir():
+            if path.suffix == ".ctm":
+                continue
+            rows = [line.split(" ", 1) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+            lines = [key + chance.choice([" ", "\t", "  "]) + value + chance.choice(["", " "]) for key, value in rows]
+            path.write_text("\n".join(lines) + chance.choice(["", "\n"]), encoding="utf-8")
+        assert read_datadir(folder) == data
+        assert [fault for fault in validate_datadir(folder, audio=False).faults if fault.fatal] == []
 
 
 @given(datadirs(), st.data())
@@ -84,6 +153,9 @@ def test_a_subset_holds_just_its_utterances(data: DataDir, drawn: st.DataObject)
     part = subset(data, chosen)
     assert part.utt_ids == c_sorted(chosen) and set(part.utts["text"]) == set(chosen)
     assert subset(part, chosen) == part
+    assert all(set(table) == set(chosen) for table in (*part.utts.values(), *part.ctms.values()))
+    assert all(set(table) == set(part.speakers) for table in part.spks.values())
+    assert all(set(table) == set(part.wavs) for table in part.recs.values())
     with tempfile.TemporaryDirectory() as folder:
         write_datadir(part, folder)
         assert validate_datadir(folder, audio=False).faults == [] and read_datadir(folder) == part

@@ -12,7 +12,8 @@ import soundfile
 from kaldi_call import ROOT, call
 
 from ctaplib.cli.main import main
-from ctaplib.data.datadir import DataDir, read_datadir, write_datadir
+from ctaplib.data.datadir import DataDir, Segment, read_datadir, write_datadir
+from ctaplib.data.deal import deal_evenly, deal_groups
 from ctaplib.data.perturb import perturb_set
 
 UTTS = {f"{spk}-{i}": spk for spk in "abc" for i in range(4)}
@@ -101,7 +102,7 @@ def test_fix_drops_and_keeps_a_backup(data: Path) -> None:
         (["--last", "FROM", 2, "TO"], ["c-2", "c-3"]),
         (["--per-spk", "FROM", 1, "TO"], ["a-0", "b-0", "c-0"]),
         (["--shortest", "FROM", 3, "TO"], ["a-0", "b-0", "c-0"]),
-        (["FROM", 3, "TO"], ["a-0", "b-0", "c-0"]),
+        (["FROM", 3, "TO"], ["b-1", "c-0", "c-3"]),
         (["--utt-list", "LIST", "FROM", "TO"], ["b-2"]),
         (["--spk-list", "SPEAKERS", "FROM", "TO"], ["c-0", "c-1", "c-2", "c-3"]),
     ],
@@ -190,3 +191,111 @@ def test_kaldis_own_scripts_take_what_we_write(data: Path) -> None:
         command = ["utils/validate_data_dir.sh", "--no-feats", str(folder)]
         done = subprocess.run(command, cwd=KALDI, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and "Successfully validated" in done.stdout, done.stdout + done.stderr
+
+
+def test_speakers_are_dealt_out_by_their_size(tmp_path: Path) -> None:
+    """One speaker with 9 utterances, three with one: two parts of speakers are 9 and 3, not 10 and 2."""
+    owner = {f"a-{i}": "a" for i in range(9)} | {f"{spk}-0": spk for spk in "bcd"}
+    write_datadir(DataDir(dict.fromkeys(owner, "/x.wav"), {"utt2spk": owner}), tmp_path / "d")
+    assert kaldi("split_data", tmp_path / "d", 2) == 0
+    assert read_datadir(tmp_path / "d/split2/1").speakers == ["a"] and read_datadir(tmp_path / "d/split2/2").speakers == list(
+        "bcd"
+    )
+    outs = [tmp_path / "1", tmp_path / "2"]
+    assert kaldi("split_scp", f"--utt2spk={tmp_path}/d/utt2spk", tmp_path / "d/wav.scp", *outs) == 0
+    assert len(outs[0].read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize("sizes,parts", [([3, 1, 4, 1, 5, 9, 2, 6], 3), ([1] * 7, 7), ([100, 1, 1, 1], 4), ([2, 2], 1)])
+def test_dealing_leaves_no_part_empty_and_keeps_the_order(sizes: list[int], parts: int) -> None:
+    shares = deal_groups(sizes, parts)
+    assert [group for share in shares for group in share] == list(range(len(sizes))) and all(shares)
+    assert [list(r) for r in deal_evenly(7, 3)] == [[0, 1, 2], [3, 4], [5, 6]]
+
+
+def test_what_a_directory_of_that_name_held_before_does_not_stay(data: Path) -> None:
+    other = data.parent / "other"
+    write_datadir(read_datadir(data), other)
+    (data / "text").unlink()
+    for words in (["copy_data_dir", data, other], ["combine_data", other, data], ["subset_data_dir", "--first", data, 3, other]):
+        (other / "text").write_text("x what it was\n")
+        (other / "spk2gender").write_text("x f\n")
+        assert kaldi(*words) == 0
+        assert not (other / "text").exists() and not (other / "spk2gender").exists(), words
+    before = (data / "wav.scp").read_bytes()
+    assert kaldi("copy_data_dir", "--utt-prefix", "x-", data, data) == 1 and (data / "wav.scp").read_bytes() == before
+
+
+def test_copies_keep_the_names_of_recordings_unless_told_otherwise(data: Path) -> None:
+    there = read_datadir(data)
+    spans = {utt: Segment(f"r{utt[0]}", 0.0, 0.5) for utt in there.utt_ids}
+    cut = DataDir({f"r{spk}": str(data.parent / f"{spk}-0.wav") for spk in "abc"}, there.utts, segments=spans)
+    write_datadir(cut, data)
+    other = data.parent / "other"
+    assert kaldi("copy_data_dir", "--utt-prefix", "x-", "--spk-prefix", "x-", data, other) == 0
+    assert read_datadir(other).segments["x-a-0"].recording == "ra" and sorted(read_datadir(other).wavs) == ["ra", "rb", "rc"]
+    assert kaldi("copy_data_dir", "--rename-recordings", "--utt-prefix", "x-", data, other) == 0
+    assert read_datadir(other).segments["x-a-0"].recording == "x-ra"
+
+
+def test_options_of_kaldi_are_taken(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--nj", 2, "--cmd", "run.pl --mem 2G", "--frame-shift", 0.01, "--read-entire-file", "true"]
+    assert kaldi("get_utt2dur", *options, "--permit-no-utterances", "false", data) == 0
+    (data / "utt2dur").write_text((data / "utt2dur").read_text().replace("0.5000", "0.1234"))
+    assert kaldi("get_utt2dur", data) == 0 and "has every utterance already" in capsys.readouterr().out
+    assert "0.1234" in (data / "utt2dur").read_text(), "as in Kaldi, one that is whole is kept"
+    words = ["--always-include-prefix", "true", "--include-spk-prefix", "false", "--tool", "soxr", "--nj", 1]
+    assert kaldi("perturb_data_dir_speed_3way", *words, data, data.parent / "sp") == 0
+    made = read_datadir(data.parent / "sp")
+    assert {utt.split("-")[0] for utt in made.utt_ids} == {"sp0.9", "sp1.0", "sp1.1"} and len(made.utt_ids) == 36
+    assert made.utts["utt2uniq"]["sp1.0-a-0"] == made.utts["utt2uniq"]["sp0.9-a-0"] == "a-0"
+    (data.parent / "sp" / "feats.scp").write_text("x")
+    assert kaldi("perturb_data_dir_speed_3way", data, data.parent / "sp") == 1
+
+
+def test_a_directory_of_features_alone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "wav.scp").rename(data / "feats.scp")
+    assert kaldi("validate_data_dir", "--no-wav", data) == 0
+    assert kaldi("validate_data_dir", data) == 1 and "wav.scp:1: the file is missing" in capsys.readouterr().err
+
+
+def test_tables_with_empty_lines_are_refused_with_their_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t").write_text("a 1\n\nb 2\n \n")
+    for words in (["filter_scp", tmp_path / "t", tmp_path / "t"], ["utt2spk_to_spk2utt", tmp_path / "t"]):
+        assert kaldi(*words) == 1
+        found = capsys.readouterr()
+        assert "t:2: the line is empty" in found.err and "t:4: the line is empty" in found.err and not found.out
+    (tmp_path / "s").write_text("a\nb u\nc\n")
+    assert kaldi("spk2utt_to_utt2spk", tmp_path / "s") == 1 and "s:3: 'c'" in capsys.readouterr().err
+
+
+def test_messages_name_commands_that_can_be_typed_anywhere(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "spk2utt").unlink()
+    (data / "text").write_text("a-0 x\n")
+    assert kaldi("validate_data_dir", "--no-feats", data) == 1
+    found = capsys.readouterr().err
+    assert f"ctap kaldi utt2spk_to_spk2utt {data}/utt2spk > {data}/spk2utt" in found
+    assert f"ctap kaldi fix_data_dir {data} repairs and drops" in found and "utils/" not in found
+
+
+@pytest.mark.parametrize(
+    "name,line,expected",
+    [
+        ("utt2dur", "a-0 0", "one number of seconds above 0"), ("utt2dur", "a-0 1 2", "one number of seconds above 0"),
+        ("utt2num_frames", "a-0 1.5", "a whole number of frames above 0"), ("reco2dur", "a-0 x", "one number of seconds above 0"),
+        ("reco2file_and_channel", "a-0 f C", "a channel, A or B"), ("utt2warp", "a-0 2", "between 0.5 and 1.5"),
+        ("wav.scp", "a-0 ~/a.wav", "a path without `~`"), ("spk2gender", "a male", "m or f"), ("spk2warp", "a 0.5", "between"),
+    ],
+)  # fmt: skip
+def test_values_that_kaldi_refuses_are_named(data: Path, name: str, line: str, expected: str, capsys) -> None:
+    good = {"utt2dur": "0.5", "utt2num_frames": "50", "reco2dur": "0.5", "reco2file_and_channel": "f A", "utt2warp": "1.0"}
+    by = "spk2utt" if name.startswith("spk") else "utt2spk"
+    ids = [row.split()[0] for row in (data / by).read_text().splitlines()]
+    usual = good.get(name, "f" if name == "spk2gender" else "1.0" if name == "spk2warp" else "/x.wav")
+    (data / name).write_text("".join(f"{key} {usual}\n" for key in ids))
+    assert kaldi("validate_data_dir", "--no-feats", "--quick", data) == 0
+    (data / name).write_text(line + "\n" + "".join(f"{key} {usual}\n" for key in ids[1:]))
+    capsys.readouterr()
+    assert kaldi("validate_data_dir", "--no-feats", "--quick", data) == 1
+    found = capsys.readouterr().err
+    assert f"{data}/{name}:1: {line.split()[0]}: found" in found and expected in found

@@ -1,0 +1,52 @@
+"""Deal a list out to parts as Kaldi's split_scp.pl does: equal numbers of lines, or whole speakers of about equal size."""
+
+from collections.abc import Sequence
+
+
+def deal_evenly(count: int, parts: int) -> list[range]:
+    """Give consecutive numbers to parts of equal size; the first parts get those that are over.
+
+    Args:
+        count: how many there are to deal out, at least as many as parts.
+        parts: how many parts.
+    """
+    each, more = divmod(count, parts)
+    edges = [each * part + min(part, more) for part in range(parts + 1)]
+    return [range(start, end) for start, end in zip(edges, edges[1:])]
+
+
+def deal_groups(sizes: Sequence[int], parts: int) -> list[list[int]]:
+    """Give consecutive groups to parts, none of them empty: as many groups each, then evened out by size.
+
+    A part hands its last group to the next one, or its first to the one before, as long as the two come nearer to each other.
+
+    Args:
+        sizes: size of each group (utterances of a speaker), at least as many as parts.
+        parts: how many parts.
+
+    Returns:
+        The numbers of the groups of each part.
+    """
+    shares: list[list[int]] = [[] for _ in range(parts)]
+    for group in range(len(sizes)):
+        shares[group * parts // len(sizes)].append(group)
+    totals = [sum(sizes[group] for group in share) for share in shares]
+
+    def hand_over(giver: int, taker: int, which: int) -> bool:
+        size = sizes[shares[giver][which]]
+        if abs(totals[taker] + size - (totals[giver] - size)) >= abs(totals[taker] - totals[giver]):
+            return False
+        shares[taker].insert(0 if which else len(shares[taker]), shares[giver].pop(which))
+        totals[taker] += size
+        totals[giver] -= size
+        return True
+
+    changed = True
+    while changed:
+        changed = False
+        for part in range(parts):
+            if part + 1 < parts:
+                changed |= hand_over(part, part + 1, -1)
+            if part > 0:
+                changed |= hand_over(part, part - 1, 0)
+    return shares
