@@ -119,6 +119,14 @@ class VocoderTask(Task):
             order += order
         return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
 
+    def items(self) -> dict[str, dict[str, int]]:
+        """The training set."""
+        return {self.paths.train_set: self.train.lengths}
+
+    def item_frames(self, items: Sequence[int]) -> list[int]:
+        """A segment each."""
+        return [round(self.config.segment.segment_s * 100) for _ in items]
+
     def valid_plan(self) -> list[list[int]]:
         """Some utterances, evenly spread, in batches of four of like lengths."""
         wanted = min(self.config.valid_utts, len(self.valid.utts))

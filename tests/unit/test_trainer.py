@@ -11,6 +11,7 @@ from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, TrainingError
 from ctaplib.losses.terms import Term
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.optim import learning_rate
 from ctaplib.train.total import join_terms
@@ -31,14 +32,14 @@ def make(exp: Path, max_steps: int = 13, ema: float = 0.0, **train: object) -> T
 
 def train_killed_at(exp: Path, step: int, **options: object) -> None:
     trainer = make(exp, **options)
-    plain = trainer._step
+    plain = trainer.steps.take
 
-    def dying(batch: torch.Tensor, at: int) -> dict[str, float]:
-        if at == step:
+    def dying(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+        if share.step == step:
             raise Killed
-        return plain(batch, at)
+        return plain(share, micros)
 
-    trainer._step = dying  # type: ignore[method-assign]
+    trainer.steps.take = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):
         trainer.fit()
 
@@ -96,14 +97,14 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
     trainer = make(tmp_path)
-    plain = trainer._step
+    plain = trainer.steps.take
 
-    def asked(batch: torch.Tensor, at: int) -> dict[str, float]:
-        if at == 4:
+    def asked(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+        if share.step == 4:
             trainer._ask_to_stop()
-        return plain(batch, at)
+        return plain(share, micros)
 
-    trainer._step = asked  # type: ignore[method-assign]
+    trainer.steps.take = asked  # type: ignore[method-assign]
     assert trainer.fit() is False
     assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] == 4
     assert make(tmp_path).fit() is True
