@@ -14,17 +14,18 @@ test: ## the fast tests
 test-all: ## every test
 	tests/run.sh --all
 
-lint: ## style, layers and shell scripts
+lint: ## style, layers, types and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/shellcheck -x $$(git ls-files '*.sh') .ci/run
 
 format: ## reformat Python
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: ## type checker
+types: ## type checker alone
 	$(BIN)/mypy
 
 mini: ## the mini recipe, all stages

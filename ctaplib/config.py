@@ -134,9 +134,10 @@ def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
         base_value = merged.get(key)
-        both = isinstance(value, dict) and isinstance(base_value, dict)
-        other = both and "name" in value and value["name"] != base_value.get("name", value["name"])
-        merged[key] = _merge(base_value, value) if both and not other else value
+        merged[key] = value
+        if isinstance(value, dict) and isinstance(base_value, dict):
+            other = "name" in value and value["name"] != base_value.get("name", value["name"])
+            merged[key] = value if other else _merge(base_value, value)
     return merged
 
 

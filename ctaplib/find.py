@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import pkgutil
+from typing import Any
 
 from ctaplib.errors import ConfigError
 
@@ -13,7 +14,7 @@ def names(package: str) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(root.__path__))
 
 
-def find(package: str, name: str, attribute: str) -> object:
+def find(package: str, name: str, attribute: str) -> Any:
     """The object `attribute` of `ctaplib.<package>.<name>`.
 
     Raises:

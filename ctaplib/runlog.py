@@ -5,7 +5,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,7 +47,7 @@ def progress(items: Iterable[T], total: int | None = None, what: str = "", enabl
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, desc=what, dynamic_ncols=True)
         return
-    total = total if total is not None or not hasattr(items, "__len__") else len(items)
+    total = len(items) if total is None and isinstance(items, Sized) else total
     started = last = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item

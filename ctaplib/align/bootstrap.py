@@ -80,7 +80,7 @@ def train_mixtures(
             return new.statistics(np.concatenate(frames), np.concatenate(classes)), total
 
         parts = list(map_shards(work, len(inputs), jobs))
-        mixtures = estimate.update(sum(part[0] for part in parts), VARIANCE_FLOOR * variance)
+        mixtures = estimate.update(sum((part[0] for part in parts), np.zeros(())), VARIANCE_FLOOR * variance)
         if not start:
             log.info("mixtures %d: log-likelihood a frame %.3f", iteration, sum(part[1] for part in parts) / count)
     return mixtures

@@ -70,7 +70,7 @@ def find_units(utterances: Iterable[Utterance], drop_tone: bool) -> tuple[str, .
     return (SILENCE, *sorted(units - {SILENCE}))
 
 
-def evenly(utterances: Sequence[Utterance], seconds: Sequence[float], minutes: float) -> list[int]:
+def evenly(utterances: Sequence[object], seconds: Sequence[float], minutes: float) -> list[int]:
     """Indices of utterances spread evenly over the list that together last at most so many minutes."""
     total = sum(seconds)
     if total <= 60 * minutes:

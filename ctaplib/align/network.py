@@ -1,6 +1,7 @@
 """A small convolutional network that names the class of every frame, and one pass of its training."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,15 +112,15 @@ class ChunkTrainer:
             losses += loss.item()
         return losses / steps
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """What must be kept to go on after the last whole pass."""
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "steps_done": self.steps_done}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a kept state."""
-        self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
-        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
-        self.steps_done = int(state["steps_done"])  # type: ignore[call-overload]
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps_done = int(state["steps_done"])
 
     def _targets(self, labels: Sequence[np.ndarray]) -> Tensor:
         gap = np.full(GAP_FRAMES, _IGNORED, np.int64)

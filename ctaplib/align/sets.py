@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,8 @@ def write_outcomes(
         DataError: too many utterances are not aligned.
     """
     aligned: dict[str, Alignment] = {}
-    rows, faults = [], []
+    rows: list[dict[str, Any]] = []
+    faults = []
     for utterance, outcome in zip(utterances, outcomes):
         if outcome.status == "aligned":
             aligned[utterance.utt] = outcome.alignment

@@ -64,9 +64,9 @@ class Topology:
         if may_pause[len(units)]:
             slots.append((SILENCE_UNIT, -1 - len(units)))
         k = self.states
-        unit = np.array([u for u, _ in slots], np.int32)
+        slot_units = np.array([u for u, _ in slots], np.int32)
         owner = np.array([o for _, o in slots], np.int32)
-        classes = (unit[:, None] * self.per_unit + np.array(self.pattern, np.int32)).reshape(-1)
+        classes = (slot_units[:, None] * self.per_unit + np.array(self.pattern, np.int32)).reshape(-1)
         n_states = len(classes)
         step = np.full(n_states, self.change_score, np.float32)
         jump, leap = np.zeros(n_states, np.int32), np.zeros(n_states, np.float32)

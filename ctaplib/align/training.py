@@ -6,7 +6,7 @@ aligner.
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def _bootstrap(config: AlignConfig, topology: Topology, material: Material, phas
     if kept.exists():
         with np.load(kept) as arrays:
             return Mixtures(arrays["weight"], arrays["mean"], arrays["variance"])
-    chosen = evenly(material.mels, material.seconds, config.bootstrap.minutes)  # type: ignore[arg-type]
+    chosen = evenly(material.mels, material.seconds, config.bootstrap.minutes)
     mixtures = train_mixtures(
         [material.mels[i] for i in chosen], [material.graphs[i] for i in chosen],
         topology.n_classes, topology.states, config.bootstrap, jobs,
@@ -151,8 +151,8 @@ def _train_network(
     def again(shard: range) -> list[np.ndarray]:
         return [material.graphs[i].chain.classes[aligner.path(inputs[i], material.graphs[i])[0]] for i in shard]
 
-    def realigned(work: object) -> list[np.ndarray]:
-        return [label for part in map_shards(work, len(inputs), jobs) for label in part]  # type: ignore[arg-type]
+    def realigned(work: Callable[[range], list[np.ndarray]]) -> list[np.ndarray]:
+        return [label for part in map_shards(work, len(inputs), jobs) for label in part]
 
     if not done:
         labels = realigned(first)

@@ -40,7 +40,7 @@ def lines_of(path: str | Path) -> list[str]:
 
 
 def _say(lines: Iterable[str]) -> None:
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]  # the stub says TextIO
     for line in lines:
         print(line)
 

@@ -26,6 +26,8 @@ IGNORE = -100
 """Label of a frame that is padding."""
 SILENCE_LABEL = 1
 """Label of silence."""
+EMPTY = torch.empty(0, dtype=torch.int64)
+"""What a batch holds of something that its task does not use."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ class Batch:
     Attributes:
         mel: (B, T, n_mels) log-mel as stored; T a multiple of 4.
         heard: The same with parts blanked, for the speech encoder; None where nothing is blanked.
-        phones, durations: (B, N); 0 at padding.
+        phones, durations: (B, N); 0 at padding; like all labels empty where the task has none.
         frame_labels: (B, T / 4); IGNORE at padding.
         labels: (B, L) and their lengths; for CTC.
         words: (B, W) word pieces and their lengths; empty where the task has no words.
         f0_hz: (B, T) F0, 0 where unvoiced.
         prompt: (B, Tp, n_mels) a clip of the same speech.
-        random: (B, Tr, n_mels) clips of other speech, without labels.
-        noise: (B, features of G) draws for the prompt's vector.
+        random: (B, Tr, n_mels) clips of other speech, without labels; None for none.
+        noise: (B, features of G) draws for the prompt's vector; None for none.
         voice: (B,) stretch of the mel axis of target and prompt; None for none.
         warp: (B, 2) factor and gain of the perturbation of mel and of random.
     """
@@ -67,29 +69,29 @@ class Batch:
     ids: tuple[str, ...]
     mel: torch.Tensor
     mel_lengths: torch.Tensor
+    f0_hz: torch.Tensor
+    prompt: torch.Tensor
+    prompt_lengths: torch.Tensor
+    warp: torch.Tensor
+    phones: torch.Tensor = EMPTY
+    durations: torch.Tensor = EMPTY
+    frame_labels: torch.Tensor = EMPTY
+    labels: torch.Tensor = EMPTY
+    label_lengths: torch.Tensor = EMPTY
+    words: torch.Tensor = EMPTY
+    word_lengths: torch.Tensor = EMPTY
     heard: torch.Tensor | None = None
-    phones: torch.Tensor | None = None
-    durations: torch.Tensor | None = None
-    frame_labels: torch.Tensor | None = None
-    labels: torch.Tensor | None = None
-    label_lengths: torch.Tensor | None = None
-    words: torch.Tensor | None = None
-    word_lengths: torch.Tensor | None = None
-    f0_hz: torch.Tensor | None = None
-    prompt: torch.Tensor | None = None
-    prompt_lengths: torch.Tensor | None = None
     random: torch.Tensor | None = None
-    random_lengths: torch.Tensor | None = None
+    random_lengths: torch.Tensor = EMPTY
     noise: torch.Tensor | None = None
     voice: torch.Tensor | None = None
-    warp: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Self:
         """The same batch on another device."""
         if device.type == "cpu":
             return self
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{n: v.to(device, non_blocking=True) for n, v in moved.items() if torch.is_tensor(v)})
+        return replace(self, ids=self.ids, **{n: v.to(device, non_blocking=True) for n, v in moved.items() if torch.is_tensor(v)})
 
 
 class LabelSet:

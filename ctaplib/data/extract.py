@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -215,14 +216,14 @@ def extract_set(
     return True
 
 
-def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, config: FeatureConfig, **options: object) -> None:
+def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, config: FeatureConfig, **options: Any) -> None:
     """Run `extract_set` on every set, then write `dump/stats.npz` (mean, std per band) from the training set.
 
     Raises:
         DataError: a set's audio cannot be used, or the training set has no features.
     """
     for name in sets:
-        extract_set(data / name, dump / name, config, **options)  # type: ignore[arg-type]
+        extract_set(data / name, dump / name, config, **options)
     stats = dump / train_set / "stats.npz"
     if not stats.exists():
         raise DataError(f"{stats} is missing", fix=f"add {train_set} to --sets")

@@ -13,7 +13,7 @@ import numpy as np
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_table, write_table
 
-_KINDS = {
+_KINDS: dict[bytes, tuple[np.dtype, int]] = {
     b"FM ": (np.dtype("<f4"), 2),
     b"FV ": (np.dtype("<f4"), 1),
     b"DM ": (np.dtype("<f8"), 2),

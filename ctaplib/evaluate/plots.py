@@ -30,7 +30,7 @@ _STYLE = {
 
 def style() -> AbstractContextManager[None]:
     """The look of all figures, as a context."""
-    return rc_context(dict(_STYLE))  # type: ignore[arg-type]
+    return rc_context(dict(_STYLE))  # type: ignore[arg-type]  # the stub wants literal names of settings
 
 
 def to_bytes(figure: Figure, kind: str) -> bytes:

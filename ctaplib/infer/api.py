@@ -21,6 +21,7 @@ from ctaplib.infer.prompts import read_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import Speech, load_vocoder, vocode
+from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
@@ -35,7 +36,7 @@ class CTAP:
         runs: Folder of the other runs (`tts`, `vocoder`, `asr_finetuned`), where there are any.
     """
 
-    def __init__(self, task: SpeechTask, runs: Path | None = None) -> None:
+    def __init__(self, task: SpeechTask[VQCTAP], runs: Path | None = None) -> None:
         self.task, self.runs = task, runs
         self.rate_hz = task.features.rate_hz
 
@@ -47,7 +48,7 @@ class CTAP:
             ConfigError, CheckpointError: the folder holds no trained model.
         """
         folder = Path(folder)
-        return cls(load_task(folder / method), folder)  # type: ignore[arg-type]
+        return cls(load_task(folder / method), folder)
 
     def mel(self, audio: Audio) -> torch.Tensor:
         """Log-mel (T, n_mels) of a file, or of float samples at the model's rate."""
@@ -65,7 +66,7 @@ class CTAP:
     def recognize(self, audio: Audio, run: str | None = None) -> Transcript:
         """Phones, and words where `run` (for example "asr_finetuned") has a word head."""
         task = self.task if run is None else load_task(self._folder(run))
-        return recognize(task, {"audio": self.mel(audio)})["audio"]  # type: ignore[arg-type]
+        return recognize(task, {"audio": self.mel(audio)})["audio"]
 
     def convert(self, audio: Audio, prompt: Audio) -> np.ndarray:
         """The speech of `audio` in the voice of `prompt`: float32 samples at `rate_hz`."""
@@ -86,7 +87,7 @@ class CTAP:
         voice = read_prompts(model, {"audio": self.mel(prompt)})
         synthesis = load_task(self._folder("tts")).model
         slots = {"audio": with_pause_slots(phones, words)}
-        made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=voice, speed=speed)  # type: ignore[arg-type]
+        made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=voice, speed=speed)
         return self._wave(made["audio"])
 
     def _wave(self, speech: Speech) -> np.ndarray:

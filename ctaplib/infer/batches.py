@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 
 from ctaplib.data.dataset import FACTOR
 from ctaplib.tensors import pad_stack
+
+Result = TypeVar("Result")
 
 BATCH_FRAMES = 4000
 """Largest padded size of a batch in use, 10 ms frames."""
@@ -34,15 +37,15 @@ def by_length(lengths: Mapping[str, int], batch_frames: int = BATCH_FRAMES) -> I
 @torch.inference_mode()
 def run_batched(
     inputs: Mapping[str, torch.Tensor],
-    compute: Callable[[Sequence[str], torch.Tensor, torch.Tensor], Sequence[object]],
+    compute: Callable[[Sequence[str], torch.Tensor, torch.Tensor], Sequence[Result]],
     batch_frames: int = BATCH_FRAMES,
-) -> tuple[dict[str, object], dict[str, float]]:
+) -> tuple[dict[str, Result], dict[str, float]]:
     """Apply `compute(ids, mel (B, T, n_mels), lengths (B,))` to mels of any lengths.
 
     Returns:
         The result of each id, and the seconds of computing that fall to it, by its share of the batch's frames.
     """
-    results: dict[str, object] = {}
+    results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
     for ids in by_length({u: len(m) for u, m in inputs.items()}, batch_frames):
         mel, lengths = pad_stack([floored(inputs[u]) for u in ids], multiple=FACTOR)

@@ -11,13 +11,14 @@ from ctaplib.data.store import ArkWriter
 from ctaplib.files import write_json
 from ctaplib.infer.batches import run_batched
 from ctaplib.infer.prompts import read_prompts
+from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
 
 
-def dump_codes(task: SpeechTask, speech: SpeechSet, folder: Path) -> None:
+def dump_codes(task: SpeechTask[VQCTAP], speech: SpeechSet, folder: Path) -> None:
     """Write `{codes,speech,phonemes,quantized,prompts}.scp` and `codes.json`; P only of aligned utterances.
 
     Args:
@@ -44,14 +45,14 @@ def dump_codes(task: SpeechTask, speech: SpeechSet, folder: Path) -> None:
 
     found, _ = run_batched(mels, compute)
     prompts = read_prompts(model, mels)
-    for name in sorted({n for row in found.values() for n in row}):  # type: ignore[attr-defined]
+    for name in sorted({n for row in found.values() for n in row}):
         with ArkWriter(folder / f"{name}.scp") as out:
             for utt in speech.utts:
-                if name in found[utt]:  # type: ignore[operator]
-                    out[utt] = found[utt][name]  # type: ignore[index]
+                if name in found[utt]:
+                    out[utt] = found[utt][name]
     with ArkWriter(folder / "prompts.scp") as out:
         for utt in speech.utts:
             out[utt] = prompts[utt].vector.float().numpy()
     write_json(folder / "codes.json", {"codebook_size": model.quantizer.codebook_size})
-    frames = sum(len(found[u]["codes"]) for u in speech.utts)  # type: ignore[index]
+    frames = sum(len(found[u]["codes"]) for u in speech.utts)
     log.info("%s: %d utterances, %d code frames in %s", speech.name, len(speech.utts), frames, folder)

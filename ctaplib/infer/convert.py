@@ -37,7 +37,7 @@ def convert(
         content = model.content(model.normalize(mel), lengths)
         return _say(model, content.quantized.quantized, content.mask, [prompts[u] for u in ids], match)
 
-    return run_batched(sources, compute)  # type: ignore[return-value]
+    return run_batched(sources, compute)
 
 
 def decode_codes(

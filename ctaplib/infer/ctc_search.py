@@ -58,7 +58,8 @@ def search_ctc(log_probs: np.ndarray, ngram: PhoneNgram, config: SearchConfig, u
 
     for frame, labels in zip(log_probs, best_labels.tolist()):
         beams = _best(_advance(beams, frame.tolist(), labels, extend), extras, config.beam)
-    return list(max(beams, key=lambda p: _either(beams[p]) + extras[p]))
+    best = max(beams, key=lambda p: _either(beams[p]) + extras[p])
+    return list(best)
 
 
 def _advance(

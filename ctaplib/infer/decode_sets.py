@@ -26,6 +26,7 @@ from ctaplib.infer.prompts import MatchConfig, read_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
+from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import is_trained, load_task
@@ -59,14 +60,14 @@ class Decoder:
     train_set: str = "train"
 
     @cached_property
-    def task(self) -> SpeechTask:
+    def task(self) -> SpeechTask[VQCTAP]:
         """The pre-trained model."""
-        return load_task(self.exp / self.method)  # type: ignore[return-value]
+        return load_task(self.exp / self.method)
 
     @cached_property
-    def converter(self) -> SpeechTask:
+    def converter(self) -> SpeechTask[VQCTAP]:
         """The fine-tuned converter."""
-        return load_task(self.exp / "vc")  # type: ignore[return-value]
+        return load_task(self.exp / "vc")
 
     @cached_property
     def vocoder(self) -> MakesWaves:
@@ -77,7 +78,7 @@ class Decoder:
     @property
     def voices(self) -> dict[str, VQCTAP]:
         """Models that decode codes, by the name of the system."""
-        return {self.method: self.task.model, "finetuned": self.converter.model}  # type: ignore[dict-item]
+        return {self.method: self.task.model, "finetuned": self.converter.model}
 
     def mels(self, name: str) -> Mels:
         """Features of a set."""
@@ -103,7 +104,7 @@ class Decoder:
         write_phones(self.folder("asr", f"{prefix}frozen_class", name), {u: t.by_class for u, t in found.items()})
         self._write_ctc(f"{prefix}frozen_ctc", name, found)
         for system, run in ((f"{prefix}finetuned", "asr_finetuned"), ("supervised_ctc", "asr_supervised")):
-            found = recognize(load_task(self.exp / run), mels, self.search)  # type: ignore[arg-type]
+            found = recognize(load_task(self.exp / run), mels, self.search)
             write_words(self.folder("asr", system, name), found)
             self._write_ctc(system, name, found)
 
@@ -177,7 +178,7 @@ class Decoder:
 
     def judge(self, name: str) -> None:
         """The judge on the natural audio of a set and on everything that was made from it."""
-        judge: SpeechTask = load_task(self.exp / "judge")  # type: ignore[assignment]
+        judge: SpeechTask[Recognizer] = load_task(self.exp / "judge")
         self._transcribe(judge, "natural", "natural", name, self.mels(name))
         for index in sorted((self.exp / "decode").glob(f"*/*/{name}/index.tsv")):
             system, task = index.parent.parent, index.parent.parent.parent
@@ -187,7 +188,7 @@ class Decoder:
             mels = {u: self._mel_of(p) for u, p in waves.items()}
             self._transcribe(judge, task.name, system.name, name, mels)
 
-    def _transcribe(self, judge: SpeechTask, task: str, system: str, name: str, mels: Mels) -> None:
+    def _transcribe(self, judge: SpeechTask[Recognizer], task: str, system: str, name: str, mels: Mels) -> None:
         found = recognize(judge, mels)
         folder = self.exp / "decode" / "judge" / task / system / name
         write_words(folder, found)

@@ -59,7 +59,7 @@ def read_prompts(model: VQCTAP, mels: Mapping[str, torch.Tensor]) -> dict[str, V
         return list(model.prompt_encoder(model.normalize(mel), lengths).mean)
 
     vectors, _ = run_batched(clips, compute)
-    return {u: VoicePrompt(vectors[u], speech_statistics(clip)) for u, clip in clips.items()}  # type: ignore[arg-type]
+    return {u: VoicePrompt(vectors[u], speech_statistics(clip)) for u, clip in clips.items()}
 
 
 def speech_frames(mel: torch.Tensor) -> torch.Tensor:

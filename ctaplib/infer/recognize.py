@@ -42,7 +42,9 @@ def read_speech(model: VQCTAP | Recognizer, mel: torch.Tensor, lengths: torch.Te
 
 
 def recognize(
-    task: SpeechTask, mels: Mapping[str, torch.Tensor], search: Callable[[np.ndarray], list[int]] | None = None
+    task: SpeechTask[VQCTAP] | SpeechTask[Recognizer],
+    mels: Mapping[str, torch.Tensor],
+    search: Callable[[np.ndarray], list[int]] | None = None,
 ) -> dict[str, Transcript]:
     """Recognise utterances: the best label of every frame and, where wanted, the best of a search as well.
 
@@ -67,7 +69,7 @@ def recognize(
             for a, b, c, d in zip(classes, ctc, pieces, searched)
         ]
 
-    return run_batched(mels, compute)[0]  # type: ignore[return-value]
+    return run_batched(mels, compute)[0]
 
 
 def _text(task: SpeechTask, pieces: list[int] | None) -> str | None:

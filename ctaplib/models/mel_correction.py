@@ -32,6 +32,10 @@ class MelCorrection(nn.Module):
         features: The front end of the mel spectrograms.
     """
 
+    window: torch.Tensor
+    bank: torch.Tensor
+    share: torch.Tensor
+
     def __init__(self, config: MelCorrectionConfig, features: FeatureConfig) -> None:
         super().__init__()
         self.config, self.features = config, features

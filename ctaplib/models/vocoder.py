@@ -71,6 +71,13 @@ class Vocoder(nn.Module):
         std: (n_mels,) their standard deviation; 1 by default.
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+    envelope_weight: torch.Tensor
+    envelope_bias: torch.Tensor
+    noise: torch.Tensor
+    window: torch.Tensor
+
     def __init__(
         self,
         config: VocoderConfig,
@@ -95,10 +102,12 @@ class Vocoder(nn.Module):
         self.correction = MelCorrection(config.correction, features)
         self.f0_reader = F0Reader(config.f0, n_mels)
         self.filter = ConvStack(n_mels + 2, config.channels, 3 * self.bins, config.blocks, (1, 2, 3))
+        leave = self.filter.leave
+        assert leave.bias is not None
         with torch.no_grad():
-            self.filter.leave.weight.mul_(0.1)
-            self.filter.leave.bias.zero_()
-            self.filter.leave.bias[self.bins : 2 * self.bins] = config.noise_db * math.log(10.0) / 20.0
+            leave.weight.mul_(0.1)
+            leave.bias.zero_()
+            leave.bias[self.bins : 2 * self.bins] = config.noise_db * math.log(10.0) / 20.0
 
     def forward(
         self,

@@ -22,7 +22,7 @@ class MaskedConv(nn.Module):
         self.padding = dilation * (kernel - 1) // 2 if stride == 1 else (kernel - stride) // 2
         start = nn.Conv1d(inputs, outputs, kernel)
         self.weight = nn.Parameter(start.weight.detach().transpose(1, 2).contiguous())  # (outputs, kernel, inputs)
-        self.bias = nn.Parameter(start.bias.detach())  # type: ignore[union-attr]
+        self.bias = nn.Parameter(start.bias.detach())  # type: ignore[union-attr]  # the stub allows for bias=False
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """(B, T, inputs), (B, T) -> (B, T / stride, outputs)."""

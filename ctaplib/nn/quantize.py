@@ -12,7 +12,7 @@ import abc
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field, ValidationError, model_validator
@@ -256,7 +256,7 @@ def _class_of(name: str) -> Any:
             expected=f"one of {', '.join(known)}",
             fix=f"did you mean {near[0]}?" if near else "",
         )
-    return cast(Any, find("nn", _PREFIX + name, "QUANTIZER"))
+    return find("nn", _PREFIX + name, "QUANTIZER")
 
 
 def _explain(name: str, error: dict[str, Any], known: list[str]) -> str:

@@ -28,14 +28,13 @@ class ASRConfig(SpeechTaskConfig):
     """Whether the code book stays where pre-training left it."""
 
 
-class ASRTask(SpeechTask):
+class ASRTask(SpeechTask[Recognizer]):
     """Phones by CTC and by frame, word pieces by CTC. `--init vqctap=RUN` starts from a pre-trained model."""
 
     name = "asr"
     inits = ("vqctap",)
     Config = ASRConfig
     config: ASRConfig
-    model: Recognizer
 
     def __init__(self, config: ASRConfig, paths: TaskPaths, *, training: bool = True) -> None:
         unknown = set(config.schedule) - set(TERMS)
@@ -43,7 +42,7 @@ class ASRTask(SpeechTask):
             raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         source: VQCTAP | None = None
         if training and "vqctap" in paths.init:
-            source = load_task(paths.init["vqctap"]).model  # type: ignore[assignment]
+            source = load_task(paths.init["vqctap"]).model
             config = config.model_copy(update={"model": _sizes_of(source, config.model)})
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)

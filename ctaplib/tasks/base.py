@@ -211,7 +211,7 @@ def task_class(name: str) -> type[Task]:
     Raises:
         ConfigError: there is none.
     """
-    return find("tasks", name, "TASK")  # type: ignore[return-value]
+    return find("tasks", name, "TASK")
 
 
 def is_trained(exp: Path) -> bool:
@@ -219,8 +219,8 @@ def is_trained(exp: Path) -> bool:
     return (exp / PACKED_WEIGHTS).exists() or (exp / "checkpoints" / "best.pt").exists()
 
 
-def load_task(exp: str | Path, which: str = "best") -> Task:
-    """The trained task of a run's folder, in evaluation mode.
+def load_task(exp: str | Path, which: str = "best") -> Any:
+    """The trained task of a run's folder, in evaluation mode; its class is what the run says.
 
     Raises:
         ConfigError, CheckpointError: the folder is no run, or its files do not fit together.

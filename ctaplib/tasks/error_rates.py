@@ -19,9 +19,9 @@ def collapse(logits: torch.Tensor, lengths: torch.Tensor, drop: set[int]) -> lis
 
 def error_rate(found: list[list[int]], wanted: torch.Tensor, lengths: torch.Tensor) -> Term:
     """Edits over reference labels, in percent: B lists, (B, L), (B,)."""
-    wanted = [row[:n] for row, n in zip(wanted.tolist(), lengths.tolist())]
-    edits = sum(Levenshtein.distance(f, w) for f, w in zip(found, wanted))
-    return Term(torch.tensor(100.0 * edits), float(sum(map(len, wanted))))
+    rows = [row[:n] for row, n in zip(wanted.tolist(), lengths.tolist())]
+    edits = sum(Levenshtein.distance(f, w) for f, w in zip(found, rows))
+    return Term(torch.tensor(100.0 * edits), float(sum(map(len, rows))))
 
 
 def recognition_errors(read: Readout, batch: Batch) -> dict[str, Term]:

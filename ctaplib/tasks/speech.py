@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import sentencepiece
@@ -14,10 +15,12 @@ from ctaplib.data.features import FeatureConfig, read_feature_config
 from ctaplib.data.normalize import read_words
 from ctaplib.data.tokens import TokenList, read_token_list
 from ctaplib.errors import ConfigError, DataError
-from ctaplib.models.vqctap import warp_mel
+from ctaplib.models.recognizer import Recognizer
+from ctaplib.models.vqctap import VQCTAP, warp_mel
 from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
 from ctaplib.tensors import pad_stack
 
+Model = TypeVar("Model", bound=torch.nn.Module)
 PAD = 40
 """Batches are padded to a multiple of this many 10 ms frames: matrix products are compiled anew for every new shape."""
 
@@ -53,10 +56,11 @@ class SpeechTaskConfig(TaskConfig):
     """Size of the SentencePiece model whose pieces are recognised as well; 0 for none."""
 
 
-class SpeechTask(Task):
+class SpeechTask(Task, Generic[Model]):
     """Sets, token list, features and batches; the model and its losses are left to the tasks themselves."""
 
     config: SpeechTaskConfig
+    model: Model
     labelled = True
     noise_width = 0
     """Features of the global vector that noise is drawn for."""
@@ -188,7 +192,7 @@ class SpeechTask(Task):
             row["words"] = np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1
         return row | {"mel": mel}
 
-    def heard(self, batch: Batch) -> torch.Tensor:
+    def heard(self: "SpeechTask[VQCTAP] | SpeechTask[Recognizer]", batch: Batch) -> torch.Tensor:
         """What the speech encoder hears in training: blanked, normalised and warped; (B, T, n_mels)."""
         mel = batch.mel if batch.heard is None else batch.heard
         return warp_mel(self.model.normalize(mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])

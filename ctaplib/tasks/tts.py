@@ -34,20 +34,19 @@ class TTSConfig(SpeechTaskConfig):
     """Weight of every term."""
 
 
-class TTSTask(SpeechTask):
+class TTSTask(SpeechTask[Synthesis]):
     """Needs `--init vqctap=RUN`."""
 
     name = "tts"
     inits = ("vqctap",)
     Config = TTSConfig
     config: TTSConfig
-    model: Synthesis
 
     def __init__(self, config: TTSConfig, paths: TaskPaths, *, training: bool = True) -> None:
         if training:
             if "vqctap" not in paths.init:
                 raise ConfigError("synthesis has no pre-trained model", fix="give --init vqctap=exp/vqctap")
-            self.frozen: VQCTAP = load_task(paths.init["vqctap"]).model.requires_grad_(False)  # type: ignore[assignment]
+            self.frozen: VQCTAP = load_task(paths.init["vqctap"]).model.requires_grad_(False)
             width = self.frozen.config.speech.stack.width
             stack = config.connector.stack.model_copy(update={"width": width})
             config = config.model_copy(
@@ -112,8 +111,8 @@ class TTSTask(SpeechTask):
         phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
         codes = self._code_logits(self.model.connector(phonemes, content.mask)[content.mask]).argmax(-1)
         wrong = codes != content.quantized.codes[content.mask]
-        total = Term(sum(t.mean for t in terms.values()), 1.0)
-        return {**terms, "code_error_pct": Term(100.0 * wrong.sum(), float(len(wrong))), "loss": total}
+        first, *others = (t.mean for t in terms.values())
+        return {**terms, "code_error_pct": Term(100.0 * wrong.sum(), float(len(wrong))), "loss": Term(sum(others, first), 1.0)}
 
 
 def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:

@@ -39,21 +39,20 @@ class VCConfig(SpeechTaskConfig):
     """Weight of every term."""
 
 
-class VCTask(SpeechTask):
+class VCTask(SpeechTask[VQCTAP]):
     """Needs `--init vqctap=RUN`. Prompts may come from other utterances of the speaker (`draw.prompt_from`)."""
 
     name = "vc"
     inits = ("vqctap",)
     Config = VCConfig
     config: VCConfig
-    model: VQCTAP
 
     def __init__(self, config: VCConfig, paths: TaskPaths, *, training: bool = True) -> None:
         source: VQCTAP | None = None
         if training:
             if "vqctap" not in paths.init:
                 raise ConfigError("conversion has no pre-trained model", fix="give --init vqctap=exp/vqctap")
-            source = load_task(paths.init["vqctap"]).model  # type: ignore[assignment]
+            source = load_task(paths.init["vqctap"]).model
             config = config.model_copy(update={"model": source.config})
         super().__init__(config, paths, training=training)
         self.noise_width = config.model.prompt.output

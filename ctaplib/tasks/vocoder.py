@@ -200,7 +200,8 @@ class VocoderTask(Task):
         features, floor = self.features, self.config.spectral.floor
         own = (Resolution(features.fft_size, features.hop_samples), features.window_samples)
         others = [(Resolution(*r), None) for r in self.config.spectral.resolutions]
-        near, far, mel = [], [], []
+        near, far = [], []
+        mel: list[Term] = []
         for resolution, window in (own, *others):
             ours = stft_magnitude(made, resolution, floor, window)
             with torch.no_grad():

@@ -74,13 +74,12 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
     """Least share of codes in use on the validation set."""
 
 
-class VQCTAPTask(SpeechTask):
+class VQCTAPTask(SpeechTask[VQCTAP]):
     """The whole model on labelled speech, a clip of it as prompt, and other speech."""
 
     name = "vqctap"
     Config = VQCTAPTaskConfig
     config: VQCTAPTaskConfig
-    model: VQCTAP
 
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         unknown = set(config.schedule) - set(TERMS)
@@ -118,7 +117,7 @@ class VQCTAPTask(SpeechTask):
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
         if batch.random is not None and weights["consistency"]:
-            branches.append(self._random_content(batch))
+            branches.append(self._random_content(batch, batch.random))
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
         terms["consistency"] = _nothing(mel)
         if weights["consistency"]:
@@ -159,8 +158,8 @@ class VQCTAPTask(SpeechTask):
             silence_label=SILENCE_LABEL,
         )
 
-    def _random_content(self, batch: Batch) -> Content:
-        mel = self.model.normalize(batch.random)
+    def _random_content(self, batch: Batch, random: torch.Tensor) -> Content:
+        mel = self.model.normalize(random)
         return self.model.content(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
 
     def _consistency(self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: Content) -> Term:
