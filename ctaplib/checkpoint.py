@@ -63,7 +63,7 @@ def content_digest(value: object) -> str:
 def _feed(digest: "hashlib._Hash", value: object) -> None:
     if isinstance(value, torch.Tensor):
         digest.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     elif isinstance(value, Mapping):
         digest.update(f"mapping {len(value)}".encode())
         for key in sorted(value, key=repr):

@@ -50,9 +50,6 @@ def run(args: argparse.Namespace) -> int:
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
     world = join_world(args.gpu)
     try:
-        import torch
-
-        torch.manual_seed(config.seed)
         task = task_class(args.task)(config, paths)
         finished = Trainer(task, world, _commit(), micro_frames).fit()
     finally:

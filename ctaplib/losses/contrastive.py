@@ -25,6 +25,7 @@ from ctaplib.errors import ConfigError
 from ctaplib.losses.infonce import symmetric_infonce
 from ctaplib.losses.terms import Term
 from ctaplib.nn.joint import active_rows
+from ctaplib.tensors import widen
 
 
 class ContrastiveConfig(Config):
@@ -108,5 +109,5 @@ def _infonce(config: ContrastiveConfig, speech: Tensor, phonemes: Tensor, scale:
 
 def _embed(frames: Tensor, normalize: bool) -> Tensor:
     with torch.autocast(frames.device.type, enabled=False):
-        wide = frames if frames.dtype == torch.float64 else frames.float()
+        wide = widen(frames)
         return torch.nn.functional.normalize(wide, dim=1, eps=1e-8) if normalize else wide

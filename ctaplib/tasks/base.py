@@ -130,6 +130,7 @@ class Task(abc.ABC):
             expected = f"one of {', '.join(self.inits)}" if self.inits else "none: this task starts from nothing"
             raise ConfigError(f"--init names {', '.join(unknown)}", expected=expected)
         self.config, self.paths, self.training = config, paths, training
+        torch.manual_seed(config.seed)  # of the first weights
 
     @abc.abstractmethod
     def train_plan(self, epoch: int) -> list[list[int]]:

@@ -211,7 +211,7 @@ class VocoderTask(Task):
             near.append(convergence)
             far.append(logs)
             if not mel:
-                self._bank = self._bank.to(ours.device)
+                self._bank = self._bank.to(ours)
                 mel.append(log_distance(ours @ self._bank, true @ self._bank, frames))
         hops = [r.hop for r, _ in (own, *others)]
         return {"convergence": _join(near, [1] * len(near)), "log_magnitude": _join(far, hops), "mel": mel[0]}
@@ -222,7 +222,7 @@ class VocoderTask(Task):
         voiced = (batch.f0_hz > 0) & valid
         targets = self.model.generator.f0_reader.targets(batch.f0_hz[voiced])
         missed = -(targets * output.f0_logits[voiced].log_softmax(-1)).sum()
-        flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.float(), reduction="none")
+        flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.to(output.voiced_logit.dtype), reduction="none")
         return {"f0": Term(missed, voiced.sum()), "voicing": Term((flags * valid).sum(), valid.sum())}
 
     def evaluate(self, batch: WaveBatch) -> dict[str, Term]:

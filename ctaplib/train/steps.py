@@ -62,12 +62,14 @@ class Steps:
         figures: dict[str, float] = {}
         seed = (self.config.seed * 1_000_003 + share.step) * 64 + self.world.rank % 64
         torch.manual_seed(seed)
-        faults, finite = [], True
+        faults: list[str] = []
+        finite = True
         for player in self.optimizers:
             if self.task.idle(share.step, player):
                 continue
             values, norm, fault = self._turn(share, micros, player, seed)
-            faults, finite = [*faults, fault], finite and norm is not None
+            faults.append(fault)
+            finite = finite and norm is not None
             figures.update(values)
             if norm is not None:
                 figures[f"grad_norm/{player}"] = norm
