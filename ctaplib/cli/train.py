@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     from ctaplib.errors import ConfigError
     from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
-    from ctaplib.train.distributed import join_world, leave_world
+    from ctaplib.train.distributed import join_world, leave_world, lost_peer
     from ctaplib.train.trainer import Trainer
 
     init = {}
@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         task = task_class(args.task)(config, paths)
         finished = Trainer(task, world, _commit(), micro_frames).fit()
+    except RuntimeError as error:
+        raise lost_peer(error, world.rank) or error from error
     finally:
         leave_world()
     return 0 if finished else STOPPED

@@ -7,7 +7,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from ctaplib.errors import ConfigError
+from ctaplib.errors import ConfigError, TrainingError
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,18 @@ def join_world(use_gpu: bool) -> World:
     if size > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if use_gpu else "gloo", timeout=timedelta(minutes=10))
     return World(rank, size, torch.device("cuda", local) if use_gpu else torch.device("cpu"))
+
+
+def lost_peer(error: RuntimeError, rank: int) -> TrainingError | None:
+    """What to say of an error that means another process is gone; None for any other."""
+    words = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "NCCL")
+    text = str(error)
+    if not any(word in text for word in words):
+        return None
+    return TrainingError(
+        f"process {rank} lost another process of this run ({text.splitlines()[0]})",
+        fix="the cause is the error of that process; the same command goes on from the last checkpoint",
+    )
 
 
 def leave_world() -> None:
