@@ -13,13 +13,13 @@ import torch
 from ctaplib.errors import CheckpointError
 from ctaplib.files import atomic_write
 
-FORMAT = "ctaplib-checkpoint-1"
+FORMAT = "ctaplib-checkpoint-2"
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, strings and containers of them under `path`, atomically."""
+    """Write tensors, numbers, strings and containers of them under `path`, atomically, with a digest of all of it."""
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, buffer)
+    torch.save({"format": FORMAT, "digest": content_digest(state), **state}, buffer)
     with atomic_write(path, "wb") as out:
         out.write(buffer.getbuffer())
 
@@ -28,7 +28,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote, on the CPU.
 
     Raises:
-        CheckpointError: the file is missing, truncated, or was not written by ctaplib.
+        CheckpointError: the file is missing, truncated, was changed since, or was not written by ctaplib.
     """
     path = Path(path)
     if not path.exists():
@@ -44,7 +44,37 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of ctaplib", expected=f"the mark {FORMAT}")
+    if state.pop("digest", None) != content_digest(state):
+        raise CheckpointError(
+            f"{path} is not what was written: its content does not fit its digest",
+            expected="a file that nobody changed",
+            fix="use the other checkpoint in that folder, or train again",
+        )
     return state
+
+
+def content_digest(value: object) -> str:
+    """SHA-256 of tensors, numbers, strings and containers of them, whatever the order of keys."""
+    digest = hashlib.sha256()
+    _feed(digest, value)
+    return digest.hexdigest()
+
+
+def _feed(digest: "hashlib._Hash", value: object) -> None:
+    if isinstance(value, torch.Tensor):
+        digest.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    elif isinstance(value, Mapping):
+        digest.update(f"mapping {len(value)}".encode())
+        for key in sorted(value, key=repr):
+            digest.update(repr(key).encode())
+            _feed(digest, value[key])
+    elif isinstance(value, list | tuple):
+        digest.update(f"sequence {len(value)}".encode())
+        for item in value:
+            _feed(digest, item)
+    else:
+        digest.update(repr(value).encode())
 
 
 def load_weights(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: str) -> None:
@@ -72,8 +102,4 @@ def load_weights(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], o
 
 def weights_digest(module: torch.nn.Module) -> str:
     """SHA-256 over all parameters and buffers, to tell two models apart bit for bit."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return content_digest(module.state_dict())

@@ -20,6 +20,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--valid_set", default="dev")
     parser.add_argument("--speech_only_set", default=None, help="set without labels for the second branch")
     parser.add_argument("--init", action="append", default=[], metavar="name=folder", help="trained run to start from")
+    parser.add_argument(
+        "--batch_bins",
+        default="0",
+        metavar="N|auto",
+        help="most 10 ms frames, padding included, in one forward pass of a process; a global batch of more is added up over "
+        "several passes, with the same result. auto: as many as fit into memory; 0: no limit",
+    )
     parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process")
 
 
@@ -27,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     from ctaplib.errors import ConfigError
     from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
-    from ctaplib.train.distributed import join_world, leave_world
+    from ctaplib.train.distributed import join_world, leave_world, lost_peer
     from ctaplib.train.trainer import Trainer
 
     init = {}
@@ -36,17 +43,17 @@ def run(args: argparse.Namespace) -> int:
         if not equals:
             raise ConfigError(f"--init {word}", expected="name=folder, for example vqctap=exp/vqctap")
         init[name] = Path(folder)
+    if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
+        raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")
+    micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)
     config = read_task_config(args.task, args.config, args.overrides)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
     world = join_world(args.gpu)
     try:
-        import torch
-
-        torch.manual_seed(config.seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
         task = task_class(args.task)(config, paths)
-        finished = Trainer(task, world, commit=_commit()).fit()
+        finished = Trainer(task, world, _commit(), micro_frames).fit()
+    except RuntimeError as error:
+        raise lost_peer(error, world.rank) or error from error
     finally:
         leave_world()
     return 0 if finished else STOPPED

@@ -25,6 +25,8 @@ class BatchConfig(Config):
     """Shorter utterances are left out of training, and listed."""
     max_s: float = 20.0
     """Longer utterances are left out of training, and listed."""
+    max_phones: int = 0
+    """Utterances of more phones are left out of training, and listed; 0 for no limit."""
 
 
 def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *, seed: int, epoch: int) -> list[list[int]]:

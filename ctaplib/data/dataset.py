@@ -149,6 +149,13 @@ class SpeechSet:
             seconds = lengths[utt] / 100
             if limits is not None and not limits.min_s <= seconds <= limits.max_s:
                 left_out[utt] = f"{seconds:.2f} s long, allowed are {limits.min_s} to {limits.max_s} s"
+            elif (
+                limits is not None
+                and limits.max_phones
+                and utt in self.labelled
+                and len(self.labelled[utt].phones) > limits.max_phones
+            ):
+                left_out[utt] = f"{len(self.labelled[utt].phones)} phones, allowed are {limits.max_phones}"
         self.utts = sorted(u for u in lengths if u not in left_out and (tokens is None or u in self.labelled))
         self.lengths = [lengths[u] // FACTOR * FACTOR for u in self.utts]
         if report is not None:

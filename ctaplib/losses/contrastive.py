@@ -13,6 +13,7 @@ Source: VQ-CTAP (arXiv 2408.05758), token-acoustic contrastive loss (its figure 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -23,6 +24,8 @@ from ctaplib.config import Config
 from ctaplib.errors import ConfigError
 from ctaplib.losses.infonce import symmetric_infonce
 from ctaplib.losses.terms import Term
+from ctaplib.nn.joint import active_rows
+from ctaplib.tensors import widen
 
 
 class ContrastiveConfig(Config):
@@ -36,8 +39,8 @@ class ContrastiveConfig(Config):
     silence: Literal["keep", "drop"] = "keep"
     """Silence frames: like any other (keep, the paper) or neither anchors nor negatives (drop)."""
     scope: Literal["global", "micro"] = "global"
-    """Contrast with the frames of all processes (global), or of this one alone (micro), which is another
-    loss."""
+    """Contrast with the frames of all processes and micro-batches (global), or of one forward pass alone (micro), which is
+    faster where gradients are accumulated, and another loss."""
     normalize: bool = True
     """Bring embeddings to length 1 first."""
     tiles: Literal["fp32", "bf16"] = "fp32"
@@ -83,20 +86,28 @@ def contrastive_loss(
             raise ConfigError("silence: drop, but no label of silence", fix="pass silence_label, or set silence: keep")
         mask = mask & (labels != silence_label)
     used = None if labels is None or config.same_phone == "keep" else labels[mask]
-    total = symmetric_infonce(
-        _embed(speech[mask], config.normalize),
-        _embed(phonemes[mask], config.normalize),
+    rows = _embed(speech[mask], config.normalize), _embed(phonemes[mask], config.normalize)
+    loss = partial(_infonce, config)
+    tau = torch.as_tensor(scale, dtype=rows[0].dtype, device=rows[0].device)
+    joint = active_rows() if config.scope == "global" else None
+    total = loss(*rows, tau, used) if joint is None else joint.add(loss, *rows, tau, used)
+    return Term(total, mask.sum())
+
+
+def _infonce(config: ContrastiveConfig, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor | None) -> Tensor:
+    return symmetric_infonce(
+        speech,
+        phonemes,
         scale,
-        labels=used,
+        labels=labels,
         exclude_same=config.same_phone == "mask",
         soft_share=config.soft_share if config.same_phone == "soft" else 0.0,
         across_ranks=config.scope == "global",
         bf16=config.tiles == "bf16",
     )
-    return Term(total, mask.sum())
 
 
 def _embed(frames: Tensor, normalize: bool) -> Tensor:
     with torch.autocast(frames.device.type, enabled=False):
-        wide = frames if frames.dtype == torch.float64 else frames.float()
+        wide = widen(frames)
         return torch.nn.functional.normalize(wide, dim=1, eps=1e-8) if normalize else wide

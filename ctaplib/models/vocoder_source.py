@@ -50,18 +50,19 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
         sample_rate: Hz.
 
     Returns:
-        (B, (K - 1) * hop_samples) float32 of unit mean spectral magnitude. The phase is zero at the start.
+        (B, (K - 1) * hop_samples), at least float32, of unit mean spectral magnitude. The phase is zero at the start.
     """
     samples = (f0_hz.shape[1] - 1) * hop_samples
     f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
     cycles = torch.cumsum(f0 / sample_rate, 1)
-    half = (math.pi * (cycles - cycles.round())).float()
-    harmonics = torch.floor(0.5 * sample_rate / f0).float()
+    wide = torch.promote_types(f0_hz.dtype, torch.float32)
+    half = (math.pi * (cycles - cycles.round())).to(wide)
+    harmonics = torch.floor(0.5 * sample_rate / f0).to(wide)
     below = torch.sin(half)
     peak = below.abs() < 1e-4
     ratio = torch.sin((2.0 * harmonics + 1.0) * half) / (2.0 * torch.where(peak, 1.0, below))
     total = torch.where(peak, harmonics, ratio - 0.5)
-    return total * (2.0 * f0 / sample_rate).float()
+    return total * (2.0 * f0 / sample_rate).to(wide)
 
 
 def noise_spectra(frames: int, hop_samples: int, n_fft: int, analysis_window: int) -> torch.Tensor:

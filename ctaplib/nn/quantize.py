@@ -185,6 +185,10 @@ class Quantizer(nn.Module, abc.ABC):
         self.move(step, counts)
         self.pending_counts.zero_()
 
+    def forget(self) -> None:
+        """Drop what was noted since the last `after_step`, as after a trial that is no step."""
+        self.pending_counts.zero_()
+
     def use(self) -> tuple[CodebookUse, ...]:
         """Give the use of every book since `reset_use`, over all ranks; one book unless residual."""
         parts = self.epoch_counts.cpu().split(list(self.book_sizes))

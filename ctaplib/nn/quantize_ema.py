@@ -101,6 +101,12 @@ class EmaQuantizer(Quantizer):
         self.pending_sums.zero_()
         self._pool = []
 
+    def forget(self) -> None:
+        """Drop the sums and candidates of this step."""
+        super().forget()
+        self.pending_sums.zero_()
+        self._pool = []
+
     def noted(self) -> Tensor:
         """Give the vectors of this step that are kept as candidates: (rows, code_dim)."""
         return torch.cat(self._pool) if self._pool else self.codebook.new_zeros((0, self.code_dim))

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
+from ctaplib.tensors import widen
+
 
 class Resolution(NamedTuple):
     """One short-time analysis, samples."""
@@ -58,15 +60,15 @@ def stft_magnitude(wave: torch.Tensor, resolution: Resolution, floor: float, win
         window_samples: Length of the Hann window; the transform's by default.
 
     Returns:
-        (B, samples // hop, n_fft // 2 + 1) float32; frame t is centred on the middle of samples
+        (B, samples // hop, n_fft // 2 + 1), at least float32; frame t is centred on the middle of samples
         [t * hop, (t + 1) * hop).
     """
     width = window_samples or resolution.n_fft
     left = (width - resolution.hop) // 2
     frames = wave.shape[1] // resolution.hop
     right = (frames - 1) * resolution.hop + width - left - wave.shape[1]
-    padded = F.pad(wave.float(), (left, right))
-    window = torch.hann_window(width, device=wave.device)
+    padded = F.pad(widen(wave), (left, right))
+    window = torch.hann_window(width, dtype=padded.dtype, device=wave.device)
     return _Magnitude.apply(padded, window, resolution.hop, resolution.n_fft, floor)
 
 

@@ -21,6 +21,7 @@ from ctaplib.data.batching import BatchConfig
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.find import find
 from ctaplib.losses.terms import Term
+from ctaplib.nn.quantize import Quantizer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,11 +66,23 @@ class TrainConfig(Config):
     log_every_steps: int = 20
     """Steps between records."""
     precision: str = "auto"
-    """fp32, bf16, or auto: bf16 where the processor multiplies it faster."""
+    """fp32, bf16, fp16 (with scaling of the loss), fp64, or auto: bf16 where the processor multiplies it faster."""
+    tf32: bool = True
+    """Let a GPU round the factors of float32 products to 10 bits; code books never do."""
+    compile: str = ""
+    """Backend of `torch.compile` for the parts of the model, such as inductor; empty for none."""
+    deterministic: bool = True
+    """Choose kernels that give the same bits every time, where there are any."""
     best: str = "loss"
     """Name of the validation metric whose smallest value chooses the best checkpoint."""
+    keep_best: int = 1
+    """Best checkpoints that are kept; with more than one, the mean of their weights is tried at the end, and taken if better."""
     max_bad_steps: int = 5
     """Steps with non-finite gradients in a row that stop the run."""
+    spike_factor: float = 20.0
+    """A step whose gradient norm exceeds so many times the median of the last 100 is left out; 0 takes all."""
+    loaders: int = 1
+    """Threads that make batches, each one batch ahead."""
 
 
 class TaskConfig(Config):
@@ -117,6 +130,7 @@ class Task(abc.ABC):
             expected = f"one of {', '.join(self.inits)}" if self.inits else "none: this task starts from nothing"
             raise ConfigError(f"--init names {', '.join(unknown)}", expected=expected)
         self.config, self.paths, self.training = config, paths, training
+        torch.manual_seed(config.seed)  # of the first weights
 
     @abc.abstractmethod
     def train_plan(self, epoch: int) -> list[list[int]]:
@@ -142,6 +156,14 @@ class Task(abc.ABC):
     def evaluate(self, batch: Any) -> dict[str, Term]:
         """Validation metrics of one batch."""
 
+    def items(self) -> dict[str, dict[str, int]]:
+        """Frames of every utterance that is trained on, by set; a run that goes on must find the same."""
+        return {}
+
+    def item_frames(self, items: Sequence[int]) -> list[int]:
+        """10 ms frames that each item takes in a batch, to weigh micro-batches by; one second unless overridden."""
+        return [100 for _ in items]
+
     def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
         """Parameters that the player moves."""
         return (p for p in self.model.parameters() if p.requires_grad)
@@ -155,6 +177,12 @@ class Task(abc.ABC):
 
     def after_step(self, step: int) -> None:
         """What moves without gradients: code books."""
+
+    def forget(self) -> None:
+        """Drop what layers noted for `after_step`, after a step that is not taken."""
+        for module in self.model.modules():
+            if isinstance(module, Quantizer):
+                module.forget()
 
     def after_validation(self, step: int) -> dict[str, float]:
         """Figures gathered since the last validation (code-book use); may stop the run by raising."""

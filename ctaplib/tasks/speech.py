@@ -123,6 +123,14 @@ class SpeechTask(Task, Generic[Model]):
         frames = int(config.batch.batch_s * 100)
         return plan_batches(self.train.lengths, frames, config.batch, seed=config.seed, epoch=epoch)
 
+    def items(self) -> dict[str, dict[str, int]]:
+        """Training set and, where there is one, the set without labels."""
+        return {s.name: dict(zip(s.utts, s.lengths)) for s in (self.train, self.other)}
+
+    def item_frames(self, items: Sequence[int]) -> list[int]:
+        """Lengths in the training set."""
+        return [self.train.lengths[i] for i in items]
+
     def valid_plan(self) -> list[list[int]]:
         """Batches of the validation set, always the same."""
         frames = int(self.config.batch.batch_s * 100)

@@ -18,7 +18,7 @@ from ctaplib.nn.quantize import Quantizer
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
-from ctaplib.tensors import length_mask
+from ctaplib.tensors import length_mask, widen
 
 TERMS = ("duration", "semantic", "codes")
 
@@ -67,7 +67,7 @@ class TTSTask(SpeechTask[Synthesis]):
 
     def before_training(self, step: int) -> None:
         """Bring the frozen model to where the trained one is."""
-        self.frozen.to(next(self.model.parameters()).device).eval()
+        self.frozen.to(next(self.model.parameters())).eval()
 
     def weights(self, step: int, player: str) -> dict[str, float]:
         """The schedule at this step."""
@@ -86,7 +86,7 @@ class TTSTask(SpeechTask[Synthesis]):
         logits = self._code_logits(predicted[mask])
         known = self._phone_mask(batch)
         durations = self.model.duration(batch.phones, known, prompt)
-        square = ((predicted - content.speech.float()) ** 2).mean(-1)
+        square = ((predicted - widen(content.speech)) ** 2).mean(-1)
         return {
             "duration": duration_loss(durations, batch.durations, known, "l1"),
             "semantic": Term(square[mask].sum(), mask.sum()),
@@ -118,7 +118,7 @@ class TTSTask(SpeechTask[Synthesis]):
 def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
     """Squared distance of every frame to every code, where codes are compared: (rows, width) -> (rows, codes)."""
     with torch.autocast(speech.device.type, enabled=False):
-        latent = quantizer.prepare(quantizer.project_in(speech.float()))
+        latent = quantizer.prepare(quantizer.project_in(widen(speech)))
         book = quantizer.vectors(torch.arange(quantizer.codebook_size, device=speech.device))
         return torch.cdist(latent, book).square()
 

@@ -119,6 +119,14 @@ class VocoderTask(Task):
             order += order
         return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
 
+    def items(self) -> dict[str, dict[str, int]]:
+        """The training set."""
+        return {self.paths.train_set: self.train.lengths}
+
+    def item_frames(self, items: Sequence[int]) -> list[int]:
+        """A segment each."""
+        return [round(self.config.segment.segment_s * 100) for _ in items]
+
     def valid_plan(self) -> list[list[int]]:
         """Some utterances, evenly spread, in batches of four of like lengths."""
         wanted = min(self.config.valid_utts, len(self.valid.utts))
@@ -203,7 +211,7 @@ class VocoderTask(Task):
             near.append(convergence)
             far.append(logs)
             if not mel:
-                self._bank = self._bank.to(ours.device)
+                self._bank = self._bank.to(ours)
                 mel.append(log_distance(ours @ self._bank, true @ self._bank, frames))
         hops = [r.hop for r, _ in (own, *others)]
         return {"convergence": _join(near, [1] * len(near)), "log_magnitude": _join(far, hops), "mel": mel[0]}
@@ -214,7 +222,7 @@ class VocoderTask(Task):
         voiced = (batch.f0_hz > 0) & valid
         targets = self.model.generator.f0_reader.targets(batch.f0_hz[voiced])
         missed = -(targets * output.f0_logits[voiced].log_softmax(-1)).sum()
-        flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.float(), reduction="none")
+        flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.to(output.voiced_logit.dtype), reduction="none")
         return {"f0": Term(missed, voiced.sum()), "voicing": Term((flags * valid).sum(), valid.sum())}
 
     def evaluate(self, batch: WaveBatch) -> dict[str, Term]:

@@ -1,6 +1,7 @@
-"""The walk through the data: which items each step takes, and the next batch made while this one is used."""
+"""The walk through the data: which items each step takes, and the next batches made while this one is used."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any
 
 from ctaplib.errors import TrainingError
 from ctaplib.tasks.base import Task
+from ctaplib.train.accumulate import split_share
 from ctaplib.train.distributed import World
 
 Load = Callable[[str, Sequence[int], int], Any]
@@ -21,29 +23,35 @@ class Position:
         step: Steps done.
         epoch: Epoch of the next batch.
         batch: Number of the next batch in its epoch.
-        best: Smallest value so far of the metric that chooses the best checkpoint.
-        bad_steps: Steps in a row whose gradients were not finite.
     """
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
-    best: float = float("inf")
-    bad_steps: int = 0
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one step takes: its number, this process's items, and the position behind it."""
+    """What one step takes.
+
+    Attributes:
+        step: Its number.
+        items: This process's items.
+        micros: The same, in micro-batches.
+        several: Whether any process has more than one micro-batch.
+        epoch, batch: The position behind it.
+    """
 
     step: int
     items: list[int]
+    micros: list[list[int]]
+    several: bool
     epoch: int
     batch: int
 
 
-def shares(task: Task, start: Position, world: World) -> Iterator[Share]:
-    """All steps still to do. The global batches do not depend on the number of processes.
+def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> Iterator[Share]:
+    """All steps still to do. The global batches do not depend on the number of processes, nor on `micro_frames`.
 
     Raises:
         TrainingError: there is no batch, or one that is too small for all processes.
@@ -62,24 +70,42 @@ def shares(task: Task, start: Position, world: World) -> Iterator[Share]:
                     fix="raise batch.batch_s or batch.min_items",
                 )
             at.step, at.batch = at.step + 1, at.batch + 1
-            yield Share(at.step, items[world.rank :: world.size], at.epoch, at.batch)
+            mine = items[world.rank :: world.size]
+            every = (
+                [split_share(task, items[rank :: world.size], micro_frames) for rank in range(world.size)]
+                if micro_frames
+                else [[mine]]
+            )
+            several = any(len(micros) > 1 for micros in every)
+            yield Share(at.step, mine, every[world.rank] if micro_frames else [mine], several, at.epoch, at.batch)
         at.epoch, at.batch = at.epoch + 1, 0
 
 
-def batches(task: Task, position: Position, world: World, load: Load) -> Iterator[tuple[Any, float]]:
-    """Batches with the seconds waited for each; moves `position`'s epoch and batch, not its step."""
-    with ThreadPoolExecutor(1) as pool:
+def batches(
+    task: Task, position: Position, world: World, load: Load, micro_frames: int = 0
+) -> Iterator[tuple[Share, list[Any], float]]:
+    """Shares with their micro-batches and the seconds waited for them; moves `position`'s epoch and batch, not its step."""
+    ahead = max(1, task.config.train.loaders)
+    with ThreadPoolExecutor(ahead) as pool:
 
-        def submit(share: Share | None) -> tuple[Share, Future[Any]] | None:
-            return None if share is None else (share, pool.submit(load, "train", share.items, share.step))
+        def make(share: Share) -> list[Any]:
+            return [load("train", items, share.step) for items in share.micros]
 
-        plan = shares(task, position, world)
-        pending = submit(next(plan, None))
-        while pending is not None:
-            share, future = pending
+        plan = shares(task, position, world, micro_frames)
+        waiting: deque[tuple[Share, Future[list[Any]]]] = deque()
+
+        def submit() -> None:
+            share = next(plan, None)
+            if share is not None:
+                waiting.append((share, pool.submit(make, share)))
+
+        for _ in range(ahead):
+            submit()
+        while waiting:
+            share, future = waiting.popleft()
             started = time.perf_counter()
-            batch = future.result()
+            micros = future.result()
             waited_s = time.perf_counter() - started
-            pending = submit(next(plan, None))
+            submit()
             position.epoch, position.batch = share.epoch, share.batch
-            yield batch, waited_s
+            yield share, micros, waited_s

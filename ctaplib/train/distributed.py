@@ -1,14 +1,13 @@
 """Processes of one training run: who am I, sums over all, gradients over all."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
-from ctaplib.errors import ConfigError
+from ctaplib.errors import ConfigError, TrainingError
 
 
 @dataclass(frozen=True)
@@ -18,8 +17,6 @@ class World:
     rank: int
     size: int
     device: torch.device
-    _buffers: dict[int, torch.Tensor] = field(default_factory=dict, compare=False, repr=False)
-    """Memory for gradients on their way, by size; kept from step to step."""
 
     @property
     def is_main(self) -> bool:
@@ -31,28 +28,6 @@ class World:
         if self.size > 1:
             dist.all_reduce(values)
         return values
-
-    def reduce_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace every gradient by its sum over the processes, in one flat transfer.
-
-        A parameter without a gradient here may have one elsewhere; it counts as zero.
-        """
-        if self.size == 1:
-            return
-        moved = list(parameters)
-        for p in moved:
-            if p.grad is None:
-                p.grad = torch.zeros_like(p)
-        size = sum(p.numel() for p in moved)
-        if size not in self._buffers:
-            self._buffers[size] = torch.empty(size, device=self.device)
-        flat = self._buffers[size]
-        torch.cat([p.grad.reshape(-1) for p in moved], out=flat)  # type: ignore[union-attr]
-        dist.all_reduce(flat)
-        start = 0
-        for p in moved:
-            p.grad.copy_(flat[start : start + p.numel()].view_as(p))  # type: ignore[union-attr]
-            start += p.numel()
 
     def barrier(self) -> None:
         """Wait for all."""
@@ -78,6 +53,18 @@ def join_world(use_gpu: bool) -> World:
     if size > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if use_gpu else "gloo", timeout=timedelta(minutes=10))
     return World(rank, size, torch.device("cuda", local) if use_gpu else torch.device("cpu"))
+
+
+def lost_peer(error: RuntimeError, rank: int) -> TrainingError | None:
+    """What to say of an error that means another process is gone; None for any other."""
+    words = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "NCCL")
+    text = str(error)
+    if not any(word in text for word in words):
+        return None
+    return TrainingError(
+        f"process {rank} lost another process of this run ({text.splitlines()[0]})",
+        fix="the cause is the error of that process; the same command goes on from the last checkpoint",
+    )
 
 
 def leave_world() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -71,12 +72,12 @@ class WeightAverage:
             parameter.copy_(self.shadow[name])
             self.shadow[name].copy_(kept)
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint."""
         return {"steps": self.steps, "shadow": self.shadow}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`."""
-        self.steps = int(state["steps"])  # type: ignore[call-overload]
-        for name, value in state["shadow"].items():  # type: ignore[attr-defined]
+        self.steps = int(state["steps"])
+        for name, value in state["shadow"].items():
             self.shadow[name].copy_(value)

@@ -1,6 +1,11 @@
-"""From the terms of one process to the loss whose gradients are those of the global batch."""
+"""From the terms of one process and micro-batch to the loss whose gradients are those of the global batch.
 
-from collections.abc import Mapping
+A term is a sum over items; it is divided once, by the number of items of the whole global batch:
+
+    loss = sum_i w_i / (sum_b n_ib) * sum_b total_ib,      b over all micro-batches of all processes.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -23,16 +28,38 @@ def join_terms(terms: Mapping[str, Term], weights: Mapping[str, float], world: W
     Raises:
         CtapError: the names differ.
     """
+    pairs = sum_pairs([pairs_of(terms)], world)
+    return weigh(terms, weights, pairs), values_of(pairs, weights)
+
+
+def pairs_of(terms: Mapping[str, Term]) -> dict[str, torch.Tensor]:
+    """Sum and count of every term, without gradient: (2,) float64 on the CPU."""
+    return {n: torch.stack([t.total.detach().double().cpu(), torch.as_tensor(t.count).double().cpu()]) for n, t in terms.items()}
+
+
+def sum_pairs(parts: Sequence[Mapping[str, torch.Tensor]], world: World) -> dict[str, torch.Tensor]:
+    """Sums and counts over all micro-batches of all processes."""
+    names = sorted(parts[0])
+    total = torch.stack([torch.stack([part[n] for n in names]) for part in parts]).sum(0)
+    return dict(zip(names, world.sum(total.to(world.device)).cpu()))
+
+
+def weigh(terms: Mapping[str, Term], weights: Mapping[str, float], pairs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """This micro-batch's part of the loss, divided by the counts of all.
+
+    Raises:
+        CtapError: terms and weights do not fit.
+    """
     if set(terms) != set(weights):
         raise CtapError(f"terms {sorted(terms)} and weights {sorted(weights)} differ", fix="give every term of the loss a weight")
-    names = sorted(terms)
-    pairs = torch.stack(
-        [torch.stack([terms[n].total.detach().double().cpu(), torch.as_tensor(terms[n].count).double().cpu()]) for n in names]
-    )
-    pairs = world.sum(pairs.to(world.device)).cpu()
-    counts = pairs[:, 1].clamp_min(1.0)
-    loss = sum((weights[n] / float(c)) * terms[n].total for n, c in zip(names, counts) if weights[n] != 0.0)
+    counts = {n: float(pairs[n][1].clamp_min(1.0)) for n in terms}
+    loss = sum((weights[n] / counts[n]) * terms[n].total for n in sorted(terms) if weights[n] != 0.0)
     if not isinstance(loss, torch.Tensor):
         raise CtapError("all weights are zero", fix="give one term of the loss a weight at this step")
-    values = dict(zip(names, (pairs[:, 0] / counts).tolist()))
-    return loss, values | {"loss": sum(weights[n] * values[n] for n in names)}
+    return loss
+
+
+def values_of(pairs: Mapping[str, torch.Tensor], weights: Mapping[str, float]) -> dict[str, float]:
+    """Global mean of every term, and of their weighted sum `loss`."""
+    values = {n: float(pair[0] / pair[1].clamp_min(1.0)) for n, pair in pairs.items()}
+    return values | {"loss": sum(weights[n] * values[n] for n in values)}

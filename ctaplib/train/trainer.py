@@ -5,23 +5,27 @@ started again walks the same path as one that was not.
 """
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from ctaplib.checkpoint import load_weights
 from ctaplib.config import config_hash, save_config
 from ctaplib.errors import CheckpointError, TrainingError
 from ctaplib.runlog import RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches
+from ctaplib.train.best import Best
 from ctaplib.train.distributed import World
+from ctaplib.train.memory import find_micro_frames
 from ctaplib.train.meter import Meter
-from ctaplib.train.optim import WeightAverage, build_optimizer, learning_rate
-from ctaplib.train.precision import autocast, choose_precision
-from ctaplib.train.total import join_terms
+from ctaplib.train.precision import as_double, choose_precision
+from ctaplib.train.saved import check_items, read_state, write_state
+from ctaplib.train.steps import Steps
+from ctaplib.train.validation import measure
 
 log = get_logger("ctaplib.train")
 
@@ -33,23 +37,23 @@ class Trainer:
         task: What to train.
         world: The processes of this run.
         commit: Version of the code, kept with the run.
+        micro_frames: Most padded 10 ms frames of one forward pass; a larger share of a batch is added up over several. 0 for no
+            limit, None to find how much fits. The result does not depend on it, but for rounding.
     """
 
-    def __init__(self, task: Task, world: World, commit: str = "") -> None:
+    def __init__(self, task: Task, world: World, commit: str = "", micro_frames: int | None = 0) -> None:
         self.task, self.world, self.config = task, world, task.config
         self.checkpoints = Path(task.paths.exp) / "checkpoints"
         self.position = Position()
-        self.precision = choose_precision(self.config.train.precision, world.device)
-        task.model.to(world.device)
-        names = {parameter: name for name, parameter in task.model.named_parameters()}
-        self.players = {
-            player: build_optimizer({names[p]: p for p in task.player_parameters(player)}, self.config.optim)
-            for player in task.players
-        }
-        decay = self.config.optim.ema_decay
-        self.average = WeightAverage(task.model, decay) if decay > 0 else None
+        train = self.config.train
+        self.precision = choose_precision(train.precision, world.device)
+        task.model.to(world.device, torch.float64 if self.precision == "fp64" else None)
+        self.steps = Steps(task, world, self.precision)
+        self.best = Best(train.keep_best)
+        self.micro_frames = micro_frames
         self.stopping = False
-        self._resume()
+        resumed = self._resume()
+        check_items(task, task.paths.exp / "items.tsv", resumed, world.is_main)
         self.record: RunLog | None = None
         if world.is_main:
             save_assets(task)
@@ -68,17 +72,22 @@ class Trainer:
         task, train, position = self.task, self.config.train, self.position
         self._announce()
         signal.signal(signal.SIGTERM, self._ask_to_stop)
+        self._prepare_machine()
         task.before_training(position.step)
+        if self.micro_frames is None:
+            self.micro_frames = find_micro_frames(task, self.world, self._attempt)
         meter = Meter()
-        for batch, waited_s in batches(self.task, position, self.world, self._load):
+        for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames):
             position.step += 1
-            meter.add(self._step(batch, position.step), waited_s, task.config.batch.batch_s)
+            meter.add(self.steps.take(share, micros), waited_s, task.config.batch.batch_s)
             if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
                 self._report(meter)
                 meter = Meter()
             last = position.step == train.max_steps
             if position.step % train.valid_every_steps == 0 or last:
                 self._validate()
+            if last and len(self.best.seen) > 1:
+                self._try_mean()
             if position.step % train.save_every_steps == 0 or last or self._should_stop():
                 self._save()
             if self.stopping:
@@ -88,148 +97,117 @@ class Trainer:
             self.record.close()
         return position.step >= train.max_steps
 
-    # ---- one step --------------------------------------------------------------------------------------------
+    def _prepare_machine(self) -> None:
+        train = self.config.train
+        torch.use_deterministic_algorithms(train.deterministic, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
+        if self.world.device.type == "cuda":
+            torch.set_float32_matmul_precision("high" if train.tf32 else "highest")
+            torch.backends.cudnn.allow_tf32 = train.tf32
+        for part in self.task.model.children() if train.compile else ():
+            part.compile(backend=train.compile, dynamic=True)
 
-    def _step(self, batch: Any, step: int) -> dict[str, float]:
-        figures: dict[str, float] = {}
-        torch.manual_seed((self.config.seed * 1_000_003 + step) * 64 + self.world.rank % 64)
-        good = True
-        for player, optimizer in self.players.items():
-            if self.task.idle(step, player):
-                continue
-            values, norm = self._turn(batch, step, player, optimizer)
-            good = good and norm is not None
-            figures.update(values)
-            if norm is not None:
-                figures[f"grad_norm/{player}"] = norm
-        self.position.bad_steps = 0 if good else self.position.bad_steps + 1
-        if self.position.bad_steps >= self.config.train.max_bad_steps:
-            raise TrainingError(
-                f"{self.position.bad_steps} steps in a row up to step {step} had gradients that are not finite "
-                f"(terms: {figures})",
-                fix="lower optim.lr, or set train.precision=fp32 to see which term breaks first",
-            )
-        if good:
-            self.task.after_step(step)
-            if self.average is not None:
-                self.average.update(self.task.model)
-        return figures
-
-    def _turn(
-        self, batch: Any, step: int, player: str, optimizer: torch.optim.Optimizer
-    ) -> tuple[dict[str, float], float | None]:
-        lr = learning_rate(self.config.optim, step, self.config.train.max_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group["lr_scale"]
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(self.world.device, self.precision):
-            terms = self.task.losses(batch, step, player)
-        weights = self.task.weights(step, player)
-        loss, values = join_terms(terms, weights, self.world)
-        values = {f"{n}": v for n, v in values.items()} | {f"weight/{n}": w for n, w in weights.items()} | {"lr": lr}
-        loss.backward()
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.world.reduce_gradients(parameters)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optim.grad_clip, foreach=True)
-        if not torch.isfinite(norm):
-            log.warning("step %d: the gradient of %s is not finite; the step is left out", step, player)
-            optimizer.zero_grad(set_to_none=True)
-            return values, None
-        optimizer.step()
-        return values, float(norm)
+    def _attempt(self, items: list[int]) -> None:
+        self.steps.attempt(self._load("train", items, self.config.train.max_steps))
 
     def _load(self, split: str, items: Sequence[int], step: int) -> Any:
         batch = self.task.load(split, items, step)
-        return batch.to(self.world.device) if hasattr(batch, "to") else batch
+        batch = batch.to(self.world.device) if hasattr(batch, "to") else batch
+        return as_double(batch) if self.precision == "fp64" else batch
 
     # ---- validation, records, checkpoints --------------------------------------------------------------------
 
-    @torch.no_grad()
-    def _validate(self) -> None:
-        position, model = self.position, self.task.model
-        if self.average is not None:
-            self.average.swap(model)
-        model.eval()
-        sums: dict[str, torch.Tensor] = {}
-        for items in self.task.valid_plan():
-            share = items[self.world.rank :: self.world.size]
-            if not share:
-                continue
-            torch.manual_seed(self.config.seed)
-            with autocast(self.world.device, self.precision):
-                for name, term in self.task.evaluate(self._load("valid", share, 0)).items():
-                    pair = torch.tensor([float(term.total), float(term.count)], dtype=torch.float64)
-                    sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair
-        values = {n: float(s[0] / s[1].clamp_min(1)) for n, s in sorted(self._sum_all(sums).items())}
-        values |= self.task.after_validation(position.step)
-        best = self.config.train.best
-        if best not in values:
-            raise TrainingError(f"train.best is {best!r}", expected=f"one of {', '.join(values)}")
-        improved = values[best] < position.best
-        if improved:
-            position.best = values[best]
-        if self.world.is_main:
-            log.info("valid step %d: %s%s", position.step, _words(values), " (best so far)" if improved else "")
-            assert self.record is not None
-            self.record.scalars(position.step, values, "valid")
-            for name, figure in self.task.figures().items():
-                self.record.figure(name, position.step, figure)
-            if improved:
-                save_checkpoint(self.checkpoints / "best.pt", {"model": model.state_dict(), "step": position.step})
-        model.train()
-        if self.average is not None:
-            self.average.swap(model)
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The model as it is validated and used: the moving average of its weights, where there is one."""
+        if self.steps.average is not None:
+            self.steps.average.swap(self.task.model)
+        self.task.model.eval()
+        yield
+        self.task.model.train()
+        if self.steps.average is not None:
+            self.steps.average.swap(self.task.model)
 
-    def _sum_all(self, sums: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        if self.world.size == 1 or not sums:
-            return dict(sums)
-        names = sorted(sums)
-        stacked = self.world.sum(torch.stack([sums[n] for n in names]).to(self.world.device)).cpu()
-        return dict(zip(names, stacked))
+    def _measure(self) -> dict[str, float]:
+        """Metrics of the validation set, with the weights as they are."""
+        values = measure(self.task, self.world, self.precision, self._load)
+        values |= self.task.after_validation(self.position.step)
+        if self.config.train.best not in values:
+            raise TrainingError(f"train.best is {self.config.train.best!r}", expected=f"one of {', '.join(values)}")
+        return values
+
+    def _validate(self) -> None:
+        step, model = self.position.step, self.task.model
+        with self._averaged():
+            values = self._measure()
+            kept, improved = self.best.add(values[self.config.train.best], step)
+            if self.record is not None:
+                log.info("valid step %d: %s%s", step, _words(values), " (best so far)" if improved else "")
+                self.record.scalars(step, values, "valid")
+                for name, figure in self.task.figures().items():
+                    self.record.figure(name, step, figure)
+                self.best.write(self.checkpoints, step, model, kept, improved)
+
+    def _try_mean(self) -> None:
+        """Make the mean of the best checkpoints `best.pt` if it validates better than each of them."""
+        self.world.barrier()
+        model, metric = self.task.model, self.config.train.best
+        own = {n: t.detach().clone() for n, t in model.state_dict().items()}
+        load_weights(model, self.best.mean(self.checkpoints, model), "the mean of the best checkpoints")
+        model.eval()
+        value = self._measure()[metric]
+        steps, better = [step for _, step in self.best.seen], value < self.best.value
+        if self.world.is_main:
+            log.info("mean of the weights at steps %s: %s %.4g, the best of them has %.4g; %s is kept as best.pt",
+                     steps, metric, value, self.best.value, "the mean" if better else "the latter")  # fmt: skip
+            if better:
+                self.best.write_mean(self.checkpoints, model)
+        model.train()
+        load_weights(model, own, "the run's own weights")
 
     def _save(self) -> None:
         if not self.world.is_main:
             return
-        last, previous = self.checkpoints / "last.pt", self.checkpoints / "previous.pt"
         state = {
             "model": self.task.model.state_dict(),
-            "optimizers": {p: o.state_dict() for p, o in self.players.items()},
-            "average": self.average.state_dict() if self.average is not None else None,
+            **self.steps.state_dict(),
             "position": vars(self.position),
+            "best": [list(pair) for pair in self.best.seen],
+            "processes": self.world.size,
+            "micro_frames": self.micro_frames,
             "config_hash": config_hash(self.config),
         }
-        fresh = self.checkpoints / "fresh.pt"
-        save_checkpoint(fresh, state)
-        if last.exists():
-            last.replace(previous)
-        fresh.replace(last)
+        write_state(self.checkpoints, state)
 
-    def _resume(self) -> None:
-        found = [self.checkpoints / n for n in ("last.pt", "previous.pt") if (self.checkpoints / n).exists()]
-        for path in found:
-            try:
-                state = load_checkpoint(path)
-            except CheckpointError as error:
-                if path == found[-1]:
-                    raise
-                log.warning("%s; going on from %s", error, found[-1].name)
-                continue
-            self._restore(state, path)
-            return
+    def _resume(self) -> bool:
+        """Take the newest whole checkpoint up; whether there was one.
 
-    def _restore(self, state: dict[str, Any], path: Path) -> None:
+        Raises:
+            CheckpointError: it belongs to another config, or cannot be used.
+        """
+        found = read_state(self.checkpoints)
+        if found is None:
+            return False
+        state, path = found
         if state["config_hash"] != config_hash(self.config):
             raise CheckpointError(
                 f"{path} belongs to config {state['config_hash']}, this run has {config_hash(self.config)}",
                 fix="remove the run's folder to start anew, or give this run another --exp",
             )
         load_weights(self.task.model, state["model"], str(path))
-        for player, optimizer in self.players.items():
-            optimizer.load_state_dict(state["optimizers"][player])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        self.steps.load_state_dict(state)
         self.position = Position(**state["position"])
+        self.best.seen = [(value, step) for value, step in state["best"]]
+        if self.micro_frames is None:
+            self.micro_frames = state["micro_frames"]
         log.info("going on from step %d (%s)", self.position.step, path)
+        if state["processes"] != self.world.size and self.world.is_main:
+            log.warning(
+                "this run had %d process(es) and goes on with %d: batches, schedule and draws stay the same; sums are rounded in "
+                "another order, and dropout masks, where there is dropout, are others",
+                state["processes"], self.world.size,
+            )  # fmt: skip
+        return True
 
     def _announce(self) -> None:
         if not self.world.is_main:

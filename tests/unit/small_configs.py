@@ -10,6 +10,7 @@ RECOGNIZER = (
     f"model.phoneme_decoder.stack={STACK}",
     f"model.phoneme_decoder.ctc_stack={STACK}",
 )
+TERMS = ("convergence", "log_magnitude", "mel", "f0", "voicing", "discriminator", "adversarial", "feature_matching")
 SMALL = {
     "vqctap": (
         *RECOGNIZER,
@@ -28,6 +29,14 @@ SMALL = {
     ),
     "tts": (f"duration.stack={STACK}", f"connector.stack={STACK}"),
     "vc": ("draw={prompt_from: speaker, random_s: 0.8}",),
+    "vocoder": (
+        "model={channels: 16, blocks: 1, f0: {channels: 16, blocks: 1}}",
+        "discriminator={channels: 4}",
+        "segment={segment_s: 0.4, blur: 0.2, noise: 0.1}",
+        "valid_utts=4",
+        "read_f0_from=0.5",
+        f"schedule={{{', '.join(f'{t}: {{}}' for t in TERMS)}}}",
+    ),
 }
 
 
@@ -42,7 +51,7 @@ def small_task(name: str, folder: Path, exp: Path, *words: str, **init: Path) ->
         init: Runs to start from.
     """
     common = ("batch.batch_s=12", "optim.warmup_steps=2", "train={max_steps: 6, valid_every_steps: 3, save_every_steps: 2}")
-    best = {"tts": "loss", "vc": "mel"}.get(name, "per_ctc")
+    best = {"tts": "loss", "vc": "mel", "vocoder": "loss"}.get(name, "per_ctc")
     config = read_task_config(name, None, (*common, f"train.best={best}", "train.precision=fp32", *SMALL[name], *words))
     paths = TaskPaths(folder / "data", folder / "dump", exp, "train", "dev", "train_speech", init)
     return task_class(name)(config, paths)

@@ -12,6 +12,7 @@ from ctaplib.errors import CheckpointError, CollapseError, ConfigError, DataErro
 from ctaplib.tasks.base import Task, load_task
 from ctaplib.tasks.speech import change_tempo
 from ctaplib.tasks.vqctap import TERMS
+from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 
@@ -39,14 +40,14 @@ def make(name: str, tiny: Path, exp: Path, pretrained: Path, *words: str) -> Tas
 def test_resume_is_exact_and_the_model_loads(name: str, tiny: Path, tmp_path: Path, pretrained: Path) -> None:
     whole = fit(make(name, tiny, tmp_path / "whole", pretrained))
     killed = Trainer(make(name, tiny, tmp_path / "killed", pretrained), ALONE)
-    plain = killed._step
+    plain = killed.steps.take
 
-    def dying(batch: object, step: int) -> dict[str, float]:
-        if step == 4:
+    def dying(share: Share, micros: list[object]) -> dict[str, float]:
+        if share.step == 4:
             raise KeyboardInterrupt
-        return plain(batch, step)
+        return plain(share, micros)
 
-    killed._step = dying  # type: ignore[method-assign]
+    killed.steps.take = dying  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         killed.fit()
     again = fit(make(name, tiny, tmp_path / "killed", pretrained))

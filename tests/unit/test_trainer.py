@@ -8,11 +8,14 @@ import torch
 from toy_task import ToyTask
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
-from ctaplib.errors import CheckpointError, CtapError, TrainingError
+from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
+from ctaplib.train.guard import Guard
 from ctaplib.train.optim import learning_rate
+from ctaplib.train.precision import LossScale
 from ctaplib.train.total import join_terms
 from ctaplib.train.trainer import Trainer
 
@@ -31,14 +34,14 @@ def make(exp: Path, max_steps: int = 13, ema: float = 0.0, **train: object) -> T
 
 def train_killed_at(exp: Path, step: int, **options: object) -> None:
     trainer = make(exp, **options)
-    plain = trainer._step
+    plain = trainer.steps.take
 
-    def dying(batch: torch.Tensor, at: int) -> dict[str, float]:
-        if at == step:
+    def dying(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+        if share.step == step:
             raise Killed
-        return plain(batch, at)
+        return plain(share, micros)
 
-    trainer._step = dying  # type: ignore[method-assign]
+    trainer.steps.take = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):
         trainer.fit()
 
@@ -96,14 +99,14 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
     trainer = make(tmp_path)
-    plain = trainer._step
+    plain = trainer.steps.take
 
-    def asked(batch: torch.Tensor, at: int) -> dict[str, float]:
-        if at == 4:
+    def asked(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+        if share.step == 4:
             trainer._ask_to_stop()
-        return plain(batch, at)
+        return plain(share, micros)
 
-    trainer._step = asked  # type: ignore[method-assign]
+    trainer.steps.take = asked  # type: ignore[method-assign]
     assert trainer.fit() is False
     assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] == 4
     assert make(tmp_path).fit() is True
@@ -150,3 +153,106 @@ def test_the_learning_rate_rises_falls_and_ends() -> None:
     rates = [learning_rate(config, s, 100) for s in range(1, 101)]
     assert rates[9] == 1.0 and rates[:10] == sorted(rates[:10]) and rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[-1] == pytest.approx(0.1)
+
+
+def test_a_checkpoint_that_was_edited_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, {"weight": torch.ones(3), "step": 4})
+    state = torch.load(path, weights_only=True)
+    state["weight"][1] = 7.0
+    torch.save(state, path)
+    with pytest.raises(CheckpointError, match=r"a\.pt is not what was written: its content does not fit its digest"):
+        load_checkpoint(path)
+
+
+class ShrinkingTask(ToyTask):
+    """Has a list of its items."""
+
+    held = {"train": {"a": 100, "b": 200, "c": 300}}
+
+    def items(self) -> dict[str, dict[str, int]]:
+        return self.held
+
+
+def test_data_that_changed_between_two_starts_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_trainer.ToyTask", ShrinkingTask)
+    train_killed_at(tmp_path, 9)
+    monkeypatch.setattr(ShrinkingTask, "held", {"train": {"a": 100, "c": 301, "d": 5}})
+    with pytest.raises(DataError, match="the data changed since this run began: 3 items then, 3 now, 3 differences") as told:
+        make(tmp_path)
+    assert {"gone: train b", "new: train d", "train c: 300 frames before, 301 now"} <= set(told.value.faults)
+    monkeypatch.setattr(ShrinkingTask, "held", {"train": {"a": 100, "b": 200, "c": 300}})
+    assert make(tmp_path).fit()
+
+
+def test_one_bad_batch_is_left_out_and_kept(tmp_path: Path) -> None:
+    trainer = make(tmp_path)
+    plain = trainer.task.losses
+
+    def broken_once(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+        terms = plain(batch, step, player)
+        return {n: Term(t.total * float("nan"), t.count) for n, t in terms.items()} if step == 5 else terms
+
+    trainer.task.losses = broken_once  # type: ignore[method-assign]
+    assert trainer.fit()
+    kept = load_checkpoint(tmp_path / "bad_batches" / "step5_model_rank0.pt")
+    assert kept["reason"] == "its gradient is not finite" and kept["batches"][0].shape == (4, 4)
+    assert all(bool(p.isfinite().all()) for p in trainer.task.model.parameters())
+    assert json.loads((tmp_path / "bad_batches" / "step5_model_rank0.json").read_text())["terms"]["fit"] == "nan"
+
+
+def test_a_spike_is_left_out_and_a_new_level_is_not(tmp_path: Path) -> None:
+    guard = Guard(TrainConfig(spike_factor=10.0), tmp_path, 0)
+    assert not any(guard.fault("model", 1.0 + 0.01 * (i % 7)) for i in range(60))
+    assert guard.fault("model", 10.9).startswith("its gradient norm 10.9 is 11 times the median")
+    faults = [bool(guard.fault("model", 30.0)) for _ in range(120)]
+    assert faults[0] and not faults[-1]
+    other = Guard(TrainConfig(spike_factor=10.0), tmp_path, 0)
+    other.load_state_dict(guard.state_dict())
+    assert other.state_dict() == guard.state_dict()
+
+
+def test_the_mean_of_the_best_is_taken_only_if_it_is_better(tmp_path: Path) -> None:
+    trainer = make(tmp_path, max_steps=20, valid_every_steps=4, keep_best=3)
+    trainer.fit()
+    folder = tmp_path / "checkpoints"
+    steps = [step for _, step in trainer.best.seen]
+    assert sorted(folder.glob("best_*.pt")) == sorted(folder / f"best_{s}.pt" for s in steps) and len(steps) == 3
+    best, states = load_checkpoint(folder / "best.pt"), [load_checkpoint(folder / f"best_{s}.pt")["model"] for s in steps]
+    mean = {n: torch.stack([s[n] for s in states]).mean(0) for n in states[0]}
+    own = mean if "mean_of_steps" in best else states[0]
+    assert all(torch.allclose(best["model"][n], own[n]) for n in own)
+    killed = tmp_path / "killed"
+    train_killed_at(killed, 20, max_steps=20, valid_every_steps=4, keep_best=3)
+    again = make(killed, max_steps=20, valid_every_steps=4, keep_best=3)
+    again.fit()
+    assert load_checkpoint(killed / "checkpoints" / "best.pt").keys() == best.keys()
+    assert weights_digest(again.task.model) == weights_digest(trainer.task.model)
+
+
+def test_micro_batches_give_the_step_of_the_whole(tmp_path: Path) -> None:
+    whole, parts = make(tmp_path / "whole", precision="fp64"), make(tmp_path / "parts", precision="fp64")
+    parts.micro_frames = 200
+    assert whole.fit() and parts.fit()
+    for one, other in zip(whole.task.model.parameters(), parts.task.model.parameters()):
+        assert one.dtype == torch.float64
+        torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
+
+
+def test_fp16_scales_the_loss_and_mends_overflow(tmp_path: Path) -> None:
+    scale = LossScale("fp16", start=4.0, every=2)
+    assert scale.update(False) and scale.value == 2.0
+    scale.update(True)
+    scale.update(True)
+    assert scale.value == 4.0
+    assert not LossScale("bf16").update(False)
+    trainer = make(tmp_path, precision="fp16", max_steps=6)
+    assert trainer.fit()
+    assert all(bool(p.isfinite().all()) for p in trainer.task.model.parameters())
+
+
+def test_compiled_parts_give_the_same_numbers(tmp_path: Path) -> None:
+    plain, compiled = make(tmp_path / "plain"), make(tmp_path / "compiled", compile="aot_eager")
+    assert plain.fit() and compiled.fit()
+    for one, other in zip(plain.task.model.parameters(), compiled.task.model.parameters()):
+        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,77 @@
+"""The state of a run on disk: two checkpoints, and the list of what it is trained on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ctaplib.checkpoint import load_checkpoint, save_checkpoint
+from ctaplib.errors import CheckpointError, DataError
+from ctaplib.files import atomic_write
+from ctaplib.runlog import get_logger
+from ctaplib.tasks.base import Task
+
+log = get_logger("ctaplib.train")
+
+
+def write_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write `last.pt` whole; what it was becomes `previous.pt`."""
+    last, previous, fresh = (folder / f"{name}.pt" for name in ("last", "previous", "fresh"))
+    save_checkpoint(fresh, state)
+    if last.exists():
+        last.replace(previous)
+    fresh.replace(last)
+
+
+def read_state(folder: Path) -> tuple[dict[str, Any], Path] | None:
+    """The newest of the two checkpoints that is whole, or None where there is none.
+
+    Raises:
+        CheckpointError: neither can be used.
+    """
+    found = [folder / f"{name}.pt" for name in ("last", "previous") if (folder / f"{name}.pt").exists()]
+    for path in found:
+        try:
+            return load_checkpoint(path), path
+        except CheckpointError as error:
+            if path == found[-1]:
+                raise
+            log.warning("%s; going on from %s", error, found[-1].name)
+    return None
+
+
+def check_items(task: Task, path: Path, resumed: bool, writes: bool) -> None:
+    """Keep the list of what a run is trained on, and hold a later start to it.
+
+    Args:
+        task: Whose items they are.
+        path: The list, lines of set, item and frames.
+        resumed: Whether the run goes on from a checkpoint.
+        writes: Whether this process writes files.
+
+    Raises:
+        DataError: the data changed since the run began.
+    """
+    items = {f"{name}\t{utt}": str(frames) for name, held in task.items().items() for utt, frames in held.items()}
+    if resumed and not path.exists():
+        log.warning("%s is missing: whether the data changed since the run began cannot be told", path)
+    if resumed and path.exists():
+        before = dict(line.rsplit("\t", 1) for line in path.read_text(encoding="utf-8").splitlines())
+        faults = [f"gone: {key}" for key in before if key not in items]
+        faults += [f"new: {key}" for key in items if key not in before]
+        faults += [
+            f"{key}: {before[key]} frames before, {items[key]} now"
+            for key in before
+            if items.get(key, before[key]) != before[key]
+        ]
+        if faults:
+            more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
+            raise DataError(
+                f"the data changed since this run began: {len(before)} items then, {len(items)} now, {len(faults)} differences",
+                [fault.replace("\t", " ") for fault in faults[:20]] + more,
+                expected=f"the items of {path}",
+                fix="bring them back, or begin the run again (--resume false in a recipe, or another --exp)",
+            )
+        return
+    if writes and items:
+        with atomic_write(path) as out:
+            out.writelines(f"{key}\t{frames}\n" for key, frames in items.items())

@@ -1,0 +1,160 @@
+"""Faults while several processes train: all end, in under a minute, with the cause; the last checkpoint is whole.
+
+Runs are started as recipes start them, by utils/launch.sh.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from small_configs import SMALL
+
+from ctaplib.checkpoint import load_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 60
+
+
+def command(task: str, corpus: Path, exp: Path, *words: str, nproc: int = 2, options: tuple[str, ...] = ()) -> list[str]:
+    steps = ["batch={batch_s: 12, min_items: 2}", "train={max_steps: 2000, valid_every_steps: 1000, save_every_steps: 5}"]
+    settings = [*steps, "train.precision=fp32", "train.log_every_steps=1", *SMALL[task], *words]
+    places = ["--task", task, "--data", str(corpus / "data"), "--dump", str(corpus / "dump"), "--exp", str(exp), *options]
+    return [str(ROOT / "utils" / "launch.sh"), "--ngpu", "0", "--nproc", str(nproc), "--", *places,
+            *(w for s in settings for w in ("--set", s))]  # fmt: skip
+
+
+def launch(words: list[str], folder: Path, **more: object) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with open(folder / "log", "ab") as log:
+        return subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log, **more)  # type: ignore[call-overload]
+
+
+def wait_for(condition, process: subprocess.Popen, folder: Path, limit_s: float = 180) -> None:
+    begun = time.monotonic()
+    while not condition():
+        assert process.poll() is None, (folder / "log").read_text()[-3000:]
+        assert time.monotonic() - begun < limit_s, (folder / "log").read_text()[-3000:]
+        time.sleep(0.2)
+
+
+def ends(process: subprocess.Popen, folder: Path) -> str:
+    """What the run said; it must end in time and with an error."""
+    status = process.wait(LIMIT_S)
+    told = (folder / "log").read_text()
+    assert status != 0, told[-3000:]
+    return told
+
+
+def trainers(exp: Path) -> dict[int, int]:
+    """Rank to process id of the training processes of a run."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            environment = (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(exp).encode() in words and any(w.startswith(b"ctaplib.cli.main") for w in words):
+            ranks = [w for w in environment if w.startswith(b"RANK=")]
+            if ranks:
+                found[int(ranks[0][5:])] = int(path.name)
+    return found
+
+
+def nobody_left(exp: Path) -> bool:
+    for _ in range(50):
+        if not trainers(exp):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_killed_ends_all(rank: int, tiny: Path, tmp_path: Path) -> None:
+    exp = tmp_path / "exp"
+    process = launch(command("vqctap", tiny, exp), tmp_path)
+    wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
+    os.kill(trainers(exp)[rank], signal.SIGKILL)
+    told = ends(process, tmp_path)
+    assert "Signal 9 (SIGKILL)" in told and f"rank      : {rank}" in told.split("Root Cause")[1]
+    assert nobody_left(exp)
+    assert load_checkpoint(exp / "checkpoints" / "last.pt")["position"]["step"] >= 10
+
+
+@pytest.mark.slow
+def test_a_broken_file_on_one_process_is_named(tiny: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(tiny / "data", corpus / "data")
+    shutil.copytree(tiny / "dump", corpus / "dump")
+    ark = next((tiny / "dump" / "train").glob("feats*.ark"))
+    scp = corpus / "dump" / "train" / "feats.scp"
+    lines = scp.read_text().splitlines()
+    copy = corpus / "dump" / "train" / "broken.ark"
+    utt, place = max((line.split() for line in lines), key=lambda pair: int(pair[1].rpartition(":")[2]))
+    copy.write_bytes(ark.read_bytes()[: int(place.rpartition(":")[2]) + 500])
+    offset = place.rpartition(":")[2]
+    kept = [line for line in lines if not line.startswith(f"{utt} ")]
+    scp.write_text("\n".join(sorted([*kept, f"{utt} {copy}:{offset}"])) + "\n")
+    told = ends(launch(command("vqctap", corpus, tmp_path / "exp"), tmp_path), tmp_path)
+    assert f"error: {copy} ends inside {utt}; to fix it: make the archive again" in told
+    assert nobody_left(tmp_path / "exp")
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_checkpoint_before(tiny: Path, tmp_path: Path) -> None:
+    exp, ballast = tmp_path / "disk" / "exp", tmp_path / "disk" / "ballast"
+    exp.parent.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(exp.parent)], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        process = launch(command("vqctap", tiny, exp), tmp_path)
+        wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
+        with open(ballast, "wb") as out:
+            try:
+                while True:
+                    out.write(bytes(2**16))
+                    out.flush()
+            except OSError:
+                pass  # now it is full
+        told = ends(process, tmp_path)
+        assert (
+            "error: no space left on the disk while writing" in told and "free some space and run the same command again" in told
+        )
+        assert nobody_left(exp)
+        step = load_checkpoint(exp / "checkpoints" / "last.pt")["position"]["step"]
+        assert step >= 10
+        ballast.unlink()
+        again = launch(command("vqctap", tiny, exp), tmp_path)
+        wait_for(lambda: f"going on from step {step}" in (tmp_path / "log").read_text(), again, tmp_path)
+        again.terminate()
+        again.wait(LIMIT_S)
+    finally:
+        subprocess.run(["umount", "-l", str(exp.parent)], check=True)
+
+
+@pytest.mark.slow
+def test_memory_that_runs_out_says_what_to_do(tiny: Path, tmp_path: Path) -> None:
+    words = command("vqctap", tiny, tmp_path / "exp", "batch.batch_s=2000", nproc=1)
+    limited = ["bash", "-c", 'ulimit -v 3500000; exec "$@"', "limited", *words]
+    told = ends(launch(limited, tmp_path), tmp_path)
+    assert "error: memory ran out at step 1, with" in told and "--batch_bins auto finds how much fits" in told
+    words = command("vqctap", tiny, tmp_path / "exp2", "batch.batch_s=2000", "train.max_steps=1", nproc=1)
+    limited = ["bash", "-c", 'ulimit -v 3500000; exec "$@"', "limited", *words, "--batch_bins", "auto"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(limited, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "s fit" in done.stderr and "step 1 of 1" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_gpu_that_is_not_there_is_named(tiny: Path, tmp_path: Path) -> None:
+    words = command("vqctap", tiny, tmp_path / "exp")
+    words[words.index("--ngpu") + 1] = "64"
+    told = ends(launch(words, tmp_path), tmp_path)
+    assert "was asked for, this machine has" in told and "lower --ngpu, or train on the CPU with --ngpu 0" in told
