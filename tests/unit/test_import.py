@@ -115,6 +115,41 @@ def test_a_table_from_a_spreadsheet_with_a_mark_and_foreign_line_ends(tmp_path: 
     assert bring(source / f"export.{ending}", "--speaker", "me", "--encoding", "utf-16") == 0
 
 
+@pytest.mark.parametrize("ending,delimiter", [("tsv", "\t"), ("csv", ",")])
+def test_a_stray_quotation_mark_is_told_and_swallows_no_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, delimiter: str
+) -> None:
+    source, texts = tmp_path / "corpus", {k: f"text number {k}" for k in range(2, 26)}
+    for k in texts:
+        tone(source / f"{k}.wav")
+
+    def write(**changed: str) -> Path:
+        rows = [delimiter.join((f"{k}.wav", changed.get(f"line_{k}", text), "anna")) for k, text in texts.items()]
+        table = source / f"table.{ending}"
+        table.write_text("\n".join([delimiter.join(("path", "text", "speaker")), *rows]) + "\n")
+        return table
+
+    def told(*words: str, **changed: str) -> str:
+        assert bring(write(**changed), *words) == 1 and not (tmp_path / "data").exists()
+        return capsys.readouterr().err
+
+    table = source / f"table.{ending}"
+    message = told(line_9='"a stray mark')  # and no other: it would reach to the end of the file
+    assert f"{table}:9: a quotation mark" in message and "the end of the file" in message and "--quotes plain" in message
+    message = told(line_5='"Hello," he said', line_9='"a stray mark', line_12='"another')
+    assert all(f"{table}:{line}: a quotation mark" in message for line in (5, 9, 12)), message
+    message = told(line_9='"a stray mark', line_11='that ends with one"')  # together they look like one field
+    assert f"{table}:10: this row (10.wav) lies inside a field" in message and f"{table}:11: this row (11.wav)" in message
+    marks = {"line_9": '"a stray mark', "line_11": 'that ends with one"', "line_12": '"Hello" he said'}
+    assert bring(write(**marks), "--quotes", "plain") == 0
+    kept = [text for name in SETS for text in read_datadir(tmp_path / "data" / name).utts["text"].values()]
+    assert sorted(kept) == sorted({**texts, **{int(k[5:]): text for k, text in marks.items()}}.values())
+    capsys.readouterr()
+    assert bring(write(line_9='"two\nlines, and a ""mark"""')) == 0, "a line break that is quoted as it should be stays allowed"
+    kept = [text for name in SETS for text in read_datadir(tmp_path / "data" / name).utts["text"].values()]
+    assert 'two lines, and a "mark"' in kept and len(kept) == len(texts)
+
+
 def test_sets_of_the_source_are_kept(tmp_path: Path) -> None:
     source = tmp_path / "corpus"
     make_lhotse(source, 3, 4)
