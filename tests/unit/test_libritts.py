@@ -132,7 +132,7 @@ def test_a_speaker_in_training_and_test_is_refused(tree, tmp_path):
 def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     folder = tree / "test-clean" / "121" / "121726"
     wavs = sorted(folder.glob("*.wav"))
-    resample_file(wavs[0], 12000)
+    wavs[0].write_bytes(b"")
     wavs[1].write_bytes(wavs[1].read_bytes()[:3000])
     samples, rate = soundfile.read(wavs[2])
     soundfile.write(wavs[2], samples * 0.0, rate)
@@ -141,10 +141,20 @@ def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     found = prepare("libritts", tree, tmp_path / "data", "--max_dropped_pct", "15")
     assert found.returncode == 0 and "test-clean: 21 utterances of 4 speakers" in found.stdout
     found_reasons = list(reasons(tmp_path / "data", "test-clean").values())
-    for part, path, reason in zip(
-        found_reasons, wavs, ("12000 Hz; expected 24000 Hz", "fewer than its header says", "it is silent")
-    ):
+    for part, path, reason in zip(found_reasons, wavs, ("the file is empty", "fewer than its header says", "it is silent")):
         assert str(path) in part and reason in part
+
+
+def test_a_file_of_another_rate_is_kept_and_told(tree, tmp_path):
+    wav = sorted((tree / "test-clean" / "121" / "121726").glob("*.wav"))[0]
+    resample_file(wav, 12000)
+    found = prepare("libritts", tree, tmp_path / "data")
+    utt = wav.stem.replace("_", "-")
+    assert found.returncode == 0
+    assert f"test-clean: 1 files do not have the corpus's 24000 Hz: {utt} (12000 Hz)" in found.stderr
+    data = tmp_path / "data" / "test-clean"
+    assert [row["utt"] for row in read_tsv(data / "odd_rate.tsv")] == [utt] and utt in read_table(data / "wav.scp")
+    assert reasons(tmp_path / "data", "test-clean") == {} and read_tsv(tmp_path / "data" / "dev-clean" / "odd_rate.tsv") == []
 
 
 def test_fixed_lists_are_well_formed():

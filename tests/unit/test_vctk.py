@@ -10,6 +10,7 @@ import pytest
 from corpus_trees import GENUINE, ROOT, make_tree, prepare, refused, resample_file, snapshot
 
 from ctaplib.data.datadir import read_datadir
+from ctaplib.data.extract import read_wave
 from ctaplib.data.normalize import normalize_english
 from ctaplib.data.validate import validate_datadir
 from ctaplib.files import read_table, read_tsv
@@ -130,7 +131,6 @@ def test_text_without_audio_and_audio_without_text(tree, tmp_path):
 
 def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     folder = tree / "wav48_silence_trimmed" / "p226"
-    resample_file(folder / "p226_001_mic1.flac", 24000)
     cut = folder / "p226_002_mic1.flac"
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     (folder / "p226_003_mic1.flac").write_bytes(b"")
@@ -139,12 +139,30 @@ def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     (tree / "txt" / "p226" / "p226_006.txt").write_bytes(b" \r\n")
     assert prepare("vctk", tree, tmp_path / "data").returncode == 0
     found = reasons(tmp_path / "data", "tr_no_dev")
-    assert "its sampling rate is 24000 Hz; expected 48000 Hz" in found["p226_001"]
     assert "p226_002" in found and "the file is empty" in found["p226_003"]
     assert "p226_004.txt is not UTF-8" in found["p226_004"] and "the text is empty" in found["p226_006"]
     text = read_table(tmp_path / "data" / "tr_no_dev" / "text") | read_table(tmp_path / "data" / "dev" / "text")
     assert text["p226_005"] == "With a mark."
-    assert {utt for utt in text if utt.startswith("p226")} == {f"p226_{n:03d}" for n in (5, *range(7, 13))}  # the others are kept
+    assert {utt for utt in text if utt.startswith("p226")} == {
+        f"p226_{n:03d}" for n in (1, 5, *range(7, 13))
+    }  # the others are kept
+
+
+def test_files_of_another_rate_are_kept_and_told(tree, tmp_path):
+    folder = tree / "wav48_silence_trimmed" / "p226"
+    for number in (1, 2):
+        resample_file(folder / f"p226_{number:03d}_mic1.flac", 24000)
+    found = prepare("vctk", tree, tmp_path / "data")
+    assert found.returncode == 0
+    told = "tr_no_dev: 2 files do not have the corpus's 48000 Hz: p226_001 (24000 Hz), p226_002 (24000 Hz); they are used"
+    assert told in found.stderr and found.stderr.count("warning:") == 1
+    data = tmp_path / "data" / "tr_no_dev"
+    assert [(row["utt"], row["path"]) for row in read_tsv(data / "odd_rate.tsv")] == [
+        (f"p226_{n:03d}", str(folder / f"p226_{n:03d}_mic1.flac")) for n in (1, 2)
+    ]
+    assert not {"p226_001", "p226_002"} & reasons(tmp_path / "data", "tr_no_dev").keys() and validate_datadir(data).fatal == []
+    wave, _ = read_wave(read_table(data / "wav.scp")["p226_001"], 16000)  # what the feature stage hears
+    assert abs(len(wave) / 16000 - float(read_table(data / "utt2dur")["p226_001"])) < 0.001
 
 
 def test_a_disk_that_was_full_while_unpacking_is_told(tree, tmp_path):

@@ -186,7 +186,7 @@ def make(
     check_unique(items)
     check_speakers(corpus, items, named, split, mic)
     check_complete(str(corpus), [item for item in items if item.speaker not in (*WITHOUT_TEXT, *WITHOUT_MIC2)], FETCH)
-    seen = [one for one in look_at_all(items, RATE_HZ, nj) if one.item.speaker not in split.leave_out]
+    seen = [one for one in look_at_all(items, nj) if one.item.speaker not in split.leave_out]
     check_usable(str(corpus), seen, FETCH, max_dropped_pct)
     utts: dict[str, list[str]] = {}
     for one in seen:
@@ -206,7 +206,7 @@ def make(
     elif lists:
         check_lists(lists, {"eval1": made["eval1"][0]})
     for name, (data, reasons) in made.items():
-        write_set(target / name, data, reasons, parts[name])
+        write_set(target / name, data, reasons, parts[name], rate_hz=RATE_HZ)
 
 
 def main() -> int:
