@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_corpora import MAKERS, SENTENCE, make_folder, make_lhotse, make_table, snapshot, tone
+from small_corpora import MAKERS, SENTENCE, make_folder, make_kaldi, make_lhotse, make_table, snapshot, tone
 
 from ctaplib.cli.main import main
 from ctaplib.data.alignment import Interval, read_ctm, write_textgrid
@@ -247,6 +247,27 @@ def test_textgrids_and_other_endings_of_text(tmp_path: Path) -> None:
     read = [(phone, round(start, 4), round(end, 4)) for phone, start, end in next(iter(found.values()))]
     assert read == [("sil", 0.0, 0.1), ("AH0", 0.1, 0.4), ("B", 0.4, 0.6)]
     assert bring(source, "--text_suffix", ".words", "--alignments", tmp_path / "data" / "train") == 1, "no alignments there"
+
+
+def test_a_table_that_lacks_lines_is_told_and_not_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "corpus"
+    make_kaldi(source, 8, 6)
+    names = [line.split()[0] for line in (source / "utt2spk").read_text().splitlines()]
+    for table, lacking in (("text.phn", 0), ("utt2lang", 2)):
+        (source / table).write_text("".join(f"{utt} en\n" for utt in names[lacking:]))
+    genders = (source / "spk2gender").read_text().splitlines(keepends=True)
+    (source / "spk2gender").write_text("".join(genders[:-1]))
+    assert bring(source) == 0
+    told = capsys.readouterr().err
+    assert f"warning: utt2lang: 2 of 48 utterances have no line in it, the first is {names[0]}; it is not taken over" in told
+    assert "warning: spk2gender: 1 of 8 speakers have no line in it, the first is s7" in told and "text.phn" not in told
+    data = read_datadir(tmp_path / "data" / "train")
+    assert "utt2lang" not in data.utts and "text.phn" in data.utts and not data.spks
+    (source / "utt2lang").write_text("".join(f"{utt} en\n" for utt in names))
+    (source / "spk2gender").write_text("".join(genders))
+    assert bring(source) == 0 and "no line in it" not in capsys.readouterr().err
+    data = read_datadir(tmp_path / "data" / "train")
+    assert set(data.utts["utt2lang"].values()) == {"en"} and data.spks["spk2gender"]
 
 
 def test_ids_that_would_clash_or_be_misplaced_get_their_speaker(tmp_path: Path) -> None:
