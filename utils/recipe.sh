@@ -147,7 +147,7 @@ mapfile -t paths < <(each "${data}" "${labelled}" text)
 needs "${paths[@]}"
 mapfile -t paths < <(each "${data}" "${labelled}" text.phn)
 makes "${paths[@]}" "${tokens}"
-calls text ctap text prepare --data "${data}" --dump "${dump}" --sets "${labelled}" --train_set "${train_set}" --nj @nj
+calls text ctap text prepare --data "${data}" --dump "${dump}" --sets "${labelled}" --train_set "${train_set}" --lists "${lists}" --nj @nj
 
 stage 3 features "${dump}" - "Resamples, makes log-mel, F0 and statistics"
 mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp)
