@@ -1,6 +1,7 @@
 """Data preparation of VCTK: a generated tree with the real layout's odd corners, its faults, and the genuine fragment."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -209,6 +210,30 @@ def test_lists_that_do_not_fit_are_told_at_once(whole, tmp_path):
     assert "cross_sex is no, but the corpus says otherwise" in message and "1 faults" in message
 
 
+def test_the_lists_in_git_are_those_that_the_script_makes(tmp_path):
+    command = [sys.executable, RECIPE / "local" / "make_lists.py", "--out", tmp_path]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    for name in ("vc_pairs.tsv", "references.tsv", "tts.tsv"):
+        assert (tmp_path / name).read_bytes() == (RECIPE / "lists" / name).read_bytes(), name
+
+
+def test_sentences_that_training_speakers_read_are_not_synthesised(tree, tmp_path):
+    """With the corpus at hand they are known by their words: none is chosen, and those of a list that is given are told."""
+    own = tmp_path / "before"
+    assert prepare("vctk", tree, tmp_path / "data", "--make_lists", own).returncode == 0
+    listed = [row["text_utt"] for row in read_tsv(own / "tts.tsv")]
+    assert f"p225_{4:03d}" in listed
+    written = (tree / "txt" / "p225" / "p225_004.txt").read_text()
+    (tree / "txt" / "p226" / "p226_001.txt").write_text(f'  "{written.upper()}"!\n')
+    found = prepare("vctk", tree, tmp_path / "data", "--lists", own, "--check_lists", "true")
+    told = f"1 of the {len(listed)} sentences in {own / 'tts.tsv'} are read by training speakers too: p225_004"
+    assert found.returncode == 0 and told in found.stdout, found.stdout
+    assert prepare("vctk", tree, tmp_path / "data", "--make_lists", tmp_path / "after").returncode == 0
+    assert [row["text_utt"] for row in read_tsv(tmp_path / "after" / "tts.tsv")] == [u for u in listed if u != "p225_004"]
+    for name in ("vc_pairs.tsv", "references.tsv"):
+        assert (tmp_path / "after" / name).read_bytes() == (own / name).read_bytes()
+
+
 def test_fixed_lists_are_well_formed():
     lists = RECIPE / "lists"
     genders = read_table(lists / "spk2gender")
@@ -221,6 +246,7 @@ def test_fixed_lists_are_well_formed():
     assert {genders[row["target_spk"]] for row in pairs} == {"f", "m"}
     assert {row["target_spk"] for row in pairs} == {row["spk"] for row in references} == set(speakers)
     assert len({row["id"] for row in tts}) == len(tts) >= 50
+    assert all(int(row["text_utt"][-3:]) > 24 for row in tts)  # the first 24 sentences are read by training speakers, too
     for row in pairs:
         source = row["source_utt"].split("_")[0]
         assert row["prompt_utt"].split("_")[0] == row["target_spk"] != source

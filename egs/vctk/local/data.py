@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from make_lists import read_in
 from make_lists import write as write_lists
 from pydantic import Field
 
@@ -31,7 +32,7 @@ from ctaplib.data.corpus import (
 )  # fmt: skip
 from ctaplib.data.datadir import c_sorted
 from ctaplib.errors import CtapError, DataError
-from ctaplib.files import read_table
+from ctaplib.files import read_table, read_tsv
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 48000
@@ -168,6 +169,14 @@ def deal_out(utts: dict[str, list[str]], split: Split) -> dict[str, str]:
     return sets
 
 
+def tell_heard(path: Path, heard: set[str]) -> None:
+    """Say which sentences of a list training speakers read as well (of those, synthesis has heard the words)."""
+    listed = [row["text_utt"] for row in read_tsv(path)]
+    shared = c_sorted(heard & set(listed))
+    named = f": {' '.join(shared[:20])}{' ...' if len(shared) > 20 else ''}" if shared else ""
+    print(f"eval1: {len(shared)} of the {len(listed)} sentences in {path} are read by training speakers too{named}", flush=True)
+
+
 def make(
     corpus: Path,
     target: Path,
@@ -201,10 +210,13 @@ def make(
             parts["tr_speech"].append(one)
     made = {name: make_set(part, genders, labelled=name != "tr_speech") for name, part in parts.items() if part}
     check_filled(made)
+    test = made["eval1"][0]
+    heard = read_in(made["tr_no_dev"][0].utts["text"].values(), test)
     if make_lists:
-        write_lists(made["eval1"][0], make_lists, pairs=200, tts=100)
+        write_lists(test, make_lists, pairs=200, tts=100, heard=heard)
     elif lists:
-        check_lists(lists, {"eval1": made["eval1"][0]})
+        check_lists(lists, {"eval1": test})
+        tell_heard(lists / "tts.tsv", heard)
     for name, (data, reasons) in made.items():
         write_set(target / name, data, reasons, parts[name], rate_hz=RATE_HZ)
 
