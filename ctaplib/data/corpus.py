@@ -32,6 +32,9 @@ MAX_DROPPED_PCT = 5.0
 """Default share of recordings that may be unusable (empty, cut short, silent), percent."""
 
 
+_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+
 @dataclass(frozen=True)
 class Item:
     """Where one utterance of a corpus lies."""
@@ -56,17 +59,27 @@ class Seen:
     """Why the utterance cannot be used; empty where it can."""
 
 
+def fold_width(text: str) -> str:
+    """Write letters, digits and signs of full width (１２３，％) as plain ones."""
+    return text if text.isascii() else text.translate(_PLAIN)
+
+
 def read_words(path: str | Path) -> str:
-    """Read a text file as one line: without byte-order mark, line ends and runs of spaces.
+    """Read a text file as one line: without byte-order mark, line ends and runs of spaces, signs of full width as plain ones.
 
     Raises:
         DataError: it is not UTF-8.
     """
     try:
         with open(path, "rb") as handle:
-            return " ".join(handle.read().decode("utf-8-sig").split())
+            return " ".join(fold_width(handle.read().decode("utf-8-sig")).split())
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 ({error.reason})", fix="convert it, e.g. with iconv") from error
+
+
+def read_rows(path: Path) -> list[str]:
+    """Lines of a table about speakers, whatever letters their names hold: without byte-order mark, full width as plain."""
+    return fold_width(path.read_text(encoding="utf-8-sig", errors="replace")).splitlines()
 
 
 def look_at(item: Item) -> Seen:

@@ -8,7 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from corpus_trees import GENUINE, ROOT, make_tree, prepare, refused, resample_file, snapshot
+from corpus_trees import (
+    GENUINE,
+    ROOT,
+    from_windows,
+    make_tree,
+    prepare,
+    read_only,
+    refused,
+    resample_file,
+    snapshot,
+    tables,
+)
 
 from ctaplib.data.datadir import read_datadir
 from ctaplib.data.extract import read_wave
@@ -194,6 +205,36 @@ def test_names_with_spaces_and_other_letters(tree, tmp_path):
     odd = tree.rename(tmp_path / "Stimmen für später")
     assert prepare("vctk", odd, tmp_path / "data").returncode == 0
     assert validate_datadir(tmp_path / "data" / "eval1").fatal == []
+
+
+@pytest.mark.parametrize("locale", ["C", "de_DE.UTF-8"])
+def test_a_corpus_that_cannot_be_written_to_under_any_locale(whole, tree, tmp_path, monkeypatch, locale):
+    assert prepare("vctk", whole, tmp_path / "expected").returncode == 0
+    before = snapshot(tree)
+    monkeypatch.setenv("LC_ALL", locale)
+    with read_only(tree):
+        found = prepare("vctk", tree, tmp_path / "data", "--nj", "2")
+    assert found.returncode == 0, found.stderr
+    made = tables(tmp_path / "data", tree)
+    assert {path: size for path, (size, _) in snapshot(tree).items()} == {path: size for path, (size, _) in before.items()}
+    assert snapshot(tree) == before and made == tables(tmp_path / "expected", whole)
+    for name, text in made.items():
+        keys = [line.split()[0].encode() for line in text.splitlines()]
+        assert name.endswith(".tsv") or keys == sorted(keys), name
+
+
+def test_windows_line_ends_byte_order_marks_and_full_width_signs(whole, tree, tmp_path):
+    said = "It cost 123 pounds, or 7%."
+    for corpus, write in ((tree, from_windows), (shutil.copytree(whole, tmp_path / "plain"), Path.write_text)):
+        write(corpus / "txt" / "p226" / "p226_002.txt", said)
+    for path in (tree / "speaker-info.txt", *(tree / "txt" / "p225").glob("*.txt"), *(tree / "txt" / "p227").glob("*.txt")):
+        from_windows(path)
+    for corpus, data in ((tree, "data"), (tmp_path / "plain", "expected")):
+        found = prepare("vctk", corpus, tmp_path / data)
+        assert found.returncode == 0, found.stderr
+    made = tables(tmp_path / "data", tree)
+    assert made == tables(tmp_path / "expected", tmp_path / "plain")
+    assert f"p226_002 {said}\n" in made["tr_no_dev/text"] and "\r" not in made["tr_no_dev/text"]
 
 
 def test_lists_that_do_not_fit_are_told_at_once(whole, tmp_path):

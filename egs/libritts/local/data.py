@@ -27,6 +27,7 @@ from ctaplib.data.corpus import (
     files_in,
     look_at_all,
     make_set,
+    read_rows,
     write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import c_sorted
@@ -72,8 +73,7 @@ def read_speakers(corpus: Path) -> dict[str, str]:
     for name, mark in (("speakers.tsv", "\t"), ("SPEAKERS.txt", "|"), ("SPEAKERS.TXT", "|")):
         if not (corpus / name).exists():
             continue
-        lines = (corpus / name).read_text(encoding="utf-8", errors="replace").splitlines()
-        rows = [[field.strip() for field in line.split(mark)] for line in lines if not line.startswith(";")]
+        rows = [[field.strip() for field in line.split(mark)] for line in read_rows(corpus / name) if not line.startswith(";")]
         found = {row[0]: row[1].lower() for row in rows if len(row) > 1 and row[0].isdigit() and row[1] in ("F", "M")}
         if found:
             return found

@@ -28,6 +28,7 @@ from ctaplib.data.corpus import (
     files_in,
     look_at_all,
     make_set,
+    read_rows,
     write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import c_sorted
@@ -85,7 +86,7 @@ def read_speakers(corpus: Path, *, whole: bool) -> tuple[dict[str, str], set[str
     genders = read_table(RECIPE / "lists" / "spk2gender")
     named: dict[str, str] = {}
     path = corpus / "speaker-info.txt"
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if path.exists() else ():
+    for line in read_rows(path)[1:] if path.exists() else ():
         fields = line.split()
         if len(fields) >= 3 and fields[2] in ("F", "M"):
             named["p" + fields[0] if fields[0].isdigit() else fields[0]] = fields[2].lower()
