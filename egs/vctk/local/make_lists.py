@@ -2,12 +2,12 @@
 """Write the fixed lists of what is converted and synthesised in eval1: `vc_pairs.tsv`, `references.tsv`, `tts.tsv`.
 
     local/make_lists.py                         # the lists in git, of unseen speakers: from lists/published_utts.txt
-    local/make_lists.py --from data/eval1 --train data/tr_no_dev --out DIR    # the same choice, for another split or part
+    local/make_lists.py --from data/eval1 --out DIR    # the same choice from data directories, for another split or part
 
 `published_utts.txt` holds utterances of the unseen speakers that are named in public lists of the corpus (the test and validation
 lists of VITS, and the labels of kan-bayashi/VCTKCorpusFullContextLabel), so that lists could be fixed without the corpus.
 
-Sentences to synthesise are none that training speakers read: where texts are at hand (--train), none of theirs; for the published
+Sentences to synthesise are none that training speakers read: where texts are at hand (--from), none of theirs; for the published
 utterances, whose texts are not, none of the first 24, which all speakers read.
 """
 
@@ -71,14 +71,16 @@ def main() -> None:
     """Write the lists."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="source", type=Path, help="data directory (default: the published utterances)")
-    parser.add_argument("--train", type=Path, help="data directory of training, whose sentences are left out (with --from)")
+    parser.add_argument("--train", type=Path, help="data directory of training, whose sentences are left out (default: tr_no_dev "
+                        "beside that of --from)")  # fmt: skip
     parser.add_argument("--out", type=Path, default=RECIPE / "lists")
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--tts", type=int, default=100)
     args = parser.parse_args()
     data = read_datadir(args.source) if args.source else published()
-    if args.source and args.train:
-        heard = read_in(read_datadir(args.train).utts["text"].values(), data)
+    if args.source:
+        train = read_datadir(args.train or args.source.parent / "tr_no_dev")
+        heard = read_in(train.utts["text"].values(), data)
     else:
         heard = read_by_all(data.utts["utt2spk"])
     write(data, args.out, args.pairs, args.tts, heard)
