@@ -27,7 +27,7 @@ Where
   --alignment_dir DIR        CTM or TextGrid files from elsewhere instead of the aligner
 Data
   --train_set --valid_set --speech_only_set --test_sets \"a b\"
-  --local_data_opts \"...\"    options for local/data.sh
+  --local_data_opts \"...\"    options for local/data.sh; a value with blanks in quotes: \"--speech_only '/data/my talks'\"
   --speed_perturb_factors \"0.9 1.0 1.1\"     train on copies at these speeds: the set train_sp
 Methods and configs
   --method vqctap            pre-training method, a module of ctaplib/tasks
@@ -121,6 +121,7 @@ mapfile -t features < <(each "${dump}" "${train_set} ${valid_set}" feats.scp f0.
 
 if [ -e local/download.sh ]; then
     stage -1 download "${dump}" - "Fetches the corpus"
+    needs_if_any db.sh local/download.* local/unpack.* local/corpus*.yaml
     [ -z "${corpus_dir}" ] || makes "${corpus_dir}"
     does local/download.sh ${corpus_dir:+--corpus_dir "${corpus_dir}"}
 fi
@@ -133,9 +134,9 @@ mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp utt2spk; each "${data}
 makes "${paths[@]}"
 # Lists that lie in the folder of the data are drawn from the corpus by local/data.sh.
 [[ "${lists}" != "${data}"/* ]] || makes "${lists}/vc_pairs.tsv" "${lists}/references.tsv" "${lists}/tts.tsv"
-# shellcheck disable=SC2086
+split_words local_data_opts "${local_data_opts}"
 does local/data.sh --data "${data}" ${lang:+--lang "${lang}"} ${corpus_dir:+--corpus_dir "${corpus_dir}"} \
-    ${subset:+--subset "${subset}"} --nj @nj ${local_data_opts}
+    ${subset:+--subset "${subset}"} --nj @nj "${words[@]}"
 [ -z "${speed_perturb_factors}" ] || \
     does ctap data perturb --factors "${speed_perturb_factors}" --nj @nj "${data}/${source_set}" "${data}/${train_set}"
 mapfile -t paths < <(for name in ${all_sets}; do echo "${data}/${name}"; done)
@@ -146,7 +147,7 @@ mapfile -t paths < <(each "${data}" "${labelled}" text)
 needs "${paths[@]}"
 mapfile -t paths < <(each "${data}" "${labelled}" text.phn)
 makes "${paths[@]}" "${tokens}"
-calls text ctap text prepare --data "${data}" --dump "${dump}" --sets "${labelled}" --train_set "${train_set}" --nj @nj
+calls text ctap text prepare --data "${data}" --dump "${dump}" --sets "${labelled}" --train_set "${train_set}" --lists "${lists}" --nj @nj
 
 stage 3 features "${dump}" - "Resamples, makes log-mel, F0 and statistics"
 mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp)

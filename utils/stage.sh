@@ -3,6 +3,7 @@
 #
 #   stage 5 pretrain "${expdir}" train "what it does"     # number, name, folder of its stamp, kind, title
 #   needs data/train/phones.ctm                           # must be there before; its content is part of the stamp
+#   needs_if_any db.sh local/corpus*.yaml                 # the same for those of them that are there
 #   config conf/pretrain.yaml                             # its values are part of the stamp
 #   makes exp/vqctap/checkpoints/best.pt                  # must be there afterwards
 #   run_dir exp/vqctap                                    # moved aside when what it was made with has changed
@@ -29,6 +30,7 @@ _tell() {
 
 stage() { _tell stage "$@" "${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}:${FUNCNAME[1]}"; }
 needs() { for _path in "$@"; do _tell needs "${_path}"; done; }
+needs_if_any() { for _path in "$@"; do [ ! -e "${_path}" ] || _tell needs "${_path}"; done; }
 config() { for _path in "$@"; do _tell config "${_path}"; done; }
 makes() { for _path in "$@"; do _tell makes "${_path}"; done; }
 run_dir() { for _path in "$@"; do _tell run_dir "${_path}"; done; }
@@ -59,6 +61,32 @@ args_of() {
     for word in ${!option:-}; do
         case "${word}" in -*) echo "${word}" ;; *=*) printf -- '--set\n%s\n' "${word}" ;; *) echo "${word}" ;; esac
     done
+}
+
+# Put the words of a text into the array `words`: blanks part them, quotes and backslashes keep blanks as in a shell; nothing is
+# expanded or run.  split_words OPTION TEXT; the option is for the message.
+split_words() {
+    local rest=$2 word="" begun=false
+    local blank='^[[:space:]]+' single="^'([^']*)'" double='^"(([^"\\]|\\.)*)"' escaped='^\\(.)' bare="^[^[:space:]'\"\\\\]+"
+    words=()
+    while [ -n "${rest}" ]; do
+        if [[ "${rest}" =~ ${blank} ]]; then
+            [ "${begun}" = false ] || words+=("${word}")
+            word="" begun=false
+        elif [[ "${rest}" =~ ${bare} ]]; then
+            word+=${BASH_REMATCH[0]} begun=true
+        elif [[ "${rest}" =~ ${single} || "${rest}" =~ ${escaped} ]]; then
+            word+=${BASH_REMATCH[1]} begun=true
+        elif [[ "${rest}" =~ ${double} ]]; then
+            # shellcheck disable=SC2001  # in one pass, so that an escaped backslash escapes nothing
+            word+=$(sed 's/\\\(["\\$`]\)/\1/g' <<<"${BASH_REMATCH[1]}") begun=true
+        else
+            echo "recipe: a quotation mark or backslash in --$1 has no end: ${rest}" >&2
+            exit 1
+        fi
+        rest=${rest:${#BASH_REMATCH[0]}}
+    done
+    [ "${begun}" = false ] || words+=("${word}")
 }
 
 # trains RUN TASK FOLDER [OPTION...]: the config, folder, command and checkpoint of a stage that trains.

@@ -33,6 +33,12 @@ def configure(verb: argparse.ArgumentParser) -> None:
     for name in COLUMNS:
         group.add_argument(f"--{name}_column", default="", metavar="NAME", help="table: guessed where it has a usual name")
     group.add_argument("--delimiter", default="", help="table: what separates columns; guessed")
+    group.add_argument(
+        "--quotes",
+        choices=("enclose", "plain"),
+        default="enclose",
+        help="table: marks enclose fields, as in CSV, or nothing",
+    )
     group.add_argument("--encoding", default="utf-8-sig", help="of text and tables")
     group = verb.add_argument_group("who speaks (as the source says, else one speaker with the name of SOURCE)")
     group.add_argument("--speaker", default="", help="one speaker of this name")

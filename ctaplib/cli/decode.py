@@ -24,10 +24,13 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from ctaplib.config import load_config
+    from ctaplib.data.listed import check_listed
     from ctaplib.infer.decode_sets import DecodeConfig, Decoder
 
     torch.set_num_threads(args.nj)
     config = load_config(DecodeConfig, args.config, args.overrides)
+    if args.what == "systems":
+        check_listed(args.lists, args.data, args.sets.split(), args.dump)
     decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method, args.train_set)
     for name in args.sets.split():
         if args.what == "judge":

@@ -13,6 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("--dump", type=Path, default=Path("dump"), help="folder to write to")
     verb.add_argument("--sets", required=True, help="names of the sets that have text, separated by spaces")
     verb.add_argument("--train_set", default="train", help="set that the token lists come from")
+    verb.add_argument("--lists", type=Path, help="folder of fixed lists whose utterances must keep their phones")
     verb.add_argument("--nj", type=int, default=1, help="processes")
     _add_config(verb)
     verb = verbs.add_parser("normalize", help="print the words of a text as they are said")
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int | None:
     """Do what the verb says."""
     from ctaplib.config import load_config
     from ctaplib.data.frontends import TextConfig, make_frontend
+    from ctaplib.data.listed import check_listed
     from ctaplib.data.normalize import normalizer
     from ctaplib.data.prepare_text import prepare
 
@@ -46,5 +48,7 @@ def run(args: argparse.Namespace) -> int | None:
         print(normalizer(config.language)(" ".join(args.words)))
         return 0
     tokens = prepare(args.data, args.dump, args.sets.split(), args.train_set, config, args.nj)
+    if args.lists is not None:
+        check_listed(args.lists, args.data, args.sets.split())
     print(f"{len(tokens.phones)} phones and {len(tokens)} tokens in {args.dump}/token_list/phn/tokens.txt")
     return 0

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo, inspect
-from ctaplib.data.datadir import DataDir, write_datadir
+from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
 from ctaplib.data.seen_audio import remember
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_table, write_tsv
@@ -29,7 +29,10 @@ LIST_FIELDS = {
 MAX_LACKING_PCT = 2.0
 """Share of utterances that may lack their audio (or their text) before a corpus counts as incomplete, percent."""
 MAX_DROPPED_PCT = 5.0
-"""Default share of recordings that may be unusable (empty, cut short, silent, of another rate), percent."""
+"""Default share of recordings that may be unusable (empty, cut short, silent), percent."""
+
+
+_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
 
 @dataclass(frozen=True)
@@ -56,33 +59,36 @@ class Seen:
     """Why the utterance cannot be used; empty where it can."""
 
 
+def fold_width(text: str) -> str:
+    """Write letters, digits and signs of full width (１２３，％) as plain ones."""
+    return text if text.isascii() else text.translate(_PLAIN)
+
+
 def read_words(path: str | Path) -> str:
-    """Read a text file as one line: without byte-order mark, line ends and runs of spaces.
+    """Read a text file as one line: without byte-order mark, line ends and runs of spaces, signs of full width as plain ones.
 
     Raises:
         DataError: it is not UTF-8.
     """
     try:
         with open(path, "rb") as handle:
-            return " ".join(handle.read().decode("utf-8-sig").split())
+            return " ".join(fold_width(handle.read().decode("utf-8-sig")).split())
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 ({error.reason})", fix="convert it, e.g. with iconv") from error
 
 
-def look_at(item: Item, rate_hz: int | None) -> Seen:
-    """Open the audio and the text of an utterance, each once.
+def read_rows(path: Path) -> list[str]:
+    """Lines of a table about speakers, whatever letters their names hold: without byte-order mark, full width as plain."""
+    return fold_width(path.read_text(encoding="utf-8-sig", errors="replace")).splitlines()
 
-    Args:
-        item: where they lie.
-        rate_hz: sampling rate of the corpus; a file of another rate is not used. None: any rate is.
-    """
+
+def look_at(item: Item) -> Seen:
+    """Open the audio and the text of an utterance, each once; audio of any rate can be used."""
     if not item.wav:
         return Seen(item, "", AudioInfo(""), f"{item.text}: there is no audio for this text")
     info = inspect(item.wav)
     fatal = [fault for fault in info.faults if fault.fatal]
     reason = f"{item.wav}: {fatal[0].message}" if fatal else ""
-    if not reason and rate_hz is not None and info.rate_hz != rate_hz:
-        reason = f"{item.wav}: its sampling rate is {info.rate_hz} Hz; expected {rate_hz} Hz, as all of the corpus has"
     if not item.text:
         return Seen(item, "", info, reason)
     try:
@@ -92,17 +98,17 @@ def look_at(item: Item, rate_hz: int | None) -> Seen:
     return Seen(item, words, info, reason or ("" if words else f"{item.text}: the text is empty"))
 
 
-def _look_at_some(items: Sequence[Item], rate_hz: int | None) -> list[Seen]:
-    return [look_at(item, rate_hz) for item in items]
+def _look_at_some(items: Sequence[Item]) -> list[Seen]:
+    return [look_at(item) for item in items]
 
 
-def look_at_all(items: Sequence[Item], rate_hz: int | None, nj: int) -> list[Seen]:
+def look_at_all(items: Sequence[Item], nj: int) -> list[Seen]:
     """Open the files of all utterances, in parallel; the order is that of `items`."""
     parts = [items[k : k + 200] for k in range(0, len(items), 200)]
     if nj <= 1 or len(parts) < 2:
-        return _look_at_some(items, rate_hz)
+        return _look_at_some(items)
     with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return [seen for part in pool.map(_look_at_some, parts, [rate_hz] * len(parts)) for seen in part]
+        return [seen for part in pool.map(_look_at_some, parts) for seen in part]
 
 
 def files_in(folder: str | Path, endings: tuple[str, ...]) -> dict[str, str]:
@@ -221,8 +227,17 @@ def write_set(
     reasons: Mapping[str, str],
     seen: Iterable[Seen],
     extra: Mapping[str, Mapping[str, str]] | None = None,
+    rate_hz: int | None = None,
 ) -> None:
     """Write a data directory, what was left out of it, and what was seen in its audio; print a line about it.
+
+    Args:
+        folder: where it goes; its name is the set's.
+        data: the set.
+        reasons: why each utterance that is not in it was left out.
+        seen: what was seen of its utterances (and of others).
+        extra: further tables by utterance, by their names.
+        rate_hz: sampling rate of the corpus, for `tell_odd_rates`; None: it has none.
 
     Raises:
         DataError: nothing is left; the first reasons.
@@ -232,10 +247,31 @@ def write_set(
     for name, table in (extra or {}).items():
         write_table(folder / name, {utt: table[utt] for utt in data.wavs})
     write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
-    remember(folder, [one.info for one in seen if one.item.utt in data.wavs])
+    infos = {one.item.utt: one.info for one in seen if one.item.utt in data.wavs}
+    remember(folder, infos.values())
+    if rate_hz is not None:
+        tell_odd_rates(folder, infos, rate_hz)
     minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
     held = f"{len(data.wavs)} utterances of {len(data.speakers)} speakers, {minutes:.1f} minutes"
     print(f"{folder.name}: {held}; {len(reasons)} left out (dropped.tsv)", flush=True)
+
+
+def tell_odd_rates(folder: Path, infos: Mapping[str, AudioInfo], rate_hz: int) -> None:
+    """List files of another rate than the corpus's in `odd_rate.tsv`, and warn of them; they are used: features resample them.
+
+    Args:
+        folder: the data directory.
+        infos: what was seen of each utterance's audio.
+        rate_hz: sampling rate of the corpus.
+    """
+    odd = [{"utt": u, "rate_hz": infos[u].rate_hz, "path": infos[u].path} for u in c_sorted(infos) if infos[u].rate_hz != rate_hz]
+    write_tsv(folder / "odd_rate.tsv", odd, ("utt", "rate_hz", "path"))
+    if odd:
+        named = ", ".join(f"{row['utt']} ({row['rate_hz']} Hz)" for row in odd[:10]) + (", ..." if len(odd) > 10 else "")
+        print(
+            f"warning: {folder.name}: {len(odd)} files do not have the corpus's {rate_hz} Hz: {named}; they are used, resampled "
+            "as features need it, though a lower rate lacks what is high (odd_rate.tsv)", file=sys.stderr, flush=True,
+        )  # fmt: skip
 
 
 def check_lists(lists: Path, sets: Mapping[str, DataDir]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -187,7 +187,7 @@ def build(found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, 
     notes = _rate_notes(infos)
     notes += [f"{i.path}: {f.message}" for i in infos.values() for f in i.faults if not f.fatal]
     return Corpus(
-        _datadir(ids, infos, found.has_text), {utt: item.set for utt, item in ids.items() if item.set},
+        _datadir(ids, infos, found.has_text, notes), {utt: item.set for utt, item in ids.items() if item.set},
         {utt: item.name for utt, item in ids.items()}, left_out, notes,
     )  # fmt: skip
 
@@ -212,7 +212,8 @@ def check_share(source: Path, faults: Sequence[str], left_out: Mapping[str, str]
     )  # fmt: skip
 
 
-def _datadir(ids: Mapping[str, Item], infos: Mapping[str, AudioInfo], has_text: bool) -> DataDir:
+def _datadir(ids: Mapping[str, Item], infos: Mapping[str, AudioInfo], has_text: bool, notes: list[str]) -> DataDir:
+    """The tables of what was found; `notes` gets those that are left out."""
     segments, lengths, faults = {}, {}, []
     wavs: dict[str, str] = {}
     cut = any(item.end_s is not None for item in ids.values())
@@ -228,12 +229,22 @@ def _datadir(ids: Mapping[str, Item], infos: Mapping[str, AudioInfo], has_text: 
     utts: dict[str, dict[str, str]] = {"utt2spk": {utt: item.speaker for utt, item in ids.items()}, "utt2dur": lengths}
     if has_text:
         utts["text"] = {utt: item.text for utt, item in ids.items()}
-    for name in {name for item in ids.values() for name in item.tables}:
-        if all(name in item.tables for item in ids.values()):
-            utts[name] = {utt: item.tables[name] for utt, item in ids.items()}
+    for name in sorted({name for item in ids.values() for name in item.tables}):
+        own = {utt: item.tables[name] for utt, item in ids.items() if name in item.tables}
+        if _is_whole(name, own, ids, "utterances", notes):
+            utts[name] = own
     genders = {item.speaker: item.gender for item in ids.values() if item.gender}
-    complete = genders.keys() >= set(utts["utt2spk"].values())
-    return DataDir(wavs, utts, {"spk2gender": genders} if complete else {}, {}, segments if cut else None)
+    whole = bool(genders) and _is_whole("spk2gender", genders, set(utts["utt2spk"].values()), "speakers", notes)
+    return DataDir(wavs, utts, {"spk2gender": genders} if whole else {}, {}, segments if cut else None)
+
+
+def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, notes: list[str]) -> bool:
+    """Whether a table has a line for all; a data directory holds no others, so one that has not is noted and left out."""
+    lacking = c_sorted(set(keys) - set(table))
+    if lacking:
+        found = f"{name}: {len(lacking)} of {len(keys)} {what} have no line in it, the first is {lacking[0]}"
+        notes.append(f"{found}; it is not taken over, for a data directory has a line for all: complete it, and import again")
+    return not lacking
 
 
 def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:

@@ -100,7 +100,7 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
     target.mkdir(parents=True, exist_ok=True)
     check_space(left, target)
     for archive in left:
-        path = fetch(archive, target, [*mirrors, *corpus.mirrors])
+        path = fetch(archive, target, [*mirrors, *corpus.mirrors], corpus.about)
         log.info("%s: unpacking", path)
         begun = _marker(archive, target, "begun")
         begun.touch()
@@ -162,8 +162,14 @@ def _partial(archive: Archive, target: Path) -> Path:
     return target / f"{archive.name}.part"
 
 
-def fetch(archive: Archive, target: Path, mirrors: Sequence[str]) -> Path:
+def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "") -> Path:
     """Fetch one archive from the first mirror that gives the right file, going on where an earlier try stopped.
+
+    Args:
+        archive: the file.
+        target: folder that gets it.
+        mirrors: where to look, in this order.
+        about: page from which it can be had by hand, for the message.
 
     Raises:
         DependencyError: no mirror can be reached or gives it whole; the message says what each answered.
@@ -199,14 +205,15 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str]) -> Path:
             finish(partial, path)
             return path
         log.warning("%s", answers[-1])
+    by_hand = f"fetch it by hand{f' from {about}' if about else ''} and put it into {target}, and run the same command then"
     if wrong:
         raise DataError(
             f"{archive.name}: no mirror has the right file", answers, expected=_wanted(archive),
-            fix=f"run the same command again later, or put the file into {target}",
+            fix=f"run the same command again later, or {by_hand}",
         )  # fmt: skip
     raise DependencyError(
         f"{archive.name} cannot be fetched; " + "; ".join(answers), expected="a mirror that can be reached",
-        fix=f"run the same command again (it goes on where it stopped), or put the file into {target}",
+        fix=f"run the same command again (it goes on where it stopped), or {by_hand}",
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """A CSV or TSV with a header line: one utterance a line, with columns for audio, text and, where there are any, more."""
 
-import csv
-import io
+from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.data.importing import Found, Importer, ImportOptions, Item, find_audio, gender_of
+from ctaplib.data.delimited import Delimited, read_delimited
+from ctaplib.data.importing import AUDIO, UNREADABLE, Found, Importer, ImportOptions, Item, find_audio, gender_of
 from ctaplib.errors import DataError
 
 GUESSES = {
@@ -17,10 +17,15 @@ GUESSES = {
 }
 """Names of columns that are understood, in lower case."""
 DELIMITERS = "\t,;|"
+QUOTES_FIX = "correct these lines; or say that quotation marks enclose nothing in this table: --quotes plain"
 
 
-def _rows(table: Path, options: ImportOptions) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header, and the rows with the line that each ends in."""
+def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
+    """The rows of a table, the header first, and what separates its columns.
+
+    Raises:
+        DataError: it is in another encoding, quotation marks do not fit, or it holds no utterance.
+    """
     try:
         text = table.read_bytes().decode(options.encoding)
     except UnicodeDecodeError as error:
@@ -28,20 +33,31 @@ def _rows(table: Path, options: ImportOptions) -> tuple[list[str], list[tuple[in
         raise DataError(f"{table} is not {options.encoding}: {error}", fix=fix) from error
     head = text.split("\n", 1)[0]
     delimiter = options.delimiter.replace("\\t", "\t") or max(DELIMITERS, key=head.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        for row in reader:
-            if any(value.strip() for value in row):
-                rows.append((reader.line_num, [value.strip() for value in row]))
-    except csv.Error as error:
-        raise DataError(f"{table}:{reader.line_num}: {error}", fix="check the quotation marks, or --delimiter") from error
-    if len(rows) < 2:
-        raise DataError(f"{table} has {len(rows)} lines", expected="a header line and a line an utterance")
-    return rows[0][1], rows[1:]
+    found = read_delimited(text, delimiter, quoted=options.quotes == "enclose")
+    if found.faults:
+        raise DataError(
+            f"{table}: quotation marks do not fit in {len(found.faults)} lines", [f"{table}:{fault}" for fault in found.faults],
+            expected='a field that begins with " to end with one, and "" for each inside', fix=QUOTES_FIX,
+        )  # fmt: skip
+    if len(found.rows) < 2:
+        raise DataError(f"{table} has {len(found.rows)} lines", expected="a header line and a line an utterance")
+    return found, delimiter
 
 
-def _columns(header: list[str], table: Path, options: ImportOptions) -> dict[str, int]:
+def _swallowed(found: Delimited, delimiter: str, column: int, folders: Sequence[Path]) -> list[str]:
+    """Lines inside a quoted field that are rows themselves, by the audio that they name: two stray quotation marks do this."""
+    faults = []
+    for row in found.rows:
+        for number in range(row.first + 1, row.last + 1):
+            fields = found.lines[number - 1].rstrip("\r\n").split(delimiter)
+            audio = fields[column].strip().strip('"') if column < len(fields) else ""
+            if audio and (Path(audio).suffix.lower() in AUDIO | UNREADABLE or find_audio(audio, *folders)):
+                begun = f"a quotation mark in line {row.first}, where a field begins, is closed in line {row.last} or before"
+                faults.append(f"{number}: this row ({audio}) lies inside a field: {begun}")
+    return faults
+
+
+def _columns(header: Sequence[str], table: Path, options: ImportOptions) -> dict[str, int]:
     """Place of each column that is there.
 
     Raises:
@@ -79,20 +95,27 @@ def _table_of(source: Path) -> Path:
 
 def _read(source: Path, options: ImportOptions) -> Found:
     table = _table_of(source)
-    header, rows = _rows(table, options)
-    places, found = _columns(header, table, options), Found()
+    read, delimiter = _rows(table, options)
+    header, *rows = read.rows
+    places, found = _columns(header.fields, table, options), Found()
     folders = [Path(options.audio_dir)] if options.audio_dir else []
     folders += [table.parent, *(table.parent / name for name in ("wav", "wavs", "audio", "clips"))]
-    for number, row in rows:
-        place = f"{table}:{number}"
-        if len(row) != len(header):
-            found.faults.append(f"{place}: {len(row)} columns, the header has {len(header)}")
+    swallowed = _swallowed(read, delimiter, places["audio"], folders)
+    if swallowed:
+        raise DataError(
+            f"{table}: quotation marks do not fit around {len(swallowed)} lines", [f"{table}:{fault}" for fault in swallowed],
+            expected="no row inside a field", fix=QUOTES_FIX,
+        )  # fmt: skip
+    for row in rows:
+        place = f"{table}:{row.last}"
+        if len(row.fields) != len(header.fields):
+            found.faults.append(f"{place}: {len(row.fields)} columns, the header has {len(header.fields)}")
             continue
-        value = {what: row[column] for what, column in places.items()}
+        value = {what: row.fields[column] for what, column in places.items()}
         path = find_audio(value["audio"], *folders) if value["audio"] else None
         name = value.get("id") or Path(value["audio"]).stem
         if path is None:
-            found.left_out[f"{name} (line {number})"] = f"{place}: text without audio: no file {value['audio']!r}"
+            found.left_out[f"{name} (line {row.last})"] = f"{place}: text without audio: no file {value['audio']!r}"
             continue
         text = " ".join(value["text"].split())
         speaker, gender, set_ = (value.get(key, "") for key in ("speaker", "gender", "set"))

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from ctaplib.config import Config
 from ctaplib.errors import DataError
@@ -45,6 +45,8 @@ class ImportOptions(Config):
     """Column of a table with the set (train, dev, test)."""
     delimiter: str = ""
     """What separates the columns of a table."""
+    quotes: Literal["enclose", "plain"] = "enclose"
+    """What quotation marks do in a table: enclose fields as in CSV, or nothing."""
     encoding: str = "utf-8-sig"
     """Encoding of text files and tables."""
 

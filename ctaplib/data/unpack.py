@@ -1,9 +1,17 @@
-"""Unpack archives that come from elsewhere: nothing lands outside the folder, nothing half-written passes for whole."""
+"""Unpack archives that come from elsewhere: nothing lands outside the folder, and all of an archive or nothing of it.
+
+An archive is unpacked into a hidden folder inside the target, and what came out is moved to its place by renaming, when the last
+member was read: that takes no more space than unpacking does, and of an archive that is damaged or unsafe nothing stays behind.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ctaplib.errors import DataError
@@ -13,23 +21,67 @@ def unpack(path: Path, target: Path) -> None:
     """Unpack a tar or zip archive; nothing may land outside the target.
 
     Raises:
-        DataError: the archive is broken, or holds a path or link that leads outside; of a zip archive nothing is unpacked then.
+        DataError: the archive is broken, holds a path or link that leads outside, does not go with what is there, or the disk is
+            full; nothing of it is unpacked then.
     """
     target.mkdir(parents=True, exist_ok=True)
+    partial = target / f".{path.name}.unpacking"
+    shutil.rmtree(partial, ignore_errors=True)  # of an earlier call that was killed
+    partial.mkdir()
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    parts = PurePosixPath(name.replace("\\", "/")).parts
-                    if name.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]):
-                        raise DataError(f"{path} holds {name!r}, which leads outside {target}", fix="do not use this archive")
-                archive.extractall(target)
-        else:
-            with tarfile.open(path) as archive:
-                archive.extractall(target, filter="data")
+        _extract(path, partial)
+        clashes = [str(place) for place in _clashes(partial, target)]
+        if clashes:
+            found = f"{path} has files where {target} has folders, or the reverse: {len(clashes)}"
+            raise DataError(found, clashes[:20], fix="move them away and run the same command again")
+        _move(partial, target)
     except tarfile.FilterError as error:
         raise DataError(f"{path} holds an unsafe member: {error}", fix="do not use this archive") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            fix = "free some, and run the same command again: the archive need not be fetched once more"
+            raise DataError(f"no space is left on the disk of {target} for what {path} holds", fix=fix) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"{path} cannot be unpacked: {error}", fix="remove it and fetch it again") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _extract(path: Path, folder: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        with tarfile.open(path) as archive:
+            archive.extractall(folder, filter="data")
+        return
+    with zipfile.ZipFile(path) as zipped:
+        for name in zipped.namelist():
+            parts = PurePosixPath(name.replace("\\", "/")).parts
+            if name.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]):
+                raise DataError(f"{path} holds {name!r}, which leads outside {folder.parent}", fix="do not use this archive")
+        zipped.extractall(folder)
+
+
+def _clashes(source: Path, target: Path) -> Iterator[Path]:
+    """Files of the target that the archive has as folders, and the reverse."""
+    for path in source.iterdir():
+        place = target / path.name
+        is_folder = path.is_dir() and not path.is_symlink()
+        if is_folder and place.is_dir():
+            yield from _clashes(path, place)
+        elif os.path.lexists(place) and is_folder != (place.is_dir() and not place.is_symlink()):
+            yield place
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move all that is in a folder into another: files that are there already are replaced, folders are joined."""
+    for path in source.iterdir():
+        place = target / path.name
+        if path.is_dir() and not path.is_symlink() and place.is_dir():
+            _move(path, place)
+            continue
+        try:
+            path.replace(place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # a folder of the target is a link to another disk
+                raise
+            shutil.move(path, place)

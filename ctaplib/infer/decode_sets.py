@@ -16,7 +16,6 @@ from ctaplib.data.audio import read_audio
 from ctaplib.data.dataset import SILENCE_LABEL, SpeechSet
 from ctaplib.data.features import log_mel
 from ctaplib.data.phones import SILENCE, fold
-from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.infer.convert import convert
 from ctaplib.infer.ctc_search import SearchConfig, search_ctc
@@ -90,7 +89,7 @@ class Decoder:
         return [row for row in read_tsv(self.lists / list_name) if row["set"] == name]
 
     def decode(self, name: str) -> None:
-        """All systems on one set."""
+        """All systems on one set, whose lists `listed.check_listed` has found to fit."""
         mels = self.mels(name)
         self.recognize_set(name, mels)
         self.resynthesize_set(name, mels)
@@ -143,7 +142,6 @@ class Decoder:
         rows = self.rows("vc_pairs.tsv", name)
         if not rows:
             return
-        check_known(rows, ("source_utt", "prompt_utt"), mels, self.lists / "vc_pairs.tsv")
         prompts = {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows}
         for system, model in self.voices.items():
             voices = read_prompts(model, prompts)
@@ -156,7 +154,6 @@ class Decoder:
         rows = self.rows("tts.tsv", name)
         if not rows:
             return
-        check_known(rows, ("text_utt", "prompt_utt"), mels, self.lists / "tts.tsv")
         phones = read_table(self.data / name / "text.phn")
         path = self.data / name / "phn2word"
         words = read_table(path) if path.exists() else {}
@@ -238,14 +235,3 @@ def spread(speakers: Mapping[str, str], known: Mapping[str, object], count: int)
         turns[speakers[utt]] = turns.get(speakers[utt], -1) + 1
         order.append((turns[speakers[utt]], utt))
     return sorted(u for _, u in sorted(order)[:count])
-
-
-def check_known(rows: Sequence[Mapping[str, str]], columns: Sequence[str], known: Mapping[str, object], path: Path) -> None:
-    """Make sure that a list names utterances that exist.
-
-    Raises:
-        DataError: it does not; all are named.
-    """
-    faults = [f"{r['id']}: no {c} {r[c]}" for r in rows for c in columns if r[c] not in known]
-    if faults:
-        raise DataError(f"{path} names {len(faults)} utterances without features", faults, fix="see dropped_features.tsv")

@@ -12,6 +12,7 @@ from ctaplib.data.import_table import IMPORTER
 from ctaplib.data.importing import ImportOptions, Item
 from ctaplib.data.set_split import SplitConfig, split_by_rule
 from ctaplib.data.table_checks import out_of_order
+from ctaplib.errors import DataError
 
 anything = st.text(st.characters(min_codepoint=32, max_codepoint=0x9FFF, exclude_categories=("Cc", "Cs", "Cn")), max_size=20)
 signs = st.text("ab,;|\t\"' \n1é中", max_size=12)
@@ -31,6 +32,32 @@ def test_a_table_gives_its_texts_back_whatever_stands_in_them(rows: list[tuple[s
         found = IMPORTER.read(table, ImportOptions())
     assert not found.faults and not found.left_out
     assert [item.text for item in found.items] == [" ".join(text.split()) for text, _ in rows]
+
+
+@given(
+    st.lists(st.text(st.sampled_from('ab"" '), max_size=6), min_size=1, max_size=8),
+    st.sampled_from(",;|\t"),
+    st.booleans(),
+    st.sampled_from(["\n", "\r\n"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_row_is_lost_to_a_stray_quotation_mark(texts: list[str], delimiter: str, text_last: bool, end: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "table.tsv"
+        header = ["path", "speaker", "text"] if text_last else ["path", "text", "speaker"]
+        lines = [delimiter.join(header)]
+        for number, text in enumerate(texts):
+            (Path(folder) / f"{number}.wav").touch()
+            lines.append(delimiter.join([f"{number}.wav", *(["s", text] if text_last else [text, "s"])]))
+        table.write_text(end.join(lines) + end, encoding="utf-8", newline="")
+        plain = IMPORTER.read(table, ImportOptions(quotes="plain"))
+        try:
+            found = IMPORTER.read(table, ImportOptions())
+        except DataError as error:
+            assert error.faults and all(f"{table}:" in fault for fault in error.faults)
+            found = plain
+    assert [item.text for item in plain.items] == [" ".join(text.split()) for text in texts]
+    assert [item.name for item in found.items] == [str(number) for number in range(len(texts))] and not found.left_out
 
 
 @given(anything, st.sampled_from(["", "-"]))

@@ -309,7 +309,7 @@ def test_a_file_of_another_rate_is_kept_and_told(own, local, tmp_path, capsys):
     samples, _ = soundfile.read(path)
     soundfile.write(path, samples[::2], 8000)
     data = make(local, own, tmp_path / "data")
-    assert "dev: 1 files do not have 16000 Hz, e.g." in capsys.readouterr().out
+    assert "dev: 1 files do not have the corpus's 16000 Hz: BAC009S0724W0121 (8000 Hz)" in capsys.readouterr().err
     assert [(row["utt"], row["rate_hz"]) for row in read_tsv(data / "dev/odd_rate.tsv")] == [("BAC009S0724W0121", "8000")]
     assert "BAC009S0724W0121" in read_table(data / "dev/wav.scp") and dropped(data, "dev") == {}
 

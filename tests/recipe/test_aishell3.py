@@ -291,7 +291,7 @@ def test_a_file_of_another_rate_is_kept_and_told(own, tree, local, tmp_path, cap
     samples, _ = soundfile.read(path)
     soundfile.write(path, samples[::2], 22050)
     data = make(local, own, tree, tmp_path / "data")
-    assert "test: 1 files do not have 44100 Hz, e.g." in capsys.readouterr().out
+    assert "test: 1 files do not have the corpus's 44100 Hz: SSB06930001 (22050 Hz)" in capsys.readouterr().err
     rows = read_tsv(data / "test/odd_rate.tsv")
     assert [(row["utt"], row["rate_hz"]) for row in rows] == [("SSB06930001", "22050")]
     assert "SSB06930001" in read_table(data / "test/wav.scp") and dropped(data, "test") == {}

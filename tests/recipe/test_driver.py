@@ -101,6 +101,21 @@ def test_changed_option_and_changed_input_are_named(recipe):
     assert "Stage  1 data      current" in output
 
 
+@pytest.mark.parametrize("changed", ["db.sh", "local/corpus.yaml", "local/download.sh"])
+def test_a_download_is_asked_for_again_when_what_it_should_fetch_has_changed(recipe, changed):
+    recipe.write("db.sh", 'PARTS="one two"\n')
+    recipe.write("local/corpus.yaml", "name: corpus\n")
+    recipe.write("local/download.sh", '#!/usr/bin/env bash\n. ./db.sh\necho "download ${PARTS}" >>calls.log\n').chmod(0o755)
+    fetch = ("--stage", "-1", "--stop_stage", "-1")
+    assert recipe.run(*fetch)[0] == 0 and recipe.calls() == ["download one two"]
+    assert recipe.run(*fetch)[0] == 0 and recipe.calls() == []
+    before = (recipe.path / changed).read_text()
+    recipe.write(changed, before.replace("two", "two three") + "# a remark\n")
+    status, output = recipe.run(*fetch)
+    assert status == 0 and f"{changed} changed" in output, output
+    assert recipe.calls() == ["download one two three" if changed == "db.sh" else "download one two"]
+
+
 def test_output_that_is_gone_is_made_again(recipe):
     assert recipe.run("--stop_stage", "3")[0] == 0
     (recipe.path / "dump/dev/f0.scp").unlink()

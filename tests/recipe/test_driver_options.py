@@ -36,6 +36,24 @@ def test_help_names_the_stages(recipe):
     assert status == 0 and "5 pretrain" in output and "--dry_run true" in output
 
 
+def test_options_of_the_data_are_parted_as_a_shell_parts_them_and_nothing_is_run(recipe):
+    script = recipe.path / "local/data.sh"
+    script.write_text(script.read_text().replace("echo data >>calls.log", "printf '%s\\n' \"$@\" >>calls.log"))
+    opts = """--speech_only '/data/Stimmen für später/张 三'  --name "a \\"b\\" \\$c" two\\ words '' $(touch run) * \\\\"""
+    words = ["--speech_only", "/data/Stimmen für später/张 三", "--name", 'a "b" $c', "two words", ""]
+    words += ["$(touch", "run)", "*", "\\"]
+    for locale in ("C", "C.UTF-8"):
+        status, output = recipe.run("--stop_stage", "1", "--force", "true", "--local_data_opts", opts, LC_ALL=locale)
+        assert status == 0, output
+        called = recipe.calls()
+        first = called.index("--speech_only")
+        assert called[first : first + len(words)] == words and not (recipe.path / "run").exists()
+    for open_ended in ("--speech_only '/data/my talks", '--name "a b', "--name \\"):
+        status, output = recipe.run("--stop_stage", "1", "--local_data_opts", open_ended)
+        assert status == 1 and "quotation mark or backslash in --local_data_opts has no end" in output
+    assert recipe.calls() == []
+
+
 def test_config_file_is_read_before_other_options(recipe):
     recipe.write("mine.sh", "stage=2\nstop_stage=3\n")
     output = recipe.run("--config", "mine.sh", "--stop_stage", "2", "--dry_run", "true")[1]

@@ -1,8 +1,10 @@
 """What tests of data preparation share: generated trees (each made once), a recipe's data.py, snapshots of a tree."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import soundfile
@@ -41,6 +43,34 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
         return {}
     found = {str(p.relative_to(folder)): p.stat() for p in [folder, *folder.rglob("*")]}
     return {name: (status.st_size, status.st_mtime_ns) for name, status in found.items()}
+
+
+def tables(data: Path, corpus: Path) -> dict[str, str]:
+    """The content of every table of every set, without the corpus's own path."""
+    files = [path for path in sorted(data.glob("*/*")) if not path.name.startswith(".")]
+    return {str(path.relative_to(data)): path.read_text(encoding="utf-8").replace(str(corpus), "") for path in files}
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Take the right to write to anything in a folder away."""
+    paths = [folder, *folder.rglob("*")]
+    for path in paths:
+        path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.chmod(path.stat().st_mode | 0o200)
+
+
+WIDE = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(ord("0"), ord("9") + 1)} | {",": "，", "%": "％"})
+
+
+def from_windows(path: Path, text: str | None = None) -> None:
+    """Write a text file as some editors do: byte-order mark, CR LF, digits, commas and per cent signs of full width."""
+    text = path.read_text(encoding="utf-8") if text is None else text
+    path.write_bytes(("\ufeff" + text.translate(WIDE).replace("\r\n", "\n").replace("\n", "\r\n")).encode())
 
 
 def resample_file(path: Path, rate_hz: int) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ctaplib.data.download import checksum, fetch_corpus
+from ctaplib.data.unpack import unpack
 from ctaplib.errors import ConfigError, DataError, DependencyError
 
 
@@ -154,11 +155,19 @@ def test_without_a_published_checksum_the_first_one_is_kept(tmp_path: Path, serv
 def test_a_page_in_place_of_the_archive_is_not_kept(tmp_path: Path, server: Server, kind: str) -> None:
     description = describe(tmp_path, server)
     server.body, server.kind = b"\n<!DOCTYPE html><title>not here</title>", kind
-    with pytest.raises(DataError, match=r"a page .*in place of the file"):
+    by_hand = rf"fetch it by hand from http://example.org/toy and put it into {tmp_path / 'd'}"
+    with pytest.raises(DataError, match=rf"(?s){by_hand}.*a page .*in place of the file"):
         fetch_corpus(description, tmp_path / "d")
     assert not list((tmp_path / "d").iterdir())  # nothing is kept or pinned that is not the file
     server.body, server.kind = BODY, ""
     assert (fetch_corpus(description, tmp_path / "d") / "a.txt").read_text() == "hello"
+
+
+def test_a_file_that_was_fetched_by_hand_is_taken(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "toy.tar.gz").write_bytes(BODY)
+    description = describe(tmp_path, server, size_bytes=len(BODY), md5=checksum(tmp_path / "d" / "toy.tar.gz", "md5"))
+    assert (fetch_corpus(description, tmp_path / "d") / "a.txt").read_text() == "hello" and not server.asked
 
 
 def test_a_page_does_not_spoil_what_was_fetched_before(tmp_path: Path, server: Server) -> None:
@@ -227,23 +236,85 @@ def test_a_small_disk_is_told_before_anything_is_fetched(tmp_path: Path, server:
     assert not server.asked and not list((tmp_path / "d").iterdir())
 
 
-def test_an_archive_that_leads_outside_is_refused(tmp_path: Path, server: Server) -> None:
-    server.body = archive({"../evil.txt": b"x"})
-    with pytest.raises(DataError, match="unsafe member"):
-        fetch_corpus(describe(tmp_path, server), tmp_path / "d")
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w") as out:
-        out.writestr("../evil.txt", "x")
-    server.body = zipped.getvalue()
-    with pytest.raises(DataError, match="leads outside"):
-        fetch_corpus(describe(tmp_path, server), tmp_path / "e")
-    assert not (tmp_path / "evil.txt").exists()
+def zipped(names: dict[str, bytes]) -> bytes:
+    """Make a zip archive of files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for name, content in names.items():
+            file.writestr(name, content)
+    return out.getvalue()
 
 
-def test_a_broken_archive_is_named(tmp_path: Path, server: Server) -> None:
-    server.body = BODY[: len(BODY) // 2]
-    with pytest.raises(DataError, match=r"toy\.tar\.gz cannot be unpacked"):
-        fetch_corpus(describe(tmp_path, server), tmp_path / "d")
+NOISE = bytes(range(256)) * 4000
+GOOD = {f"corpus/{k}.wav": hashlib.sha256(bytes([k])).digest() * 20000 for k in range(4)}
+
+
+def cut(body: bytes) -> bytes:
+    """Half of an archive."""
+    return body[: len(body) // 2]
+
+
+def spoilt(body: bytes) -> bytes:
+    """An archive with wrong bytes in its second half, where the last of its files lies."""
+    return body[: len(body) * 4 // 5] + bytes(64) + body[len(body) * 4 // 5 + 64 :]
+
+
+@pytest.mark.parametrize(
+    "body,message",
+    [
+        (archive({**GOOD, "../evil.txt": b"x"}), "unsafe member"),
+        (archive({**GOOD, "/tmp/evil.txt": b"x"}), None),
+        (zipped({**GOOD, "../evil.txt": b"x"}), "leads outside"),
+        (zipped({**GOOD, "corpus\\..\\..\\evil.txt": b"x"}), "leads outside"),
+        (cut(archive({**GOOD, "corpus/noise": NOISE})), r"toy\.tar\.gz cannot be unpacked"),
+        (spoilt(archive({**GOOD, "corpus/noise": NOISE})), r"toy\.tar\.gz cannot be unpacked"),
+        (spoilt(zipped({**GOOD, "corpus/noise": NOISE})), r"toy\.tar\.gz cannot be unpacked"),
+    ],
+    ids=["tar outside", "tar absolute", "zip outside", "zip outside backslash", "tar cut", "tar spoilt", "zip spoilt"],
+)
+def test_of_a_bad_archive_nothing_is_unpacked(tmp_path: Path, server: Server, body: bytes, message: str | None) -> None:
+    """Its good files come first; another part of the corpus, which is there already, stays as it was."""
+    server.body, target = body, tmp_path / "d"
+    if message is None:  # an absolute name loses its slash
+        fetch_corpus(describe(tmp_path, server), target)
+        assert (target / "tmp" / "evil.txt").read_bytes() == b"x" and (target / "corpus" / "0.wav").exists()
+        return
+    (target / "corpus").mkdir(parents=True)
+    (target / "corpus" / "0.wav").write_bytes(b"of another part")
+    (target / ".toy.tar.gz.begun").touch()
+    with pytest.raises(DataError, match=message):
+        fetch_corpus(describe(tmp_path, server), target)
+    left = {str(path.relative_to(target)) for path in target.rglob("*")}
+    assert left == {"corpus", "corpus/0.wav", "toy.tar.gz", ".toy.tar.gz.begun"}
+    assert (target / "corpus" / "0.wav").read_bytes() == b"of another part" and not list(tmp_path.rglob("evil.txt"))
+
+
+def test_parts_of_a_corpus_are_joined_and_what_clashes_is_told(tmp_path: Path) -> None:
+    elsewhere, target = tmp_path / "another disk", tmp_path / "d"
+    elsewhere.mkdir()
+    (target / "corpus").mkdir(parents=True)
+    (target / "corpus" / "dev").symlink_to(elsewhere)
+    path = tmp_path / "toy.tar.gz"
+    for names in ({"corpus/train/a": b"1", "corpus/list": b"1"}, {"corpus/dev/b": b"2", "corpus/list": b"2"}):
+        path.write_bytes(archive(names))
+        unpack(path, target)
+    assert (target / "corpus/train/a").read_bytes() == b"1" and (elsewhere / "b").read_bytes() == b"2"
+    assert (target / "corpus/list").read_bytes() == b"2" and sorted(p.name for p in target.iterdir()) == ["corpus"]
+    path.write_bytes(archive({"corpus/new": b"3", "corpus/train": b"3", "corpus/list/x": b"3"}))
+    with pytest.raises(DataError, match=r"has files where .* has folders, or the reverse: 2") as error:
+        unpack(path, target)
+    assert sorted(error.value.faults) == [str(target / "corpus/list"), str(target / "corpus/train")]
+    assert not (target / "corpus/new").exists() and sorted(p.name for p in target.iterdir()) == ["corpus"]
+
+
+def test_what_a_killed_unpacking_left_is_cleared_away(tmp_path: Path) -> None:
+    path = tmp_path / "toy.tar.gz"
+    path.write_bytes(BODY)
+    left = tmp_path / "d" / ".toy.tar.gz.unpacking" / "corpus"
+    left.mkdir(parents=True)
+    (left / "half").touch()
+    unpack(path, tmp_path / "d")
+    assert {p.name for p in (tmp_path / "d").rglob("*")} == {"corpus", "a.txt", "noise"}
 
 
 def test_a_good_mirror_is_not_condemned_for_the_beginning_of_another(tmp_path: Path, server: Server) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_corpora import MAKERS, SENTENCE, make_folder, make_lhotse, make_table, snapshot, tone
+from small_corpora import MAKERS, SENTENCE, make_folder, make_kaldi, make_lhotse, make_table, snapshot, tone
 
 from ctaplib.cli.main import main
 from ctaplib.data.alignment import Interval, read_ctm, write_textgrid
@@ -115,6 +115,41 @@ def test_a_table_from_a_spreadsheet_with_a_mark_and_foreign_line_ends(tmp_path: 
     assert bring(source / f"export.{ending}", "--speaker", "me", "--encoding", "utf-16") == 0
 
 
+@pytest.mark.parametrize("ending,delimiter", [("tsv", "\t"), ("csv", ",")])
+def test_a_stray_quotation_mark_is_told_and_swallows_no_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, delimiter: str
+) -> None:
+    source, texts = tmp_path / "corpus", {k: f"text number {k}" for k in range(2, 26)}
+    for k in texts:
+        tone(source / f"{k}.wav")
+
+    def write(**changed: str) -> Path:
+        rows = [delimiter.join((f"{k}.wav", changed.get(f"line_{k}", text), "anna")) for k, text in texts.items()]
+        table = source / f"table.{ending}"
+        table.write_text("\n".join([delimiter.join(("path", "text", "speaker")), *rows]) + "\n")
+        return table
+
+    def told(*words: str, **changed: str) -> str:
+        assert bring(write(**changed), *words) == 1 and not (tmp_path / "data").exists()
+        return capsys.readouterr().err
+
+    table = source / f"table.{ending}"
+    message = told(line_9='"a stray mark')  # and no other: it would reach to the end of the file
+    assert f"{table}:9: a quotation mark" in message and "the end of the file" in message and "--quotes plain" in message
+    message = told(line_5='"Hello," he said', line_9='"a stray mark', line_12='"another')
+    assert all(f"{table}:{line}: a quotation mark" in message for line in (5, 9, 12)), message
+    message = told(line_9='"a stray mark', line_11='that ends with one"')  # together they look like one field
+    assert f"{table}:10: this row (10.wav) lies inside a field" in message and f"{table}:11: this row (11.wav)" in message
+    marks = {"line_9": '"a stray mark', "line_11": 'that ends with one"', "line_12": '"Hello" he said'}
+    assert bring(write(**marks), "--quotes", "plain") == 0
+    kept = [text for name in SETS for text in read_datadir(tmp_path / "data" / name).utts["text"].values()]
+    assert sorted(kept) == sorted({**texts, **{int(k[5:]): text for k, text in marks.items()}}.values())
+    capsys.readouterr()
+    assert bring(write(line_9='"two\nlines, and a ""mark"""')) == 0, "a line break that is quoted as it should be stays allowed"
+    kept = [text for name in SETS for text in read_datadir(tmp_path / "data" / name).utts["text"].values()]
+    assert 'two lines, and a "mark"' in kept and len(kept) == len(texts)
+
+
 def test_sets_of_the_source_are_kept(tmp_path: Path) -> None:
     source = tmp_path / "corpus"
     make_lhotse(source, 3, 4)
@@ -212,6 +247,27 @@ def test_textgrids_and_other_endings_of_text(tmp_path: Path) -> None:
     read = [(phone, round(start, 4), round(end, 4)) for phone, start, end in next(iter(found.values()))]
     assert read == [("sil", 0.0, 0.1), ("AH0", 0.1, 0.4), ("B", 0.4, 0.6)]
     assert bring(source, "--text_suffix", ".words", "--alignments", tmp_path / "data" / "train") == 1, "no alignments there"
+
+
+def test_a_table_that_lacks_lines_is_told_and_not_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "corpus"
+    make_kaldi(source, 8, 6)
+    names = [line.split()[0] for line in (source / "utt2spk").read_text().splitlines()]
+    for table, lacking in (("text.phn", 0), ("utt2lang", 2)):
+        (source / table).write_text("".join(f"{utt} en\n" for utt in names[lacking:]))
+    genders = (source / "spk2gender").read_text().splitlines(keepends=True)
+    (source / "spk2gender").write_text("".join(genders[:-1]))
+    assert bring(source) == 0
+    told = capsys.readouterr().err
+    assert f"warning: utt2lang: 2 of 48 utterances have no line in it, the first is {names[0]}; it is not taken over" in told
+    assert "warning: spk2gender: 1 of 8 speakers have no line in it, the first is s7" in told and "text.phn" not in told
+    data = read_datadir(tmp_path / "data" / "train")
+    assert "utt2lang" not in data.utts and "text.phn" in data.utts and not data.spks
+    (source / "utt2lang").write_text("".join(f"{utt} en\n" for utt in names))
+    (source / "spk2gender").write_text("".join(genders))
+    assert bring(source) == 0 and "no line in it" not in capsys.readouterr().err
+    data = read_datadir(tmp_path / "data" / "train")
+    assert set(data.utts["utt2lang"].values()) == {"en"} and data.spks["spk2gender"]
 
 
 def test_ids_that_would_clash_or_be_misplaced_get_their_speaker(tmp_path: Path) -> None:

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from corpus_trees import GENUINE, ROOT, make_tree, prepare, refused, resample_file, snapshot
+from corpus_trees import (
+    GENUINE,
+    ROOT,
+    from_windows,
+    make_tree,
+    prepare,
+    read_only,
+    refused,
+    resample_file,
+    snapshot,
+    tables,
+)
 
 from ctaplib.data.datadir import read_datadir
 from ctaplib.data.validate import validate_datadir
@@ -132,7 +143,7 @@ def test_a_speaker_in_training_and_test_is_refused(tree, tmp_path):
 def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     folder = tree / "test-clean" / "121" / "121726"
     wavs = sorted(folder.glob("*.wav"))
-    resample_file(wavs[0], 12000)
+    wavs[0].write_bytes(b"")
     wavs[1].write_bytes(wavs[1].read_bytes()[:3000])
     samples, rate = soundfile.read(wavs[2])
     soundfile.write(wavs[2], samples * 0.0, rate)
@@ -141,10 +152,64 @@ def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     found = prepare("libritts", tree, tmp_path / "data", "--max_dropped_pct", "15")
     assert found.returncode == 0 and "test-clean: 21 utterances of 4 speakers" in found.stdout
     found_reasons = list(reasons(tmp_path / "data", "test-clean").values())
-    for part, path, reason in zip(
-        found_reasons, wavs, ("12000 Hz; expected 24000 Hz", "fewer than its header says", "it is silent")
-    ):
+    for part, path, reason in zip(found_reasons, wavs, ("the file is empty", "fewer than its header says", "it is silent")):
         assert str(path) in part and reason in part
+
+
+@pytest.mark.parametrize("locale", ["C", "de_DE.UTF-8"])
+def test_a_corpus_that_cannot_be_written_to_under_any_locale(whole, tree, tmp_path, monkeypatch, locale):
+    assert prepare("libritts", whole, tmp_path / "expected").returncode == 0
+    before = snapshot(tree)
+    monkeypatch.setenv("LC_ALL", locale)
+    with read_only(tree):
+        found = prepare("libritts", tree, tmp_path / "data", "--nj", "2")
+    assert found.returncode == 0, found.stderr
+    made = tables(tmp_path / "data", tree)
+    assert snapshot(tree) == before and made == tables(tmp_path / "expected", whole)
+    for name, text in made.items():
+        keys = [line.split()[0].encode() for line in text.splitlines()]
+        assert name.endswith(".tsv") or keys == sorted(keys), name
+
+
+@pytest.mark.parametrize("table,other", [("speakers.tsv", "SPEAKERS.txt"), ("SPEAKERS.txt", "speakers.tsv")])
+def test_windows_line_ends_byte_order_marks_and_full_width_signs(whole, tree, tmp_path, table, other):
+    said, place = "It cost 123 pounds, or 7%.", Path("test-clean/121/121726/121_121726_000001_000000.normalized.txt")
+    plain = shutil.copytree(whole, tmp_path / "plain")
+    (plain / place).write_text(said)
+    from_windows(tree / place, said)
+    for path in (tree / "train-clean-100").rglob("*.normalized.txt"):
+        written = path.read_text()
+        from_windows(path, written + "\n")
+    (tree / other).unlink()
+    rows = [line for line in (tree / table).read_text().splitlines(keepends=True) if line[0].isdigit()]  # no header either
+    from_windows(tree / table, "".join(rows))
+    for corpus, data in ((tree, "data"), (plain, "expected")):
+        found = prepare("libritts", corpus, tmp_path / data)
+        assert found.returncode == 0, found.stderr
+    made = tables(tmp_path / "data", tree)
+    assert f"121-121726-000001-000000 {said}\n" in made["test-clean/text"] and "，" not in made["train-clean-460/text"]
+    assert made == tables(tmp_path / "expected", plain)
+
+
+def test_names_with_spaces_and_other_letters(tree, tmp_path):
+    odd = tree.parent / "Stimmen für später" / "LibriTTS"
+    odd.parent.mkdir()
+    tree.rename(odd)
+    found = prepare("libritts", odd, tmp_path / "data")
+    assert found.returncode == 0, found.stderr
+    assert validate_datadir(tmp_path / "data" / "test-clean").fatal == []
+
+
+def test_a_file_of_another_rate_is_kept_and_told(tree, tmp_path):
+    wav = sorted((tree / "test-clean" / "121" / "121726").glob("*.wav"))[0]
+    resample_file(wav, 12000)
+    found = prepare("libritts", tree, tmp_path / "data")
+    utt = wav.stem.replace("_", "-")
+    assert found.returncode == 0
+    assert f"test-clean: 1 files do not have the corpus's 24000 Hz: {utt} (12000 Hz)" in found.stderr
+    data = tmp_path / "data" / "test-clean"
+    assert [row["utt"] for row in read_tsv(data / "odd_rate.tsv")] == [utt] and utt in read_table(data / "wav.scp")
+    assert reasons(tmp_path / "data", "test-clean") == {} and read_tsv(tmp_path / "data" / "dev-clean" / "odd_rate.tsv") == []
 
 
 def test_fixed_lists_are_well_formed():

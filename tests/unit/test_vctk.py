@@ -1,15 +1,28 @@
 """Data preparation of VCTK: a generated tree with the real layout's odd corners, its faults, and the genuine fragment."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from corpus_trees import GENUINE, ROOT, make_tree, prepare, refused, resample_file, snapshot
+from corpus_trees import (
+    GENUINE,
+    ROOT,
+    from_windows,
+    make_tree,
+    prepare,
+    read_only,
+    refused,
+    resample_file,
+    snapshot,
+    tables,
+)
 
 from ctaplib.data.datadir import read_datadir
+from ctaplib.data.extract import read_wave
 from ctaplib.data.normalize import normalize_english
 from ctaplib.data.validate import validate_datadir
 from ctaplib.files import read_table, read_tsv
@@ -130,7 +143,6 @@ def test_text_without_audio_and_audio_without_text(tree, tmp_path):
 
 def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     folder = tree / "wav48_silence_trimmed" / "p226"
-    resample_file(folder / "p226_001_mic1.flac", 24000)
     cut = folder / "p226_002_mic1.flac"
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     (folder / "p226_003_mic1.flac").write_bytes(b"")
@@ -139,12 +151,30 @@ def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     (tree / "txt" / "p226" / "p226_006.txt").write_bytes(b" \r\n")
     assert prepare("vctk", tree, tmp_path / "data").returncode == 0
     found = reasons(tmp_path / "data", "tr_no_dev")
-    assert "its sampling rate is 24000 Hz; expected 48000 Hz" in found["p226_001"]
     assert "p226_002" in found and "the file is empty" in found["p226_003"]
     assert "p226_004.txt is not UTF-8" in found["p226_004"] and "the text is empty" in found["p226_006"]
     text = read_table(tmp_path / "data" / "tr_no_dev" / "text") | read_table(tmp_path / "data" / "dev" / "text")
     assert text["p226_005"] == "With a mark."
-    assert {utt for utt in text if utt.startswith("p226")} == {f"p226_{n:03d}" for n in (5, *range(7, 13))}  # the others are kept
+    assert {utt for utt in text if utt.startswith("p226")} == {
+        f"p226_{n:03d}" for n in (1, 5, *range(7, 13))
+    }  # the others are kept
+
+
+def test_files_of_another_rate_are_kept_and_told(tree, tmp_path):
+    folder = tree / "wav48_silence_trimmed" / "p226"
+    for number in (1, 2):
+        resample_file(folder / f"p226_{number:03d}_mic1.flac", 24000)
+    found = prepare("vctk", tree, tmp_path / "data")
+    assert found.returncode == 0
+    told = "tr_no_dev: 2 files do not have the corpus's 48000 Hz: p226_001 (24000 Hz), p226_002 (24000 Hz); they are used"
+    assert told in found.stderr and found.stderr.count("warning:") == 1
+    data = tmp_path / "data" / "tr_no_dev"
+    assert [(row["utt"], row["path"]) for row in read_tsv(data / "odd_rate.tsv")] == [
+        (f"p226_{n:03d}", str(folder / f"p226_{n:03d}_mic1.flac")) for n in (1, 2)
+    ]
+    assert not {"p226_001", "p226_002"} & reasons(tmp_path / "data", "tr_no_dev").keys() and validate_datadir(data).fatal == []
+    wave, _ = read_wave(read_table(data / "wav.scp")["p226_001"], 16000)  # what the feature stage hears
+    assert abs(len(wave) / 16000 - float(read_table(data / "utt2dur")["p226_001"])) < 0.001
 
 
 def test_a_disk_that_was_full_while_unpacking_is_told(tree, tmp_path):
@@ -177,6 +207,36 @@ def test_names_with_spaces_and_other_letters(tree, tmp_path):
     assert validate_datadir(tmp_path / "data" / "eval1").fatal == []
 
 
+@pytest.mark.parametrize("locale", ["C", "de_DE.UTF-8"])
+def test_a_corpus_that_cannot_be_written_to_under_any_locale(whole, tree, tmp_path, monkeypatch, locale):
+    assert prepare("vctk", whole, tmp_path / "expected").returncode == 0
+    before = snapshot(tree)
+    monkeypatch.setenv("LC_ALL", locale)
+    with read_only(tree):
+        found = prepare("vctk", tree, tmp_path / "data", "--nj", "2")
+    assert found.returncode == 0, found.stderr
+    made = tables(tmp_path / "data", tree)
+    assert {path: size for path, (size, _) in snapshot(tree).items()} == {path: size for path, (size, _) in before.items()}
+    assert snapshot(tree) == before and made == tables(tmp_path / "expected", whole)
+    for name, text in made.items():
+        keys = [line.split()[0].encode() for line in text.splitlines()]
+        assert name.endswith(".tsv") or keys == sorted(keys), name
+
+
+def test_windows_line_ends_byte_order_marks_and_full_width_signs(whole, tree, tmp_path):
+    said = "It cost 123 pounds, or 7%."
+    for corpus, write in ((tree, from_windows), (shutil.copytree(whole, tmp_path / "plain"), Path.write_text)):
+        write(corpus / "txt" / "p226" / "p226_002.txt", said)
+    for path in (tree / "speaker-info.txt", *(tree / "txt" / "p225").glob("*.txt"), *(tree / "txt" / "p227").glob("*.txt")):
+        from_windows(path)
+    for corpus, data in ((tree, "data"), (tmp_path / "plain", "expected")):
+        found = prepare("vctk", corpus, tmp_path / data)
+        assert found.returncode == 0, found.stderr
+    made = tables(tmp_path / "data", tree)
+    assert made == tables(tmp_path / "expected", tmp_path / "plain")
+    assert f"p226_002 {said}\n" in made["tr_no_dev/text"] and "\r" not in made["tr_no_dev/text"]
+
+
 def test_lists_that_do_not_fit_are_told_at_once(whole, tmp_path):
     message = refused("vctk", whole, tmp_path / "data", "--check_lists", "true")
     assert not (tmp_path / "data").exists()
@@ -191,6 +251,30 @@ def test_lists_that_do_not_fit_are_told_at_once(whole, tmp_path):
     assert "cross_sex is no, but the corpus says otherwise" in message and "1 faults" in message
 
 
+def test_the_lists_in_git_are_those_that_the_script_makes(tmp_path):
+    command = [sys.executable, RECIPE / "local" / "make_lists.py", "--out", tmp_path]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    for name in ("vc_pairs.tsv", "references.tsv", "tts.tsv"):
+        assert (tmp_path / name).read_bytes() == (RECIPE / "lists" / name).read_bytes(), name
+
+
+def test_sentences_that_training_speakers_read_are_not_synthesised(tree, tmp_path):
+    """With the corpus at hand they are known by their words: none is chosen, and those of a list that is given are told."""
+    own = tmp_path / "before"
+    assert prepare("vctk", tree, tmp_path / "data", "--make_lists", own).returncode == 0
+    listed = [row["text_utt"] for row in read_tsv(own / "tts.tsv")]
+    assert f"p225_{4:03d}" in listed
+    written = (tree / "txt" / "p225" / "p225_004.txt").read_text()
+    (tree / "txt" / "p226" / "p226_001.txt").write_text(f'  "{written.upper()}"!\n')
+    found = prepare("vctk", tree, tmp_path / "data", "--lists", own, "--check_lists", "true")
+    told = f"1 of the {len(listed)} sentences in {own / 'tts.tsv'} are read by training speakers too: p225_004"
+    assert found.returncode == 0 and told in found.stdout, found.stdout
+    assert prepare("vctk", tree, tmp_path / "data", "--make_lists", tmp_path / "after").returncode == 0
+    assert [row["text_utt"] for row in read_tsv(tmp_path / "after" / "tts.tsv")] == [u for u in listed if u != "p225_004"]
+    for name in ("vc_pairs.tsv", "references.tsv"):
+        assert (tmp_path / "after" / name).read_bytes() == (own / name).read_bytes()
+
+
 def test_fixed_lists_are_well_formed():
     lists = RECIPE / "lists"
     genders = read_table(lists / "spk2gender")
@@ -203,6 +287,7 @@ def test_fixed_lists_are_well_formed():
     assert {genders[row["target_spk"]] for row in pairs} == {"f", "m"}
     assert {row["target_spk"] for row in pairs} == {row["spk"] for row in references} == set(speakers)
     assert len({row["id"] for row in tts}) == len(tts) >= 50
+    assert all(int(row["text_utt"][-3:]) > 24 for row in tts)  # the first 24 sentences are read by training speakers, too
     for row in pairs:
         source = row["source_utt"].split("_")[0]
         assert row["prompt_utt"].split("_")[0] == row["target_spk"] != source

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
+from ctaplib.data.corpus import tell_odd_rates
 from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
 from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
@@ -257,16 +258,11 @@ def write_set(folder: Path, part: Part, texts: Mapping[str, str], genders: Mappi
     remember(folder, [part.infos[u] for u in kept])
     reasons = {**part.reasons, **more}
     write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": reasons[u]} for u in c_sorted(reasons)], ("utt", "reason"))
-    odd = [u for u in kept if part.infos[u].rate_hz != RATE_HZ]
-    rows = [{"utt": u, "rate_hz": part.infos[u].rate_hz, "path": part.wavs[u]} for u in odd]
-    write_tsv(folder / "odd_rate.tsv", rows, ("utt", "rate_hz", "path"))
+    tell_odd_rates(folder, {u: part.infos[u] for u in kept}, RATE_HZ)
     hours = sum(info.duration_s for u, info in part.infos.items() if u in speakers) / 3600
     untold = sum("no line in" in reason for reason in part.reasons.values())
     print(f"{folder.name}: {len(kept)} utterances of {len(data.speakers)} speakers, {hours:.2f} hours; "
           f"{len(reasons)} dropped (dropped.tsv), {untold} of them without text")  # fmt: skip
-    if odd:
-        print(f"{folder.name}: {len(odd)} files do not have {RATE_HZ} Hz, e.g. {rows[0]['path']}: {rows[0]['rate_hz']} Hz; "
-              f"they are kept and resampled (odd_rate.tsv)")  # fmt: skip
 
 
 def check_speakers(data: Path, part: Part, texts: Mapping[str, str], path: Path) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
+from ctaplib.data.corpus import tell_odd_rates
 from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
 from ctaplib.data.mandarin import pinyin_phones
 from ctaplib.data.seen_audio import remember
@@ -229,15 +230,10 @@ def write_set(folder: Path, data: DataDir, part: Part, reasons: Mapping[str, str
     write_datadir(data, folder)
     remember(folder, [part.infos[u] for u in data.utt_ids])
     write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": reasons[u]} for u in c_sorted(reasons)], ("utt", "reason"))
-    odd = [u for u in data.utt_ids if part.infos[u].rate_hz != RATE_HZ]
-    rows = [{"utt": u, "rate_hz": part.infos[u].rate_hz, "path": part.wavs[u]} for u in odd]
-    write_tsv(folder / "odd_rate.tsv", rows, ("utt", "rate_hz", "path"))
+    tell_odd_rates(folder, {u: part.infos[u] for u in data.utt_ids}, RATE_HZ)
     minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
     print(f"{folder.name}: {len(data.utt_ids)} utterances of {len(data.speakers)} speakers, {minutes:.1f} minutes; "
           f"{len(reasons)} dropped (dropped.tsv)")  # fmt: skip
-    if odd:
-        print(f"{folder.name}: {len(odd)} files do not have {RATE_HZ} Hz, e.g. {rows[0]['path']}: {rows[0]['rate_hz']} Hz; "
-              f"they are kept and resampled (odd_rate.tsv)")  # fmt: skip
 
 
 def check_parts(corpus: Path, parts: Mapping[str, Part], lists: Path) -> None:

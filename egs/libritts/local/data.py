@@ -27,6 +27,7 @@ from ctaplib.data.corpus import (
     files_in,
     look_at_all,
     make_set,
+    read_rows,
     write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import c_sorted
@@ -72,8 +73,7 @@ def read_speakers(corpus: Path) -> dict[str, str]:
     for name, mark in (("speakers.tsv", "\t"), ("SPEAKERS.txt", "|"), ("SPEAKERS.TXT", "|")):
         if not (corpus / name).exists():
             continue
-        lines = (corpus / name).read_text(encoding="utf-8", errors="replace").splitlines()
-        rows = [[field.strip() for field in line.split(mark)] for line in lines if not line.startswith(";")]
+        rows = [[field.strip() for field in line.split(mark)] for line in read_rows(corpus / name) if not line.startswith(";")]
         found = {row[0]: row[1].lower() for row in rows if len(row) > 1 and row[0].isdigit() and row[1] in ("F", "M")}
         if found:
             return found
@@ -153,7 +153,7 @@ def make(
     for part, own in items.items():
         check_complete(str(corpus / part), own, f"unpack {part}.tar.gz again, or fetch it again")
     flat = [item for part in items.values() for item in part]
-    looked = iter(look_at_all(flat, RATE_HZ, nj))
+    looked = iter(look_at_all(flat, nj))
     seen = {part: [next(looked) for _ in own] for part, own in items.items()}
     for part, own in seen.items():
         check_usable(str(corpus / part), own, f"unpack {part}.tar.gz again, or fetch it again", max_dropped_pct)
@@ -170,7 +170,7 @@ def make(
     if lists:
         check_lists(lists, {"test-clean": made["test-clean"][0]})
     for name, (data, reasons) in made.items():
-        write_set(target / name, data, reasons, wanted[name], {"utt2chapter": chapters})
+        write_set(target / name, data, reasons, wanted[name], {"utt2chapter": chapters}, RATE_HZ)
     write_speech(target, speech_only, seen, chapters, max_dropped_pct, nj)
 
 
@@ -182,7 +182,7 @@ def write_speech(
         return
     if speech_only in PARTS:
         data, reasons = make_set(seen[speech_only], {}, labelled=False)
-        write_set(target / speech_only, data, reasons, seen[speech_only], {"utt2chapter": chapters})
+        write_set(target / speech_only, data, reasons, seen[speech_only], {"utt2chapter": chapters}, RATE_HZ)
         return
     folder = Path(speech_only).absolute()
     if not folder.is_dir():
@@ -191,7 +191,7 @@ def write_speech(
         )
     items = find_audio(folder)
     check_unique(items)
-    part = look_at_all(items, None, nj)
+    part = look_at_all(items, nj)
     check_usable(str(folder), part, "see the reasons; name another folder, or take these files out of it", max_dropped_pct)
     data, reasons = make_set(part, {}, labelled=False)
     write_set(target / "speech", data, reasons, part)

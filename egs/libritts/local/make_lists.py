@@ -5,7 +5,8 @@
     local/make_lists.py --from data/test-clean --out DIR  # the same choice from a data directory, for another part
 
 `published_utts.txt` holds utterances of 17 speakers that are named in public places (BigVGAN's list of test-clean, and demo
-pages), so that lists could be fixed without the corpus; the sexes are those of the corpus's table of readers.
+pages), so that lists could be fixed without the corpus. The sexes in `spk2gender` are those of the corpus's table of readers,
+`speakers.tsv`, compared with a public copy of it (nickovchinnikov/tts-framework, config/speakers.tsv); stage 1 compares again.
 """
 
 import argparse

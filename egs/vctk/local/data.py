@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from make_lists import read_in
 from make_lists import write as write_lists
 from pydantic import Field
 
@@ -27,11 +28,12 @@ from ctaplib.data.corpus import (
     files_in,
     look_at_all,
     make_set,
+    read_rows,
     write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import c_sorted
 from ctaplib.errors import CtapError, DataError
-from ctaplib.files import read_table
+from ctaplib.files import read_table, read_tsv
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 48000
@@ -84,7 +86,7 @@ def read_speakers(corpus: Path, *, whole: bool) -> tuple[dict[str, str], set[str
     genders = read_table(RECIPE / "lists" / "spk2gender")
     named: dict[str, str] = {}
     path = corpus / "speaker-info.txt"
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if path.exists() else ():
+    for line in read_rows(path)[1:] if path.exists() else ():
         fields = line.split()
         if len(fields) >= 3 and fields[2] in ("F", "M"):
             named["p" + fields[0] if fields[0].isdigit() else fields[0]] = fields[2].lower()
@@ -168,6 +170,14 @@ def deal_out(utts: dict[str, list[str]], split: Split) -> dict[str, str]:
     return sets
 
 
+def tell_heard(path: Path, heard: set[str]) -> None:
+    """Say which sentences of a list training speakers read as well (of those, synthesis has heard the words)."""
+    listed = [row["text_utt"] for row in read_tsv(path)]
+    shared = c_sorted(heard & set(listed))
+    named = f": {' '.join(shared[:20])}{' ...' if len(shared) > 20 else ''}" if shared else ""
+    print(f"eval1: {len(shared)} of the {len(listed)} sentences in {path} are read by training speakers too{named}", flush=True)
+
+
 def make(
     corpus: Path,
     target: Path,
@@ -186,7 +196,7 @@ def make(
     check_unique(items)
     check_speakers(corpus, items, named, split, mic)
     check_complete(str(corpus), [item for item in items if item.speaker not in (*WITHOUT_TEXT, *WITHOUT_MIC2)], FETCH)
-    seen = [one for one in look_at_all(items, RATE_HZ, nj) if one.item.speaker not in split.leave_out]
+    seen = [one for one in look_at_all(items, nj) if one.item.speaker not in split.leave_out]
     check_usable(str(corpus), seen, FETCH, max_dropped_pct)
     utts: dict[str, list[str]] = {}
     for one in seen:
@@ -201,12 +211,15 @@ def make(
             parts["tr_speech"].append(one)
     made = {name: make_set(part, genders, labelled=name != "tr_speech") for name, part in parts.items() if part}
     check_filled(made)
+    test = made["eval1"][0]
+    heard = read_in(made["tr_no_dev"][0].utts["text"].values(), test)
     if make_lists:
-        write_lists(made["eval1"][0], make_lists, pairs=200, tts=100)
+        write_lists(test, make_lists, pairs=200, tts=100, heard=heard)
     elif lists:
-        check_lists(lists, {"eval1": made["eval1"][0]})
+        check_lists(lists, {"eval1": test})
+        tell_heard(lists / "tts.tsv", heard)
     for name, (data, reasons) in made.items():
-        write_set(target / name, data, reasons, parts[name])
+        write_set(target / name, data, reasons, parts[name], rate_hz=RATE_HZ)
 
 
 def main() -> int:
