@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ctaplib.data import english_net
-from ctaplib.data.english_rules import CAPITALS, NUMBERS, RULES, apply
+from ctaplib.data.english_base import apply
+from ctaplib.data.english_rules import CAPITALS, NUMBERS, RULES
 from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
@@ -31,6 +32,8 @@ __all__ = [
 NORMALIZED = "text.norm"
 """Table of a data directory that the text stage writes: the words of `text` as they are said."""
 _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
+_RAISED = re.compile(r"(?<=[\w)])([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
 
@@ -44,17 +47,21 @@ def normalize_english(text: str, where: str = "") -> str:
     Raises:
         DataError: symbols that no rule can speak, or no word is left.
     """
-    text = _VULGAR.sub(" ", text.translate(APOSTROPHES))
+    text = _RAISED.sub(_power, _VULGAR.sub(" ", text.translate(APOSTROPHES)))
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
     text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
     text = apply(RULES, apply(english_net.RULES, text))
-    if any(c.islower() for c in text):  # where all is in capitals they tell nothing
+    if any(c.islower() for c in text) or len(_WORD.findall(text)) == 1:  # where all is in capitals they tell nothing
         text = apply(CAPITALS, text)
     text = apply(NUMBERS, text).lower()
     text = "".join(f" {SIGNS[c]} " if c in SIGNS else " " if c in SILENT else c for c in text).translate(LETTERS)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
     odd = sorted({c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()})
     return _checked(" ".join(_unquoted(plain.split())), odd, where)
+
+
+def _power(match: re.Match[str]) -> str:
+    return f"^{'-' if match[1] == '⁻' else ''}{unicodedata.normalize('NFKC', match[2])}"
 
 
 def _unquoted(words: list[str]) -> list[str]:
