@@ -21,6 +21,7 @@ from ctaplib.errors import DataError
 from ctaplib.files import read_table
 
 __all__ = [
+    "UnknownSymbolsError",
     "is_hanzi",
     "mandarin_clauses",
     "normalize_english",
@@ -32,9 +33,23 @@ __all__ = [
 NORMALIZED = "text.norm"
 """Table of a data directory that the text stage writes: the words of `text` as they are said."""
 _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
+_MARKS = set("/*_|~^#\\@")
+"""Marks that only a rule can speak; Unicode counts some of them as punctuation."""
 _RAISED = re.compile(r"(?<=[\w)])([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
+
+
+class UnknownSymbolsError(DataError):
+    """Symbols that no rule can speak.
+
+    Args:
+        symbols: The symbols, each time that they occur.
+    """
+
+    def __init__(self, found: str, *, symbols: tuple[str, ...]) -> None:
+        self.symbols = symbols
+        super().__init__(found, expected="text that can be spoken", fix="write them as words")
 
 
 def normalize_english(text: str, where: str = "") -> str:
@@ -56,7 +71,7 @@ def normalize_english(text: str, where: str = "") -> str:
     text = apply(NUMBERS, text).lower()
     text = "".join(f" {SIGNS[c]} " if c in SIGNS else " " if c in SILENT else c for c in text).translate(LETTERS)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-    odd = sorted({c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()})
+    odd = [c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()]
     return _checked(" ".join(_unquoted(plain.split())), odd, where)
 
 
@@ -114,10 +129,12 @@ def mandarin_clauses(text: str, where: str = "") -> list[str]:
     Raises:
         DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
     """
-    text = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).translate(APOSTROPHES)
+    text = _RAISED.sub(_power, text.translate(APOSTROPHES))
+    text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
     text = apply_mandarin(text)
+    odd = [c for c in text if c in _MARKS]
     clauses = [_spaced(part) for part in re.split(_PAUSES, text)]
-    odd = sorted({c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '")})
+    odd += [c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '")]
     _checked("".join(clauses), odd, where)
     return [clause for clause in clauses if clause]
 
@@ -145,7 +162,7 @@ def _spaced(text: str) -> str:
 def _checked(text: str, odd: list[str], where: str) -> str:
     prefix = f"{where}: " if where else ""
     if odd:
-        raise DataError(f"{prefix}unknown symbols {' '.join(odd)}", expected="text that can be spoken", fix="write them as words")
+        raise UnknownSymbolsError(f"{prefix}unknown symbols {' '.join(sorted(set(odd)))}", symbols=tuple(odd))
     if not text:
         raise DataError(f"{prefix}empty text", expected="at least one word", fix="give its text, or drop the utterance")
     return text
