@@ -6,7 +6,7 @@ from re import Match
 
 from ctaplib.data.english_base import ANY_CASE, Rule, rule, said
 from ctaplib.data.english_words import DAYS, MONTHS, SHORT_MONTHS
-from ctaplib.data.numerals_english import spell_number, spell_ordinal, spell_pair, spell_year
+from ctaplib.data.numerals_english import spell_digits, spell_number, spell_ordinal, spell_pair, spell_year
 
 _MONTH = "|".join([*MONTHS, *(rf"{m.capitalize()}\.?" for m in SHORT_MONTHS)])
 _MONTH_ANY_CASE = "|".join([*(m for m in MONTHS if m not in {"May", "March"}), *(rf"{m}\." for m in SHORT_MONTHS)])
@@ -83,6 +83,15 @@ def _clock(match: Match[str]) -> str:
     return f"{spell_number(hour)} o'clock" if 1 <= hour <= 12 else f"{spell_number(hour)} hundred"
 
 
+def _season(match: Match[str]) -> str:
+    first, last = int(match[1]), int(match[2])
+    return f"{spell_year(first)} to {spell_pair(last)} " if first % 100 < last or last == 0 else match[0]
+
+
+def _finish(match: Match[str]) -> str:
+    return f"{spell_number(int(match[1]))} {spell_pair(int(match[2]))} point {spell_digits(match[3])}"
+
+
 def _ratio(match: Match[str]) -> str:
     return " to ".join(match[0].split(":"))
 
@@ -117,6 +126,9 @@ DATES: list[Rule] = [
     rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", _days),
     rule(rf"(?<= to )({'|'.join(d.capitalize() for d in DAYS)})\b", lambda m: DAYS[m[1].lower()]),
     rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
+    rule(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)", lambda m: f"{m[1]}:{m[2]}", ANY_CASE),
+    rule(r"(?<![\w-])([12]\d{3})-(\d{2})(?![\w-])", _season),
+    rule(r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)", _finish),
     rule(r"(?<![\d:.])\d+:\d(?![\d:]|\.\d)", _ratio),
     rule(
         r"(?<=\bratio of )\d+(?:\.\d+)?(?::\d+)+|(?<=\bodds of )\d+:\d+|(?<=\bscale of )1:\d+"

@@ -184,8 +184,8 @@ CAPITALS = [
     ),
     rule(r"\b(an|the|in|our|their|his|her|my|your) IT(?!\w|'\w)", lambda m: f"{m[1]} i t"),
     rule(r"\b([Tt]he) WHO(?!\w)", lambda m: f"{m[1]} w h o"),
-    rule(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<many>'?s)?(?!\w)(?!'\w)", _initials),
-    rule(r"(?<![A-Za-z])[A-Z]{2,3}(?=-?\d)", lambda m: f" {letters(m[0])} "),
+    rule(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<many>'?s)?(?!\w)(?!'\w)(?!-\d)", _initials),
+    rule(r"(?<![A-Za-z])([A-Z]{2,3})-?(?=\d)", lambda m: f" {letters(m[1])} "),
     rule(r"(?<=\d)[A-Z]{2,3}(?!\w)", lambda m: f" {letters(m[0])} "),
 ]
 NUMBERS = [
@@ -193,7 +193,9 @@ NUMBERS = [
     rule(r"(?<!\w)9/11(?!\w)", said("nine eleven")),
     rule(r"(?<=\d/\d)-(?=\d/\d)", said("to")),
     rule(r"(?<![\w/])(\d{1,3})/\1(?![\w/])", lambda m: f" {spell_number(int(m[1]))} {spell_number(int(m[1]))} "),
+    rule(r"\b((?:call|dial|called|dialed|dialled|calling)(?:\s+\d{3}\s+or)?)\s+(\d{3})(?!\w)", _called, ANY_CASE),
     rule(r"\b(call|dial|called|dialed|dialled|calling)\s+(\d{3})(?!\w)", _called, ANY_CASE),
+    rule(r"(?<=\d )[b-df-hj-np-tv-xz]{2,4}(?!\w)(?!')(?<!ft)(?<!th)", lambda m: " ".join(m[0])),
     rule(r"\b(boeing|airbus|flight|room|suite|highway|apartment|apt|bus|area)\s+(\d{3})(?!\w)", _room, ANY_CASE),
     rule(r"\b(in|since|of|from|until|till|before|after|by|year|around)\s+(10[1-9]\d)(?![\w,.]\d|\w)", _early_year, ANY_CASE),
     rule(
@@ -211,6 +213,9 @@ NUMBERS = [
     rule(r"(?<![\w.,)%'])-(?=\.?\d)", said("minus")),
     rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
     rule(r"(?<=\d)\s?\*\s?(?=\d)|(?<=\b[A-Za-z])\s?\*\s?(?=[A-Za-z]\b)", said("times")),
+    rule(
+        r"(?<=(?:ents|lars|ound|unds|uros|onds|rams|ters)\s)/(?=[a-z]+\b)|(?<=(?:ents|lars|unds|uros))/(?=[a-z]+\b)", said("per")
+    ),
     rule(rf"(?<=[a-z])/({'|'.join(PER)})\b", lambda m: f" per {EACH.get(m[1]) or UNITS[m[1]]}"),
     rule(r"(?<=\w)\s?/\s?(?=\w)", said("slash")),
     rule(r"(?<=[\w:])\\(?=\w)", said("backslash")),

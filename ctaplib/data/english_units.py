@@ -6,7 +6,7 @@ import re
 from re import Match
 
 from ctaplib.data.english_base import ANY_CASE, NUMBER, Rule, letters, rule, said
-from ctaplib.data.english_words import EACH, MONEY, NATIONS, SCALES, UNCOUNTED, UNITS
+from ctaplib.data.english_words import CROWDS, EACH, MONEY, NATIONS, SCALES, UNCOUNTED, UNITS
 from ctaplib.data.numerals_english import plural, spell_decimal, spell_digits, spell_number
 
 _SIGN = r"[$£€¥]"
@@ -87,7 +87,13 @@ def _area(match: Match[str]) -> str:
     return f" {'sq' if match[2] == '2' else 'cu'}{match[1].lower()} "
 
 
+def _inches(match: Match[str]) -> str:
+    return match[0] if match.string.count('"') % 2 == 0 else f"{match[1]} inches "
+
+
 QUANTITIES: list[Rule] = [
+    rule(r"(?<=\d)\s?[x×*]\s?10\^?(?=\^)", said("times ten")),
+    rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
     rule(
         r"(?<![\w+-])(?:\+?1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"
         r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}(?!\w)|(?<!\w)0\d{2,4}(?:[ -]\d{3,4}){2}(?!\w)|(?<![\w-])\d+(?:-\d+){3,}(?![\w-])",
@@ -103,6 +109,9 @@ QUANTITIES: list[Rule] = [
         _money,
     ),
     rule(r"(?<!\w)(\d)'\s?(\d{1,2})\"", lambda m: f"{m[1]} feet {m[2]} inches "),
+    rule(r"(?<![\w.])(\d+(?:\.\d+)?)\"(?=[\s,.;)]|$)", _inches),
+    rule(r"(?<=\d)[\s-]?(sq|cu)(?:\.\s?|\s)(km|cm|mm|m|ft|in|mi|yd)\b\.?", lambda m: f" {m[1].lower()}{m[2].lower()} ", ANY_CASE),
+    rule(rf"(?<![\w.])(\d+(?:\.\d+)?)m(?=\s(?:{CROWDS})\b)", lambda m: f"{m[1]} million "),
     rule(r"(?<=\d)[\s-]?(km|cm|mm|m|ft|in|mi|yd)\^?([23])(?!\w)", _area, ANY_CASE),
     rule(
         rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
@@ -112,12 +121,11 @@ QUANTITIES: list[Rule] = [
     rule(r"(?<=\d\.\d)(\d*)\s?s\b|(?<=\d) s\b(?!')", lambda m: f"{m[1] or ''} seconds "),
     rule(
         rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})(?:\s|(?P<hyphen>-))?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))"
-        rf"(?:/(?P<each>{_EACH}))?(?![\w'/])(?:\.(?=\s+[a-z]|$))?",
+        rf"(?:/(?P<each>(?i:{_EACH})))?(?![\w'/])(?:\.(?=\s+[a-z]|$))?",
         _unit,
     ),
     rule(r"(?<![\w.])3M(?!\w)(?!\s+[a-z]+s\b)", said("three m")),
     rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", _magnitude),
-    rule(r"(?<=\d)\s?[x×*]\s?10\^?(?=\^)", said("times ten")),
     rule(r"(?<=[\w)])\s?\^\s?([-{(]{0,2})(\d+)[})]?", _power),
 ]
 """Telephone numbers, money, areas, units, directions in addresses, magnitudes, powers."""

@@ -60,7 +60,7 @@ INITIALISMS = set(
     COD COO COPD CPI CPU CTO DEA DIY DNA DOB DOJ DOT DUI EDT EEG EKG ECB ECG EMI EMT EPA EPS ESL ESP ESPN EST ETA ETF EU EV FAA
     FAQ FBI FDA FIA GOP GPA GPU GUI HBO HIV HOA IAEA IBM ICC ICU ID IDF IED IMF INS IOC IOU IP IPA IPCC IPO IQ IRA IRS ISBN
     ISP ISS ITV IUD IV IVF LED LGBTQ LA LAPD MBA MIA MIT MLA MOU MRI MVP NAACP NBA NEA NGO NIH NRA NSA NYC NYPD NYSE NYU OBE
-    OCD OECD OEM OS OTC PA PDA PE PLO POW PPE PTA QA QE RAF RIAA RIP RNA ROI ROTC SAT SEC SEO SOS SUV TBA UAE UAV UAW
+    OCD OECD OEM OS OTC PA PDA PE PO PLO POW PPE PTA QA QE RAF RIAA RIP RNA ROI ROTC SAT SEC SEO SOS SUV TBA UAE UAV UAW
     UBS UC UCLA UCSD UEFA UFC UFO UHF UI UK UN UNC UPC UPI UPS URL US USA USAF USB USC USDA USMC USN USPS USSR UTC UTI UV
     UX VA VAT VIP VOA WTO XO YMCA YTD YWCA""".split()
 )
@@ -84,6 +84,11 @@ UNITS = {
     "gw": "gigawatt", "kj": "kilojoule", "kpa": "kilopascal", "hpa": "hectopascal", "μm": "micrometer", "μg": "microgram",
     "gbps": "gigabit per second", "gbit": "gigabit", "mbit": "megabit", "ha": "hectare", "bpm": "beat per minute",
     "kn": "knot", "mpa": "megapascal", "mah": "milliampere hour", "bbl": "barrel", "tbsp": "tablespoon", "tsp": "teaspoon",
+    "ev": "electron volt", "kev": "kiloelectron volt", "mev": "megaelectron volt", "mol": "mole", "dl": "deciliter", "yr": "year",
+    "yrs": "year", "wk": "week", "wks": "week", "kgs": "kilogram", "kms": "kilometer", "cc": "cubic centimeter",
+    "nmi": "nautical mile",
+    "cl": "centiliter", "mj": "megajoule", "ma": "milliampere", "mv": "millivolt", "kv": "kilovolt",
+    "μs": "microsecond", "μl": "microliter", "ns": "nanosecond", "pb": "petabyte",
 }  # fmt: skip
 UNCOUNTED = {"hertz", "kilohertz", "megahertz", "gigahertz", "parts per million", "parts per billion"}
 EACH = {
@@ -95,6 +100,18 @@ EACH = {
 """What may stand behind a slash after a quantity, besides units."""
 PER = "min sec s hr h day week month year wk mo yr".split()
 """The same behind a word: `beats/min`."""
+CROWDS = """people|barrels|users|followers|customers|jobs|homes|households|voters|workers|views|viewers|copies|tonnes|tons|
+    subscribers|children|passengers|visitors|acres|members|fans|shares|residents|students|patients|doses|cars|vehicles|euros|pounds|dollars|
+    refugees|adults|families""".replace("\n", "").replace(" ", "")
+"""What millions are counted of: `2m barrels`."""
+GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξοπρστυφχψω",
+        """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho
+    sigma tau upsilon phi chi psi omega""".split(),
+    )
+)
+"""Letters of formulas; words in Greek are no English text."""
 NATIONS = {"US": "u s", "C": "canadian", "CA": "canadian", "A": "australian", "AU": "australian", "HK": "hong kong",
            "NZ": "new zealand", "S": "singapore"}  # fmt: skip
 STATES = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from ctaplib.data import english_net
 from ctaplib.data.english_base import apply
 from ctaplib.data.english_rules import CAPITALS, NUMBERS, RULES
-from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT, WHOLE
+from ctaplib.data.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
 from ctaplib.errors import DataError
@@ -36,6 +36,7 @@ _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
 _MARKS = set("/*_|~^#\\@")
 """Marks that only a rule can speak; Unicode counts some of them as punctuation."""
 _RAISED = re.compile(r"(?<=[\w)])([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_GREEK = re.compile(r"(?<![α-ωΑ-Ω])(?:[α-λν-ωΑ-Ω]|μ(?![A-Za-z]))(?![α-ωΑ-Ω])")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
@@ -64,6 +65,7 @@ def normalize_english(text: str, where: str = "") -> str:
     """
     text = _RAISED.sub(_power, _VULGAR.sub(" ", text.translate(APOSTROPHES)))
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
+    text = _GREEK.sub(lambda match: f" {GREEK[match[0].lower().replace('ς', 'σ')]} ", text)
     text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
     text = apply(RULES, apply(english_net.RULES, text))
     if any(c.islower() for c in text) or len(_WORD.findall(text)) == 1:  # where all is in capitals they tell nothing
