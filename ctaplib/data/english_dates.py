@@ -12,6 +12,7 @@ _MONTH = "|".join([*MONTHS, *(rf"{m.capitalize()}\.?" for m in SHORT_MONTHS)])
 _MONTH_ANY_CASE = "|".join([*(m for m in MONTHS if m not in {"May", "March"}), *(rf"{m}\." for m in SHORT_MONTHS)])
 _MONTHS = rf"(?:(?:{_MONTH}|MAY|MARCH)|(?i:{_MONTH_ANY_CASE}))"
 _WEEKDAYS = "|".join(["Sunday|Saturday|Sun|Sat", *(d.capitalize() for d in DAYS), *(d.capitalize() for d in DAYS.values())])
+_ENDS = {**DAYS, "sat": "saturday", "sun": "sunday"}
 _CENTURY = 50
 """Years of two digits from here on are 19xx, those below 20xx."""
 _BOTTOMS = {*range(2, 11), 12, 16, 20, 24, 32, 50, 64, 100}
@@ -97,7 +98,7 @@ def _ratio(match: Match[str]) -> str:
 
 
 def _days(match: Match[str]) -> str:
-    return f"{DAYS.get(match[1].lower(), match[1])} to "
+    return f"{_ENDS.get(match[1].lower(), match[1])} to "
 
 
 DATES: list[Rule] = [
@@ -110,6 +111,7 @@ DATES: list[Rule] = [
         _month_and_day,
         ANY_CASE,
     ),
+    rule(rf"(?<=\d)\s?-\s?(?=(?:{_MONTHS})\s\d)", said("to")),
     rule(
         rf"\b(?P<month>{_MONTHS})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:\s?-\s?(?P<last>\d{{1,2}})(?:st|nd|rd|th)?)?"
         r"(?:,?\s+(?P<year>[12]\d{3})\b(?!,\d))?(?![\d:%]|[.,]\d)",
@@ -124,7 +126,7 @@ DATES: list[Rule] = [
     rule(rf"\b({_MONTHS})\s+(?=[12]\d{{3}}\b)", lambda m: _month(m[1]) + " "),
     rule(r"\b(?:" + "|".join(f"{m.capitalize()}" for m in SHORT_MONTHS) + r")\.", lambda m: _month(m[0]) + " "),
     rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", _days),
-    rule(rf"(?<= to )({'|'.join(d.capitalize() for d in DAYS)})\b", lambda m: DAYS[m[1].lower()]),
+    rule(rf"(?<= to )({'|'.join(d.capitalize() for d in _ENDS)})\b\.?", lambda m: _ENDS[m[1].lower()]),
     rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
     rule(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)", lambda m: f"{m[1]}:{m[2]}", ANY_CASE),
     rule(r"(?<![\w-])([12]\d{3})-(\d{2})(?![\w-])", _season),

@@ -10,6 +10,7 @@ from re import Match
 
 from ctaplib.data.english_base import ANY_CASE, letters, rule, said
 from ctaplib.data.english_dates import DATES
+from ctaplib.data.english_letters import sounds
 from ctaplib.data.english_units import QUANTITIES
 from ctaplib.data.english_words import (
     ABBREVIATIONS,
@@ -64,7 +65,7 @@ def _title(match: Match[str]) -> str:
 
 def _initials(match: Match[str]) -> str:
     word = match["word"]
-    if word in INITIALISMS or word in {"NY", "TY"} or not (re.search("[AEIOUY]", word) or word in UTTERED):
+    if word in INITIALISMS or word in {"NY", "TY"} or not (sounds(word.lower()) or word in UTTERED):
         many = "'s" if match["many"] else ""
         return f" {letters(word)}{many} "
     return match[0]
@@ -160,7 +161,7 @@ RULES = [
     rule(r"(?<!\w)_+(?=[^\W_])([^_\n]+?)_+(?!\w)", lambda m: m[1]),
     *DATES,
     *QUANTITIES,
-    rule(r"\b([A-Z]{2})\s+(\d{5})(?:-(\d{4}))?(?!\w)", lambda m: f"{m[1]} {spell_digits(m[2] + (m[3] or ''))}"),
+    rule(r"\b([A-Z]{2})\s+(\d{5})(?:-(\d{4}))?(?!\w)", lambda m: f"{letters(m[1])} {spell_digits(m[2] + (m[3] or ''))}"),
     rule(rf"(?<=[,-])(\s?)({'|'.join(STATES)})\.(?=[,)]|\s+[a-z]|\s*$)", lambda m: f"{m[1] or ' '}{STATES[m[2]]} "),
     rule(r"\b([A-Z][A-Za-z]+) ([IVX]+) (and|or|to) ([IVX]{2,})(?!\w)", _parts),
     rule(rf"\b((?i:{NUMBERED}))\s+([IVXLC]{{2,}})(?!\w)(?!')", _part),
@@ -191,6 +192,7 @@ CAPITALS = [
 NUMBERS = [
     rule(r"(?<!\w)24/7(?!\w)", said("twenty four seven")),
     rule(r"(?<!\w)9/11(?!\w)", said("nine eleven")),
+    rule(r"(?<![\w.,$/-])911(?![\w/-]|[.,]\d|\s?%)", said("nine one one")),
     rule(r"(?<=\d/\d)-(?=\d/\d)", said("to")),
     rule(r"(?<![\w/])(\d{1,3})/\1(?![\w/])", lambda m: f" {spell_number(int(m[1]))} {spell_number(int(m[1]))} "),
     rule(r"\b((?:call|dial|called|dialed|dialled|calling)(?:\s+\d{3}\s+or)?)\s+(\d{3})(?!\w)", _called, ANY_CASE),
@@ -209,7 +211,7 @@ NUMBERS = [
     rule(r"(?<![\w.])'?(\d{2}|\d{3}0|\d0)'?s(?!\w)", _decade),
     rule(r"(?<!\w)(\d+)'?s(?!\w)", lambda m: f" {plural(spell_whole(m[1]))} "),
     rule(r"(?<![\w-])(20|50)-\1(?![\w-])", lambda m: f"{m[1]} {m[1]}"),
-    rule(r"(?<![\w.])(?<!\d-)(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?![\w-])", _range),
+    rule(r"(?<![\w.])(?<!\d-)(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?![\d-]|[A-Za-z]{2})", _range),
     rule(r"(?<![\w.,)%'])-(?=\.?\d)", said("minus")),
     rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
     rule(r"(?<=\d)\s?\*\s?(?=\d)|(?<=\b[A-Za-z])\s?\*\s?(?=[A-Za-z]\b)", said("times")),

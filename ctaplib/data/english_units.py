@@ -13,6 +13,7 @@ _SIGN = r"[$£€¥]"
 _SCALE = r"(?:(?:[\s-]?(?P<scale>(?i:thousand|million|billion|trillion|bn|mn|tn)\b)|\s?(?P<short>[kKmMbBT]\b)))?"
 _UNIT_NAMES = "|".join(sorted((re.escape(u) for u in UNITS), key=len, reverse=True))
 _STREETS = "St|Ave|Blvd|Rd|Dr|Ln|Way|Street|Avenue|Road|Drive|Boulevard|Lane"
+_LARGE = "km|kg|lbs?|mi|ft|gal|oz|kW|MW|GW|eV|Hz|GB|TB"
 _EACH = "|".join(sorted((re.escape(u) for u in {*EACH, *UNITS} if "/" not in u and u[0] != "°"), key=len, reverse=True))
 
 
@@ -93,10 +94,12 @@ def _inches(match: Match[str]) -> str:
 
 QUANTITIES: list[Rule] = [
     rule(r"(?<=\d)\s?[x×*]\s?10\^?(?=\^)", said("times ten")),
+    rule(r"(?<=\d)['\"]\s?x\s?(\d+)['\"]", lambda m: f" by {m[1]}"),
     rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
     rule(
         r"(?<![\w+-])(?:\+?1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"
-        r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}(?!\w)|(?<!\w)0\d{2,4}(?:[ -]\d{3,4}){2}(?!\w)|(?<![\w-])\d+(?:-\d+){3,}(?![\w-])",
+        r""
+        r"|(?<!\w)\(0\d{2,4}\)(?:\s?\d{3,4}){1,2}(?!\w)|\+\d{1,3}(?:[ -]\d{2,4}){2,4}(?!\w)|(?<!\w)0\d{2,4}(?:[ -]\d{3,4}){2}(?!\w)|(?<![\w-])\d+(?:-\d+){3,}(?![\w-])",
         _telephone,
     ),
     rule(
@@ -124,6 +127,7 @@ QUANTITIES: list[Rule] = [
         rf"(?:/(?P<each>(?i:{_EACH})))?(?![\w'/])(?:\.(?=\s+[a-z]|$))?",
         _unit,
     ),
+    rule(rf"(?<=illion )({_LARGE})(?!\w)|(?<=housand )({_LARGE})(?!\w)", lambda m: _many(UNITS[m[0].lower()])),
     rule(r"(?<![\w.])3M(?!\w)(?!\s+[a-z]+s\b)", said("three m")),
     rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", _magnitude),
     rule(r"(?<=[\w)])\s?\^\s?([-{(]{0,2})(\d+)[})]?", _power),

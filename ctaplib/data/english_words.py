@@ -16,7 +16,9 @@ TITLES = {
     "capt": "captain", "sgt": "sergeant", "rev": "reverend", "sen": "senator", "rep": "representative", "lt": "lieutenant",
     "maj": "major", "gov": "governor", "pres": "president", "messrs": "messieurs", "hon": "honorable", "cpl": "corporal",
     "cmdr": "commander", "adm": "admiral", "supt": "superintendent", "jr": "junior", "sr": "senior", "mt": "mount", "ft": "fort",
-    "st": "saint",
+    "st": "saint", "fr": "father", "pvt": "private", "brig": "brigadier", "sgts": "sergeants", "drs": "doctors",
+    "det": "detective", "insp": "inspector", "atty": "attorney", "amb": "ambassador", "sens": "senators",
+    "reps": "representatives", "profs": "professors",
 }  # fmt: skip
 """Said so with a full stop behind them; without one only before a name (`Mr Brown`)."""
 BARE_TITLES = {"mr", "mrs", "ms", "dr", "prof", "sgt", "capt", "st", "mt", "rev"}
@@ -48,6 +50,9 @@ BEFORE_NUMBERS = {
     "ver": "version",
     "art": "article",
     "par": "paragraph",
+    "ll": "lines",
+    "ex": "example",
+    "tab": "table",
 }
 """Abbreviations that are words of their own elsewhere: only with a full stop and a number behind them."""
 DOTTED = {"e.g.": "for example", "i.e.": "that is", "ph.d.": "p h d", "a.k.a.": "also known as", "w/o": "without", "w/": "with"}

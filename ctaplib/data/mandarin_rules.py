@@ -77,8 +77,8 @@ def _net(match: Match[str]) -> str:
 
 
 def _years(match: Match[str]) -> str:
-    first, last = match[1], match[2]
-    return f"{say_digits(first)}到{say_digits(last)}" if last else say_digits(first)
+    between = (match[2] or "").translate({ord(c): "到" for c in "-~—"})
+    return say_digits(match[1]) + (between + say_digits(match[3]) if match[3] else "")
 
 
 def _clock(match: Match[str]) -> str:
@@ -111,7 +111,8 @@ def _range(match: Match[str]) -> str:
 
 
 def _fraction(match: Match[str]) -> str:
-    return f"{say_number(match[2])}分之{say_number(match[1])}"
+    top, bottom = match[1], match[2]
+    return f"{say_number(bottom)}分之{say_number(top)}" if int(top) < int(bottom) else f"{say_number(top)}比{say_number(bottom)}"
 
 
 def _latin(match: Match[str]) -> str:
@@ -141,13 +142,13 @@ RULES = [
     _rule(r"(?<![\d-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])", _date),
     _rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)", _points),
     _rule(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/.%])", _month_and_day),
-    _rule(r"(?<!\d)(\d{4})(?:年?[-~—至到](\d{4}))?(?=年)", _years),
+    _rule(r"(?<!\d)(\d{4})(?:(年?[-~—至到])(\d{4}))?(?=[学财]?年)", _years),
     _rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: say_digits(m[1])),
     _rule(r"(?<=\d:\d\d)\s?[-~—]+\s?(?=\d{1,2}:\d\d)", lambda m: "到"),
     _rule(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])(?=$|[^胜负比])(?<!\d:0\d:)", _clock),
     _rule(
         r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d-\d{4}-\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|(?<!\d)[48]00-\d{3,4}-\d{3,4}(?!\d)"
-        r"|(?<=拨打)\d{3,5}(?!\d)|(?<=[打拨])(?:1[12]\d|1[02]\d{3}|9\d{4})(?![\d个次])|(?<=[请直]拨)\d{3,5}(?!\d)|(?<=热线)\d{3,6}(?!\d)|(?<=电话)\d{3,12}(?!\d)|(?<=电话[:是为])\s?\d{3,12}(?!\d)|(?<![\d.])1(?:10|19|20|22)(?=报警|电话|急救|热线)",
+        r"|(?<=拨打)\d{3,5}(?!\d)|(?<=[打拨])(?:1[12]\d|1[02]\d{3}|9\d{4})(?![\d个次])|(?<=[请直]拨)\d{3,5}(?!\d)|(?<=热线)\d{3,6}(?!\d)|(?<=电话)\d{3,12}(?!\d)|(?<=号[是为:])\d{5,}(?!\d)|(?<=号码[是为:])\d{4,}(?!\d)|(?<=账号)\d{5,}(?!\d)|(?<=电话[:是为])\s?\d{3,12}(?!\d)|(?<![\d.])1(?:10|19|20|22)(?=报警|电话|急救|热线)",
         _telephone,
     ),
     _rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
@@ -167,7 +168,7 @@ RULES = [
     _rule(r"(\d+)\^(-?\d+)", lambda m: f"{say_number(m[1])}的{say_decimal(m[2])}次方"),
     _rule(r"(?<=[\d])\s?[*x]\s?(?=\d)", lambda m: "乘"),
     _rule(
-        r"(?<=[元米克吨里度人次升])/(?=平方|立方|[人天日月年斤吨克米个件次股度升只台套张位]|小时|分钟|秒|公斤|公里)",
+        r"(?<=[元米克吨里度人次升斤时秒瓦])/(?=平方|立方|[人天日月年斤吨克米个件次股度升只台套张位]|小时|分钟|秒|公斤|公里)",
         lambda m: "每",
     ),
     _rule(r"(?<=[\u4e00-\u9fff])/(?=[\u4e00-\u9fff])", lambda m: "或"),

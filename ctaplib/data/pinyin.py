@@ -93,7 +93,7 @@ def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) 
         or clause[index:].startswith("一不二")
         or (after in set("一二三四五六七八九零〇幺") and not apart)
         or (after in set("月日号楼审") or _RANKED.match(clause, index))
-        or re.match(r"点[零一二三四五六七八九]", clause[index + 1 :])
+        or re.match(r"[点比][零一二三四五六七八九]", clause[index + 1 :])
     ):
         return "1"
     if any(start < index and index + 1 == end for start, end in spans) and before not in set("同另某这那哪每看"):
