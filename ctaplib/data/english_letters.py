@@ -10,8 +10,9 @@ _ONSETS = set(
 )
 _CODAS = set(
     """bs ck cks ct cts dd ds ff ft fts gg gh ght ghts gs ks lb lbs ld lds lf lk lks ll lls lm lms ln lp lps ls lt lth lts mb mbs
-    mn mp mps mpt ms nch nd nds ng ngs ngth nk nks nn ns nt nth nts ps pt pts rb rbs rc rch rd rds rf rg rk rks rl rls rm rms rn rns
-    rp rps rs rsh rst rt rth rts sc sh sk sks sm sms sp sps ss st sts tch th ths ts tt tts wk wl wls wn wns ws xt xts zz""".split()
+    mn mp mps mpt ms nch nd nds ng ngs ngth nk nks nn ns nt nth nts ps pt pts rb rbs rc rch rd rds rf rg rk rks rl rls rm rms
+    rn rns rp rps rs rsh rst rt rth rts sc sh sk sks sm sms sp sps ss st sts tch th ths ts tt tts wk wl wls wn wns ws xt
+    xts zz""".split()
 )
 
 

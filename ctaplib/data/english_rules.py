@@ -9,9 +9,7 @@ import re
 from re import Match
 
 from ctaplib.data.english_base import ANY_CASE, letters, rule, said
-from ctaplib.data.english_dates import DATES
 from ctaplib.data.english_letters import sounds
-from ctaplib.data.english_units import QUANTITIES
 from ctaplib.data.english_words import (
     ABBREVIATIONS,
     ALONE,
@@ -155,12 +153,13 @@ def _plain(match: Match[str]) -> str:
     return f" {spell_decimal(text)} "
 
 
-RULES = [
+MARKS = [
     rule(r"(?m)^\s*[•*·-]\s+", said("")),
     rule(r"(?<![\w*])\*+(?=[\w'\"])([^*\n]+?)(?<=[\w.,!?'\"])\*+(?![\w*])", lambda m: m[1]),
     rule(r"(?<!\w)_+(?=[^\W_])([^_\n]+?)_+(?!\w)", lambda m: m[1]),
-    *DATES,
-    *QUANTITIES,
+]
+"""Marks of lists and of emphasis."""
+NAMES = [
     rule(r"\b([A-Z]{2})\s+(\d{5})(?:-(\d{4}))?(?!\w)", lambda m: f"{letters(m[1])} {spell_digits(m[2] + (m[3] or ''))}"),
     rule(rf"(?<=[,-])(\s?)({'|'.join(STATES)})\.(?=[,)]|\s+[a-z]|\s*$)", lambda m: f"{m[1] or ' '}{STATES[m[2]]} "),
     rule(r"\b([A-Z][A-Za-z]+) ([IVX]+) (and|or|to) ([IVX]{2,})(?!\w)", _parts),

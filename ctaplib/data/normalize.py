@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from ctaplib.data import english_net
 from ctaplib.data.english_base import apply
-from ctaplib.data.english_rules import CAPITALS, NUMBERS, RULES
+from ctaplib.data.english_dates import DATES
+from ctaplib.data.english_rules import CAPITALS, MARKS, NAMES, NUMBERS
+from ctaplib.data.english_units import QUANTITIES
 from ctaplib.data.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
@@ -37,6 +40,9 @@ _MARKS = set("/*_|~^#\\@")
 """Marks that only a rule can speak; Unicode counts some of them as punctuation."""
 _RAISED = re.compile(r"(?<=[\w)])([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _GREEK = re.compile(r"(?<![α-ωΑ-Ω])(?:[α-λν-ωΑ-Ω]|μ(?![A-Za-z]))(?![α-ωΑ-Ω])")
+_MEASURED = re.compile(r"[\d^]|\b[NSEW]\b")
+_COUNTED = re.compile(r"[\d#*_/\\~]")
+"""What a text has where rules of quantities and of numbers have work to do."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
@@ -53,8 +59,9 @@ class UnknownSymbolsError(DataError):
         super().__init__(found, expected="text that can be spoken", fix="write them as words")
 
 
+@lru_cache(1 << 16)
 def normalize_english(text: str, where: str = "") -> str:
-    """Turn English text into lower-case words with apostrophes, single spaces.
+    """Turn English text into lower-case words with apostrophes, single spaces; texts seen lately are not worked on again.
 
     Args:
         text: text as written.
@@ -67,10 +74,11 @@ def normalize_english(text: str, where: str = "") -> str:
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
     text = _GREEK.sub(lambda match: f" {GREEK[match[0].lower().replace('ς', 'σ')]} ", text)
     text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
-    text = apply(RULES, apply(english_net.RULES, text))
+    text = apply(DATES, apply(MARKS, apply(english_net.RULES, text)))
+    text = apply(NAMES, apply(QUANTITIES, text) if _MEASURED.search(text) else text)
     if any(c.islower() for c in text) or len(_WORD.findall(text)) == 1:  # where all is in capitals they tell nothing
         text = apply(CAPITALS, text)
-    text = apply(NUMBERS, text).lower()
+    text = (apply(NUMBERS, text) if _COUNTED.search(text) else text).lower()
     text = "".join(f" {SIGNS[c]} " if c in SIGNS else " " if c in SILENT else c for c in text).translate(LETTERS)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
     odd = [c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()]

@@ -137,11 +137,11 @@ def _list_unknown(folder: Path, entries: Mapping[str, Entry], fate: str = "") ->
         rows += [dict(row) for row in read_tsv(folder / "oov.tsv") if row["phones"] != fate]
     rows.sort(key=lambda row: (-int(str(row["count"])), row["word"], row["phones"]))
     write_tsv(folder / "oov.tsv", rows, ("word", "count", "phones", "utts"))
-    if rows:
+    if places:
         log.warning(
             "%s: %d words are in no dictionary or symbols without a rule, %d times in all (oov.tsv says where), e.g. %s; "
             "a user lexicon can have words",
-            folder.name, len(rows), sum(map(len, places.values())), ", ".join(str(row["word"]) for row in rows[:5]),
+            folder.name, len(places), sum(map(len, places.values())), ", ".join([word for word, _ in places][:5]),
         )  # fmt: skip
 
 
