@@ -128,6 +128,7 @@ DATES: list[Rule] = [
     rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", _days),
     rule(rf"(?<= to )({'|'.join(d.capitalize() for d in _ENDS)})\b\.?", lambda m: _ENDS[m[1].lower()]),
     rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
+    rule(r"\b(Sat|Sun)\.(?=,|\s*\d|\s*$)", lambda m: _ENDS[m[1].lower()] + " "),
     rule(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)", lambda m: f"{m[1]}:{m[2]}", ANY_CASE),
     rule(r"(?<![\w-])([12]\d{3})-(\d{2})(?![\w-])", _season),
     rule(r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)", _finish),

@@ -210,7 +210,7 @@ NUMBERS = [
     rule(r"(?<![\w.])'?(\d{2}|\d{3}0|\d0)'?s(?!\w)", _decade),
     rule(r"(?<!\w)(\d+)'?s(?!\w)", lambda m: f" {plural(spell_whole(m[1]))} "),
     rule(r"(?<![\w-])(20|50)-\1(?![\w-])", lambda m: f"{m[1]} {m[1]}"),
-    rule(r"(?<![\w.])(?<!\d-)(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?![\d-]|[A-Za-z]{2})", _range),
+    rule(r"(?<![\w.])(?<!\d-)(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?!-?\d|[A-Za-z]{2})", _range),
     rule(r"(?<![\w.,)%'])-(?=\.?\d)", said("minus")),
     rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
     rule(r"(?<=\d)\s?\*\s?(?=\d)|(?<=\b[A-Za-z])\s?\*\s?(?=[A-Za-z]\b)", said("times")),

@@ -121,7 +121,10 @@ QUANTITIES: list[Rule] = [
         rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
     ),
     rule(rf"(?<![\w.])((?:\d+\s+)?)([NSEW])\.?(?=\s+(?:\d+(?:st|nd|rd|th)\s+|(?:[A-Z][\w']+\s){{1,3}})(?:{_STREETS})\b)", _side),
-    rule(r"(?<=\d)\sin\.(?=\s+(?:of|x|by|long|wide|tall|deep|high|thick|in diameter|[a-z]+ing)\b|\s*$)", said("inches")),
+    rule(
+        r"(?<=\d)\sin\.(?=\s+(?:in|on|during|over|per|of|x|by|long|wide|tall|deep|high|thick|in diameter|[a-z]+ing)\b|\s*$)",
+        said("inches"),
+    ),
     rule(r"(?<=\d\.\d)(\d*)\s?s\b|(?<=\d) s\b(?!')", lambda m: f"{m[1] or ''} seconds "),
     rule(
         rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})(?:\s|(?P<hyphen>-))?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))"
@@ -131,6 +134,7 @@ QUANTITIES: list[Rule] = [
     rule(rf"(?<=illion )({_LARGE})(?!\w)|(?<=housand )({_LARGE})(?!\w)", lambda m: _many(UNITS[m[0].lower()])),
     rule(r"(?<![\w.])3M(?!\w)(?!\s+[a-z]+s\b)", said("three m")),
     rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", _magnitude),
+    rule(r"(?<=[=+] )[b-df-hj-np-tv-xz]{2,3}(?=\^|\d?(?:\s|$|[.,]))", lambda m: " ".join(m[0])),
     rule(r"(?<=[\w)])\s?\^\s?([-{(]{0,2})(\d+)[})]?", _power),
 ]
 """Telephone numbers, money, areas, units, directions in addresses, magnitudes, powers."""

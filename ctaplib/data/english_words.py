@@ -29,6 +29,7 @@ ABBREVIATIONS = {
     "etc": "et cetera", "vs": "versus", "inc": "incorporated", "corp": "corporation", "dept": "department", "ave": "avenue",
     "blvd": "boulevard", "rd": "road", "hwy": "highway", "approx": "approximately", "vol": "volume", "bros": "brothers",
     "co": "company", "ltd": "limited", "univ": "university", "assn": "association", "intl": "international",
+    "ln": "lane", "rte": "route",
 }  # fmt: skip
 """Said so with a full stop behind them, in any case."""
 BEFORE_NUMBERS = {

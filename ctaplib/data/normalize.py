@@ -40,7 +40,7 @@ _MARKS = set("/*_|~^#\\@")
 """Marks that only a rule can speak; Unicode counts some of them as punctuation."""
 _RAISED = re.compile(r"(?<=[\w)])([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _GREEK = re.compile(r"(?<![α-ωΑ-Ω])(?:[α-λν-ωΑ-Ω]|μ(?![A-Za-z]))(?![α-ωΑ-Ω])")
-_MEASURED = re.compile(r"[\d^]|\b[NSEW]\b")
+_MEASURED = re.compile(r"[\d^=]|\b[NSEW]\b")
 _COUNTED = re.compile(r"[\d#*_/\\~]")
 """What a text has where rules of quantities and of numbers have work to do."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
