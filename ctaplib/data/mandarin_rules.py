@@ -153,7 +153,7 @@ RULES = [
     ),
     _rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
     _rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", _money),
-    _rule(rf"(-?{_NUMBER})\s?(?![GSHTMLV](?![A-Za-z]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
+    _rule(rf"(-?{_NUMBER})\s?(?![GSHTMV](?![A-Za-z])|L(?![A-Za-z/]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
     _rule(r"(?<![\d/])(\d{1,3})/(\d{1,3})(?![\d/])", _fraction),
     _rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{say_number(m[1])}比{say_number(m[2])}"),
     _rule(
