@@ -144,7 +144,9 @@ def mandarin_clauses(text: str, where: str = "") -> list[str]:
     text = apply_mandarin(text)
     odd = [c for c in text if c in _MARKS]
     clauses = [_spaced(part) for part in re.split(_PAUSES, text)]
-    odd += [c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '")]
+    odd += [
+        c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '" or c in _MARKS)
+    ]
     _checked("".join(clauses), odd, where)
     return [clause for clause in clauses if clause]
 
