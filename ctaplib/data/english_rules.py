@@ -1,5 +1,6 @@
-"""Rules that turn written English into words, in the order of `RULES`; each sees the text that the one before left.
+"""Rules that turn written English into words, in the order MARKS, (dates, quantities), NAMES, CAPITALS, NUMBERS.
 
+Each sees the text that the one before left.
 The text comes in with its capitals (they tell `Dr. Brown` from `Elm Dr.`), and with plain apostrophes, hyphens and full stops.
 """
 
