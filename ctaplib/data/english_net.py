@@ -7,6 +7,8 @@ from re import Match
 
 from ctaplib.data.english_words import DOMAINS, SPELLED_DOMAINS, WEB_SIGNS
 
+_NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xz]{2,5}", re.IGNORECASE)
+
 
 def _web(match: Match[str]) -> str:
     text = re.sub(r"^[a-z]+://", "", match[0], flags=re.IGNORECASE)
@@ -14,7 +16,8 @@ def _web(match: Match[str]) -> str:
     words = text[: tail.start()] if tail else text
     parts = []
     for part in re.findall(r"[A-Za-z]+|\d+|.", words):
-        parts.append(WEB_SIGNS.get(part) or SPELLED_DOMAINS.get(part.lower(), part.lower()))
+        spelled = SPELLED_DOMAINS.get(part.lower()) or (" ".join(part.lower()) if _NO_VOWEL.fullmatch(part) else "")
+        parts.append(WEB_SIGNS.get(part) or spelled or part.lower())
     return f" {' '.join(parts)} {tail[0] if tail else ''}"
 
 

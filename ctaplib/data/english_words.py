@@ -16,7 +16,9 @@ TITLES = {
     "capt": "captain", "sgt": "sergeant", "rev": "reverend", "sen": "senator", "rep": "representative", "lt": "lieutenant",
     "maj": "major", "gov": "governor", "pres": "president", "messrs": "messieurs", "hon": "honorable", "cpl": "corporal",
     "cmdr": "commander", "adm": "admiral", "supt": "superintendent", "jr": "junior", "sr": "senior", "mt": "mount", "ft": "fort",
-    "st": "saint",
+    "st": "saint", "fr": "father", "pvt": "private", "brig": "brigadier", "sgts": "sergeants", "drs": "doctors",
+    "det": "detective", "insp": "inspector", "atty": "attorney", "amb": "ambassador", "sens": "senators",
+    "reps": "representatives", "profs": "professors",
 }  # fmt: skip
 """Said so with a full stop behind them; without one only before a name (`Mr Brown`)."""
 BARE_TITLES = {"mr", "mrs", "ms", "dr", "prof", "sgt", "capt", "st", "mt", "rev"}
@@ -27,6 +29,7 @@ ABBREVIATIONS = {
     "etc": "et cetera", "vs": "versus", "inc": "incorporated", "corp": "corporation", "dept": "department", "ave": "avenue",
     "blvd": "boulevard", "rd": "road", "hwy": "highway", "approx": "approximately", "vol": "volume", "bros": "brothers",
     "co": "company", "ltd": "limited", "univ": "university", "assn": "association", "intl": "international",
+    "ln": "lane", "rte": "route",
 }  # fmt: skip
 """Said so with a full stop behind them, in any case."""
 BEFORE_NUMBERS = {
@@ -40,6 +43,17 @@ BEFORE_NUMBERS = {
     "fig": "figure",
     "figs": "figures",
     "ext": "extension",
+    "apt": "apartment",
+    "bldg": "building",
+    "rm": "room",
+    "eq": "equation",
+    "vols": "volumes",
+    "ver": "version",
+    "art": "article",
+    "par": "paragraph",
+    "ll": "lines",
+    "ex": "example",
+    "tab": "table",
 }
 """Abbreviations that are words of their own elsewhere: only with a full stop and a number behind them."""
 DOTTED = {"e.g.": "for example", "i.e.": "that is", "ph.d.": "p h d", "a.k.a.": "also known as", "w/o": "without", "w/": "with"}
@@ -48,9 +62,13 @@ WHOLE = {"gov't": "government", "int'l": "international", "ok": "okay", "phd": "
 UTTERED = {"SHH", "SHHH", "HMM", "HMMM", "MM", "MMM", "PSST", "PST", "BRR", "BRRR", "GRR", "GRRR", "TSK", "NTH", "ZZZ"}
 """Words in capitals without a vowel that are no initialisms."""
 INITIALISMS = set(
-    """ABC AD AI AIG AOL AP API ATM BA CEO CFO CIA COO DEA DIY DNA EKG EMI EPA ESP EU FAQ FBI FDA FIA GOP IBM ICU ID IOC IOU IP
-    IPO IQ IRA IRS ISP MBA MIA MIT MRI NBA NEA NGO NIH NYU OEM OS PDA RIAA RNA SEO SOS SUV UAE UAW UCLA UFO UI UK UN UPI UPS URL
-    USA USB USC USDA USSR UV UX VIP""".split()
+    """AAA AARP ABC AC ACLU AD ADHD AFC AFL AFP AI AIG AOC AOL AP API APR ATM ATV BA BAE BCE BIA BMI BOE CE CEO CFO CIA CIO CMO
+    COD COO COPD CPI CPU CTO DEA DIY DNA DOB DOJ DOT DUI EDT EEG EKG ECB ECG EMI EMT EPA EPS ESL ESP ESPN EST ETA ETF EU EV FAA
+    FAQ FBI FDA FIA GOP GPA GPU GUI HBO HIV HOA IAEA IBM ICC ICU ID IDF IED IMF INS IOC IOU IP IPA IPCC IPO IQ IRA IRS ISBN
+    ISP ISS ITV IUD IV IVF LED LGBTQ LA LAPD MBA MIA MIT MLA MOU MRI MVP NAACP NBA NEA NGO NIH NRA NSA NYC NYPD NYSE NYU OBE
+    OCD OECD OEM OS OTC PA PDA PE PO PLO POW PPE PTA QA QE RAF RIAA RIP RNA ROI ROTC SAT SEC SEO SOS SUV TBA UAE UAV UAW
+    UBS UC UCLA UCSD UEFA UFC UFO UHF UI UK UN UNC UPC UPI UPS URL US USA USAF USB USC USDA USMC USN USPS USSR UTC UTI UV
+    UX VA VAT VIP VOA WTO XO YMCA YTD YWCA""".split()
 )
 """Written in capitals and said letter by letter although they have a vowel; those without a vowel need no list."""
 
@@ -64,10 +82,53 @@ UNITS = {
     "km/h": "kilometer per hour",
     "m/s": "meter per second", "sqm": "square meter", "sqkm": "square kilometer", "sqft": "square foot", "cum": "cubic meter",
     "°c": "degree celsius", "°f": "degree fahrenheit", "°": "degree", "kbps": "kilobit per second", "mbps": "megabit per second",
-    "mpg": "mile per gallon", "inch": "inch", "fps": "frame per second", "rpm": "revolution per minute",
-    "dpi": "dot per inch", "cal": "calorie", "kcal": "kilocalorie",
+    "mpg": "mile per gallon", "fps": "frame per second", "rpm": "revolution per minute",
+    "dpi": "dot per inch", "cal": "calorie", "kcal": "kilocalorie", "ppm": "parts per million", "ppb": "parts per billion",
+    "sqcm": "square centimeter", "sqmm": "square millimeter", "sqmi": "square mile", "sqin": "square inch",
+    "sqyd": "square yard", "cucm": "cubic centimeter", "cumm": "cubic millimeter", "cukm": "cubic kilometer",
+    "cuft": "cubic foot", "cuin": "cubic inch", "cuyd": "cubic yard", "kmh": "kilometer per hour", "mwh": "megawatt hour",
+    "gw": "gigawatt", "kj": "kilojoule", "kpa": "kilopascal", "hpa": "hectopascal", "μm": "micrometer", "μg": "microgram",
+    "gbps": "gigabit per second", "gbit": "gigabit", "mbit": "megabit", "ha": "hectare", "bpm": "beat per minute",
+    "kn": "knot", "mpa": "megapascal", "mah": "milliampere hour", "bbl": "barrel", "tbsp": "tablespoon", "tsp": "teaspoon",
+    "ev": "electron volt", "kev": "kiloelectron volt", "mev": "megaelectron volt", "mol": "mole", "dl": "deciliter", "yr": "year",
+    "yrs": "year", "wk": "week", "wks": "week", "kgs": "kilogram", "kms": "kilometer", "cc": "cubic centimeter",
+    "nmi": "nautical mile",
+    "cl": "centiliter", "mj": "megajoule", "ma": "milliampere", "mv": "millivolt", "kv": "kilovolt",
+    "μs": "microsecond", "μl": "microliter", "ns": "nanosecond", "pb": "petabyte",
 }  # fmt: skip
-UNCOUNTED = {"hertz", "kilohertz", "megahertz", "gigahertz"}
+UNCOUNTED = {"hertz", "kilohertz", "megahertz", "gigahertz", "parts per million", "parts per billion"}
+EACH = {
+    "h": "hour", "hour": "hour", "s": "second", "second": "second", "day": "day", "week": "week", "wk": "week", "month": "month",
+    "mo": "month", "year": "year", "yr": "year", "minute": "minute", "person": "person", "night": "night", "share": "share",
+    "barrel": "barrel", "unit": "unit", "piece": "piece", "dl": "deciliter", "ton": "ton", "acre": "acre", "mile": "mile",
+    "gallon": "gallon", "pound": "pound", "ounce": "ounce", "liter": "liter", "item": "item", "user": "user",
+}  # fmt: skip
+"""What may stand behind a slash after a quantity, besides units."""
+PER = "min sec s hr h day week month year wk mo yr".split()
+"""The same behind a word: `beats/min`."""
+CROWDS = """people|barrels|users|followers|customers|jobs|homes|households|voters|workers|views|viewers|copies|tonnes|tons|
+    subscribers|children|passengers|visitors|acres|members|fans|shares|residents|students|patients|doses|cars|vehicles|euros|pounds|dollars|
+    refugees|adults|families""".replace("\n", "").replace(" ", "")
+"""What millions are counted of: `2m barrels`."""
+GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξοπρστυφχψω",
+        """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho
+    sigma tau upsilon phi chi psi omega""".split(),
+    )
+)
+"""Letters of formulas; words in Greek are no English text."""
+NATIONS = {"US": "u s", "C": "canadian", "CA": "canadian", "A": "australian", "AU": "australian", "HK": "hong kong",
+           "NZ": "new zealand", "S": "singapore"}  # fmt: skip
+STATES = {
+    "Ala": "alabama", "Ariz": "arizona", "Ark": "arkansas", "Calif": "california", "Colo": "colorado", "Conn": "connecticut",
+    "Del": "delaware", "Fla": "florida", "Ga": "georgia", "Ill": "illinois", "Ind": "indiana", "Kan": "kansas",
+    "Ky": "kentucky", "La": "louisiana", "Mass": "massachusetts", "Md": "maryland", "Mich": "michigan", "Minn": "minnesota",
+    "Mo": "missouri", "Mont": "montana", "Neb": "nebraska", "Nev": "nevada", "Okla": "oklahoma",
+    "Ore": "oregon", "Pa": "pennsylvania", "Tenn": "tennessee", "Tex": "texas", "Va": "virginia", "Vt": "vermont",
+    "Wash": "washington", "Wis": "wisconsin", "Wyo": "wyoming",
+}  # fmt: skip
+"""States of the USA as newspapers shorten them; read behind a comma or a hyphen."""
 MONEY = {
     "$": ("dollar", "dollars", "cent", "cents"), "£": ("pound", "pounds", "penny", "pence"),
     "€": ("euro", "euros", "cent", "cents"), "¥": ("yen", "yen", "", ""), "¢": ("cent", "cents", "", ""),
@@ -79,9 +140,11 @@ SCALES = {
 SIGNS = {
     "&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "×": "times", "÷": "divided by", "±": "plus or minus",
     "<": "less than", ">": "greater than", "°": "degrees", "$": "dollars", "£": "pounds", "€": "euros", "¥": "yen", "¢": "cents",
-    "≈": "about", "≤": "at most", "≥": "at least", "√": "root",
+    "≈": "about", "≤": "at most", "≥": "at least", "√": "root", "§": "section", "©": "copyright", "®": "registered",
+    "∞": "infinity", "¶": "paragraph", "№": "number",
 }  # fmt: skip
-SILENT = set('.,;:!?"()[]{}-/\\…—–·“”„«»‹›*_|•~^#¡¿')
+SILENT = set('.,;:!?"()[]{}-…—–·•“”„«»‹›¡¿')
+"""Punctuation: what is written and never said. Other marks (`/ * _ | ~ ^ # \\`) are said by a rule, or are an error."""
 LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ŋ": "ng", "ħ": "h", "ə": "e"}
 )
@@ -90,7 +153,7 @@ APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": 
 ELISIONS = {"'tis", "'twas", "'twere", "'twill", "'em", "'cause", "'til", "'bout", "'n'", "'n", "'round", "'neath", "'gainst"}
 """Words that start with an apostrophe of their own."""
 
-ALONE = "chapter|act|scene|part|volume|book|article|section|amendment"
+ALONE = "chapter|act|scene|part|volume|book|article|section|amendment|type|phase|class|stage|level|title|appendix|division|tier"
 """What a Roman numeral of one letter may number."""
 NUMBERED = """war|chapter|part|volume|vol\\.|book|act|scene|section|phase|type|bowl|article|appendix|class|mark|stage|level|title|
     episode|symphony|apollo|saturn|amendment""".replace("\n", "").replace(" ", "")

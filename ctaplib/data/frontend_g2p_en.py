@@ -7,8 +7,11 @@ g2p-en's network; words that it had to guess are named.
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ctaplib.data.frontends import Pronunciation, TextConfig, joined
@@ -45,6 +48,25 @@ def data_files() -> list[Path]:
     return [weights, Path(str(nltk_data.find("corpora").path)) / "cmudict.zip"]
 
 
+@contextmanager
+def _unchecked() -> Iterator[None]:
+    """Switch off typeguard's decorator while g2p-en is imported.
+
+    Its numbers package, inflect, is decorated with it, and then rewrites its own source: most of the seconds that the import
+    takes. We say numbers ourselves.
+    """
+    if importlib.util.find_spec("typeguard") is None or "inflect" in sys.modules:
+        yield
+        return
+    typeguard = importlib.import_module("typeguard")
+    real = typeguard.typechecked
+    typeguard.typechecked = lambda target: target
+    try:
+        yield
+    finally:
+        typeguard.typechecked = real
+
+
 class G2pEn:
     """Dictionary first, homographs by their neighbours and part of speech, a small network for words in no dictionary."""
 
@@ -53,7 +75,7 @@ class G2pEn:
             raise DataError(f"the front end g2p_en speaks English only, not {config.language}", fix="take pypinyin or espeak")
         data_files()  # before the import of g2p_en, which would try to download them
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _unchecked():
                 warnings.simplefilter("ignore")
                 module = importlib.import_module("g2p_en.g2p")
                 self._g2p = module.G2p()

@@ -9,17 +9,22 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from ctaplib.data import english_net
-from ctaplib.data.english_rules import CAPITALS, NUMBERS, RULES, apply
-from ctaplib.data.english_words import APOSTROPHES, ELISIONS, LETTERS, SIGNS, SILENT, WHOLE
+from ctaplib.data.english_base import apply
+from ctaplib.data.english_dates import DATES
+from ctaplib.data.english_rules import CAPITALS, MARKS, NAMES, NUMBERS
+from ctaplib.data.english_units import QUANTITIES
+from ctaplib.data.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
 from ctaplib.errors import DataError
 from ctaplib.files import read_table
 
 __all__ = [
+    "UnknownSymbolsError",
     "is_hanzi",
     "mandarin_clauses",
     "normalize_english",
@@ -31,11 +36,32 @@ __all__ = [
 NORMALIZED = "text.norm"
 """Table of a data directory that the text stage writes: the words of `text` as they are said."""
 _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
+_MARKS = set("/*_|~^#\\@")
+"""Marks that only a rule can speak; Unicode counts some of them as punctuation."""
+_RAISED = re.compile(r"(?<=[\w)])([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_GREEK = re.compile(r"(?<![α-ωΑ-Ω])(?:[α-λν-ωΑ-Ω]|μ(?![A-Za-z]))(?![α-ωΑ-Ω])")
+_MEASURED = re.compile(r"[\d^=]|\b[NSEW]\b")
+_COUNTED = re.compile(r"[\d#*_/\\~]")
+"""What a text has where rules of quantities and of numbers have work to do."""
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
 
+class UnknownSymbolsError(DataError):
+    """Symbols that no rule can speak.
+
+    Args:
+        symbols: The symbols, each time that they occur.
+    """
+
+    def __init__(self, found: str, *, symbols: tuple[str, ...]) -> None:
+        self.symbols = symbols
+        super().__init__(found, expected="text that can be spoken", fix="write them as words")
+
+
+@lru_cache(1 << 16)
 def normalize_english(text: str, where: str = "") -> str:
-    """Turn English text into lower-case words with apostrophes, single spaces.
+    """Turn English text into lower-case words with apostrophes, single spaces; texts seen lately are not worked on again.
 
     Args:
         text: text as written.
@@ -44,17 +70,23 @@ def normalize_english(text: str, where: str = "") -> str:
     Raises:
         DataError: symbols that no rule can speak, or no word is left.
     """
-    text = _VULGAR.sub(" ", text.translate(APOSTROPHES))
+    text = _RAISED.sub(_power, _VULGAR.sub(" ", text.translate(APOSTROPHES)))
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
+    text = _GREEK.sub(lambda match: f" {GREEK[match[0].lower().replace('ς', 'σ')]} ", text)
     text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
-    text = apply(RULES, apply(english_net.RULES, text))
-    if any(c.islower() for c in text):  # where all is in capitals they tell nothing
+    text = apply(DATES, apply(MARKS, apply(english_net.RULES, text)))
+    text = apply(NAMES, apply(QUANTITIES, text) if _MEASURED.search(text) else text)
+    if any(c.islower() for c in text) or len(_WORD.findall(text)) == 1:  # where all is in capitals they tell nothing
         text = apply(CAPITALS, text)
-    text = apply(NUMBERS, text).lower()
+    text = (apply(NUMBERS, text) if _COUNTED.search(text) else text).lower()
     text = "".join(f" {SIGNS[c]} " if c in SIGNS else " " if c in SILENT else c for c in text).translate(LETTERS)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-    odd = sorted({c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()})
+    odd = [c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()]
     return _checked(" ".join(_unquoted(plain.split())), odd, where)
+
+
+def _power(match: re.Match[str]) -> str:
+    return f"^{'-' if match[1] == '⁻' else ''}{unicodedata.normalize('NFKC', match[2])}"
 
 
 def _unquoted(words: list[str]) -> list[str]:
@@ -107,10 +139,14 @@ def mandarin_clauses(text: str, where: str = "") -> list[str]:
     Raises:
         DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
     """
-    text = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).translate(APOSTROPHES)
+    text = _RAISED.sub(_power, text.translate(APOSTROPHES))
+    text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
     text = apply_mandarin(text)
+    odd = [c for c in text if c in _MARKS]
     clauses = [_spaced(part) for part in re.split(_PAUSES, text)]
-    odd = sorted({c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '")})
+    odd += [
+        c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '" or c in _MARKS)
+    ]
     _checked("".join(clauses), odd, where)
     return [clause for clause in clauses if clause]
 
@@ -138,7 +174,7 @@ def _spaced(text: str) -> str:
 def _checked(text: str, odd: list[str], where: str) -> str:
     prefix = f"{where}: " if where else ""
     if odd:
-        raise DataError(f"{prefix}unknown symbols {' '.join(odd)}", expected="text that can be spoken", fix="write them as words")
+        raise UnknownSymbolsError(f"{prefix}unknown symbols {' '.join(sorted(set(odd)))}", symbols=tuple(odd))
     if not text:
         raise DataError(f"{prefix}empty text", expected="at least one word", fix="give its text, or drop the utterance")
     return text

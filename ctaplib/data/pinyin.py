@@ -11,13 +11,15 @@ import re
 from functools import cache
 
 from ctaplib.data.normalize import is_hanzi
-from ctaplib.data.pinyin_words import CONTEXT, SINGLE, STRONG, SYLLABIC_ER, TOGETHER, WORDS
+from ctaplib.data.pinyin_words import CONTEXT, SINGLE, SPLIT, STRONG, SYLLABIC_ER, TOGETHER, WORDS
 from ctaplib.errors import DataError
 
 _LONGEST = 8
 _NUMERALS = "零〇一二三四五六七八九十百千万亿两点幺"
 _NUMBER = re.compile(r"[零〇一二三四五六七八九两幺]?[十百千万亿]+|[零〇二三四五六七八九幺]")
 _UNITS = set("十百千万亿")
+_RANKED = re.compile(r"一(?:年级|等奖|等[品舱座]|级|流|线|班|季度|环|把手|中$)")
+"""一 that says which one and not how many."""
 
 
 @cache
@@ -27,7 +29,7 @@ def _dictionary() -> dict[str, list[list[str]]]:
 
 
 def _is_word(text: str) -> bool:
-    return text in WORDS or text in TOGETHER or text in _dictionary()
+    return text in WORDS or text in TOGETHER or (text in _dictionary() and text not in SPLIT)
 
 
 def words(clause: str) -> list[str]:
@@ -80,14 +82,18 @@ def _readings(clause: str, parts: list[str]) -> list[str]:
 def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) -> str:
     """Tone of 一 at a place of a clause; `following` is the tone of the next syllable, or nothing."""
     before, after = clause[:index][-1:], clause[index + 1 : index + 2]
-    if not following or before in {"第", "初"} or (before and before in _NUMERALS):
+    apart = any(start < index - 1 and end == index and set(clause[start:end]) - set(_NUMERALS) for start, end in spans) and (
+        before in _NUMERALS
+    )  # the numeral before is the last of a word: 统一一下
+    if not following or before in {"第", "初"} or (before and before in _NUMERALS and not apart):
         return "1"
     scored = before == "比" and index > 1 and clause[index - 2] in _NUMERALS
     if (
         scored
         or clause[index:].startswith("一不二")
-        or after in set("一二三四五六七八九零〇幺月日号")
-        or re.match(r"点[零一二三四五六七八九]", clause[index + 1 :])
+        or (after in set("一二三四五六七八九零〇幺") and not apart)
+        or (after in set("月日号楼审") or _RANKED.match(clause, index))
+        or re.match(r"[点比][零一二三四五六七八九]", clause[index + 1 :])
     ):
         return "1"
     if any(start < index and index + 1 == end for start, end in spans) and before not in set("同另某这那哪每看"):

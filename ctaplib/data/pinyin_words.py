@@ -60,6 +60,10 @@ _READINGS = """
 太太 tai4 tai5|耳朵 er3 duo5|石头 shi2 tou5|木头 mu4 tou5|骨头 gu3 tou5|馒头 man2 tou5|舌头 she2 tou5|里头 li3 tou5
 意思 yi4 si5|东西 dong1 xi5|朋友 peng2 you5|先生 xian1 sheng5|喜欢 xi3 huan5|漂亮 piao4 liang5|什么 shen2 me5|怎么 zen3 me5
 多么 duo1 me5|那么 na4 me5|这么 zhe4 me5|多少 duo1 shao5|明白 ming2 bai5|告诉 gao4 su5|认识 ren4 shi5|衣服 yi1 fu5
+果实累累 guo3 shi2 lei2 lei2|硕果累累 shuo4 guo3 lei2 lei2|伤痕累累 shang1 hen2 lei3 lei3|罪行累累 zui4 xing2 lei3 lei3
+负债累累 fu4 zhai4 lei3 lei3|大汗 da4 han4|满头大汗 man3 tou2 da4 han4|大汗淋漓 da4 han4 lin2 li2|猛地 meng3 de5|忽地 hu1 de5
+蓦地 mo4 de5|霍地 huo4 de5|倏地 shu1 de5|暖和和 nuan3 huo5 huo5
+上调 shang4 tiao2|下调 xia4 tiao2|庄稼 zhuang1 jia5
 眼睛 yan3 jing5|事情 shi4 qing5|时候 shi2 hou5|地方 di4 fang5|消息 xiao1 xi5|客气 ke4 qi5|麻烦 ma2 fan5|清楚 qing1 chu5
 休息 xiu1 xi5|窗户 chuang1 hu5|月亮 yue4 liang5|头儿 tou2 er5|部分 bu4 fen5|学生 xue2 sheng5|护士 hu4 shi5|丈夫 zhang4 fu5
 大家伙 da4 jia1 huo3|老实 lao3 shi5|葡萄 pu2 tao5|玻璃 bo1 li5|萝卜 luo2 bo5|嘴巴 zui3 ba5|尾巴 wei3 ba5|胳膊 ge1 bo5
@@ -97,13 +101,18 @@ CONTEXT = [
         (r"(?<=[我你他她它们您咱])得(?![了到过以奖分名第知病罪逞意体当很不])", "dei3"),
         (rf"(?<=[还就也都必总可只谁])得(?=[{_VERBS}])", "dei3"),
         (r"(?<=[\u4e00-\u9fff])得", "de5"),
-        (r"(?<=[\u4e00-\u9fff]{2})地(?=[\u4e00-\u9fff])(?!地[图铁址区方面点位理球上下板毯震质势形产主带狱道])", "de5"),
+        (r"(?<=[在会来去揉])和(?=面)", "huo2"),
+        (r"(?<=[块片亩顷种垦田])地", "di4"),
+        (r"(?<=[\u4e00-\u9fff]{2})地(?=[\u4e00-\u9fff])(?![里头边])", "de5"),
         (rf"(?<=[{_NUMERAL}每这那哪])只(?![能要有是好会想])", "zhi1"),
         (rf"(?<=[{_NUMERAL}第这那])行(?=$|[字代诗])", "hang2"),
         (r"(?<=[我你他她们])种", "zhong4"),
         (r"背(?=[着起上书])", "bei1"),
-        (r"(?<=[成认作分称设定变视以极更最尤甚较大])为", "wei2"),
-        (r"以[\u4e00-\u9fff]{1,8}?为", "wei2"),
+        (r"(?<![认成作称视当列选分定变])为(?=[我你他她它您咱])", "wei4"),
+        (r"(?<=[成认作分称设定变视以极更最尤甚较大仅约均皆即率量值额度宽速温])为", "wei2"),
+        (rf"为(?=[{_NUMERAL}点]+(?:美?元|吨|[公厘毫]?米|[公毫千]?克|公|折|平方|度|岁|摄|升|倍|比|分之|小时|分钟))", "wei2"),
+        (r"(?<![可所难得足予加何借])以(?![前后上下来及便免至致外内])[\u4e00-\u9fff]{1,8}?为", "wei2"),
+        (r"(?<=[在能可去人])了(?=望)|^了(?=望)|了(?=望[塔台哨站所员])", "liao4"),
         (r"^为(?=[正期零止]|[\u4e00-\u9fff]?期)", "wei2"),
         (r"(?<=[很太更最不好多真挺么这那])长", "chang2"),
         (r"长(?=[大高出成得满着了在])", "zhang3"),
@@ -126,6 +135,9 @@ CONTEXT = [
 ]
 """Characters that no word covers, by what stands beside them (each pattern ends with the character);
 the first that fits counts."""
+
+SPLIT = {"和面", "和了", "地里", "了望"}
+"""Words of the dictionary that are mostly two words in a row."""
 
 STRONG = [
     (re.compile(r"(.)\1地(?=[\u4e00-\u9fff])"), "de5"),

@@ -1,9 +1,9 @@
 """The text stage: phones of every utterance, the phone list, and a SentencePiece model.
 
 Utterances that cannot be used (empty text, symbols or words without phones, phones that training never has) are left out of
-`text.phn` and listed with the reason in `data/<set>/dropped_text.tsv`. Words that stand in no dictionary are counted in
-`data/<set>/oov.tsv`, with the utterances that have them. The words as they are said go to `data/<set>/text.norm`. Phones that
-were found before are taken from `dump/phone_cache/`.
+`text.phn` and listed with the reason in `data/<set>/dropped_text.tsv`. Words that stand in no dictionary and symbols that no rule
+can speak are counted in `data/<set>/oov.tsv`, with the utterances that have them. The words as they are said go to
+`data/<set>/text.norm`. Phones that were found before are taken from `dump/phone_cache/`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import sentencepiece
 
 from ctaplib.config import read_saved, save_config
 from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, make_frontend
-from ctaplib.data.normalize import NORMALIZED, normalizer
+from ctaplib.data.normalize import NORMALIZED, UnknownSymbolsError, normalizer
 from ctaplib.data.phone_cache import Entry, PhoneCache
 from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
 from ctaplib.errors import DataError
-from ctaplib.files import atomic_write, read_table, write_table, write_tsv
+from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
 from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
@@ -43,6 +43,7 @@ def phones_of(text: str, config: TextConfig) -> Entry:
         found = _frontend(config)(text)
     except DataError as error:
         unknown = error.words if isinstance(error, MissingWordsError) else ()
+        unknown = error.symbols if isinstance(error, UnknownSymbolsError) else unknown
         return Entry(reason=str(error).replace("\n", " ").replace("\t", " "), unknown=unknown)
     return Entry(" ".join(found.phones), " ".join(map(str, found.words)), "", found.guessed)
 
@@ -119,21 +120,28 @@ def _set_phones(folder: Path, config: TextConfig, nj: int, kept: Path) -> tuple[
     return phones, {utt: words[utt] for utt in phones if utt in words}, reasons
 
 
-def _list_unknown(folder: Path, entries: Mapping[str, Entry]) -> None:
-    """Write `oov.tsv`: words in no dictionary, how often they occur, whether their phones were guessed, and where."""
+def _list_unknown(folder: Path, entries: Mapping[str, Entry], fate: str = "") -> None:
+    """Write `oov.tsv`: words in no dictionary and unknown symbols, how often, whether phones were guessed, and where.
+
+    With a `fate`, the rows of that fate are replaced and all others stay.
+    """
     places: dict[tuple[str, str], list[str]] = {}
     for utt in sorted(entries):
         for word in entries[utt].unknown:
-            places.setdefault((word, "dropped" if entries[utt].reason else "guessed"), []).append(utt)
-    rows = [
-        {"word": word, "count": len(utts), "phones": fate, "utts": " ".join(dict.fromkeys(utts))}
-        for (word, fate), utts in sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
+            places.setdefault((word, fate or ("dropped" if entries[utt].reason else "guessed")), []).append(utt)
+    rows: list[dict[str, object]] = [
+        {"word": word, "count": len(utts), "phones": kind, "utts": " ".join(dict.fromkeys(utts))}
+        for (word, kind), utts in places.items()
     ]
+    if fate and (folder / "oov.tsv").exists():
+        rows += [dict(row) for row in read_tsv(folder / "oov.tsv") if row["phones"] != fate]
+    rows.sort(key=lambda row: (-int(str(row["count"])), row["word"], row["phones"]))
     write_tsv(folder / "oov.tsv", rows, ("word", "count", "phones", "utts"))
-    if rows:
+    if places:
         log.warning(
-            "%s: %d words are in no dictionary, %d times in all (oov.tsv says where), e.g. %s; a user lexicon can have them",
-            folder.name, len(rows), sum(map(len, places.values())), ", ".join(str(row["word"]) for row in rows[:5]),
+            "%s: %d words are in no dictionary or symbols without a rule, %d times in all (oov.tsv says where), e.g. %s; "
+            "a user lexicon can have words",
+            folder.name, len(places), sum(map(len, places.values())), ", ".join([word for word, _ in places][:5]),
         )  # fmt: skip
 
 
@@ -187,12 +195,19 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
 
 
 def write_normalized(folder: Path, config: TextConfig, nj: int = 1) -> None:
-    """Write `text.norm` of a data directory: of every utterance that has text, the words as they are said."""
+    """Write `text.norm` of a data directory: of every utterance that has text, the words as they are said.
+
+    Where the corpus gave the phones, no front end saw the text; symbols that no rule can speak join `oov.tsv` from here.
+    """
     texts = {utt: text for utt, text in read_table(folder / "text").items() if text.strip()}
-    said: dict[str, str] = {}
-    for chunk, found in _in_chunks(sorted(set(texts.values())), partial(_normalized, config=config), nj):
+    said: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for chunk, found in _in_chunks(sorted(set(texts.values())), partial(_said, config=config), nj):
         said.update(zip(chunk, found, strict=True))
-    write_table(folder / NORMALIZED, {utt: said[text] for utt, text in texts.items()})
+    write_table(folder / NORMALIZED, {utt: said[text][0] for utt, text in texts.items()})
+    odd = {utt: said[text][1] for utt, text in texts.items() if said[text][1]}
+    if odd or (folder / "oov.tsv").exists():
+        phones = read_table(folder / "text.phn") if odd else {}
+        _list_unknown(folder, {utt: Entry(phones[utt], unknown=odd[utt]) for utt in odd.keys() & phones.keys()}, "given")
 
 
 def _fit(phones: dict[str, str], tokens: TokenList, reasons: dict[str, str], train_set: str, name: str) -> None:
@@ -248,11 +263,16 @@ def train_pieces(texts: Mapping[str, str], folder: Path, config: TextConfig) -> 
 
 
 def _normalized(text: str, config: TextConfig) -> str:
-    """Text as word pieces see it; what cannot be normalised is left as it is (it was listed by the front end)."""
+    """Text as word pieces see it; what cannot be normalised is left as it is (the stage lists it)."""
+    return _said(text, config)[0]
+
+
+def _said(text: str, config: TextConfig) -> tuple[str, tuple[str, ...]]:
+    """The same, with the symbols that no rule can speak."""
     try:
-        return normalizer(config.language)(text)
-    except DataError:
-        return " ".join(text.lower().split())
+        return normalizer(config.language)(text), ()
+    except DataError as error:
+        return " ".join(text.lower().split()), error.symbols if isinstance(error, UnknownSymbolsError) else ()
 
 
 def read_text_config(token_list: str | Path) -> TextConfig:

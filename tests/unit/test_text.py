@@ -13,7 +13,7 @@ import sentencepiece
 from ctaplib.data.datadir import DataDir, write_datadir
 from ctaplib.data.frontends import TextConfig, frontend_names, make_frontend
 from ctaplib.data.mandarin import engine_tones, sandhi
-from ctaplib.data.normalize import normalize_english, normalize_mandarin, spell_number, spell_ordinal
+from ctaplib.data.normalize import UnknownSymbolsError, normalize_english, normalize_mandarin, spell_number, spell_ordinal
 from ctaplib.data.prepare_text import prepare, read_text_config, train_pieces
 from ctaplib.data.tokens import read_token_list
 from ctaplib.errors import ConfigError, DataError, DependencyError
@@ -77,8 +77,14 @@ def test_ordinals() -> None:
 
 
 @pytest.mark.parametrize(
-    "text,message", [("abc ☃ def ™", "unknown symbols ☃"), ("...", "empty text"), ("你好", "unknown symbols 你 好")]
-)
+    "text,message",
+    [
+        ("abc ☃ def ™", "unknown symbols ☃"), ("...", "empty text"), ("你好", "unknown symbols 你 好"),
+        ("a | b", r"unknown symbols \|"),
+        ("~/home", "unknown symbols / ~"), ("price* applies", r"unknown symbols \*"), ("ℵ ^", r"unknown symbols \^ א"),
+        ("Αθήνα", "unknown symbols α η θ ν"),
+    ],
+)  # fmt: skip
 def test_text_that_cannot_be_spoken_is_an_error(text: str, message: str) -> None:
     with pytest.raises(DataError, match=f"utt1: {message}"):
         normalize_english(text, "utt1")
@@ -95,6 +101,14 @@ def test_text_that_cannot_be_spoken_is_an_error(text: str, message: str) -> None
 )  # fmt: skip
 def test_mandarin_is_written_as_it_is_said(text: str, words: str) -> None:
     assert normalize_mandarin(text) == words == normalize_mandarin(words)
+
+
+@pytest.mark.parametrize("text,symbols", [("甲|乙", "|"), ("好*好*", "**"), ("a^b", "^"), ("你#好_", "#_"), ("好/", "/")])
+def test_mandarin_marks_are_said_or_named(text: str, symbols: str) -> None:
+    with pytest.raises(UnknownSymbolsError) as caught:
+        normalize_mandarin(text)
+    assert "".join(caught.value.symbols) == symbols
+    assert normalize_mandarin("3*4，男/女，你好~") == "三乘四男或女你好"
 
 
 def test_mandarin_keeps_characters_and_latin_words() -> None:

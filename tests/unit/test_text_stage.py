@@ -58,6 +58,35 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     prepare_text._frontend.cache_clear()
 
 
+def test_symbols_without_a_rule_are_listed_with_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_text, "train_pieces", lambda *args: None)
+    table = {
+        "s-1": "the | cat",
+        "s-2": "a cat",
+        "s-3": "☃ the ~ dog ☃",
+        "s-4": "the dog sat / sat",
+        "s-5": "a dog*",
+        "s-6": "a | dog",
+    }
+    folder = tmp_path / "data" / "train"
+    write_datadir(DataDir(dict.fromkeys(table, "/x.wav"), {"utt2spk": dict.fromkeys(table, "s"), "text": table}), folder)
+    write(folder / "text.phn", "s-6 AH0 D AO1 G\n")
+    lexicon = LEXICON + "SLASH S L AE1 SH\n"
+    config = TextConfig(frontend="lexicon", lexicon=write(tmp_path / "lexicon.txt", lexicon), max_dropped_pct=80, use_given=True)
+    for _ in range(2):  # a second run counts nothing twice
+        prepare(tmp_path / "data", tmp_path / "dump", ["train"], "train", config)
+        assert read_tsv(folder / "oov.tsv") == [
+            {"word": "☃", "count": "2", "phones": "dropped", "utts": "s-3"},
+            {"word": "*", "count": "1", "phones": "dropped", "utts": "s-5"},
+            {"word": "|", "count": "1", "phones": "dropped", "utts": "s-1"},
+            {"word": "|", "count": "1", "phones": "given", "utts": "s-6"},
+            {"word": "~", "count": "1", "phones": "dropped", "utts": "s-3"},
+        ]
+    reasons = {row["utt"]: row["reason"] for row in read_tsv(folder / "dropped_text.tsv")}
+    assert set(reasons) == {"s-1", "s-3", "s-5"} and "unknown symbols ~ ☃" in reasons["s-3"]
+    assert read_table(folder / "text.phn")["s-4"].split().count("S") == 3  # "the dog sat slash sat"
+
+
 def test_what_was_found_is_not_looked_for_again(tmp_path: Path, asked: list[str]) -> None:
     config = lexicon_config(tmp_path)
     first = find_phones({"u1": "the cat", "u2": "a zebra", "u3": "the cat"}, config, 1, tmp_path / "cache")
@@ -153,7 +182,7 @@ def test_words_in_no_dictionary_are_listed_with_their_places(
         {"word": "lynx", "count": "1", "phones": "dropped", "utts": "s-3"},
     ]
     assert set(read_table(tmp_path / "data/train/text.phn")) == {"s-2", "s-4"}
-    assert any("2 words are in no dictionary, 4 times in all" in r.getMessage() for r in caplog.records)
+    assert any("2 words are in no dictionary or symbols without a rule, 4 times in all" in r.getMessage() for r in caplog.records)
 
 
 @pytest.mark.usefixtures("offline")
