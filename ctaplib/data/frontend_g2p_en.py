@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ctaplib.data.frontends import Pronunciation, TextConfig, joined
 from ctaplib.data.homographs import PRONUNCIATIONS, word_class
@@ -58,7 +59,7 @@ def _unchecked() -> Iterator[None]:
     if importlib.util.find_spec("typeguard") is None or "inflect" in sys.modules:
         yield
         return
-    typeguard = importlib.import_module("typeguard")
+    typeguard: Any = importlib.import_module("typeguard")
     real = typeguard.typechecked
     typeguard.typechecked = lambda target: target
     try:
