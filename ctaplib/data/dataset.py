@@ -62,6 +62,7 @@ class Batch:
         noise: (B, features of G) draws for the prompt's vector.
         voice: (B,) stretch of the mel axis of target and prompt; None for none.
         warp: (B, 2) factor and gain of the perturbation of mel and of random.
+        frames: Sum of `mel_lengths`, known without asking a device.
     """
 
     ids: tuple[str, ...]
@@ -83,6 +84,7 @@ class Batch:
     noise: torch.Tensor | None = None
     voice: torch.Tensor | None = None
     warp: torch.Tensor | None = None
+    frames: int = 0
 
     def to(self, device: torch.device) -> Self:
         """The same batch on another device."""

@@ -21,6 +21,7 @@ from ctaplib.data.batching import BatchConfig
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.find import find
 from ctaplib.losses.terms import Term
+from ctaplib.shown import Shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,6 +73,17 @@ class TrainConfig(Config):
     """Steps with non-finite gradients in a row that stop the run."""
 
 
+class WatchConfig(Config):
+    """What is looked at while a model trains; changes no number of the run."""
+
+    utts: int = 2
+    """Utterances of the validation set that are drawn and made heard; 0 for none."""
+    every: int = 1
+    """Validations from one look to the next; the last validation is always followed by one."""
+    sounds: bool = True
+    """Whether what was predicted is made heard by Griffin-Lim, beside the original."""
+
+
 class TaskConfig(Config):
     """Common to all tasks."""
 
@@ -80,6 +92,24 @@ class TaskConfig(Config):
     batch: BatchConfig = BatchConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
+    watch: WatchConfig = WatchConfig()
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much audio a batch holds.
+
+    Attributes:
+        items: Utterances or segments.
+        frames: Frames without padding.
+        padded: Frames with padding.
+        hop_s: Seconds of a frame.
+    """
+
+    items: int
+    frames: int
+    padded: int
+    hop_s: float
 
 
 @dataclass(frozen=True)
@@ -163,6 +193,19 @@ class Task(abc.ABC):
     def figures(self) -> dict[str, "Figure"]:
         """Pictures for the record, drawn after a validation."""
         return {}
+
+    def look_items(self, count: int) -> list[int]:
+        """Validation items that are looked at, always the same."""
+        items = sorted(i for batch in self.valid_plan() for i in batch)
+        return sorted({items[k * len(items) // count] for k in range(count)})
+
+    def show(self, batch: Any) -> Sequence[Shown]:
+        """What is looked at of every item of a validation batch; the model is in evaluation mode, nothing may be drawn."""
+        return ()
+
+    def extent(self, batch: Any) -> Extent | None:
+        """How much audio a training batch holds, or None where the task does not count it."""
+        return None
 
     def assets(self) -> dict[str, Path]:
         """Name in the run's folder -> file to copy there."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ctaplib.errors import TrainingError
@@ -23,6 +23,8 @@ class Position:
         batch: Number of the next batch in its epoch.
         best: Smallest value so far of the metric that chooses the best checkpoint.
         bad_steps: Steps in a row whose gradients were not finite.
+        epoch_ends: Whether the step done was the last of its epoch.
+        tally: Account of the epoch so far (`EpochTally`).
     """
 
     step: int = 0
@@ -30,16 +32,19 @@ class Position:
     batch: int = 0
     best: float = float("inf")
     bad_steps: int = 0
+    epoch_ends: bool = False
+    tally: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one step takes: its number, this process's items, and the position behind it."""
+    """What one step takes: its number, this process's items, the position behind it, whether its epoch ends there."""
 
     step: int
     items: list[int]
     epoch: int
     batch: int
+    last: bool
 
 
 def shares(task: Task, start: Position, world: World) -> Iterator[Share]:
@@ -62,12 +67,12 @@ def shares(task: Task, start: Position, world: World) -> Iterator[Share]:
                     fix="raise batch.batch_s or batch.min_items",
                 )
             at.step, at.batch = at.step + 1, at.batch + 1
-            yield Share(at.step, items[world.rank :: world.size], at.epoch, at.batch)
+            yield Share(at.step, items[world.rank :: world.size], at.epoch, at.batch, at.batch == len(plan))
         at.epoch, at.batch = at.epoch + 1, 0
 
 
 def batches(task: Task, position: Position, world: World, load: Load) -> Iterator[tuple[Any, float]]:
-    """Batches with the seconds waited for each; moves `position`'s epoch and batch, not its step."""
+    """Batches with the seconds waited for each; moves `position`'s place in the epoch, not its step."""
     with ThreadPoolExecutor(1) as pool:
 
         def submit(share: Share | None) -> tuple[Share, Future[Any]] | None:
@@ -81,5 +86,5 @@ def batches(task: Task, position: Position, world: World, load: Load) -> Iterato
             batch = future.result()
             waited_s = time.perf_counter() - started
             pending = submit(next(plan, None))
-            position.epoch, position.batch = share.epoch, share.batch
+            position.epoch, position.batch, position.epoch_ends = share.epoch, share.batch, share.last
             yield batch, waited_s

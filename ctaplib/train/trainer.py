@@ -6,6 +6,7 @@ started again walks the same path as one that was not.
 
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ import torch
 from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ctaplib.config import config_hash, save_config
 from ctaplib.errors import CheckpointError, TrainingError
-from ctaplib.runlog import RunLog, add_log_file, get_logger
+from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches
 from ctaplib.train.distributed import World
-from ctaplib.train.meter import Meter
+from ctaplib.train.meter import EpochTally, Meter
 from ctaplib.train.optim import WeightAverage, build_optimizer, learning_rate
 from ctaplib.train.precision import autocast, choose_precision
 from ctaplib.train.total import join_terms
+from ctaplib.train.watch import Watcher
 
 log = get_logger("ctaplib.train")
 
@@ -55,7 +57,9 @@ class Trainer:
             save_assets(task)
             save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
             add_log_file(task.paths.exp / "train.log")
-            self.record = RunLog(task.paths.exp, self.position.step)
+            self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
+            self.watcher = Watcher(task, self.record, world.device)
+        self.tally = EpochTally(self.position.tally, world.is_main)
 
     # ---- the story -------------------------------------------------------------------------------------------
 
@@ -65,27 +69,41 @@ class Trainer:
         Returns:
             Whether the last step was reached.
         """
+        with self.record or nullcontext():
+            finished = self._fit()
+            if self.record is not None:
+                self.record.end("finished" if finished else "stopped")
+        return finished
+
+    def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
         self._announce()
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         task.before_training(position.step)
-        meter = Meter()
+        meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
+        self.tally.skip()
         for batch, waited_s in batches(self.task, position, self.world, self._load):
             position.step += 1
-            meter.add(self._step(batch, position.step), waited_s, task.config.batch.batch_s)
+            extent = task.extent(batch)
+            audio_s = extent.frames * extent.hop_s * self.world.size if extent is not None else 0.0
+            meter.add(self._step(batch, position.step), waited_s, audio_s)
+            self.tally.add(extent, waited_s)
+            live.step()
             if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
-                self._report(meter)
+                self._report(meter, live)
                 meter = Meter()
             last = position.step == train.max_steps
             if position.step % train.valid_every_steps == 0 or last:
                 self._validate()
+            if position.epoch_ends or last:
+                self._close_epoch()
             if position.step % train.save_every_steps == 0 or last or self._should_stop():
                 self._save()
             if self.stopping:
                 log.info("asked to stop: saved step %d; the same command goes on from there", position.step)
                 break
-        if self.record is not None:
-            self.record.close()
+            self.tally.skip()
+        live.close()
         return position.step >= train.max_steps
 
     # ---- one step --------------------------------------------------------------------------------------------
@@ -127,6 +145,7 @@ class Trainer:
         weights = self.task.weights(step, player)
         loss, values = join_terms(terms, weights, self.world)
         values = {f"{n}": v for n, v in values.items()} | {f"weight/{n}": w for n, w in weights.items()} | {"lr": lr}
+        values |= {f"lr/{part}": lr * scale for part, scale in self.config.optim.lr_scale.items()}
         loss.backward()
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.world.reduce_gradients(parameters)
@@ -174,6 +193,8 @@ class Trainer:
             self.record.scalars(position.step, values, "valid")
             for name, figure in self.task.figures().items():
                 self.record.figure(name, position.step, figure)
+            if self.watcher.due(position.step):
+                self.watcher.look(position.step, autocast(self.world.device, self.precision))
             if improved:
                 save_checkpoint(self.checkpoints / "best.pt", {"model": model.state_dict(), "step": position.step})
         model.train()
@@ -187,7 +208,14 @@ class Trainer:
         stacked = self.world.sum(torch.stack([sums[n] for n in names]).to(self.world.device)).cpu()
         return dict(zip(names, stacked))
 
+    def _close_epoch(self) -> None:
+        figures = self.tally.close(self.world, self.position.epoch)
+        if self.record is not None:
+            log.info("end of %s", _words(figures))
+            self.record.scalars(self.position.step, figures, "epoch")
+
     def _save(self) -> None:
+        self.position.tally = self.tally.join(self.world)
         if not self.world.is_main:
             return
         last, previous = self.checkpoints / "last.pt", self.checkpoints / "previous.pt"
@@ -240,7 +268,7 @@ class Trainer:
             self.task.name, size, self.config.train.max_steps, self.world.size, self.world.device, self.precision,
         )  # fmt: skip
 
-    def _report(self, meter: Meter) -> None:
+    def _report(self, meter: Meter, live: LiveLine) -> None:
         if self.record is None:
             return
         position, values = self.position, meter.values()
@@ -249,8 +277,9 @@ class Trainer:
         shown = {n: v for n, v in values.items() if "/" not in n}
         log.info(
             "step %d of %d, epoch %d, %.0f s left: %s",
-            position.step, self.config.train.max_steps, position.epoch, left, _words(shown),
+            position.step, self.config.train.max_steps, position.epoch, left, _words(shown), extra={"live": True},
         )  # fmt: skip
+        live.tell(values)
 
     def _ask_to_stop(self, *_: object) -> None:
         self.stopping = True
