@@ -75,12 +75,15 @@ def loss_curves(train: Curves, valid: Curves, weights: Curves) -> "Figure":
     columns = min(4, max(1, len(names)))
     lines = -(-len(names) // columns)
     height = 1.75 * lines + (1.9 if weights else 0.0) + 0.3
-    figure = Figure(figsize=(2.7 * columns, height), layout="constrained")
-    grid = figure.add_gridspec(lines + bool(weights), columns, height_ratios=[1.75] * lines + [1.9] * bool(weights))
+    figure = Figure(figsize=(2.7 * columns, height))
+    grid = figure.add_gridspec(
+        lines + bool(weights), columns, height_ratios=[1.75] * lines + [1.9] * bool(weights), left=0.2 / columns,
+        right=0.86 if weights else 0.99, top=1 - 0.3 / height, bottom=0.45 / height, hspace=0.45, wspace=0.28,
+    )  # fmt: skip
     for k, name in enumerate(names):
         axes = figure.add_subplot(grid[k // columns, k % columns])
         _curve(axes, train.get(name), valid.get(name))
-        axes.set_title(name)
+        axes.set_title(name, y=1.0, pad=4)  # a given height spares its search
     if weights:
         axes = figure.add_subplot(grid[lines, :])
         _together(axes, weights)
@@ -92,8 +95,8 @@ def curves_together(curves: Curves, title: str) -> "Figure":
     """All curves in one panel."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(8, 3))
+    axes = figure.add_subplot(figure.add_gridspec(left=0.08, right=0.82, bottom=0.15, top=0.9)[0])
     _together(axes, curves)
     axes.set_title(title)
     return figure
@@ -127,7 +130,8 @@ def save_curves(run: Path) -> list[Path]:
 
 def _together(axes: "Axes", curves: Curves) -> None:
     for k, (name, (steps, values)) in enumerate(curves.items()):
-        axes.plot(steps, values, color=COLOURS[k % len(COLOURS)], label=name, lw=1.6)
+        marker = "." if len(steps) < 3 else None
+        axes.plot(steps, values, color=COLOURS[k % len(COLOURS)], label=name, lw=1.6, marker=marker)
     positive = [v for _, values in curves.values() for v in values if v > 0]
     if positive and max(positive) > 50 * min(positive):
         axes.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(min(positive))))
@@ -137,11 +141,14 @@ def _together(axes: "Axes", curves: Curves) -> None:
 
 def _curve(axes: "Axes", train: tuple | None, valid: tuple | None) -> None:
     if train is not None:
-        axes.plot(*train, color=ACCENT, lw=1.1)
+        axes.plot(*train, color=ACCENT, lw=1.1, marker="." if len(train[0]) < 3 else None)
     if valid is not None:
         axes.plot(*valid, color=WARM, lw=0.8, marker="o", ms=3)
     values = np.concatenate([np.asarray(c[1], float) for c in (train, valid) if c is not None])
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 50 * values.min():
         axes.set_yscale("log")
+    else:
+        axes.locator_params(axis="y", nbins=4)
+    axes.locator_params(axis="x", nbins=4, integer=True)
     axes.tick_params(labelsize=7)

@@ -1,6 +1,8 @@
 """What is looked at of one utterance while a model is trained, and its picture: all panels on one time axis."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,7 +60,36 @@ class Shown:
     rebuilt: tuple[str, ...] = ()
 
 
-def posterior_panel(chances: np.ndarray, names: Sequence[str], reference: np.ndarray, seconds: float) -> Panel:
+class Allowance:
+    """Time that looks may take: a share of the time since the start.
+
+    Args:
+        share_pct: The share, percent.
+    """
+
+    def __init__(self, share_pct: float) -> None:
+        self.share_pct, self.started, self.spent_s = share_pct, time.perf_counter(), 0.0
+        self._costs_s: dict[str, float] = {}
+
+    def covers(self, what: str) -> bool:
+        """Whether one more of that kind, at the cost of the last one (at first a second), stays within the share."""
+        passed_s = time.perf_counter() - self.started
+        return self.spent_s + self._costs_s.get(what, 1.0) <= self.share_pct / 100 * passed_s
+
+    @contextmanager
+    def spend(self, what: str) -> Iterator[None]:
+        """Count the time of a block as that of one more of that kind."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._costs_s[what] = time.perf_counter() - started
+            self.spent_s += self._costs_s[what]
+
+
+def posterior_panel(
+    chances: np.ndarray, names: Sequence[str], reference: np.ndarray, seconds: float, line: str = "reference"
+) -> Panel:
     """Posteriors of classes with the reference over them, rows in the order in which the reference meets them.
 
     Args:
@@ -66,6 +97,7 @@ def posterior_panel(chances: np.ndarray, names: Sequence[str], reference: np.nda
         names: Name of every class.
         reference: (frames,) true class, negative where none is known.
         seconds: Length of the utterance.
+        line: What the reference is called.
     """
     wanted = list(dict.fromkeys(int(c) for c in reference if c >= 0))
     strong = np.argsort(-chances.max(0), kind="stable").tolist()
@@ -75,8 +107,8 @@ def posterior_panel(chances: np.ndarray, names: Sequence[str], reference: np.nda
     step_s = seconds / len(reference)
     edges = np.arange(len(reference) + 1) * step_s
     heights = [float(height.get(int(c), np.nan)) for c in reference]
-    line = (np.repeat(edges, 2)[1:-1].tolist(), np.repeat(heights, 2).tolist())
-    return Panel(chances[:, wanted].T, [names[c] for c in wanted], {"reference": line})
+    stairs = (np.repeat(edges, 2)[1:-1].tolist(), np.repeat(heights, 2).tolist())
+    return Panel(chances[:, wanted].T, [names[c] for c in wanted], {line: stairs})
 
 
 def draw(shown: Shown) -> "Figure":
@@ -113,8 +145,7 @@ def _panel(axes: "Axes", panel: Panel, seconds: float) -> None:
     if panel.values is not None:
         rows = len(panel.values)
         axes.imshow(panel.values, extent=(0, seconds, -0.5, rows - 0.5), cmap="magma", **_IMAGE)  # type: ignore[arg-type]
-        if panel.rows:
-            axes.set_yticks(range(rows), panel.rows, fontsize=6)
+        axes.set_yticks(range(len(panel.rows)), panel.rows)
     for k, (name, (times, heights)) in enumerate(panel.lines.items()):
         colour = (_LINES if panel.values is not None else _DARK)[k % 3]
         axes.plot(times, heights, color=colour, lw=1.1, label=name, alpha=0.9)
@@ -132,8 +163,12 @@ def _phones(axes: "Axes", phones: Sequence[tuple[str, float, float]], bands: int
 
 def _finish(axes: "Axes", title: str, unit: str, seconds: float, last: bool) -> None:
     axes.set_xlim(0, seconds)
-    axes.set_title(title, fontsize=8, loc="left", pad=3, color=_INK)
+    axes.set_title(title, fontsize=8, loc="left", pad=3, color=_INK, y=1.0)  # a given height spares its search
     axes.set_ylabel(unit, fontsize=7)
-    axes.tick_params(labelsize=6, length=2, labelbottom=last)
+    if unit:
+        axes.locator_params(axis="y", nbins=3)
+    axes.tick_params(labelsize=6, length=2)
     if last:
         axes.set_xlabel("seconds", fontsize=7, labelpad=1)
+    else:
+        axes.set_xticks([])

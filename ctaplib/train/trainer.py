@@ -193,8 +193,7 @@ class Trainer:
             self.record.scalars(position.step, values, "valid")
             for name, figure in self.task.figures().items():
                 self.record.figure(name, position.step, figure)
-            if self.watcher.due(position.step):
-                self.watcher.look(position.step, autocast(self.world.device, self.precision))
+            self.watcher.look(position.step, autocast(self.world.device, self.precision))
             if improved:
                 save_checkpoint(self.checkpoints / "best.pt", {"model": model.state_dict(), "step": position.step})
         model.train()

@@ -1,13 +1,15 @@
 """Looks at what a model makes of a few validation utterances: pictures and sounds for the record."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
 
+from ctaplib.curves import save_curves
 from ctaplib.infer.griffin_lim import GriffinLim, GriffinLimConfig
 from ctaplib.runlog import RunLog, get_logger
-from ctaplib.shown import Shown, draw
+from ctaplib.shown import Allowance, Shown, draw
 from ctaplib.tasks.base import Task
 
 log = get_logger(__name__)
@@ -18,6 +20,8 @@ EFFORT = GriffinLimConfig(inverse_steps=15, iterations=16)
 class Watcher:
     """Shows the same utterances after validations. Draws no random number and leaves the model as it was.
 
+    Looks, and curves beside them, stay within `watch.most_pct` of the time; the last look is always taken.
+
     Args:
         task: What is trained.
         record: Where pictures and sounds go.
@@ -26,34 +30,38 @@ class Watcher:
 
     def __init__(self, task: Task, record: RunLog, device: torch.device) -> None:
         self.task, self.record, self.device = task, record, device
+        self.allowance = Allowance(task.config.watch.most_pct)
         self.looks = 0
         self._vocoder: GriffinLim | None = None
 
-    def due(self, step: int) -> bool:
-        """Whether the validation of this step is followed by a look."""
-        train, watch = self.task.config.train, self.task.config.watch
-        return watch.utts > 0 and (step == train.max_steps or step // train.valid_every_steps % watch.every == 0)
-
     def look(self, step: int, precision: AbstractContextManager[object]) -> None:
-        """Show what the model makes of the utterances now.
+        """Show what the model makes of the utterances now, where it is time to.
 
-        A picture that cannot be drawn is told as a warning: it is not worth a run.
+        A picture that cannot be made is told as a warning: it is not worth a run.
 
         Args:
-            step: Steps done.
+            step: Steps done; a validation was just made.
             precision: Context in which the model computes.
         """
+        train, watch = self.task.config.train, self.task.config.watch
+        turn = step // train.valid_every_steps % watch.every == 0 and self.allowance.covers("look")
+        if watch.utts == 0 or not (turn or step == train.max_steps):
+            return
         try:
-            with unchanged(self.task.model, self.device), torch.no_grad():
-                items = self.task.look_items(self.task.config.watch.utts)
-                batch = self.task.load("valid", items, 0)
-                with precision:
-                    shown = self.task.show(batch.to(self.device) if hasattr(batch, "to") else batch)
-                for one in shown:
-                    self._write(one, step)
+            with self.allowance.spend("look"):
+                for shown in self._shown(precision):
+                    self._write(shown, step)
+            self.looks += 1
+            if self.allowance.covers("curves"):
+                with self.allowance.spend("curves"):
+                    save_curves(self.record.exp)
         except Exception as error:
             log.warning("step %d: what the model makes of its utterances is not shown: %r", step, error)
-        self.looks += 1
+
+    def _shown(self, precision: AbstractContextManager[object]) -> Sequence[Shown]:
+        with unchanged(self.task.model, self.device), torch.no_grad(), precision:
+            batch = self.task.load("valid", self.task.look_items(self.task.config.watch.utts), 0)
+            return self.task.show(batch.to(self.device) if hasattr(batch, "to") else batch)
 
     def _write(self, shown: Shown, step: int) -> None:
         name = shown.utt.replace("/", "_")
@@ -73,19 +81,14 @@ class Watcher:
             self.record.sound(f"{name}/{kind} (Griffin-Lim)", step, wave.clamp(-1, 1).numpy(), rate_hz)
 
 
-class unchanged:  # noqa: N801 - reads as a word of the `with` statement
-    """Put the model in evaluation mode and restore every module's mode and the random states behind it."""
-
-    def __init__(self, model: torch.nn.Module, device: torch.device) -> None:
-        self.model = model
-        self._states = torch.random.fork_rng([device] if device.type == "cuda" else [])
-
-    def __enter__(self) -> None:
-        self.modes = {module: module.training for module in self.model.modules()}
-        self._states.__enter__()
-        self.model.eval()
-
-    def __exit__(self, *details: object) -> None:
-        for module, mode in self.modes.items():
-            module.training = mode
-        self._states.__exit__(*details)  # type: ignore[arg-type]
+@contextmanager
+def unchanged(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation mode within; every module's mode and the random states are restored behind it."""
+    modes = {module: module.training for module in model.modules()}
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        model.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
