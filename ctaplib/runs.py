@@ -74,7 +74,8 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
     Raises:
         ConfigError: a folder is missing or holds no run; all such are named.
     """
-    faults, found = [], {}
+    faults: list[str] = []
+    found: dict[Path, Path] = {}
     for folder in folders:
         runs = list(_walk(folder, DEPTH)) if folder.is_dir() else []
         if not runs:
@@ -152,7 +153,8 @@ def read_run(run: Path) -> RunRow:
         ConfigError, DataError: its files cannot be read.
     """
     config, records, said = read_config(run), read_metrics(run), read_state(run)
-    train = config.get("train") if isinstance(config.get("train"), dict) else {}
+    settings = config.get("train")
+    train: dict[str, Any] = settings if isinstance(settings, dict) else {}
     step = max((r["step"] for r in records), default=0)
     max_steps = said.max_steps or train.get("max_steps")
     metric = str(train.get("best", "loss"))

@@ -105,4 +105,6 @@ def show_path(aligner: Aligner, utt: str, phones: Sequence[str], mel: np.ndarray
     seconds = len(mel) * hop_s
     intervals = to_intervals(path, graph.owner, phones, hop_s, seconds, config.onset_lead * config.window_s)
     panel = posterior_panel(chances, topology.units, graph.chain.classes[path] // topology.per_unit, seconds, line="path")
-    return Shown(utt, seconds, {"aligned": mel}, [tuple(i) for i in intervals], {"posteriors and path": panel})
+    return Shown(
+        utt, seconds, {"aligned": mel}, [(i.phone, i.start_s, i.end_s) for i in intervals], {"posteriors and path": panel}
+    )

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if args.diff:
         if args.folders or args.plot:
             raise ConfigError("--diff takes two runs and nothing else", fix="ctap runs --diff A B")
-        return _diff(*args.diff, as_json=args.json)
+        return _diff(args.diff[0], args.diff[1], as_json=args.json)
     folders = find_runs(args.folders or [Path()])
     if args.plot:
         return _plot(folders)

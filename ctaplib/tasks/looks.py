@@ -35,7 +35,7 @@ def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Shown:
     """Id, length, reference phones and natural sound of one row of a batch, with what else is given."""
     utt, frames = batch.ids[row], int(batch.mel_lengths[row])
     phones: list[tuple[str, float, float]] = []
-    if batch.phones is not None and batch.durations is not None:
+    if task.labelled:
         durations = batch.durations[row].tolist()
         ends = np.cumsum(durations) * task.features.hop_s
         phones = [

@@ -77,8 +77,8 @@ class Watcher:
         if self._vocoder is None:
             self._vocoder = GriffinLim(self.task.features, EFFORT, quiet=True)  # type: ignore[attr-defined]
         made = self._vocoder.generate([torch.from_numpy(shown.mels[kind]) for kind in shown.rebuilt])
-        for kind, wave in zip(shown.rebuilt, made):
-            self.record.sound(f"{name}/{kind} (Griffin-Lim)", step, wave.clamp(-1, 1).numpy(), rate_hz)
+        for kind, sound in zip(shown.rebuilt, made):
+            self.record.sound(f"{name}/{kind} (Griffin-Lim)", step, sound.clamp(-1, 1).numpy(), rate_hz)
 
 
 @contextmanager
