@@ -129,7 +129,8 @@ def short_words(values: Mapping[str, float], width: int) -> str:
 class RunLog:
     """The record of one run: `metrics.jsonl`, `tensorboard/`, `images/`, and how the run stands.
 
-    As a context it notes how the run ended: an exception is a failure, `end` says anything else.
+    As a context it notes how the run ended: with an exception it failed, behind its last step it is finished, before it was
+    stopped.
 
     Args:
         exp: Folder of the run.
@@ -145,6 +146,7 @@ class RunLog:
         self.exp = Path(exp)
         self.exp.mkdir(parents=True, exist_ok=True)
         self._running = Running(self.exp, task, max_steps)
+        self._step, self._max_steps = from_step, max_steps
         self._path = self.exp / "metrics.jsonl"
         kept = []
         if self._path.exists():
@@ -172,10 +174,11 @@ class RunLog:
             lines = str(error).splitlines()
             self.end("failed", lines[0] if lines else type(error).__name__)
         else:
-            self.end("finished")
+            self.end("finished" if self._step >= self._max_steps else "stopped")
 
     def scalars(self, step: int, values: Mapping[str, float], split: str) -> None:
         """Write one record; non-finite values are written as null."""
+        self._step = max(self._step, step)
         clean = {k: (float(v) if math.isfinite(v) else None) for k, v in values.items()}
         self._file.write(json.dumps({"step": step, "split": split, **clean}) + "\n")
         self._file.flush()

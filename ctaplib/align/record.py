@@ -7,11 +7,10 @@ import numpy as np
 
 from ctaplib.align.aligner import Aligner
 from ctaplib.align.bootstrap import Graph
-from ctaplib.align.frontend import centre
-from ctaplib.align.topology import to_intervals
+from ctaplib.align.show import show_path
 from ctaplib.curves import save_curves
 from ctaplib.runlog import RunLog
-from ctaplib.shown import Allowance, Shown, draw, posterior_panel
+from ctaplib.shown import Allowance, draw
 
 EVERY_STEPS = 20
 """Steps of the network from one record to the next."""
@@ -86,25 +85,3 @@ class AlignRecord:
                 utt, phones, mel, graph = utterances[(2 * k + 1) * len(utterances) // (2 * count)]
                 figure = draw(show_path(aligner, utt, phones, mel, graph))
                 self.record.figure(f"looks/{utt.replace('/', '_')}", self.iterations + step, figure)
-
-
-def show_path(aligner: Aligner, utt: str, phones: Sequence[str], mel: np.ndarray, graph: Graph) -> Shown:
-    """Log-mel with the phones where the best path puts them, and posteriors of units with the path over them.
-
-    Args:
-        aligner: Its network as it is now.
-        utt: Id.
-        phones: As in the text.
-        mel: (T, n_mels) log-mel of the aligner's front end.
-        graph: Where the utterance goes.
-    """
-    config, topology, hop_s = aligner.config, aligner.topology, aligner.front_end.hop_s
-    path, _ = aligner.path(centre(mel), graph)
-    chances = np.exp(aligner.network.log_posteriors(centre(mel)))
-    chances = chances.reshape(len(mel), len(topology.units), topology.per_unit).sum(-1)
-    seconds = len(mel) * hop_s
-    intervals = to_intervals(path, graph.owner, phones, hop_s, seconds, config.onset_lead * config.window_s)
-    panel = posterior_panel(chances, topology.units, graph.chain.classes[path] // topology.per_unit, seconds, line="path")
-    return Shown(
-        utt, seconds, {"aligned": mel}, [(i.phone, i.start_s, i.end_s) for i in intervals], {"posteriors and path": panel}
-    )

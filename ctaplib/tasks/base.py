@@ -113,6 +113,11 @@ class Extent:
     padded: int
     hop_s: float
 
+    @property
+    def audio_s(self) -> float:
+        """Seconds without padding."""
+        return self.frames * self.hop_s
+
 
 @dataclass(frozen=True)
 class TaskPaths:

@@ -1,11 +1,12 @@
 """Means of what the steps between two records gave, with their speed; and the account of an epoch."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 
-from ctaplib.tasks.base import Extent
+from ctaplib.tasks.base import Extent, Task
 from ctaplib.train.distributed import World
 
 
@@ -41,6 +42,14 @@ class Meter:
         }
 
 
+def total_extent(task: Task, batches: Iterable[Any]) -> Extent | None:
+    """How much audio the batches of one step hold; None where the task does not count it."""
+    found = [extent for batch in batches if (extent := task.extent(batch)) is not None]
+    if not found:
+        return None
+    return Extent(sum(e.items for e in found), sum(e.frames for e in found), sum(e.padded for e in found), found[0].hop_s)
+
+
 class EpochTally:
     """What the steps of an epoch took in, over all processes; kept in checkpoints, so that a resumed epoch is told whole.
 
@@ -71,7 +80,7 @@ class EpochTally:
             sums["items"] += extent.items
             sums["frames"] += extent.frames
             sums["padded_frames"] += extent.padded
-            sums["audio_s"] += extent.frames * extent.hop_s
+            sums["audio_s"] += extent.audio_s
         self.mark = now
 
     def skip(self) -> None:

@@ -19,7 +19,7 @@ from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches
 from ctaplib.train.distributed import World
-from ctaplib.train.meter import EpochTally, Meter
+from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.optim import WeightAverage, build_optimizer, learning_rate
 from ctaplib.train.precision import autocast, choose_precision
 from ctaplib.train.total import join_terms
@@ -58,7 +58,7 @@ class Trainer:
             save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
             add_log_file(task.paths.exp / "train.log")
             self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
-            self.watcher = Watcher(task, self.record, world.device)
+            self.watcher = Watcher(task, self.record, self._load)
         self.tally = EpochTally(self.position.tally, world.is_main)
 
     # ---- the story -------------------------------------------------------------------------------------------
@@ -70,22 +70,20 @@ class Trainer:
             Whether the last step was reached.
         """
         with self.record or nullcontext():
-            finished = self._fit()
-            if self.record is not None:
-                self.record.end("finished" if finished else "stopped")
-        return finished
+            return self._fit()
 
     def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
-        self._announce()
+        if self.world.is_main:
+            _announce(task, self.world, self.precision)
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         task.before_training(position.step)
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
         for batch, waited_s in batches(self.task, position, self.world, self._load):
             position.step += 1
-            extent = task.extent(batch)
-            audio_s = extent.frames * extent.hop_s * self.world.size if extent is not None else 0.0
+            extent = total_extent(task, [batch])
+            audio_s = extent.audio_s * self.world.size if extent is not None else 0.0
             meter.add(self._step(batch, position.step), waited_s, audio_s)
             self.tally.add(extent, waited_s)
             live.step()
@@ -258,15 +256,6 @@ class Trainer:
         self.position = Position(**state["position"])
         log.info("going on from step %d (%s)", self.position.step, path)
 
-    def _announce(self) -> None:
-        if not self.world.is_main:
-            return
-        size = sum(p.numel() for p in self.task.model.parameters()) / 1e6
-        log.info(
-            "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",
-            self.task.name, size, self.config.train.max_steps, self.world.size, self.world.device, self.precision,
-        )  # fmt: skip
-
     def _report(self, meter: Meter, live: LiveLine) -> None:
         if self.record is None:
             return
@@ -289,6 +278,14 @@ class Trainer:
             flag = self.world.sum(torch.tensor([float(self.stopping)], device=self.world.device))
             self.stopping = bool(flag.item() > 0)
         return self.stopping
+
+
+def _announce(task: Task, world: World, precision: str) -> None:
+    size = sum(p.numel() for p in task.model.parameters()) / 1e6
+    log.info(
+        "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",
+        task.name, size, task.config.train.max_steps, world.size, world.device, precision,
+    )  # fmt: skip
 
 
 def _words(values: Mapping[str, float]) -> str:

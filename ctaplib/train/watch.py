@@ -11,6 +11,7 @@ from ctaplib.infer.griffin_lim import GriffinLim, GriffinLimConfig
 from ctaplib.runlog import RunLog, get_logger
 from ctaplib.shown import Allowance, Shown, draw
 from ctaplib.tasks.base import Task
+from ctaplib.train.batches import Load
 
 log = get_logger(__name__)
 
@@ -25,11 +26,11 @@ class Watcher:
     Args:
         task: What is trained.
         record: Where pictures and sounds go.
-        device: Where the model is.
+        load: Makes a batch where the model is, of set, items and step.
     """
 
-    def __init__(self, task: Task, record: RunLog, device: torch.device) -> None:
-        self.task, self.record, self.device = task, record, device
+    def __init__(self, task: Task, record: RunLog, load: Load) -> None:
+        self.task, self.record, self.load = task, record, load
         self.allowance = Allowance(task.config.watch.most_pct)
         self.looks = 0
         self._vocoder: GriffinLim | None = None
@@ -59,9 +60,8 @@ class Watcher:
             log.warning("step %d: what the model makes of its utterances is not shown: %r", step, error)
 
     def _shown(self, precision: AbstractContextManager[object]) -> Sequence[Shown]:
-        with unchanged(self.task.model, self.device), torch.no_grad(), precision:
-            batch = self.task.load("valid", self.task.look_items(self.task.config.watch.utts), 0)
-            return self.task.show(batch.to(self.device) if hasattr(batch, "to") else batch)
+        with unchanged(self.task.model), torch.no_grad(), precision:
+            return self.task.show(self.load("valid", self.task.look_items(self.task.config.watch.utts), 0))
 
     def _write(self, shown: Shown, step: int) -> None:
         name = shown.utt.replace("/", "_")
@@ -82,10 +82,11 @@ class Watcher:
 
 
 @contextmanager
-def unchanged(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
+def unchanged(model: torch.nn.Module) -> Iterator[None]:
     """Evaluation mode within; every module's mode and the random states are restored behind it."""
     modes = {module: module.training for module in model.modules()}
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices):
         model.eval()
         try:
             yield

@@ -31,7 +31,6 @@ def make_run(exp: Path, config: TaskConfig = CONFIG, last: int = 40) -> Path:
             log.scalars(step, values, "train")
             log.scalars(step, {"per": abs(step - 30) + 1.5, "codebook_usage_pct": 50.0 + step}, "valid")
         log.scalars(last, {"epoch": 0.0, "audio_h_per_h": 123.4, "padding_pct": 1.0}, "epoch")
-        log.end("finished" if last == 40 else "stopped")
     return exp
 
 
@@ -140,8 +139,8 @@ def test_a_run_is_running_until_its_process_dies_and_nobody_else_trains_there(tm
         holder.wait()
     state = read_state(run)
     assert state.state == "failed" and "ended without a word" in state.note
-    with RunLog(run) as log:
-        log.end("stopped")
+    with RunLog(run, 20, max_steps=40):
+        pass
     assert read_state(run).state == "stopped"
 
 
@@ -166,9 +165,10 @@ def test_a_run_of_another_machine_is_judged_by_its_newest_record(tmp_path: Path)
 )
 def test_how_a_run_ended_is_noted(error: BaseException | None, state: str, note: str, tmp_path: Path) -> None:
     try:
-        with RunLog(tmp_path, task="toy", max_steps=3):
+        with RunLog(tmp_path, task="toy", max_steps=3) as log:
             if error is not None:
                 raise error
+            log.scalars(3, {"loss": 1.0}, "train")
     except (ValueError, KeyboardInterrupt) as caught:
         assert caught is error
     found = read_state(tmp_path)

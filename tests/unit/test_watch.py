@@ -91,7 +91,7 @@ def test_random_states_and_modes_are_as_before_a_look() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.5))
     model[0].eval()
     states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
-    with pytest.raises(ValueError, match="broken"), unchanged(model, torch.device("cpu")):
+    with pytest.raises(ValueError, match="broken"), unchanged(model):
         torch.rand(3)
         assert not any(m.training for m in model.modules())
         raise ValueError("broken")
