@@ -151,7 +151,7 @@ def _panel(axes: "Axes", panel: Panel, seconds: float) -> None:
         axes.plot(times, heights, color=colour, lw=1.1, label=name, alpha=0.9)
     if panel.lines:
         colours = {} if panel.values is None else {"facecolor": "#202020", "labelcolor": "white"}
-        axes.legend(loc="upper right", fontsize=6, framealpha=0.75, handlelength=1.2, borderpad=0.3, **colours)  # type: ignore[arg-type]
+        axes.legend(loc="upper right", fontsize=6, framealpha=0.75, handlelength=1.2, borderpad=0.3, **colours)
     if panel.values is not None:
         axes.set_ylim(-0.5, len(panel.values) - 0.5)
 
