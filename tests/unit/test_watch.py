@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from toy_task import ToyTask
 
 from ctaplib.checkpoint import weights_digest
+from ctaplib.losses.terms import Term
 from ctaplib.runs import read_metrics
 from ctaplib.shown import Allowance, Panel, Shown, draw, posterior_panel
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths, TrainConfig, WatchConfig
@@ -169,14 +170,14 @@ def test_every_epoch_is_accounted_for(tmp_path: Path) -> None:
 def test_a_killed_run_accounts_for_its_epochs_once_and_whole(tmp_path: Path, killed_at: int) -> None:
     talk(tmp_path / "whole").fit()
     first = talk(tmp_path / "killed")
-    plain = first._step
+    plain = first.task.losses
 
-    def dying(batch: torch.Tensor, at: int) -> dict[str, float]:
-        if at == killed_at:
+    def dying(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+        if step == killed_at and torch.is_grad_enabled():  # not in a validation
             raise Killed
-        return plain(batch, at)
+        return plain(batch, step, player)
 
-    first._step = dying  # type: ignore[method-assign]
+    first.task.losses = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):
         first.fit()
     talk(tmp_path / "killed").fit()
