@@ -49,6 +49,12 @@ def board(exp: Path) -> EventAccumulator:
     return EventAccumulator(str(exp / "tensorboard"), size_guidance=everything).Reload()
 
 
+def put_back(exp: Path, start: int) -> None:
+    """Give the newest event file the time `start`: names hold seconds, and two starts in one second are in no order."""
+    for path in (exp / "tensorboard").glob("events.out.tfevents.1*"):
+        path.rename(path.with_name(f"events.out.tfevents.{start:010d}.here"))
+
+
 def numbers(exp: Path) -> list[dict]:
     """The records of a run without those that tell of time."""
     return [{k: v for k, v in r.items() if k not in SPEEDS} for r in read_metrics(exp)]
@@ -180,10 +186,12 @@ def test_a_killed_run_accounts_for_its_epochs_once_and_whole(tmp_path: Path, kil
     first.task.losses = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):
         first.fit()
+    put_back(tmp_path / "killed", 1)
     talk(tmp_path / "killed").fit()
+    put_back(tmp_path / "killed", 2)
     assert numbers(tmp_path / "whole") == numbers(tmp_path / "killed")
     whole, killed = board(tmp_path / "whole"), board(tmp_path / "killed")
-    assert whole.Tags()["scalars"] == killed.Tags()["scalars"]
+    assert set(whole.Tags()["scalars"]) == set(killed.Tags()["scalars"])
     for tag in whole.Tags()["scalars"]:
         points = [[e.step for e in told.Scalars(tag)] for told in (whole, killed)]
         assert points[0] == points[1] == sorted(set(points[0])), tag
