@@ -1,8 +1,10 @@
 """What a run tells: log lines, progress with time left, metrics.jsonl, TensorBoard, pictures."""
 
+import io
 import json
 import logging
 import math
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -11,7 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
+from ctaplib.files import atomic_write
+from ctaplib.runstate import Running
+
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
 T = TypeVar("T")
@@ -19,11 +25,22 @@ PLAIN_EVERY_S = 10.0
 _FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
 
 
+class _Stream(logging.StreamHandler):
+    """Standard error; lines that the live line tells as well are left to it, all others go above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        if getattr(record, "live", False) and sys.stderr.isatty():
+            return
+        with tqdm.external_write_mode(file=sys.stderr):
+            super().emit(record)
+
+
 def get_logger(name: str = "ctaplib") -> logging.Logger:
     """A logger that writes to standard error once."""
     root = logging.getLogger("ctaplib")
     if not root.handlers:
-        handler = logging.StreamHandler()
+        handler = _Stream()
         handler.setFormatter(_FORMAT)
         root.addHandler(handler)
         root.setLevel(logging.INFO)
@@ -58,17 +75,78 @@ def progress(items: Iterable[T], total: int | None = None, what: str = "", enabl
             get_logger().info("%s: %d%s done%s", what, done, f" of {total}" if total else "", left)
 
 
+class LiveLine:
+    """On a terminal, one line that is rewritten: steps, time left, and what was told last; elsewhere nothing.
+
+    Args:
+        total: Steps in all.
+        done: Steps done before.
+        enabled: False for a process that keeps silent.
+    """
+
+    def __init__(self, total: int, done: int, enabled: bool = True) -> None:
+        self._bar: Any = None
+        if enabled and sys.stderr.isatty():
+            form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
+            self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True)
+
+    def step(self) -> None:
+        """One step more."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def tell(self, values: Mapping[str, float]) -> None:
+        """Show the loss, every term whose weight is not 0, and the speed."""
+        if self._bar is not None:
+            width = shutil.get_terminal_size().columns - 28
+            self._bar.set_postfix_str(" " + short_words(values, width))
+
+    def close(self) -> None:
+        """Leave the line as it is and go to the next."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def short_words(values: Mapping[str, float], width: int) -> str:
+    """Loss, terms and speed in about so many columns: names are cut to what still tells them apart.
+
+    Args:
+        values: A record of the trainer: terms, `weight/<term>`, `audio_h_per_h`, `step_s`.
+        width: Columns that there are.
+    """
+    terms = [n.removeprefix("weight/") for n in values if n.startswith("weight/")]
+    shown = ["loss", *[t for t in terms if t in values and values[f"weight/{t}"] != 0]]
+    tail = f"{values['audio_h_per_h']:.0f} h/h {values['step_s']:.2g} s"
+    for length in range(max(map(len, shown)), 1, -1):
+        if length < max(map(len, shown)) and len({n[:length] for n in shown}) < len(shown):
+            break
+        line = " ".join(f"{n[:length]} {values[n]:.3g}" for n in shown if n in values)
+        if len(line) + len(tail) + 1 <= width:
+            break
+    return f"{line} {tail}"
+
+
 class RunLog:
-    """The record of one run: `metrics.jsonl`, `tensorboard/`, `images/`.
+    """The record of one run: `metrics.jsonl`, `tensorboard/`, `images/`, and how the run stands.
+
+    As a context it notes how the run ended: with an exception it failed, behind its last step it is finished, before it was
+    stopped.
 
     Args:
         exp: Folder of the run.
         from_step: Records after this step, left by an earlier start that went further, are dropped.
+        task: What is trained.
+        max_steps: Steps in all.
+
+    Raises:
+        ConfigError: another process trains in this folder.
     """
 
-    def __init__(self, exp: str | Path, from_step: int = 0) -> None:
+    def __init__(self, exp: str | Path, from_step: int = 0, task: str = "", max_steps: int = 0) -> None:
         self.exp = Path(exp)
         self.exp.mkdir(parents=True, exist_ok=True)
+        self._running = Running(self.exp, task, max_steps)
+        self._step, self._max_steps = from_step, max_steps
         self._path = self.exp / "metrics.jsonl"
         kept = []
         if self._path.exists():
@@ -79,29 +157,54 @@ class RunLog:
                     continue  # the last line of a killed run may be half written
                 if row["step"] <= from_step:
                     kept.append(line + "\n")
-        self._path.write_text("".join(kept), encoding="utf-8")
+        with atomic_write(self._path) as out:
+            out.write("".join(kept))
         self._file = self._path.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter
 
         self._board: Any = SummaryWriter(str(self.exp / "tensorboard"), purge_step=from_step + 1)
 
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self.end("stopped", "stopped by the keyboard")
+        elif error is not None:
+            lines = str(error).splitlines()
+            self.end("failed", lines[0] if lines else type(error).__name__)
+        else:
+            self.end("finished" if self._step >= self._max_steps else "stopped")
+
     def scalars(self, step: int, values: Mapping[str, float], split: str) -> None:
         """Write one record; non-finite values are written as null."""
+        self._step = max(self._step, step)
         clean = {k: (float(v) if math.isfinite(v) else None) for k, v in values.items()}
         self._file.write(json.dumps({"step": step, "split": split, **clean}) + "\n")
         self._file.flush()
         for name, value in clean.items():
             if value is not None:
                 self._board.add_scalar(f"{split}/{name}", value, step)
+        self._board.flush()  # what a killed run has told must not be missing behind its last checkpoint
 
     def figure(self, name: str, step: int, figure: "Figure") -> None:
         """Write a picture under `images/<name>.png` (the newest) and into TensorBoard."""
-        path = self.exp / "images" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        figure.savefig(path, dpi=80)
-        self._board.add_figure(name, figure, step, close=False)
+        from tensorboard.compat.proto.summary_pb2 import Summary
 
-    def close(self) -> None:
-        """Flush and close the files."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=80)
+        with atomic_write(self.exp / "images" / f"{name}.png", "wb") as out:
+            out.write(buffer.getbuffer())
+        width, height = (round(80 * inches) for inches in figure.get_size_inches())
+        picture = Summary.Image(encoded_image_string=buffer.getvalue(), width=width, height=height, colorspace=4)
+        self._board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=picture)]), step)
+
+    def sound(self, name: str, step: int, wave: "np.ndarray", rate_hz: int) -> None:
+        """Write a waveform (samples,) between -1 and 1 into TensorBoard."""
+        self._board.add_audio(name, wave[None], step, rate_hz)
+
+    def end(self, state: str, note: str = "") -> None:
+        """Close the files and note how the run ended: finished, stopped or failed; the first word counts."""
         self._file.close()
         self._board.close()
+        self._running.end(state, note)

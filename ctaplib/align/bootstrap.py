@@ -1,6 +1,6 @@
 """A first alignment from nothing: quiet frames are silence, the rest is dealt out evenly, mixtures do what follows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,7 +44,13 @@ def deal_out(graph: Graph, quiet: np.ndarray, states: int) -> np.ndarray:
 
 
 def train_mixtures(
-    mels: Sequence[np.ndarray], graphs: Sequence[Graph], n_classes: int, states: int, config: BootstrapConfig, jobs: int
+    mels: Sequence[np.ndarray],
+    graphs: Sequence[Graph],
+    n_classes: int,
+    states: int,
+    config: BootstrapConfig,
+    jobs: int,
+    tell: Callable[[int, float], None] | None = None,
 ) -> Mixtures:
     """Estimate mixtures by Viterbi training.
 
@@ -55,6 +61,7 @@ def train_mixtures(
         states: States of one unit.
         config: How.
         jobs: Processes; the result does not depend on them.
+        tell: Is given every iteration and its mean log-likelihood a frame.
     """
     inputs = [cepstra(mel, config.n_cepstra) for mel in mels]
     count = sum(map(len, inputs))
@@ -82,7 +89,10 @@ def train_mixtures(
         parts = list(map_shards(work, len(inputs), jobs))
         mixtures = estimate.update(sum((part[0] for part in parts), np.zeros(())), VARIANCE_FLOOR * variance)
         if not start:
-            log.info("mixtures %d: log-likelihood a frame %.3f", iteration, sum(part[1] for part in parts) / count)
+            mean_score = sum(part[1] for part in parts) / count
+            log.info("mixtures %d: log-likelihood a frame %.3f", iteration, mean_score)
+            if tell is not None:
+                tell(iteration, mean_score)
     return mixtures
 
 

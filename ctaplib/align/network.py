@@ -1,6 +1,6 @@
 """A small convolutional network that names the class of every frame, and one pass of its training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ class ChunkTrainer:
     """
 
     def __init__(self, network: FrameNetwork, mels: Sequence[np.ndarray], config: NetworkConfig, seed: int) -> None:
-        self.network, self.config, self.seed = network, config, seed
+        self.network, self.mels, self.config, self.seed = network, mels, config, seed
         gap = np.zeros((GAP_FRAMES, mels[0].shape[1]), np.float32)
         tail = np.zeros((config.chunk_frames + GAP_FRAMES, mels[0].shape[1]), np.float32)
         self.frames = torch.from_numpy(np.concatenate([gap, *[part for mel in mels for part in (mel, gap)], tail]))
@@ -74,19 +74,27 @@ class ChunkTrainer:
         """Optimiser steps of one pass."""
         return max(1, round(self.config.passes[pass_index] * self.n_chunks / self.config.batch_chunks))
 
-    def run_pass(self, pass_index: int, labels: Sequence[np.ndarray]) -> float:
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of all passes."""
+        return sum(self.steps_of(i) for i in range(len(self.config.passes)))
+
+    def run_pass(
+        self, pass_index: int, labels: Sequence[np.ndarray], tell: Callable[[int, float, float, float], None] | None = None
+    ) -> float:
         """Train one pass on the given labels and return its mean loss.
 
         Args:
             pass_index: Which of `config.passes`.
             labels: (T,) class of every frame of each utterance.
+            tell: Is given every step, counted from 1 over all passes, its loss, learning rate and norm of the gradient.
 
         Raises:
             TrainingError: the loss is not a finite number.
         """
         targets = self._targets(labels)
         generator = torch.Generator().manual_seed(1000 * self.seed + pass_index)
-        total_steps = sum(self.steps_of(i) for i in range(len(self.config.passes)))
+        total_steps = self.total_steps
         size, order, losses = self.config.chunk_frames, torch.empty(0, dtype=torch.long), 0.0
         around = torch.arange(-GAP_FRAMES, size + GAP_FRAMES)
         steps = self.steps_of(pass_index)
@@ -107,9 +115,12 @@ class ChunkTrainer:
             self.optimizer.param_groups[0]["lr"] = self.config.lr * warm * max(0.02, 1 - self.steps_done / total_steps)
             self.optimizer.zero_grad()
             loss.backward()
+            norm = nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None])
             self.optimizer.step()
             self.steps_done += 1
             losses += loss.item()
+            if tell is not None:
+                tell(self.steps_done, loss.item(), self.optimizer.param_groups[0]["lr"], norm.item())
         return losses / steps
 
     def state_dict(self) -> dict[str, Any]:

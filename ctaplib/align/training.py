@@ -6,7 +6,7 @@ aligner.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +21,14 @@ from ctaplib.align.frontend import centre, cepstra
 from ctaplib.align.gmm import Mixtures
 from ctaplib.align.network import ChunkTrainer, FrameNetwork, log_priors
 from ctaplib.align.parallel import map_shards
+from ctaplib.align.record import AlignRecord
 from ctaplib.align.topology import Topology
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint
 from ctaplib.config import config_hash, save_config
 from ctaplib.data.features import read_feature_config
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import atomic_write, read_table
-from ctaplib.runlog import add_log_file, get_logger
+from ctaplib.runlog import RunLog, add_log_file, get_logger
 
 log = get_logger(__name__)
 
@@ -36,12 +37,27 @@ log = get_logger(__name__)
 class Material:
     """What is trained on: (T, n_mels) log-mel and the graph of each utterance, in the order of their ids."""
 
+    utterances: list[Utterance]
     mels: list[np.ndarray]
     graphs: list[Graph]
     seconds: list[float]
 
 
-def train_aligner(config: AlignConfig, data: Path, dump: Path, exp: Path, train_set: str, valid_set: str, jobs: int) -> Aligner:
+@dataclass(frozen=True)
+class _Work:
+    """What all phases need."""
+
+    config: AlignConfig
+    topology: Topology
+    material: Material
+    phases: Path
+    jobs: int
+    record: AlignRecord
+
+
+def train_aligner(
+    config: AlignConfig, data: Path, dump: Path, exp: Path, train_set: str, valid_set: str, jobs: int, commit: str = ""
+) -> Aligner:
     """Train and save an aligner.
 
     Args:
@@ -52,6 +68,7 @@ def train_aligner(config: AlignConfig, data: Path, dump: Path, exp: Path, train_
         train_set: Set to train on.
         valid_set: Set to report on; empty for none.
         jobs: Processes; the result does not depend on them.
+        commit: Version of the code, kept with the run.
 
     Raises:
         DataError: the training set cannot be used.
@@ -65,16 +82,24 @@ def train_aligner(config: AlignConfig, data: Path, dump: Path, exp: Path, train_
         raise DataError(f"{data}/{train_set} has no utterance with text and features", fix="run stages 1 to 3")
     topology = make_topology(config, find_units(utterances, config.drop_tone))
     phases = _open_phases(config, exp, utterances)
-    save_config(config, exp / "config.yaml")
+    save_config(config, exp / "config.yaml", task="align", commit=commit)
     material = _load(config, topology, _choose(config, utterances, dump / train_set), rate_hz, jobs)
     log.info(
         "training on %d utterances, %.1f minutes, %d units", len(material.mels), sum(material.seconds) / 60, len(topology.units)
     )
-    mixtures = _bootstrap(config, topology, material, phases, jobs)
-    aligner = _train_network(config, topology, material, mixtures, phases, rate_hz, jobs)
-    save_aligner(exp, aligner)
-    if valid_set:
-        _validate(aligner, [u for u in read_utterances(data / valid_set, dump / valid_set) if u.wav], jobs)
+    trainer = _start_network(config, topology, material)
+    done, prior = _restore(trainer, phases)
+    iterations = config.bootstrap.iterations
+    kept_steps = trainer.steps_done + iterations * (phases / "mixtures.npz").exists()
+    with RunLog(exp, kept_steps, "align", iterations + trainer.total_steps) as run_log:
+        work = _Work(config, topology, material, phases, jobs, AlignRecord(run_log, iterations))
+        aligner = Aligner(config, topology, trainer.network, prior, rate_hz)
+        _train_network(work, aligner, trainer, done)
+        save_aligner(exp, aligner)
+        if valid_set:
+            found = _validate(aligner, [u for u in read_utterances(data / valid_set, dump / valid_set) if u.wav], jobs)
+            run_log.scalars(iterations + trainer.total_steps, found, "valid")
+        work.record.finish()
     return aligner
 
 
@@ -99,12 +124,13 @@ def _load(config: AlignConfig, topology: Topology, utterances: Sequence[Utteranc
         return heard
 
     heard = [item for part in map_shards(work, len(utterances), jobs) for item in part]
-    material = Material([], [], [])
+    material = Material([], [], [], [])
     short = 0
     for utterance, item in zip(utterances, heard):
         if item is None or len(item[0]) < topology.shortest(len(utterance.phones)) or not utterance.phones:
             short += 1
             continue
+        material.utterances.append(utterance)
         material.mels.append(item[0])
         material.graphs.append(make_graph(topology, utterance.phones, config.drop_tone))
         material.seconds.append(item[1])
@@ -115,30 +141,44 @@ def _load(config: AlignConfig, topology: Topology, utterances: Sequence[Utteranc
     return material
 
 
-def _bootstrap(config: AlignConfig, topology: Topology, material: Material, phases: Path, jobs: int) -> Mixtures:
-    kept = phases / "mixtures.npz"
+def _bootstrap(work: _Work) -> Mixtures:
+    config, material, kept = work.config.bootstrap, work.material, work.phases / "mixtures.npz"
     if kept.exists():
         with np.load(kept) as arrays:
             return Mixtures(arrays["weight"], arrays["mean"], arrays["variance"])
-    chosen = evenly(material.mels, material.seconds, config.bootstrap.minutes)
+    chosen = evenly(material.mels, material.seconds, config.minutes)
     mixtures = train_mixtures(
         [material.mels[i] for i in chosen], [material.graphs[i] for i in chosen],
-        topology.n_classes, topology.states, config.bootstrap, jobs,
+        work.topology.n_classes, work.topology.states, config, work.jobs, work.record.mixtures,
     )  # fmt: skip
     with atomic_write(kept, "wb") as out:
         np.savez(out, weight=mixtures.weight, mean=mixtures.mean, variance=mixtures.variance)
     return mixtures
 
 
-def _train_network(
-    config: AlignConfig, topology: Topology, material: Material, mixtures: Mixtures, phases: Path, rate_hz: int, jobs: int
-) -> Aligner:
+def _start_network(config: AlignConfig, topology: Topology, material: Material) -> ChunkTrainer:
     torch.manual_seed(config.seed)
     network = FrameNetwork(config.n_mels, topology.n_classes, config.network)
-    inputs = [centre(mel) for mel in material.mels]
-    trainer = ChunkTrainer(network, inputs, config.network, config.seed)
-    passes = len(config.network.passes)
+    return ChunkTrainer(network, [centre(mel) for mel in material.mels], config.network, config.seed)
+
+
+def _restore(trainer: ChunkTrainer, phases: Path) -> tuple[int, np.ndarray]:
+    """Passes done, and the priors of the last one."""
+    passes = len(trainer.config.passes)
     done = max((i + 1 for i in range(passes) if (phases / f"pass{i}.pt").exists()), default=0)
+    if not done:
+        return 0, np.zeros(trainer.network.n_classes, np.float32)
+    state = load_checkpoint(phases / f"pass{done - 1}.pt")
+    prior = state.pop("log_prior").numpy()
+    trainer.load_state_dict(state)
+    log.info("going on after pass %d of %d", done, passes)
+    return done, prior
+
+
+def _train_network(work: _Work, aligner: Aligner, trainer: ChunkTrainer, done: int) -> None:
+    config, material, record, inputs = work.config, work.material, work.record, trainer.mels
+    passes, mixtures = len(config.network.passes), _bootstrap(work)
+    batch_s = config.network.batch_chunks * config.network.chunk_frames * config.hop_s
 
     def first(shard: range) -> list[np.ndarray]:
         found = []
@@ -151,30 +191,21 @@ def _train_network(
     def again(shard: range) -> list[np.ndarray]:
         return [material.graphs[i].chain.classes[aligner.path(inputs[i], material.graphs[i])[0]] for i in shard]
 
-    def realigned(work: Callable[[range], list[np.ndarray]]) -> list[np.ndarray]:
-        return [label for part in map_shards(work, len(inputs), jobs) for label in part]
-
-    if not done:
-        labels = realigned(first)
-        prior = log_priors(labels, topology.n_classes)
-    else:
-        state = load_checkpoint(phases / f"pass{done - 1}.pt")
-        prior = state.pop("log_prior").numpy()
-        trainer.load_state_dict(state)
-        log.info("going on after pass %d of %d", done, passes)
-    aligner = Aligner(config, topology, network, prior, rate_hz)
     for index in range(done, passes):
-        if index:
-            labels = realigned(again)
-            aligner.log_prior = log_priors(labels, topology.n_classes)
-        loss = trainer.run_pass(index, labels)
+        labels = [label for part in map_shards(again if index else first, len(inputs), work.jobs) for label in part]
+        aligner.log_prior = log_priors(labels, work.topology.n_classes)
+        record.begin_pass(batch_s)
+        loss = trainer.run_pass(index, labels, record.step)
         log.info("network, pass %d of %d: loss %.3f", index + 1, passes, loss)
+        record.end_of_pass(trainer.steps_done, index, loss, trainer.steps_of(index))
         state = {**trainer.state_dict(), "log_prior": torch.from_numpy(aligner.log_prior)}
-        save_checkpoint(phases / f"pass{index}.pt", state)
-    return aligner
+        save_checkpoint(work.phases / f"pass{index}.pt", state)
+        said = [u.phones for u in material.utterances]
+        ids = [u.utt for u in material.utterances]
+        record.look(trainer.steps_done, aligner, list(zip(ids, said, material.mels, material.graphs)), index + 1 == passes)
 
 
-def _validate(aligner: Aligner, utterances: Sequence[Utterance], jobs: int) -> None:
+def _validate(aligner: Aligner, utterances: Sequence[Utterance], jobs: int) -> dict[str, float]:
     def work(shard: range) -> list[tuple[str, float]]:
         outcomes = [aligner.align_file(utterances[i].wav, utterances[i].phones, utterances[i].words) for i in shard]
         return [(outcome.status, outcome.score) for outcome in outcomes]
@@ -183,6 +214,7 @@ def _validate(aligner: Aligner, utterances: Sequence[Utterance], jobs: int) -> N
     scores = [score for status, score in found if status == "aligned"]
     mean = float(np.mean(scores)) if scores else float("nan")
     log.info("validation: %d of %d aligned, mean log-posterior a frame %.3f", len(scores), len(found), mean)
+    return {"aligned_pct": 100 * len(scores) / max(1, len(found)), "log_posterior": mean}
 
 
 def _open_phases(config: AlignConfig, exp: Path, utterances: Sequence[Utterance]) -> Path:

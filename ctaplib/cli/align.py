@@ -69,9 +69,11 @@ def _train(args: argparse.Namespace) -> None:
     from ctaplib.align.config import AlignConfig
     from ctaplib.align.training import train_aligner
     from ctaplib.config import load_config
+    from ctaplib.evaluate.provenance import commit
 
     config = load_config(AlignConfig, args.config, args.set)
-    train_aligner(config, args.data, args.dump, args.exp, args.train_set, args.valid_set, args.nj)
+    version = commit() or "unknown"
+    train_aligner(config, args.data, args.dump, args.exp, args.train_set, args.valid_set, args.nj, version)
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ Seconds end here: everything behind this module counts 10 ms frames, or 40 ms co
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -64,6 +64,7 @@ class Batch:
         noise: (B, features of G) draws for the prompt's vector; None for none.
         voice: (B,) stretch of the mel axis of target and prompt; None for none.
         warp: (B, 2) factor and gain of the perturbation of mel and of random.
+        frames: Sum of `mel_lengths`, known without asking a device.
     """
 
     ids: tuple[str, ...]
@@ -85,13 +86,15 @@ class Batch:
     random_lengths: torch.Tensor = EMPTY
     noise: torch.Tensor | None = None
     voice: torch.Tensor | None = None
+    frames: int = 0
 
     def to(self, device: torch.device) -> Self:
         """The same batch on another device."""
         if device.type == "cpu":
             return self
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, ids=self.ids, **{n: v.to(device, non_blocking=True) for n, v in moved.items() if torch.is_tensor(v)})
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {n: v.to(device, non_blocking=True) for n, v in held.items() if torch.is_tensor(v)}
+        return replace(self, **moved)
 
 
 class LabelSet:

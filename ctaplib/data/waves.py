@@ -1,7 +1,7 @@
 """Segments of waveforms beside their log-mel and F0, for models that make waveforms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -44,6 +44,8 @@ class WaveBatch:
         f0_hz: (B, T), 0 where unvoiced.
         lengths: (B,) valid frames.
         noise_start: (B,) where the model's own noise starts, frames.
+        frames: Sum of `lengths`, known without asking a device.
+        ids: Utterances.
     """
 
     wave: torch.Tensor
@@ -51,10 +53,14 @@ class WaveBatch:
     f0_hz: torch.Tensor
     lengths: torch.Tensor
     noise_start: torch.Tensor
+    frames: int = 0
+    ids: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Self:
         """The same batch on another device."""
-        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors = {n: v.to(device) for n, v in moved.items() if torch.is_tensor(v)}
+        return replace(self, frames=self.frames, ids=self.ids, **tensors)
 
 
 class WaveSet:
@@ -114,19 +120,19 @@ class WaveSet:
     def whole(self, items: Sequence[int]) -> WaveBatch:
         """Whole utterances, undisturbed."""
         utts = [self.utts[i] for i in items]
-        return _stack([self.cut(utt, 0, self.lengths[utt]) for utt in utts], [0] * len(utts))
+        return _stack(utts, [self.cut(utt, 0, self.lengths[utt]) for utt in utts], [0] * len(utts))
 
     def segments(self, items: Sequence[int], config: SegmentConfig, seed: int, step: int) -> WaveBatch:
         """One segment of each utterance; every draw is keyed by seed, step and utterance."""
         longest = round(config.segment_s / self.features.hop_s)
-        rows, starts = [], []
-        for utt in (self.utts[i] for i in items):
+        rows, starts, utts = [], [], [self.utts[i] for i in items]
+        for utt in utts:
             rng, frames = draw(seed, step, utt), min(longest, self.lengths[utt])
             start = int(rng.integers(self.lengths[utt] - frames + 1))
             starts.append(int(rng.integers(config.noise_frames)))
             wave, mel, f0 = self.cut(utt, start, frames)
             rows.append((wave, disturb(mel, config, rng), f0))
-        return _stack(rows, starts)
+        return _stack(utts, rows, starts)
 
 
 def disturb(mel: torch.Tensor, config: SegmentConfig, rng: np.random.Generator) -> torch.Tensor:
@@ -141,7 +147,10 @@ def disturb(mel: torch.Tensor, config: SegmentConfig, rng: np.random.Generator) 
     return mel
 
 
-def _stack(rows: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], starts: Sequence[int]) -> WaveBatch:
+def _stack(
+    utts: Sequence[str], rows: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]], starts: Sequence[int]
+) -> WaveBatch:
     waves, mels, f0s = zip(*rows)
     mel, lengths = pad_stack(mels)
-    return WaveBatch(pad_stack(waves)[0], mel, pad_stack(f0s)[0], lengths, torch.tensor(starts))
+    frames = int(lengths.sum())
+    return WaveBatch(pad_stack(waves)[0], mel, pad_stack(f0s)[0], lengths, torch.tensor(starts), frames, tuple(utts))

@@ -1,36 +1,16 @@
-"""Pictures for the report: loss curves with the schedule, alignments, code use, maps of codes and of prompts."""
+"""Pictures for the report: alignments, code use, maps of codes and of prompts."""
 
 import io
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
+from ctaplib.curves import COLOURS, FAINT
 from ctaplib.data.alignment import Alignment
 from ctaplib.data.phones import SILENCE
-
-Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
-"""(steps, values) by name."""
-
-INK, FAINT, ACCENT, WARM = "#1f2933", "#9aa5b1", "#2364aa", "#d1495b"
-COLOURS = (
-    "#2364aa", "#d1495b", "#3a9d5d", "#e09f3e", "#7b4fa3", "#17a2b8", "#8c564b", "#5b6770", "#b5179e", "#7f9c1c",
-)  # fmt: skip
-_STYLE = {
-    "font.family": "sans-serif", "font.size": 9, "axes.edgecolor": FAINT, "axes.labelcolor": INK, "text.color": INK,
-    "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "grid.color": "#e4e7eb", "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False,
-    "svg.fonttype": "none", "svg.hashsalt": "ctaplib", "axes.titlesize": 10, "axes.titleweight": "bold",
-}  # fmt: skip
-
-
-def style() -> AbstractContextManager[None]:
-    """The look of all figures, as a context."""
-    return rc_context(dict(_STYLE))  # type: ignore[arg-type]  # the stub wants literal names of settings
 
 
 def to_bytes(figure: Figure, kind: str) -> bytes:
@@ -39,40 +19,6 @@ def to_bytes(figure: Figure, kind: str) -> bytes:
     metadata = {"Date": None} if kind == "svg" else None
     figure.savefig(out, format=kind, dpi=130, metadata=metadata)
     return out.getvalue()
-
-
-def loss_curves(train: Curves, valid: Curves, weights: Curves) -> Figure:
-    """One small panel a term (validation as dots); below, the weights of the schedule."""
-    names = list(dict.fromkeys([*train, *valid]))
-    columns = min(4, max(1, len(names)))
-    lines = -(-len(names) // columns)
-    height = 1.75 * lines + (1.9 if weights else 0.0) + 0.3
-    figure = Figure(figsize=(2.7 * columns, height), layout="constrained")
-    grid = figure.add_gridspec(lines + bool(weights), columns, height_ratios=[1.75] * lines + [1.9] * bool(weights))
-    for k, name in enumerate(names):
-        axes = figure.add_subplot(grid[k // columns, k % columns])
-        _curve(axes, train.get(name), valid.get(name))
-        axes.set_title(name)
-    if weights:
-        axes = figure.add_subplot(grid[lines, :])
-        for k, (name, (steps, values)) in enumerate(weights.items()):
-            axes.plot(steps, values, color=COLOURS[k % len(COLOURS)], label=name, lw=1.6)
-        axes.set_title("weight of every term over the steps (the schedule)")
-        axes.set_xlabel("step")
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    return figure
-
-
-def _curve(axes: Axes, train: tuple | None, valid: tuple | None) -> None:
-    if train is not None:
-        axes.plot(*train, color=ACCENT, lw=1.1)
-    if valid is not None:
-        axes.plot(*valid, color=WARM, lw=0.8, marker="o", ms=3)
-    values = np.concatenate([np.asarray(c[1], float) for c in (train, valid) if c is not None])
-    values = values[np.isfinite(values)]
-    if len(values) and values.min() > 0 and values.max() > 50 * values.min():
-        axes.set_yscale("log")
-    axes.tick_params(labelsize=7)
 
 
 def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment | None) -> Figure:

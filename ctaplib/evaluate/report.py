@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from ctaplib import curves
 from ctaplib.data.alignment import read_ctm
 from ctaplib.data.store import FeatureStore
 from ctaplib.evaluate import page, plots, report_inputs
@@ -194,12 +195,12 @@ class Report:
         """Loss curves of every run, with the schedule of the weights."""
         parts = [page.note("Blue: training. Red dots: validation.")]
         for run in (self.inputs.method if name == "vqctap" else name for name in RUNS):
-            curves = report_inputs.read_curves(self.inputs.align if run == "align" else self.inputs.exp / run)
-            if curves is None or not (curves.train or curves.valid):
+            found = curves.read_curves(self.inputs.align if run == "align" else self.inputs.exp / run)
+            if found is None or not (found.train or found.valid):
                 continue
-            weights = curves.weights if len({tuple(v) for _, v in curves.weights.values()}) > 1 else {}
-            with plots.style():
-                svg = plots.to_bytes(plots.loss_curves(curves.train, curves.valid, weights), "svg")
+            weights = found.weights if len({tuple(v) for _, v in found.weights.values()}) > 1 else {}
+            with curves.style():
+                svg = plots.to_bytes(curves.loss_curves(found.train, found.valid, weights), "svg")
             picture = page.plot(svg, "svg", f"Curves of {run}")
             parts.append(page.card(f"<h3>{escape(run)}</h3>{picture}"))
         return "".join(parts) if len(parts) > 1 else page.note("No run has left a metrics.jsonl.")
@@ -216,7 +217,7 @@ class Report:
             store = FeatureStore(feats)
             utts = sorted(utt for utt in found if utt in store)
             for utt in (utts[i] for i in spread(len(utts), _ALIGNMENTS)):
-                with plots.style():
+                with curves.style():
                     figure = plots.alignment(store[utt], HOP_S, found[utt], true.get(utt))
                     said = f"<h3>{escape(utt)}</h3><p>{escape(self._text(set_, utt))}</p>"
                     parts.append(page.card(said + page.plot(plots.to_bytes(figure, "png"), "png", f"Alignment of {utt}")))
@@ -229,7 +230,7 @@ class Report:
         known = {set_: count for set_, count in counts.items() if count is not None}
         if not known:
             return page.note("There are no codes; the stage codes (6) dumps them.")
-        with plots.style():
+        with curves.style():
             parts = [page.card(page.plot(plots.to_bytes(plots.code_use(known), "svg"), "svg", "Use of the code book"))]
             maps = ""
             last = list(known)[-1]

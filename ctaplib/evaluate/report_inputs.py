@@ -1,4 +1,4 @@
-"""What the report reads beside results and audio: curves, codes with their phones, prompt vectors, stage times."""
+"""What the report reads beside results and audio: codes with their phones, prompt vectors, stage times."""
 
 import json
 from dataclasses import dataclass
@@ -11,46 +11,9 @@ from ctaplib.data.phones import SILENCE, fold
 from ctaplib.data.store import FeatureStore
 from ctaplib.evaluate.frames import label_frames
 from ctaplib.evaluate.inputs import Inputs
-from ctaplib.evaluate.plots import Curves
 from ctaplib.evaluate.probes import spread
 
 MOST_POINTS = 600
-_NOT_CURVES = {"lr", "epoch", "step", "split"}
-
-
-@dataclass(frozen=True)
-class RunCurves:
-    """Curves of one run."""
-
-    train: Curves
-    valid: Curves
-    weights: Curves
-
-
-def read_curves(run: Path) -> RunCurves | None:
-    """Curves of `metrics.jsonl`; None without that file. The half line of a killed run is passed over."""
-    path = run / "metrics.jsonl"
-    if not path.exists():
-        return None
-    found: dict[str, dict[str, tuple[list[int], list[float]]]] = {"train": {}, "valid": {}, "weight": {}}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines):
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            if number == len(lines) - 1:
-                continue
-            raise
-        for name, value in record.items():
-            if name in _NOT_CURVES or not isinstance(value, int | float):
-                continue
-            kind = "weight" if name.startswith("weight/") else record.get("split", "train")
-            if kind in found and not (kind == "weight" and record.get("split") == "valid"):
-                steps, values = found[kind].setdefault(name.removeprefix("weight/"), ([], []))
-                steps.append(record["step"])
-                values.append(float(value))
-    moving = {name: curve for name, curve in found["weight"].items() if any(curve[1])}
-    return RunCurves(found["train"], found["valid"], moving)
 
 
 @dataclass(frozen=True)

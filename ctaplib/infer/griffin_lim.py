@@ -34,13 +34,15 @@ class GriffinLim:
     Args:
         features: The front end that the spectrograms come from.
         config: Effort.
+        quiet: Say nothing: a vocoder is not wanted here.
     """
 
-    def __init__(self, features: FeatureConfig, config: GriffinLimConfig | None = None) -> None:
+    def __init__(self, features: FeatureConfig, config: GriffinLimConfig | None = None, *, quiet: bool = False) -> None:
         self.features, self.config = features, config or GriffinLimConfig()
         self.bank = torch.from_numpy(mel_filterbank(features).copy())
         self.window = torch.from_numpy(hann_window(features).copy())
-        log.warning("Griffin-Lim makes the waveforms: a fall-back that sounds metallic; train the vocoder instead")
+        if not quiet:
+            log.warning("Griffin-Lim makes the waveforms: a fall-back that sounds metallic; train the vocoder instead")
 
     @torch.no_grad()
     def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:

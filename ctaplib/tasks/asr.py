@@ -9,8 +9,10 @@ from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classificati
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
+from ctaplib.shown import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.error_rates import collapse, error_rate, recognition_errors
+from ctaplib.tasks.looks import basics, posteriors
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
@@ -94,6 +96,20 @@ class ASRTask(SpeechTask[Recognizer]):
             hyp = collapse(found.words, batch.mel_lengths // 4, {0})
             errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.word_lengths)
         return errors
+
+    def show(self, batch: Batch) -> list[Shown]:
+        """Posteriors of both heads."""
+        read = self.model(self.model.normalize(batch.mel), batch.mel_lengths).read
+        return [
+            basics(
+                self, batch, row,
+                panels={
+                    "phone posteriors": posteriors(self, read.classes[row], batch, row),
+                    "CTC posteriors": posteriors(self, read.ctc[row], batch, row, per_label=2),
+                },
+            )
+            for row in range(len(batch.ids))
+        ]  # fmt: skip
 
 
 def _sizes_of(source: VQCTAP, wanted: RecognizerConfig) -> RecognizerConfig:

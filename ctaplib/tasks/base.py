@@ -22,6 +22,7 @@ from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.find import find
 from ctaplib.losses.terms import Term
 from ctaplib.nn.quantize import Quantizer
+from ctaplib.shown import Shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,6 +86,19 @@ class TrainConfig(Config):
     """Threads that make batches, each one batch ahead."""
 
 
+class WatchConfig(Config):
+    """What is looked at while a model trains; changes no number of the run."""
+
+    utts: int = 2
+    """Utterances of the validation set that are drawn and made heard; 0 for none."""
+    every: int = 1
+    """Validations from one look to the next; the last validation is always followed by one."""
+    most_pct: float = 1.0
+    """Share of a run's time that looks may take; a look that would take more waits for a later validation."""
+    sounds: bool = True
+    """Whether what was predicted is made heard by Griffin-Lim, beside the original."""
+
+
 class TaskConfig(Config):
     """Common to all tasks."""
 
@@ -93,6 +107,29 @@ class TaskConfig(Config):
     batch: BatchConfig = BatchConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
+    watch: WatchConfig = WatchConfig()
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much audio a batch holds.
+
+    Attributes:
+        items: Utterances or segments.
+        frames: Frames without padding.
+        padded: Frames with padding.
+        hop_s: Seconds of a frame.
+    """
+
+    items: int
+    frames: int
+    padded: int
+    hop_s: float
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds without padding."""
+        return self.frames * self.hop_s
 
 
 @dataclass(frozen=True)
@@ -191,6 +228,19 @@ class Task(abc.ABC):
     def figures(self) -> dict[str, "Figure"]:
         """Pictures for the record, drawn after a validation."""
         return {}
+
+    def look_items(self, count: int) -> list[int]:
+        """Validation items that are looked at, always the same."""
+        items = sorted(i for batch in self.valid_plan() for i in batch)
+        return sorted({items[k * len(items) // count] for k in range(count)})
+
+    def show(self, batch: Any) -> Sequence[Shown]:
+        """What is looked at of every item of a validation batch; the model is in evaluation mode, nothing may be drawn."""
+        return ()
+
+    def extent(self, batch: Any) -> Extent | None:
+        """How much audio a training batch holds, or None where the task does not count it."""
+        return None
 
     def assets(self) -> dict[str, Path]:
         """Name in the run's folder -> file to copy there."""

@@ -17,7 +17,8 @@ from ctaplib.data.tokens import TokenList, read_token_list
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP, warp_mel
-from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
+from ctaplib.tasks.looks import spread
 from ctaplib.tensors import pad_stack
 
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -159,7 +160,15 @@ class SpeechTask(Task, Generic[Model]):
             parts["labels"], parts["label_lengths"] = pad_labels([r["labels"] for r in rows])
         if self.pieces is not None:
             parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
-        return Batch(ids=tuple(r["id"] for r in rows), mel=mel, mel_lengths=lengths, **parts)
+        return Batch(ids=tuple(r["id"] for r in rows), mel=mel, mel_lengths=lengths, frames=int(lengths.sum()), **parts)
+
+    def extent(self, batch: Batch) -> Extent:
+        """Utterances and frames of their mel."""
+        return Extent(len(batch.ids), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
+
+    def look_items(self, count: int) -> list[int]:
+        """Utterances of at most six seconds, where there are enough."""
+        return spread(self.valid.lengths, count)
 
     def _load_one(self, source: SpeechSet, utt: str, step: int) -> dict:
         config, training = self.config.draw, source is self.train

@@ -15,7 +15,9 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig, DurationModel, Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.nn.quantize import Quantizer
+from ctaplib.shown import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
+from ctaplib.tasks.looks import array, basics, durations_panel
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask, widen
@@ -113,6 +115,23 @@ class TTSTask(SpeechTask[Synthesis]):
         wrong = codes != content.quantized.codes[content.mask]
         first, *others = (t.mean for t in terms.values())
         return {**terms, "code_error_pct": Term(100.0 * wrong.sum(), float(len(wrong))), "loss": Term(sum(others, first), 1.0)}
+
+    def show(self, batch: Batch) -> list[Shown]:
+        """Durations, and what the frozen decoder makes of the connector's codes at the true durations."""
+        frozen = self.frozen
+        phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        prompt = frozen.prompt_encoder(frozen.normalize(batch.prompt), batch.prompt_lengths).mean
+        known, mask = self._phone_mask(batch), length_mask(batch.mel_lengths // 4, batch.mel.shape[1] // 4)
+        lasts = torch.expm1(self.model.duration(batch.phones, known, prompt)).clamp_min(0.0)
+        codes = frozen.quantizer.nearest(self.model.connector(phonemes, mask))
+        spoken = frozen.mel_decoder(frozen.quantizer.lookup(codes), mask, prompt)
+        found = []
+        for row, frames in enumerate(batch.mel_lengths.tolist()):
+            stairs = durations_panel(batch.durations[row, known[row]], lasts[row, known[row]], self.features.hop_s)
+            mels = {"from phonemes at the true durations": array(frozen.restore(spoken.mel[row, :frames]))}
+            panels = {"durations": stairs}
+            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+        return found
 
 
 def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,9 @@ from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.mel_decoder import octaves
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
+from ctaplib.shown import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
+from ctaplib.tasks.looks import array, basics, pitch
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
@@ -112,6 +114,23 @@ class VCTask(SpeechTask[VQCTAP]):
     def evaluate(self, batch: Batch) -> dict[str, Term]:
         """The terms; `mel` chooses the best."""
         return self.losses(batch, self.config.train.max_steps, "model")
+
+    def show(self, batch: Batch) -> list[Shown]:
+        """Reconstruction with its own prompt, and conversion to the voice of the next utterance."""
+        model = self.model
+        codes, mask = self._codes(model.normalize(batch.mel), batch.mel_lengths)
+        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths).mean
+        own, other = model.mel_decoder(codes, mask, prompt), model.mel_decoder(codes, mask, prompt.roll(-1, 0))
+        found = []
+        for row, frames in enumerate(batch.mel_lengths.tolist()):
+            target = batch.ids[(row + 1) % len(batch.ids)]
+            mels = {
+                "reconstructed from codes and prompt": array(model.restore(own.mel[row, :frames])),
+                f"converted to the voice of {target}": array(model.restore(other.mel[row, :frames])),
+            }
+            track = pitch(batch.f0_hz[row, :frames], own.f0_hz[row, :frames], self.features.hop_s)
+            found.append(basics(self, batch, row, mels=mels, panels={"pitch": track}, rebuilt=tuple(mels)))
+        return found
 
 
 TASK = VCTask

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.data.features import mel_filterbank, read_feature_config
+from ctaplib.data.features import log_mel, mel_filterbank, read_feature_config
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
 from ctaplib.errors import ConfigError
 from ctaplib.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -22,7 +22,9 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
 from ctaplib.nn.stft import Resolution, stft_magnitude
-from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+from ctaplib.shown import Shown
+from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
+from ctaplib.tasks.looks import array, pitch, spread
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tensors import length_mask
 
@@ -243,6 +245,26 @@ class VocoderTask(Task):
             "f0_error_st": Term((12 * ratio.abs()).clamp_max(12.0).sum(), both.sum()),
             "voicing_error_pct": Term(100.0 * wrong.sum(), valid.sum()),
         }
+
+    def extent(self, batch: WaveBatch) -> Extent:
+        """Segments and frames of their mel."""
+        return Extent(len(batch.wave), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
+
+    def look_items(self, count: int) -> list[int]:
+        """Utterances of at most six seconds, where there are enough."""
+        return spread([self.valid.lengths[utt] for utt in self.valid.utts], count)
+
+    def show(self, batch: WaveBatch) -> list[Shown]:
+        """Resynthesis from natural mel: its sound, its spectrogram, the F0 that was read."""
+        output, hop_s, hop = self.model.generator(batch.mel, batch.lengths), self.features.hop_s, self.features.hop_samples
+        found = []
+        for row, frames in enumerate(batch.lengths.tolist()):
+            made = array(output.wave[row, : frames * hop])
+            mels = {"target": array(batch.mel[row, :frames]), "of the wave that was made": log_mel(made, self.features)}
+            panels = {"pitch": pitch(batch.f0_hz[row, :frames], output.f0_hz[row, :frames], hop_s)}
+            waves = {"original": array(batch.wave[row, : frames * hop]), "resynthesised": made}
+            found.append(Shown(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
+        return found
 
 
 def _join(terms: Sequence[Term], hops: Sequence[int]) -> Term:

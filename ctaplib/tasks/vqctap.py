@@ -9,9 +9,10 @@ and pitch terms are ours. Weights and schedule are not published: our choice, al
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 
 from ctaplib.config import Config
-from ctaplib.data.dataset import IGNORE, SILENCE_LABEL, Batch
+from ctaplib.data.dataset import FACTOR, IGNORE, SILENCE_LABEL, Batch
 from ctaplib.errors import ConfigError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
@@ -24,8 +25,10 @@ from ctaplib.models.mel_decoder import Spoken, octaves
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel, warp_pitch
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
+from ctaplib.shown import Panel, Shown
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import recognition_errors
+from ctaplib.tasks.looks import array, basics, pitch, posteriors
 from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
@@ -199,6 +202,26 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if step >= self.config.alarm_after * self.config.train.max_steps:
             check_collapse(use, step=step, min_usage_pct=self.config.min_usage_pct)
         return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
+
+    def show(self, batch: Batch) -> list[Shown]:
+        """Reconstruction with the utterance's own prompt, posteriors, likeness of S and P, pitch."""
+        model = self.model
+        content = model.content(model.normalize(batch.mel), batch.mel_lengths)
+        read = model.phoneme_decoder(content.quantized.quantized, content.mask)
+        phonemes = model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
+        spoken = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
+        found = []
+        for row, frames in enumerate(batch.mel_lengths.tolist()):
+            rows, columns = (F.normalize(x[row, : frames // FACTOR].float(), dim=-1) for x in (phonemes, content.speech))
+            panels = {
+                "phone posteriors": posteriors(self, read.classes[row], batch, row),
+                "likeness of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
+                "pitch": pitch(batch.f0_hz[row, :frames], spoken.f0_hz[row, :frames], self.features.hop_s),
+            }
+            mels = {"reconstructed from codes and prompt": array(model.restore(spoken.mel[row, :frames]))}
+            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+        return found
 
     def figures(self) -> dict[str, "Figure"]:
         """The schedule."""

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ctaplib.errors import TrainingError
@@ -23,11 +23,15 @@ class Position:
         step: Steps done.
         epoch: Epoch of the next batch.
         batch: Number of the next batch in its epoch.
+        epoch_ends: Whether the step done was the last of its epoch.
+        tally: Account of the epoch so far (`EpochTally`).
     """
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
+    epoch_ends: bool = False
+    tally: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Share:
         micros: The same, in micro-batches.
         several: Whether any process has more than one micro-batch.
         epoch, batch: The position behind it.
+        last: Whether its epoch ends there.
     """
 
     step: int
@@ -48,6 +53,7 @@ class Share:
     several: bool
     epoch: int
     batch: int
+    last: bool
 
 
 def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> Iterator[Share]:
@@ -71,20 +77,17 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
                 )
             at.step, at.batch = at.step + 1, at.batch + 1
             mine = items[world.rank :: world.size]
-            every = (
-                [split_share(task, items[rank :: world.size], micro_frames) for rank in range(world.size)]
-                if micro_frames
-                else [[mine]]
-            )
+            every = [split_share(task, items[rank :: world.size], micro_frames) for rank in range(world.size)]
             several = any(len(micros) > 1 for micros in every)
-            yield Share(at.step, mine, every[world.rank] if micro_frames else [mine], several, at.epoch, at.batch)
+            last = at.batch == len(plan)
+            yield Share(at.step, mine, every[world.rank], several, at.epoch, at.batch, last)
         at.epoch, at.batch = at.epoch + 1, 0
 
 
 def batches(
     task: Task, position: Position, world: World, load: Load, micro_frames: int = 0
 ) -> Iterator[tuple[Share, list[Any], float]]:
-    """Shares with their micro-batches and the seconds waited for them; moves `position`'s epoch and batch, not its step."""
+    """Shares with their micro-batches and the seconds waited for them; moves `position`'s place in the epoch, not its step."""
     ahead = max(1, task.config.train.loaders)
     with ThreadPoolExecutor(ahead) as pool:
 
@@ -107,5 +110,5 @@ def batches(
             micros = future.result()
             waited_s = time.perf_counter() - started
             submit()
-            position.epoch, position.batch = share.epoch, share.batch
+            position.epoch, position.batch, position.epoch_ends = share.epoch, share.batch, share.last
             yield share, micros, waited_s

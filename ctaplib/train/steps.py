@@ -97,6 +97,7 @@ class Steps:
         mended = self.scale.update(finite)
         fault = self.guard.fault(player, norm)
         values |= {f"weight/{n}": w for n, w in self.task.weights(step, player).items()} | {"lr": lr}
+        values |= {f"lr/{part}": lr * scale for part, scale in self.config.optim.lr_scale.items()}
         if self.scale.used:
             values["loss_scale"] = self.scale.value
         if not fault:

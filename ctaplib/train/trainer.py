@@ -6,7 +6,7 @@ started again walks the same path as one that was not.
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,18 @@ import torch
 from ctaplib.checkpoint import load_weights
 from ctaplib.config import config_hash, save_config
 from ctaplib.errors import CheckpointError, TrainingError
-from ctaplib.runlog import RunLog, add_log_file, get_logger
+from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches
 from ctaplib.train.best import Best
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import find_micro_frames
-from ctaplib.train.meter import Meter
-from ctaplib.train.precision import as_double, choose_precision
+from ctaplib.train.meter import EpochTally, Meter, total_extent
+from ctaplib.train.precision import as_double, autocast, choose_precision
 from ctaplib.train.saved import check_items, read_state, write_state
 from ctaplib.train.steps import Steps
 from ctaplib.train.validation import measure
+from ctaplib.train.watch import Watcher
 
 log = get_logger("ctaplib.train")
 
@@ -59,7 +60,9 @@ class Trainer:
             save_assets(task)
             save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
             add_log_file(task.paths.exp / "train.log")
-            self.record = RunLog(task.paths.exp, self.position.step)
+            self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
+            self.watcher = Watcher(task, self.record, self._load)
+        self.tally = EpochTally(self.position.tally, world.is_main)
 
     # ---- the story -------------------------------------------------------------------------------------------
 
@@ -69,32 +72,44 @@ class Trainer:
         Returns:
             Whether the last step was reached.
         """
+        with self.record or nullcontext():
+            return self._fit()
+
+    def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
-        self._announce()
+        if self.world.is_main:
+            _announce(task, self.world, self.precision)
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         self._prepare_machine()
         task.before_training(position.step)
         if self.micro_frames is None:
             self.micro_frames = find_micro_frames(task, self.world, self._attempt)
-        meter = Meter()
+        meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
+        self.tally.skip()
         for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames):
             position.step += 1
-            meter.add(self.steps.take(share, micros), waited_s, task.config.batch.batch_s)
+            extent = total_extent(task, micros)
+            audio_s = extent.audio_s * self.world.size if extent is not None else 0.0
+            meter.add(self.steps.take(share, micros), waited_s, audio_s)
+            self.tally.add(extent, waited_s)
+            live.step()
             if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
-                self._report(meter)
+                self._report(meter, live)
                 meter = Meter()
             last = position.step == train.max_steps
             if position.step % train.valid_every_steps == 0 or last:
                 self._validate()
             if last and len(self.best.seen) > 1:
                 self._try_mean()
+            if position.epoch_ends or last:
+                self._close_epoch()
             if position.step % train.save_every_steps == 0 or last or self._should_stop():
                 self._save()
             if self.stopping:
                 log.info("asked to stop: saved step %d; the same command goes on from there", position.step)
                 break
-        if self.record is not None:
-            self.record.close()
+            self.tally.skip()
+        live.close()
         return position.step >= train.max_steps
 
     def _prepare_machine(self) -> None:
@@ -146,6 +161,7 @@ class Trainer:
                 self.record.scalars(step, values, "valid")
                 for name, figure in self.task.figures().items():
                     self.record.figure(name, step, figure)
+                self.watcher.look(step, autocast(self.world.device, self.precision))
                 self.best.write(self.checkpoints, step, model, kept, improved)
 
     def _try_mean(self) -> None:
@@ -165,7 +181,14 @@ class Trainer:
         model.train()
         load_weights(model, own, "the run's own weights")
 
+    def _close_epoch(self) -> None:
+        figures = self.tally.close(self.world, self.position.epoch)
+        if self.record is not None:
+            log.info("end of %s", _words(figures))
+            self.record.scalars(self.position.step, figures, "epoch")
+
     def _save(self) -> None:
+        self.position.tally = self.tally.join(self.world)
         if not self.world.is_main:
             return
         state = {
@@ -209,16 +232,7 @@ class Trainer:
             )  # fmt: skip
         return True
 
-    def _announce(self) -> None:
-        if not self.world.is_main:
-            return
-        size = sum(p.numel() for p in self.task.model.parameters()) / 1e6
-        log.info(
-            "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",
-            self.task.name, size, self.config.train.max_steps, self.world.size, self.world.device, self.precision,
-        )  # fmt: skip
-
-    def _report(self, meter: Meter) -> None:
+    def _report(self, meter: Meter, live: LiveLine) -> None:
         if self.record is None:
             return
         position, values = self.position, meter.values()
@@ -227,8 +241,9 @@ class Trainer:
         shown = {n: v for n, v in values.items() if "/" not in n}
         log.info(
             "step %d of %d, epoch %d, %.0f s left: %s",
-            position.step, self.config.train.max_steps, position.epoch, left, _words(shown),
+            position.step, self.config.train.max_steps, position.epoch, left, _words(shown), extra={"live": True},
         )  # fmt: skip
+        live.tell(values)
 
     def _ask_to_stop(self, *_: object) -> None:
         self.stopping = True
@@ -239,6 +254,14 @@ class Trainer:
             flag = self.world.sum(torch.tensor([float(self.stopping)], device=self.world.device))
             self.stopping = bool(flag.item() > 0)
         return self.stopping
+
+
+def _announce(task: Task, world: World, precision: str) -> None:
+    size = sum(p.numel() for p in task.model.parameters()) / 1e6
+    log.info(
+        "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",
+        task.name, size, task.config.train.max_steps, world.size, world.device, precision,
+    )  # fmt: skip
 
 
 def _words(values: Mapping[str, float]) -> str:

@@ -10,6 +10,7 @@ import torch
 from small_configs import SMALL
 
 from ctaplib.checkpoint import load_checkpoint
+from ctaplib.runs import read_metrics
 
 
 def train(tiny: Path, exp: Path, processes: int, task: str, *more: str) -> dict[str, torch.Tensor]:
@@ -31,3 +32,6 @@ def test_two_processes_train_what_one_trains(task: str, tiny: Path, tmp_path: Pa
     difference = sum(float((one[n] - two[n]).square().sum()) for n in floats) ** 0.5
     size = sum(float(one[n].square().sum()) for n in floats) ** 0.5
     assert difference <= 1e-4 * size
+    told = [next(r for r in read_metrics(tmp_path / str(n)) if r["split"] == "epoch") for n in (1, 2)]
+    for name in ("steps", "items", "frames"):  # not the padding, which is less in smaller parts of a batch
+        assert told[0][name] == told[1][name] > 0

@@ -13,6 +13,7 @@ from fake_exp import RATE_HZ, FakeExp
 from PIL import Image
 
 from ctaplib.cli.main import main
+from ctaplib.curves import read_curves
 from ctaplib.errors import ConfigError
 from ctaplib.evaluate import clips, plots, report_inputs, tables
 from ctaplib.evaluate.catalogue import METRICS
@@ -150,11 +151,11 @@ def test_curves_keep_the_schedule_and_pass_over_a_half_written_line(tmp_path):
         '{"step": 3, "spl',
     ]
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
-    curves = report_inputs.read_curves(tmp_path)
+    curves = read_curves(tmp_path)
     assert curves.train == {"loss": ([1], [2.0])}
     assert curves.valid == {"loss": ([2], [1.5])}
     assert curves.weights == {"kl": ([1, 2], [0.0, 0.5])}
-    assert report_inputs.read_curves(tmp_path / "none") is None
+    assert read_curves(tmp_path / "none") is None
 
 
 def test_codes_stand_as_the_phone_they_mostly_fall_on(made):

@@ -167,3 +167,23 @@ def test_disturbance_can_be_switched_off_and_blur_keeps_the_mean() -> None:
     blurred = disturb(mel, SegmentConfig(blur=1.0, blur_chance=1.0), np.random.default_rng(0))
     assert blurred.shape == mel.shape and blurred.std() < 0.95 * mel.std()
     assert blurred.mean().item() == pytest.approx(mel.mean().item(), abs=0.01)
+
+
+def test_what_is_shown_is_the_wave_that_was_made(dump: Path, tmp_path: Path) -> None:
+    task = VocoderTask(CONFIG, TaskPaths(dump, dump, tmp_path, "train", "dev"))
+    task.model.eval()
+    items = task.look_items(2)
+    assert len(items) == 2 and items == task.look_items(2)
+    batch = task.load("valid", items, 0)
+    with torch.no_grad():
+        shown = task.show(batch)
+    for one, item in zip(shown, items):
+        frames = task.valid.lengths[task.valid.utts[item]]
+        assert one.utt == task.valid.utts[item] and one.seconds == pytest.approx(frames * FEATURES.hop_s)
+        assert [mel.shape for mel in one.mels.values()] == [(frames, FEATURES.n_mels)] * 2
+        assert {name: len(wave) for name, wave in one.waves.items()} == {"original": frames * HOP, "resynthesised": frames * HOP}
+        again = log_mel(one.waves["original"], FEATURES)  # ends otherwise: the rest of the file is not heard
+        np.testing.assert_allclose(one.mels["target"][:-3], again[:-3], atol=1e-3)
+    train = task.load("train", task.train_plan(0)[0], 1)
+    extent = task.extent(train)
+    assert (extent.items, extent.frames, extent.padded) == (len(train.wave), int(train.lengths.sum()), train.mel[..., 0].numel())

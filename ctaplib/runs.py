@@ -1,0 +1,204 @@
+"""Runs side by side: what each trained, how far it is, how well it did; read from its folder, without torch."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ctaplib.errors import ConfigError, DataError
+from ctaplib.runstate import newest, read_state
+
+MARKS = ("metrics.jsonl", "run_state.json", "checkpoints", "aligner.pt")
+"""What stands beside `config.yaml` in the folder of a run."""
+DEPTH = 4
+"""How deep below a folder its runs are looked for."""
+_ABOUT = ("task", "config_hash", "commit")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run.
+
+    Attributes:
+        name: Its folder, as found.
+        task: What is trained.
+        config: Hash of its config.
+        commit: Version of the code.
+        state: running, stopped, finished or failed.
+        note: What is known besides, an error for instance.
+        step: Last step that was recorded.
+        max_steps: Steps in all; None where unknown.
+        epoch: Epochs begun so far; None where unknown.
+        best_metric: Validation metric that chooses the best checkpoint.
+        best: Its smallest value.
+        best_step: Where that was.
+        loss: Newest training loss.
+        codebook_usage_pct: Newest share of codes in use on the validation set.
+        audio_h_per_h: Newest hours of audio an hour.
+        age_s: Seconds since anything was written.
+    """
+
+    name: str
+    task: str
+    config: str
+    commit: str
+    state: str
+    note: str
+    step: int
+    max_steps: int | None
+    epoch: int | None
+    best_metric: str
+    best: float | None
+    best_step: int | None
+    loss: float | None
+    codebook_usage_pct: float | None
+    audio_h_per_h: float | None
+    age_s: float
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run."""
+    return (folder / "config.yaml").is_file() and any((folder / mark).exists() for mark in MARKS)
+
+
+def find_runs(folders: Sequence[Path]) -> list[Path]:
+    """The runs that the folders are or hold, each once, in order.
+
+    Raises:
+        ConfigError: a folder is missing or holds no run; all such are named.
+    """
+    faults: list[str] = []
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        runs = list(_walk(folder, DEPTH)) if folder.is_dir() else []
+        if not runs:
+            faults.append(f"{folder} holds no run" if folder.is_dir() else f"{folder} is no folder")
+        found |= {run.resolve(): run for run in runs}
+    if faults:
+        expected = f"a folder with config.yaml and one of {', '.join(MARKS)}, or one at most {DEPTH} levels above such"
+        raise ConfigError("; ".join(faults), expected=expected, fix="name a run, a recipe's exp/, or a recipe")
+    return list(found.values())
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    if is_run(folder):
+        yield folder
+        return
+    if depth == 0:
+        return
+    with os.scandir(folder) as entries:
+        inner = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith("."))
+    for name in inner:
+        try:
+            yield from _walk(folder / name, depth - 1)
+        except PermissionError:
+            continue  # somebody else's folder is none of these runs
+
+
+def read_metrics(run: Path) -> list[dict]:
+    """Records of `metrics.jsonl`, none without that file. The half line of a killed run is passed over.
+
+    Raises:
+        DataError: another line is not a record; all of them are named.
+    """
+    path = run / "metrics.jsonl"
+    if not path.exists():
+        return []
+    records, faults = [], []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            records.append(record)
+        elif number < len(lines):
+            faults.append(f"{path}:{number}: {line[:60]!r}")
+    if faults:
+        found = f"{path} has {len(faults)} lines that are no records"
+        raise DataError(found, faults[:20], expected='{"step": ..., "split": ..., ...}', fix="remove these lines")
+    return records
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """The `config.yaml` of a run.
+
+    Raises:
+        ConfigError: it is missing, or is not a mapping.
+    """
+    path = run / "config.yaml"
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", expected="the folder of a run") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}", expected="a mapping, as a run writes it")
+    return values
+
+
+def read_run(run: Path) -> RunRow:
+    """Everything that is told about a run.
+
+    Raises:
+        ConfigError, DataError: its files cannot be read.
+    """
+    config, records, said = read_config(run), read_metrics(run), read_state(run)
+    settings = config.get("train")
+    train: dict[str, Any] = settings if isinstance(settings, dict) else {}
+    step = max((r["step"] for r in records), default=0)
+    max_steps = said.max_steps or train.get("max_steps")
+    metric = str(train.get("best", "loss"))
+    best = min(((v, r["step"]) for r in records if (v := _number(r, metric, "valid")) is not None), default=(None, None))
+    epochs = [int(r["epoch"]) + 1 for r in records if r.get("split") == "epoch" and "epoch" in r]
+    speed = _newest(records, "audio_h_per_h", "epoch")
+    state, note = said.state, said.note
+    if not state:  # trained before runs wrote it down
+        done = (run / "aligner.pt").exists() or (max_steps is not None and step >= max_steps)
+        state, note = ("finished" if done else "stopped"), "as its files look"
+    return RunRow(
+        str(run), said.task or str(config.get("task", "")), str(config.get("config_hash", "")), str(config.get("commit", "")),
+        state, note, step, max_steps, max(epochs, default=None), metric, best[0], best[1],
+        _newest(records, "loss", "train"), _newest(records, "codebook_usage_pct", "valid"),
+        speed if speed is not None else _newest(records, "audio_h_per_h", "train"), max(0.0, time.time() - newest(run)),
+    )  # fmt: skip
+
+
+def _number(record: Mapping[str, Any], name: str, split: str) -> float | None:
+    value = record.get(name) if record.get("split") == split else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _newest(records: Sequence[Mapping[str, Any]], name: str, split: str) -> float | None:
+    return next((v for r in reversed(records) if (v := _number(r, name, split)) is not None), None)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as `a.b.c` -> value."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def config_diff(one: Path, other: Path) -> dict[str, tuple[Any, Any]]:
+    """Settings in which two runs differ: name -> both values, None where a run has no such setting.
+
+    Raises:
+        ConfigError: a folder is no run.
+    """
+    a, b = (flatten(read_config(run)) for run in (one, other))
+    names = [*_ABOUT, *(n for n in [*a, *b] if n not in _ABOUT)]
+    return {n: (a.get(n), b.get(n)) for n in dict.fromkeys(names) if a.get(n) != b.get(n)}

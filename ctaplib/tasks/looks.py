@@ -1,0 +1,85 @@
+"""What tasks on speech show of an utterance: its phones, its natural sound, and tensors as panels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+import torch
+
+from ctaplib.data.dataset import FACTOR, Batch
+from ctaplib.files import read_table
+from ctaplib.shown import Panel, Shown, posterior_panel
+
+if TYPE_CHECKING:
+    from ctaplib.tasks.speech import SpeechTask
+
+LONGEST_FRAMES = 600
+"""Utterances of at most this many 10 ms frames are looked at, where there are enough of them."""
+
+
+def spread(lengths: list[int], count: int) -> list[int]:
+    """Indices of `count` utterances, evenly spread over those of at most six seconds, or over all."""
+    short = [i for i, n in enumerate(lengths) if n <= LONGEST_FRAMES]
+    usable = short if len(short) >= count else list(range(len(lengths)))
+    count = min(count, len(usable))
+    return sorted({usable[(2 * k + 1) * len(usable) // (2 * count)] for k in range(count)})
+
+
+def array(x: torch.Tensor) -> np.ndarray:
+    """A tensor as a float32 array."""
+    return x.detach().float().cpu().numpy()
+
+
+def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Shown:
+    """Id, length, reference phones and natural sound of one row of a batch, with what else is given."""
+    utt, frames = batch.ids[row], int(batch.mel_lengths[row])
+    phones: list[tuple[str, float, float]] = []
+    if task.labelled:
+        durations = batch.durations[row].tolist()
+        ends = np.cumsum(durations) * task.features.hop_s
+        phones = [
+            (task.tokens.tokens[p], end - n * task.features.hop_s, end)
+            for p, n, end in zip(batch.phones[row].tolist(), durations, ends.tolist())
+            if n > 0
+        ]
+    mels = {"target": array(batch.mel[row, :frames])} | more.pop("mels", {})  # type: ignore[operator]
+    waves = natural(task.paths.dump / task.paths.valid_set, utt)
+    return Shown(utt, frames * task.features.hop_s, mels=mels, phones=phones, waves=waves, **more)  # type: ignore[arg-type]
+
+
+def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:
+    """The natural sound of an utterance from the set's `wav.scp`; nothing where the features came without sound."""
+    path = dump / "wav.scp"
+    waves = read_table(path) if path.exists() else {}
+    if utt not in waves:
+        return {}
+    return {"original": soundfile.read(waves[utt], dtype="float32")[0]}
+
+
+def posteriors(task: "SpeechTask", logits: torch.Tensor, batch: Batch, row: int, per_label: int = 1) -> Panel:
+    """Phone posteriors (T', labels) of one row, `per_label` frames for each 25 Hz label, beside the reference."""
+    labels = batch.frame_labels[row, : int(batch.mel_lengths[row]) // FACTOR]
+    chances = array(logits.float().softmax(-1))[: per_label * len(labels)]
+    seconds = int(batch.mel_lengths[row]) * task.features.hop_s
+    return posterior_panel(chances, task.labels.names, array(labels).astype(int).repeat(per_label), seconds)
+
+
+def pitch(f0_hz: torch.Tensor, said_hz: torch.Tensor, hop_s: float) -> Panel:
+    """F0 (T,) of the target and as it was said, in Hz; gaps where there is no voice."""
+    times = ((np.arange(len(f0_hz)) + 0.5) * hop_s).tolist()
+    lines = {}
+    for name, track in (("reference", f0_hz), ("predicted", said_hz)):
+        hz = array(track)
+        lines[name] = (times, np.where(hz > 0, hz, np.nan).tolist())
+    return Panel(lines=lines, unit="Hz")
+
+
+def durations_panel(true: torch.Tensor, predicted: torch.Tensor, hop_s: float) -> Panel:
+    """Where the phones end in the target and as predicted: (N,) frames each, as two stairs over time."""
+    lines = {}
+    for name, frames in (("reference", true), ("predicted", predicted)):
+        ends = np.cumsum(array(frames)) * hop_s
+        edges = np.concatenate([[0.0], ends])
+        lines[name] = (np.repeat(edges, 2)[1:-1].tolist(), np.repeat(np.arange(len(ends)), 2).astype(float).tolist())
+    return Panel(lines=lines, unit="phone")
