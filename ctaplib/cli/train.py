@@ -8,9 +8,9 @@ STOPPED = 143
 """Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Options of `ctap train`."""
-    parser.add_argument("--task", required=True, help="what to train: a module of ctaplib.tasks")
+def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
+    """Options of `ctap train`, or of another command that trains one task."""
+    parser.add_argument("--task", required=task is None, default=task, help="what to train: a module of ctaplib.tasks")
     parser.add_argument("--config", type=Path, help="YAML file; defaults of the task without one")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=c", dest="overrides", help="override a value")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data directories")
