@@ -49,7 +49,7 @@ class Chunks:
         """Batches of chunks for so many epochs, at least one, each chunk once an epoch.
 
         Args:
-            batch_chunks: Chunks in a batch; where they do not come out even, some batches have one less.
+            batch_chunks: Chunks in a batch at most; an epoch is shared out so that its batches differ by one at most.
             epochs: May be a fraction.
             seed: Of the order.
         """

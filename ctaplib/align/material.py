@@ -63,9 +63,7 @@ def choose(utterances: Sequence[Utterance], dump: Path, minutes: float) -> list[
     return [utterances[i] for i in evenly(utterances, [int(frames[u.utt]) * hop_s for u in utterances], minutes)]
 
 
-def load_material(
-    config: AlignConfig, topology: Topology, utterances: Sequence[Utterance], rate_hz: int, jobs: int
-) -> Material:
+def load_material(config: AlignConfig, topology: Topology, utterances: Sequence[Utterance], rate_hz: int, jobs: int) -> Material:
     """Listen to utterances; those that cannot be used are counted and left out.
 
     Args:

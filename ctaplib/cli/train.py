@@ -1,6 +1,7 @@
 """Train a task (started by torchrun for several processes)."""
 
 import argparse
+import os
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
     from ctaplib.errors import ConfigError
     from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
     from ctaplib.train.distributed import join_world, leave_world

@@ -192,7 +192,11 @@ class AlignTask(Task):
         labels = from_first(lambda: self._read_labels(path))
         if labels is None:
             if index and step != self.ends[index - 1] + 1:
-                raise CheckpointError(f"{path} is missing, and step {step} cannot go on without it", fix="remove the run's folder")
+                raise CheckpointError(
+                    f"{path} is missing, and step {step} cannot go on without it", fix="remove the run's folder"
+                )
+            if index:
+                self._relabel(step - 1)  # the search takes off the frequencies of the classes in the pass before
             labels = self._realign() if index else self._bootstrap()
             if rank() == 0:
                 with atomic_write(path, "wb") as out:
