@@ -2,6 +2,7 @@
 
 A pass is an epoch of the trainer. The labels of the first come from Gaussian mixtures, those of each other from the
 network as it stands when the pass begins. They are kept in `labels/`, so that a run that was killed goes on with them.
+Listening, mixtures and realignment are shared by all processes of all ranks (`align/parallel.py`).
 """
 
 import copy
@@ -41,7 +42,7 @@ log = get_logger(__name__)
 class AlignBatchConfig(BatchConfig):
     """Chunks have one length and need no padding: of these settings only `batch_s` says something here."""
 
-    batch_s: float = Field(20.5, gt=0)
+    batch_s: float = 20.5
     """Seconds of audio in one global batch."""
 
 
@@ -70,7 +71,7 @@ class AlignTrainConfig(TrainConfig):
 class AlignTaskConfig(AlignConfig, TaskConfig):
     """Everything about the aligner and its training."""
 
-    valid_minutes: float = Field(10.0, gt=0)
+    valid_minutes: float = Field(default=10.0, gt=0)
     """Audio of the validation set that is aligned at each validation, minutes."""
     batch: AlignBatchConfig = AlignBatchConfig()
     optim: AlignOptimConfig = AlignOptimConfig()
