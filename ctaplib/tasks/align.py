@@ -64,6 +64,8 @@ class AlignTrainConfig(TrainConfig):
 
     max_steps: int = 0
     """Found from the passes and the data, and written to the run's config; may not be given."""
+    valid_every_steps: int = 500
+    """Steps between validations."""
     precision: str = "fp32"
     """fp32, bf16, or auto; realignments are always in fp32."""
 
