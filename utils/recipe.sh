@@ -166,9 +166,7 @@ if [ -n "${alignment_dir}" ]; then
     needs "${paths[@]}"
     does ctap align import --from "${alignment_dir}" --data "${data}" --dump "${dump}" --sets "${labelled}"
 else
-    run_dir "${ali}"
-    calls align ctap align train --data "${data}" --dump "${dump}" --exp "${ali}" --train_set "${train_set}" \
-        --valid_set "${valid_set}" --nj @nj
+    trains align align "${ali}"
     does ctap align run --exp "${ali}" --data "${data}" --dump "${dump}" --sets "${labelled}" --nj @nj
 fi
 

@@ -18,7 +18,7 @@ from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ctaplib.config import read_saved
 from ctaplib.data.alignment import Alignment
 from ctaplib.data.phones import SILENCE, fold
-from ctaplib.errors import AudioError, DataError
+from ctaplib.errors import AudioError, ConfigError, DataError
 from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
@@ -108,11 +108,15 @@ class Aligner:
 
         Raises:
             CheckpointError: there is no aligner in it, or it does not fit its config.
+            ConfigError: its config is that of another version.
         """
         exp = Path(exp)
         state = load_checkpoint(exp / "aligner.pt")
         values = {k: v for k, v in read_saved(exp / "config.yaml").items() if k in AlignConfig.model_fields}
-        config = AlignConfig.model_validate(values)
+        try:
+            config = AlignConfig.model_validate(values)
+        except ValueError as error:
+            raise ConfigError(f"{exp}/config.yaml does not fit this version: {error}", fix="train the aligner again") from error
         topology = make_topology(config, tuple(state["units"]))
         network = FrameNetwork(config.n_mels, topology.n_classes, config.network)
         load_weights(network, state["network"], str(exp / "aligner.pt"))

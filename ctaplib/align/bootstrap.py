@@ -1,6 +1,6 @@
 """A first alignment from nothing: quiet frames are silence, the rest is dealt out evenly, mixtures do what follows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from ctaplib.align.frontend import cepstra, quiet_frames
 from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures, flat
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.viterbi import Chain, best_path, has_compiler
+from ctaplib.nn.collective import rank
 from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
@@ -50,7 +51,6 @@ def train_mixtures(
     states: int,
     config: BootstrapConfig,
     jobs: int,
-    tell: Callable[[int, float], None] | None = None,
 ) -> Mixtures:
     """Estimate mixtures by Viterbi training.
 
@@ -60,8 +60,7 @@ def train_mixtures(
         n_classes: Classes of all units.
         states: States of one unit.
         config: How.
-        jobs: Processes; the result does not depend on them.
-        tell: Is given every iteration and its mean log-likelihood a frame.
+        jobs: Processes of this rank; the result does not depend on them.
     """
     inputs = [cepstra(mel, config.n_cepstra) for mel in mels]
     count = sum(map(len, inputs))
@@ -88,12 +87,21 @@ def train_mixtures(
 
         parts = list(map_shards(work, len(inputs), jobs))
         mixtures = estimate.update(sum((part[0] for part in parts), np.zeros(())), VARIANCE_FLOOR * variance)
-        if not start:
-            mean_score = sum(part[1] for part in parts) / count
-            log.info("mixtures %d: log-likelihood a frame %.3f", iteration, mean_score)
-            if tell is not None:
-                tell(iteration, mean_score)
+        if not start and rank() == 0:
+            log.info("mixtures %d: log-likelihood a frame %.3f", iteration, sum(part[1] for part in parts) / count)
     return mixtures
+
+
+def label_by_mixtures(
+    mixtures: Mixtures, mels: Sequence[np.ndarray], graphs: Sequence[Graph], n_cepstra: int, jobs: int
+) -> list[np.ndarray]:
+    """The class of every frame of each utterance, (T,), by the best path through mixtures."""
+
+    def work(shard: range) -> list[np.ndarray]:
+        paths = [align_mixtures(mixtures, cepstra(mels[i], n_cepstra), graphs[i])[0] for i in shard]
+        return [graphs[i].chain.classes[path] for i, path in zip(shard, paths)]
+
+    return [label for part in map_shards(work, len(mels), jobs) for label in part]
 
 
 def align_mixtures(mixtures: Mixtures, frames: np.ndarray, graph: Graph) -> tuple[np.ndarray, float]:

@@ -32,10 +32,6 @@ class NetworkConfig(Config):
     """Dilation of each layer of three taps, in pairs of frames."""
     passes: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Epochs before each realignment; the network goes on from one to the next."""
-    lr: float = Field(2e-3, gt=0)
-    """Peak learning rate; it falls linearly over all passes."""
-    batch_chunks: int = Field(16, ge=1)
-    """Chunks in a batch."""
     chunk_frames: int = Field(256, ge=32)
     """Frames of a chunk, even."""
     prior_weight: float = Field(0.5, ge=0, le=1)

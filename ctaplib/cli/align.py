@@ -6,18 +6,15 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ctaplib.cli import train as training
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verbs of `ctap align`."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    train = verbs.add_parser("train", help="train an aligner from audio and phones")
-    _folders(train)
-    train.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder to write to")
-    train.add_argument("--config", type=Path, help="YAML file")
-    train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config")
-    train.add_argument("--train_set", default="train", help="set to train on")
-    train.add_argument("--valid_set", default="", help="set to report on")
-    train.add_argument("--nj", type=int, default=1, help="processes")
+    train = verbs.add_parser("train", help="train an aligner from audio and phones: `ctap train --task align`")
+    training.configure(train, task="align")
+    train.add_argument("--nj", type=int, help="processors that one process may use (OMP_NUM_THREADS, else 1)")
 
     align = verbs.add_parser("run", help="align sets with a trained aligner")
     _folders(align)
@@ -45,10 +42,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Run `ctap align`."""
+    if getattr(args, "nj", None) is not None and args.verb == "train":
+        os.environ["OMP_NUM_THREADS"] = str(args.nj)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if args.verb == "train":
+        return training.run(args)
     verbs: dict[str, Callable[[argparse.Namespace], None]] = {
-        "train": _train, "run": _run, "file": _file, "import": _import, "score": _score,
+        "run": _run, "file": _file, "import": _import, "score": _score,
     }  # fmt: skip
     verbs[args.verb](args)
     return 0
@@ -63,17 +64,6 @@ def _outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", required=True, help="names of sets, separated by spaces")
     parser.add_argument("--textgrid", action="store_true", help="write data/<set>/textgrid/ as well")
     parser.add_argument("--max_unaligned_pct", type=float, help="largest share of unaligned utterances, %%")
-
-
-def _train(args: argparse.Namespace) -> None:
-    from ctaplib.align.config import AlignConfig
-    from ctaplib.align.training import train_aligner
-    from ctaplib.config import load_config
-    from ctaplib.evaluate.provenance import commit
-
-    config = load_config(AlignConfig, args.config, args.set)
-    version = commit() or "unknown"
-    train_aligner(config, args.data, args.dump, args.exp, args.train_set, args.valid_set, args.nj, version)
 
 
 def _run(args: argparse.Namespace) -> None:

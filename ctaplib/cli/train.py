@@ -1,6 +1,7 @@
 """Train a task (started by torchrun for several processes)."""
 
 import argparse
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,9 +9,9 @@ STOPPED = 143
 """Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Options of `ctap train`."""
-    parser.add_argument("--task", required=True, help="what to train: a module of ctaplib.tasks")
+def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
+    """Options of `ctap train`, or of another command that trains one task."""
+    parser.add_argument("--task", required=task is None, default=task, help="what to train: a module of ctaplib.tasks")
     parser.add_argument("--config", type=Path, help="YAML file; defaults of the task without one")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=c", dest="overrides", help="override a value")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data directories")
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
     from ctaplib.errors import ConfigError
     from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
     from ctaplib.train.distributed import join_world, leave_world, lost_peer

@@ -5,9 +5,14 @@ Every function is the identity when no process group is open, so that callers ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+Value = TypeVar("Value")
 
 
 def world_size() -> int:
@@ -66,3 +71,21 @@ def gather_rows(values: Tensor, counts: list[int] | None = None) -> Tensor:
     every = [torch.empty_like(padded) for _ in counts]
     dist.all_gather(every, padded)
     return torch.cat([part[:n] for part, n in zip(every, counts, strict=True)])
+
+
+def gather_objects(value: Value) -> list[Value]:
+    """Give every rank the values of all ranks, in rank order; they may be of any kind that can be pickled."""
+    if world_size() == 1:
+        return [value]
+    every: list[Value | None] = [None] * world_size()
+    dist.all_gather_object(every, value)
+    return every  # type: ignore[return-value]
+
+
+def from_first(make: Callable[[], Value]) -> Value:
+    """Give every rank what the function returns on rank 0; on the others it is not called."""
+    if world_size() == 1:
+        return make()
+    box: list[Value | None] = [make() if rank() == 0 else None]
+    dist.broadcast_object_list(box)
+    return box[0]  # type: ignore[return-value]

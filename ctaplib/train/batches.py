@@ -79,8 +79,7 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
             mine = items[world.rank :: world.size]
             every = [split_share(task, items[rank :: world.size], micro_frames) for rank in range(world.size)]
             several = any(len(micros) > 1 for micros in every)
-            last = at.batch == len(plan)
-            yield Share(at.step, mine, every[world.rank], several, at.epoch, at.batch, last)
+            yield Share(at.step, mine, every[world.rank], several, at.epoch, at.batch, at.batch == len(plan))
         at.epoch, at.batch = at.epoch + 1, 0
 
 

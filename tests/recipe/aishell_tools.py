@@ -13,7 +13,6 @@ import sys
 import threading
 from pathlib import Path
 
-from ctaplib.align.config import AlignConfig
 from ctaplib.config import load_config
 from ctaplib.data.features import FeatureConfig
 from ctaplib.data.frontends import TextConfig
@@ -101,7 +100,8 @@ def check_configs(recipe):
     """Load every config of every size; word pieces of recognisers are those of the text stage."""
     folder = ROOT / "egs" / recipe / "conf"
     pieces = load_config(TextConfig, folder / "text.yaml").spm_pieces
-    for name, cls in {"align": AlignConfig, "decode": DecodeConfig, "features": FeatureConfig}.items():
+    read_task_config("align", folder / "align.yaml", [])
+    for name, cls in {"decode": DecodeConfig, "features": FeatureConfig}.items():
         load_config(cls, folder / f"{name}.yaml")
     for size in ("", "laptop", "gpu8"):
         for name, task in TASKS.items():

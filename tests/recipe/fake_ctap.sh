@@ -36,7 +36,7 @@ case "$1 $2" in
     features*)
         for set in ${sets}; do make "$(option dump)/${set}"/{feats,f0,wav}.scp; done
         make "$(option dump)/stats.npz" ;;
-    "align train" | train*) make "$(option exp)/checkpoints/best.pt" ;;
+    train*) make "$(option exp)/checkpoints/best.pt" ;;
     "align run") for set in ${sets}; do make "$(option data)/${set}"/{phones.ctm,ali_report.tsv}; done ;;
     "codes dump") for set in ${sets}; do make "$(option exp)/codes/${set}/codes.scp"; done ;;
     decode*)

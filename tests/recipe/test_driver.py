@@ -30,7 +30,7 @@ def test_all_stages_run_in_order(finished):
     assert "(recipe.sh:" in output and ":main) Stage 5 (pretrain): " in output
     assert output.rstrip().splitlines()[-1].startswith("Successfully finished. [elapsed=")
     trained = [line.split()[2] for line in finished.first_calls if line.startswith("train ")]
-    assert trained == ["vqctap", "asr", "asr", "tts", "vc", "vocoder", "asr"]
+    assert trained == ["align", "vqctap", "asr", "asr", "tts", "vc", "vocoder", "asr"]
     log = (finished.path / "exp/log/05_pretrain.log").read_text()
     assert log.startswith("# ") and "# Ended (code 0)" in log
 

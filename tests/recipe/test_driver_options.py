@@ -121,7 +121,7 @@ def test_changed_alignments_from_elsewhere_are_taken_again(recipe):
 
 def test_foreign_alignments_replace_the_aligner(recipe):
     output = recipe.run("--dry_run", "true", "--stage", "4", "--stop_stage", "4", "--alignment_dir", "mfa")[1]
-    assert "ctap align import --from mfa" in output and "align train" not in output
+    assert "ctap align import --from mfa" in output and "--task align" not in output
 
 
 def test_cpu_processes_share_the_cores(recipe):

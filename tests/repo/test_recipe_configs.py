@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.align.config import AlignConfig
 from ctaplib.config import load_config
 from ctaplib.data.features import FeatureConfig
 from ctaplib.data.frontends import TextConfig
@@ -15,6 +14,7 @@ from ctaplib.tasks.base import read_task_config
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(p.parent.name for p in (ROOT / "egs").glob("*/run.sh"))
 TASKS = {
+    "align": "align",
     "pretrain": "vqctap",
     "asr_finetuned": "asr",
     "asr_supervised": "asr",
@@ -23,7 +23,7 @@ TASKS = {
     "vc": "vc",
     "vocoder": "vocoder",
 }
-OTHERS = {"align": AlignConfig, "decode": DecodeConfig, "features": FeatureConfig, "text": TextConfig}
+OTHERS = {"decode": DecodeConfig, "features": FeatureConfig, "text": TextConfig}
 
 
 def configs(recipe: str, name: str) -> list[Path]:

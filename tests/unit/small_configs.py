@@ -12,6 +12,11 @@ RECOGNIZER = (
 )
 TERMS = ("convergence", "log_magnitude", "mel", "f0", "voicing", "discriminator", "adversarial", "feature_matching")
 SMALL = {
+    "align": (
+        "network={width: 16, passes: [1, 0.5, 0.5]}",
+        "bootstrap={iterations: 3, splits: [2]}",
+        "train.max_steps=0",
+    ),
     "vqctap": (
         *RECOGNIZER,
         f"model.phoneme.stack={STACK}",
@@ -51,7 +56,7 @@ def small_task(name: str, folder: Path, exp: Path, *words: str, **init: Path) ->
         init: Runs to start from.
     """
     common = ("batch.batch_s=12", "optim.warmup_steps=2", "train={max_steps: 6, valid_every_steps: 3, save_every_steps: 2}")
-    best = {"tts": "loss", "vc": "mel", "vocoder": "loss"}.get(name, "per_ctc")
+    best = {"align": "loss", "tts": "loss", "vc": "mel", "vocoder": "loss"}.get(name, "per_ctc")
     config = read_task_config(name, None, (*common, f"train.best={best}", "train.precision=fp32", *SMALL[name], *words))
     paths = TaskPaths(folder / "data", folder / "dump", exp, "train", "dev", "train_speech", init)
     return task_class(name)(config, paths)

@@ -1,0 +1,277 @@
+"""Training of the forced aligner: a network that names the class of every frame, realigned between passes.
+
+A pass is an epoch of the trainer. The labels of the first come from Gaussian mixtures, those of each other from the
+network as it stands when the pass begins. They are kept in `labels/`, so that a run that was killed goes on with them.
+Listening, mixtures and realignment are shared by all processes of all ranks (`align/parallel.py`).
+"""
+
+import copy
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+
+from ctaplib.align.aligner import Aligner, make_graph, make_topology, save_aligner
+from ctaplib.align.bootstrap import label_by_mixtures, train_mixtures
+from ctaplib.align.chunks import GAP_FRAMES, IGNORED, Chunks
+from ctaplib.align.config import AlignConfig
+from ctaplib.align.corpus import Utterance, evenly, find_units, hear
+from ctaplib.align.frontend import centre
+from ctaplib.align.material import choose, load_material, read_heard
+from ctaplib.align.network import FrameNetwork, log_priors
+from ctaplib.align.parallel import map_shards
+from ctaplib.align.show import show_path
+from ctaplib.config import config_hash
+from ctaplib.data.batching import BatchConfig
+from ctaplib.data.features import read_feature_config
+from ctaplib.errors import CheckpointError, ConfigError
+from ctaplib.files import atomic_write
+from ctaplib.losses.terms import Term
+from ctaplib.nn.collective import from_first, rank
+from ctaplib.runlog import get_logger
+from ctaplib.shown import Shown
+from ctaplib.tasks.base import Extent, OptimConfig, Task, TaskConfig, TaskPaths, TrainConfig
+
+log = get_logger(__name__)
+
+
+class AlignBatchConfig(BatchConfig):
+    """Chunks have one length and need no padding: of these settings only `batch_s` says something here."""
+
+    batch_s: float = 20.5
+    """Seconds of audio in one global batch."""
+
+
+class AlignOptimConfig(OptimConfig):
+    """AdamW and its schedule, for a few hundred steps."""
+
+    lr: float = 2e-3
+    """Peak learning rate."""
+    warmup_steps: int = 20
+    """Steps of linear warm-up."""
+    schedule: str = "linear"
+    """After the warm-up, over all passes."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's decay rates."""
+
+
+class AlignTrainConfig(TrainConfig):
+    """How precisely, and how often to look and to save; how long follows from `network.passes`."""
+
+    max_steps: int = 0
+    """Found from the passes and the data, and written to the run's config; may not be given."""
+    valid_every_steps: int = 500
+    """Steps between validations."""
+    precision: str = "fp32"
+    """fp32, bf16, or auto; realignments are always in fp32."""
+
+
+class AlignTaskConfig(AlignConfig, TaskConfig):
+    """Everything about the aligner and its training."""
+
+    valid_minutes: float = Field(default=10.0, gt=0)
+    """Audio of the validation set that is aligned at each validation, minutes."""
+    batch: AlignBatchConfig = AlignBatchConfig()
+    optim: AlignOptimConfig = AlignOptimConfig()
+    train: AlignTrainConfig = AlignTrainConfig()
+
+
+@dataclass(frozen=True)
+class ChunkBatch:
+    """Some chunks.
+
+    Attributes:
+        frames: (chunks, size + 2 * GAP_FRAMES, n_mels).
+        places: (chunks, size) where the frames in the middle lie among all; on the CPU.
+    """
+
+    frames: torch.Tensor
+    places: torch.Tensor
+
+    def to(self, device: torch.device) -> "ChunkBatch":
+        """The same with the frames on another device."""
+        return replace(self, frames=self.frames.to(device))
+
+
+class AlignTask(Task):
+    """Needs text, audio and features; makes `aligner.pt` at the end."""
+
+    name = "align"
+    Config = AlignTaskConfig
+    config: AlignTaskConfig
+    model: FrameNetwork
+
+    def __init__(self, config: AlignTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+        super().__init__(config, paths, training=training)
+        if not training:
+            self.model = Aligner.load(paths.exp).network
+            return
+        self.jobs = torch.get_num_threads()
+        data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
+        utterances = read_heard(data, dump)
+        self.valid = self._choose_valid()
+        self.rate_hz = read_feature_config(dump / "features.yaml").rate_hz
+        self.topology = make_topology(config, find_units(utterances, config.drop_tone))
+        chosen = choose(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
+        self.material = load_material(config, self.topology, chosen, self.rate_hz, self.jobs)
+        self.chunks = Chunks([centre(mel) for mel in self.material.mels], config.network.chunk_frames)
+        self.batch_chunks = max(1, round(config.batch.batch_s / (config.network.chunk_frames * config.hop_s)))
+        self.ends = list(accumulate(self.chunks.steps(self.batch_chunks, epochs) for epochs in config.network.passes))
+        self.config = _with_steps(config, self.ends[-1])
+        self.stamp = f"{config_hash(self.config)} {self.material.digest()}"
+        self.index, self.log_prior = -1, np.zeros(0, np.float32)
+        torch.manual_seed(config.seed)
+        self.model = FrameNetwork(config.n_mels, self.topology.n_classes, config.network)
+
+    # ---- batches and losses ----------------------------------------------------------------------------------
+
+    def train_plan(self, epoch: int) -> list[list[int]]:
+        """Batches of chunks of one pass."""
+        config = self.config
+        return self.chunks.plan(self.batch_chunks, config.network.passes[epoch], 1000 * config.seed + epoch)
+
+    def valid_plan(self) -> list[list[int]]:
+        """All utterances to validate on."""
+        return [list(range(len(self.valid)))]
+
+    def load(self, split: str, items: Sequence[int], step: int) -> ChunkBatch | list[Utterance]:
+        """Chunks, or utterances of the validation set."""
+        if split == "valid":
+            return [self.valid[i] for i in items]
+        places = self.chunks.places(items)
+        return ChunkBatch(self.chunks.frames[places], places[:, GAP_FRAMES:-GAP_FRAMES])
+
+    def before_training(self, step: int) -> None:
+        """Find the labels to begin with."""
+        if rank() == 0:
+            material = self.material
+            log.info(
+                "training on %d utterances, %.1f minutes, %d units",
+                len(material.mels), sum(material.seconds) / 60, len(self.topology.units),
+            )  # fmt: skip
+        if step < self.ends[-1]:
+            self._relabel(step + 1)
+
+    def losses(self, batch: ChunkBatch, step: int, player: str) -> dict[str, Term]:
+        """Cross-entropy of the class of every frame."""
+        self._relabel(step)
+        logits = self.model(batch.frames)[:, GAP_FRAMES:-GAP_FRAMES]
+        wanted = self.targets[batch.places].to(logits.device)
+        total = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
+        return {"frames": Term(total, (wanted != IGNORED).sum())}
+
+    def weights(self, step: int, player: str) -> dict[str, float]:
+        """One term."""
+        return {"frames": 1.0}
+
+    @torch.no_grad()
+    def evaluate(self, batch: list[Utterance]) -> dict[str, Term]:
+        """Minus the mean log-posterior of the frames of an utterance, `-min_score` where it is not aligned; those in percent."""
+        aligner = self._aligner()
+        outcomes = [aligner.align_file(u.wav, u.phones, u.words) for u in batch]
+        failed = [outcome.status != "aligned" for outcome in outcomes]
+        scores = [self.config.min_score if fail else outcome.score for fail, outcome in zip(failed, outcomes)]
+        total, count = torch.tensor([-sum(scores), 100.0 * sum(failed)], dtype=torch.float64), len(batch)
+        return {"loss": Term(total[0], count), "unaligned_pct": Term(total[1], count)}
+
+    def show(self, batch: list[Utterance]) -> list[Shown]:
+        """The path through every utterance, over the posteriors of the units."""
+        aligner, shown = self._aligner(), []
+        for u in batch:
+            mel, _ = hear(u.wav, aligner.front_end)
+            shown.append(show_path(aligner, u.utt, u.phones, mel, make_graph(self.topology, u.phones, self.config.drop_tone)))
+        return shown
+
+    def extent(self, batch: ChunkBatch) -> Extent:
+        """Chunks have no padding."""
+        return Extent(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
+
+    def item_frames(self, items: Sequence[int]) -> list[int]:
+        """All chunks are of one length."""
+        return [round(100 * self.config.network.chunk_frames * self.config.hop_s) for _ in items]
+
+    def after_validation(self, step: int) -> dict[str, float]:
+        """Write the aligner when training is over."""
+        if step == self.ends[-1] and rank() == 0:
+            save_aligner(self.paths.exp, self._aligner())
+        return {}
+
+    # ---- labels ----------------------------------------------------------------------------------------------
+
+    def _relabel(self, step: int) -> None:
+        """Set the labels of the pass that a step lies in; they change when its first step is due, on all ranks at once."""
+        index = bisect_left(self.ends, step)
+        if index == self.index:
+            return
+        path = self.paths.exp / "labels" / f"{index}.npz"
+        labels = from_first(lambda: self._read_labels(path))
+        if labels is None:
+            if index and step != self.ends[index - 1] + 1:
+                raise CheckpointError(
+                    f"{path} is missing, and step {step} cannot go on without it", fix="remove the run's folder"
+                )
+            if index:
+                self._relabel(step - 1)  # the search takes off the frequencies of the classes in the pass before
+            labels = self._realign() if index else self._bootstrap()
+            if rank() == 0:
+                with atomic_write(path, "wb") as out:
+                    np.savez(out, labels=np.concatenate(labels), made_from=np.array(self.stamp))
+        self.index, self.targets = index, self.chunks.targets(labels)
+        self.log_prior = log_priors(labels, self.topology.n_classes)
+
+    def _read_labels(self, path: Path) -> list[np.ndarray] | None:
+        if not path.exists():
+            return None
+        with np.load(path) as kept:
+            if str(kept["made_from"]) != self.stamp:
+                raise CheckpointError(
+                    f"{path} belongs to other data or another config", fix="remove the run's folder, or give another --exp"
+                )
+            return np.split(kept["labels"], np.cumsum(self.chunks.lengths)[:-1])
+
+    def _bootstrap(self) -> list[np.ndarray]:
+        material, config = self.material, self.config.bootstrap
+        chosen = evenly(material.mels, material.seconds, config.minutes)
+        mixtures = train_mixtures(
+            [material.mels[i] for i in chosen], [material.graphs[i] for i in chosen],
+            self.topology.n_classes, self.topology.states, config, self.jobs,
+        )  # fmt: skip
+        return label_by_mixtures(mixtures, material.mels, material.graphs, config.n_cepstra, self.jobs)
+
+    @torch.no_grad()
+    def _realign(self) -> list[np.ndarray]:
+        aligner, chunks, graphs = self._aligner(), self.chunks, self.material.graphs
+
+        def work(shard: range) -> list[np.ndarray]:
+            return [graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]] for i in shard]
+
+        return [label for part in map_shards(work, len(graphs), self.jobs) for label in part]
+
+    def _aligner(self) -> Aligner:
+        """An aligner with the weights of now, on the CPU."""
+        network = copy.deepcopy(self.model).cpu()
+        return Aligner(self.config, self.topology, network, self.log_prior, self.rate_hz)
+
+    def _choose_valid(self) -> list[Utterance]:
+        name = self.paths.valid_set
+        if not name:
+            raise ConfigError("the aligner has no validation set", fix="give --valid_set")
+        dump = self.paths.dump / name
+        return choose(read_heard(self.paths.data / name, dump), dump, self.config.valid_minutes)
+
+
+def _with_steps(config: AlignTaskConfig, steps: int) -> AlignTaskConfig:
+    if config.train.max_steps not in (0, steps):
+        raise ConfigError(
+            f"train.max_steps is {config.train.max_steps}, the passes take {steps}", fix="set network.passes instead"
+        )
+    return config.model_copy(update={"train": config.train.model_copy(update={"max_steps": steps})})
+
+
+TASK = AlignTask
