@@ -88,7 +88,8 @@ class Meeting:
             absent = ", ".join(name for rank, name in enumerate(self.names) if rank not in ranks)
         else:
             absent = f"{self.n_nodes - len(here)} more to start with --rdzv_endpoint {self.host}:{self.port}"
-        fault = f"{len(here)} of {self.n_nodes} machines came within {self.timeout_s:g} s ({', '.join(sorted(here))}); missing: {absent}"
+        came_names = ", ".join(sorted(here))
+        fault = f"{len(here)} of {self.n_nodes} machines came within {self.timeout_s:g} s ({came_names}); missing: {absent}"
         self._refuse(list(came), fault)
         raise self._missing(fault)
 

@@ -77,7 +77,6 @@ def _places(args: argparse.Namespace) -> list[str]:
 
 def _torchrun(words: Sequence[str]) -> int:
     """Run torchrun in this process; SIGTERM goes to its processes, which save and end."""
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGINT,SIGHUP"
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import get_args_parser, run
 
@@ -93,7 +92,7 @@ def _torchrun(words: Sequence[str]) -> int:
 
     signal.signal(signal.SIGTERM, forward)
     try:
-        run(get_args_parser().parse_args(words))
+        run(get_args_parser().parse_args(["--signals-to-handle=SIGINT,SIGHUP", *words]))
     except ChildFailedError as error:
         codes = {failure.exitcode for failure in error.failures.values()}
         if codes <= {STOPPED, -signal.SIGTERM} and (asked or STOPPED in codes):

@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     folder = args.folder.absolute()
     words = [word.replace("@folder", str(folder)) for word in args.command]
-    script = _SCRIPT.format(cwd=shlex.quote(os.getcwd()), folder=shlex.quote(str(folder)), command=shlex.join(words))
+    script = _SCRIPT.format(cwd=shlex.quote(str(Path.cwd())), folder=shlex.quote(str(folder)), command=shlex.join(words))
     options = [
         *read_options(args.slurm_config, "train"),
         f"--nodes={args.num_nodes}", f"--ntasks={args.num_nodes}", "--ntasks-per-node=1", "--export=ALL", "--requeue",
