@@ -1,4 +1,4 @@
-"""Work on fixed shards of a list in forked processes, so that results do not depend on how many there are."""
+"""Work on fixed shards of a list in forked processes of this machine, so that results do not depend on how many there are."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator

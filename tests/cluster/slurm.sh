@@ -31,7 +31,7 @@ SlurmctldPort=${ports[0]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=${folder}/munge.socket
+AuthInfo=socket=${folder}/munge.socket,cred_expire=3
 CredType=cred/munge
 StateSaveLocation=${folder}/state
 SlurmctldPidFile=${folder}/slurmctld.pid
