@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ POLL_S = 2.0
 UNREACHABLE_S = 600.0
 """How long the controller may not answer before a wait is given up."""
 WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED", "STOPPED")
+_NEVER = ("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS")
+"""Reasons for which a job waits that waiting does not change."""
 OURS = ("array", "chdir", "export", "nodes", "ntasks", "ntasks-per-node", "output", "open-mode", "parsable", "signal", "wait")
 """Options that are set here and have no place in the config."""
 _KINDS = ("train", "jobs")
@@ -81,6 +83,11 @@ class State:
         return self.name in WAITING
 
     @property
+    def stuck(self) -> bool:
+        """Whether it is in the queue and will not leave it by itself."""
+        return self.waits and (self.reason in _NEVER or "JobHeldAdmin" in self.reason or "requeued_held" in self.reason)
+
+    @property
     def lives(self) -> bool:
         """Whether it may still do something."""
         return self.waits or self.name in ("RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT")
@@ -126,6 +133,22 @@ def states(job: str) -> dict[int, State]:
 def lives(job: str) -> bool:
     """Whether any part of a job may still do something."""
     return any(state.lives for state in states(job).values())
+
+
+def refuse_stuck(job: str, found: Iterable[State]) -> None:
+    """Cancel a job that will never start.
+
+    Raises:
+        CtapError: it is one; with Slurm's reason.
+    """
+    stuck = next((state for state in found if state.stuck), None)
+    if stuck is not None:
+        cancel(job)
+        raise CtapError(
+            f"job {job} would never start: {stuck.reason}",
+            expected="what a partition of this cluster can give (sinfo shows it)",
+            fix=f"ask for less in {config_path()}, by --num_nodes or by --ngpu",
+        )
 
 
 def cancel(job: str, wait_s: float = 0.0) -> None:
@@ -216,6 +239,6 @@ def _ask(command: Sequence[str]) -> str:
 def _call(command: Sequence[str], **options: object) -> subprocess.CompletedProcess[str]:
     try:
         # In a session of its own: Ctrl-C at the terminal must not end a half-done request.
-        return subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True, **options)  # type: ignore[call-overload,no-any-return]
+        return subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True, **options)  # type: ignore[call-overload]
     except FileNotFoundError as error:
         raise DependencyError(f"--cmd_backend slurm needs {command[0]}, which is not on this machine") from error
