@@ -23,7 +23,19 @@ from typing import Any, TypeVar
 from ctaplib.errors import ConfigError, CtapError, StageError
 from ctaplib.files import atomic_write, write_json
 from ctaplib.runlog import get_logger
-from ctaplib.slurm import FOLDER, POLL_S, cancel, cancelled_with_us, config_path, drop, lives, read_options, states, submit
+from ctaplib.slurm import (
+    FOLDER,
+    POLL_S,
+    cancel,
+    cancelled_with_us,
+    config_path,
+    drop,
+    lives,
+    read_options,
+    refuse_stuck,
+    states,
+    submit,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -196,6 +208,7 @@ class _Array:
             there = [task for task in range(1, self.tasks + 1) if _result(self.folder, task).exists()]
             for task in range(1, self.tasks + 1):
                 self._raise_error(task, job)
+            refuse_stuck(job, known.values())
             alive = [state for state in known.values() if state.lives]
             if len(there) == self.tasks:
                 return

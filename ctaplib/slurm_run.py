@@ -16,7 +16,19 @@ from pathlib import Path
 
 from ctaplib.errors import CtapError
 from ctaplib.files import write_json
-from ctaplib.slurm import CONFIG, POLL_S, State, cancel, cancelled_with_us, drop, lives, read_options, states, submit
+from ctaplib.slurm import (
+    CONFIG,
+    POLL_S,
+    State,
+    cancel,
+    cancelled_with_us,
+    drop,
+    lives,
+    read_options,
+    refuse_stuck,
+    states,
+    submit,
+)
 
 CANCEL_WAIT_S = 8.0
 """How long to wait for the end of a job that was cancelled with this process; the driver gives it ten seconds."""
@@ -132,11 +144,7 @@ def _follow(job: str, folder: Path) -> int:
         state = known.get(0, State("unknown", "Slurm no longer knows it"))
         if state.waits and state != told:
             print(f"job {job} is waiting: {state.name} ({state.reason})", flush=True)
-        if state.waits and "held" in state.reason.lower():
-            cancel(job)
-            raise CtapError(
-                f"job {job} is held: {state.reason}", fix="see what Slurm's log on the nodes says, then start it again"
-            )
+        refuse_stuck(job, [state])
         if not state.lives:
             break
         told = state

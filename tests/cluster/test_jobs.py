@@ -109,7 +109,8 @@ def test_a_cancelled_task_is_told_and_done_alone_by_the_next_start(slurm: Path, 
 def test_the_array_is_cancelled_with_the_command(slurm: Path, tmp_path: Path, number: int) -> None:
     (tmp_path / "wait").touch()
     code = (
-        "from functools import partial; from pathlib import Path; from ctaplib.jobs import map_jobs; from work_of_jobs import note;"
+        "from functools import partial; from pathlib import Path\n"
+        "from ctaplib.jobs import map_jobs; from work_of_jobs import note\n"
         f"list(map_jobs(partial(note, folder=Path({str(tmp_path)!r})), range(3), 3, what='noted'))"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""The mini recipe on a cluster: arrays and training as jobs, cancelled midway and started again, end with what one machine makes."""
+"""The mini recipe as jobs of a cluster, cancelled midway and started again, ends with what one machine makes."""
 
 import json
 import os
@@ -186,4 +186,5 @@ def test_an_impossible_request_is_told_at_once(tiny: Path, tmp_path: Path, clust
     for options in (["--ngpu", "2"], ["--num_nodes", "9"]):
         words = [script, "--cmd_backend", "slurm", *options, "--", "--task", "asr", "--exp", str(tmp_path / "exp")]
         done = subprocess.run(words, cwd=tiny, env=env, capture_output=True, text=True)
-        assert done.returncode == 1 and "error: sbatch refused the job" in done.stderr
+        assert done.returncode == 1, done.stderr
+        assert "error: sbatch refused the job" in done.stderr or "would never start: PartitionConfig" in done.stderr
