@@ -115,7 +115,8 @@ stop() {
         pid=$(cat "${file}")
         kill "${pid}" 2>/dev/null || true
         for ((n = 0; n < 100; n++)); do
-            kill -0 "${pid}" 2>/dev/null || break
+            # A process that has ended and waits for its parent has no more threads and no command line.
+            [ -s "/proc/${pid}/cmdline" ] && [ -n "$(tr -d '\0' <"/proc/${pid}/cmdline" 2>/dev/null)" ] || break
             sleep 0.1
         done
         kill -9 "${pid}" 2>/dev/null || true

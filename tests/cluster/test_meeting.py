@@ -12,6 +12,7 @@ import pytest
 
 from ctaplib.errors import ConfigError, CtapError, TrainingError
 from ctaplib.meeting import Meeting, is_local
+from ctaplib.node import _share_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,6 +108,20 @@ def test_launch_of_several_machines_needs_an_endpoint() -> None:
     assert done.returncode == 1 and "needs --rdzv_endpoint HOST:PORT" in done.stderr
     done = launch("--num_nodes", "2", "--rdzv_endpoint", "here")
     assert done.returncode == 1 and "expected HOST:PORT" in done.stderr
+
+
+def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads(processes: int, **env: str) -> str:
+        for name in ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        _share_cores(processes)
+        return os.environ["OMP_NUM_THREADS"]
+
+    assert threads(2, SLURM_CPUS_PER_TASK="8") == "4"
+    assert threads(100) == "1"
+    assert threads(2, SLURM_CPUS_PER_TASK="8", OMP_NUM_THREADS="3") == "3"
 
 
 def test_training_of_another_number_of_processes_ends() -> None:
