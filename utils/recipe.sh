@@ -49,7 +49,7 @@ resume=true
 ngpu=
 nproc=1
 num_nodes=1
-rdzv_endpoint= join_timeout=50
+rdzv_endpoint="" join_timeout=50
 nj=
 cmd_backend=${CTAP_CMD_BACKEND:-local}
 datadir=

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,9 +193,7 @@ def extract_set(
     dropped: list[dict[str, str]] = []
     total, squares, count = np.zeros(config.n_mels), np.zeros(config.n_mels), 0
     with ArkWriter(dump / "feats.scp") as feats, ArkWriter(dump / "f0.scp") as f0s:
-        what, chunk = f"features {data.name}", max(1, min(16, len(sources) // (4 * jobs)))
-        found = map_jobs(extract, sources, jobs, what=what, context="fork", chunk=chunk, at_least=4, keep=True)
-        for item in progress(found, total=len(sources), what=what):
+        for item in _extract_all(sources, jobs, f"features {data.name}"):
             if item.mel is None or item.f0_hz is None:
                 dropped.append({"utt": item.utt, "reason": item.reason})
                 continue
@@ -229,6 +227,12 @@ def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, co
         raise DataError(f"{stats} is missing", fix=f"add {train_set} to --sets")
     with atomic_write(dump / "stats.npz", "wb") as out:
         out.write(stats.read_bytes())
+
+
+def _extract_all(sources: Sequence[Source], jobs: int, what: str) -> Iterator[Extracted]:
+    chunk = max(1, min(16, len(sources) // (4 * jobs)))
+    found = map_jobs(extract, sources, jobs, what=what, context="fork", chunk=chunk, at_least=4, keep=True)
+    yield from progress(found, total=len(sources), what=what)
 
 
 def _check_dropped(data: Path, dropped: Sequence[dict[str, str]], total: int, max_dropped_pct: float) -> None:
