@@ -92,7 +92,7 @@ def test_a_recipe_on_a_cluster_is_cancelled_and_ends_with_the_same_results(tmp_p
 
     # Features and alignment are job arrays.
     output = there.run(1, 4)
-    for what in ("features train", "features test_unseen", "align train", "align dev"):
+    for what in ("features train", "features test_unseen", "align train", "align test_unseen"):
         assert f"{what}: job array" in output
     data = [tmp_path / place / "egs/mini/data_tiny/train/phones.ctm" for place in ("here", "there")]
     assert data[0].read_bytes() == data[1].read_bytes()
