@@ -13,11 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctaplib.errors import ConfigError, CtapError
+from ctaplib.files import atomic_write
 from ctaplib.meeting import Meeting
 from ctaplib.slurm import Allocation
 
 STOPPED = 143
 """Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
+
+
+class _StoppedError(BaseException):
+    """A request to stop before there was anything to save."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--num_nodes", type=int, default=1)
     parser.add_argument("--endpoint", default="", help="HOST:PORT where the machines meet; a Slurm job knows its own")
     parser.add_argument("--join_timeout", type=float, default=50.0, help="seconds to wait for all machines")
-    parser.add_argument("--stopped", type=Path, help="file to make, with status 0, where the program was stopped and saved")
+    parser.add_argument(
+        "--tell", type=Path, help="folder that gets a file `failed` with the status, or `stopped`; then the status is 0"
+    )
     words = list(sys.argv[1:] if argv is None else argv)
     if "--" not in words:
         parser.error("the arguments of torchrun follow --")
@@ -37,12 +44,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["CTAP_WORLD_SIZE"] = str(args.nproc * args.num_nodes)
     try:
         status = _torchrun([f"--nproc_per_node={args.nproc}", *_places(args), *args.program])
+    except _StoppedError:
+        status = STOPPED
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    if status == STOPPED and args.stopped:
-        args.stopped.touch()
+        status = 1
+    if args.tell and status == STOPPED:  # srun would kill the other machines, which are still saving
+        (args.tell / "stopped").touch()
         return 0
+    if args.tell and status and not (args.tell / "failed").exists():
+        with atomic_write(args.tell / "failed") as out:
+            out.write(str(status))
     return status
 
 
@@ -88,7 +100,7 @@ def _torchrun(words: Sequence[str]) -> int:
         for pid in workers:
             _signal(pid, number)
         if not workers:
-            raise SystemExit(STOPPED)
+            raise _StoppedError
 
     signal.signal(signal.SIGTERM, forward)
     try:

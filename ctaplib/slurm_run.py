@@ -39,7 +39,7 @@ _SCRIPT = r"""#!/usr/bin/env bash
 # Written by ctaplib: one training on several machines.
 cd {cwd} || exit 1
 folder={folder}
-rm -f "${{folder}}/stopped" "${{folder}}/status"
+rm -f "${{folder}}/stopped" "${{folder}}/failed" "${{folder}}/status"
 near_limit=false
 trap 'near_limit=true; scancel --signal=TERM "${{SLURM_JOB_ID}}"' USR1
 trap : TERM
@@ -51,8 +51,10 @@ while kill -0 "${{child}}" 2>/dev/null; do
     status=0
     wait "${{child}}" || status=$?
 done
-if [ -e "${{folder}}/stopped" ]; then
-    status=143
+[ ! -e "${{folder}}/stopped" ] || status=143
+if [ -e "${{folder}}/failed" ]; then
+    status=$(cat "${{folder}}/failed") # not that of a machine that was stopped for it
+elif [ "${{status}}" -eq 143 ]; then
     told=$(scontrol --oneliner show job "${{SLURM_JOB_ID}}")
     again=""
     [ "${{near_limit}}" = false ] || again="its time limit is near"

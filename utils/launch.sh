@@ -44,7 +44,7 @@ case "${cmd_backend}" in
             [ "${!_word}" != --exp ] || { _word=$((_word + 1)) && exp=${!_word}; }
         done
         exec python3 -m ctaplib.slurm_run --folder "${CTAP_JOBS:-jobs}/${exp//\//_}" --num_nodes "${num_nodes}" --ngpu "${ngpu}" \
-            --slurm_config "${slurm_config}" -- "${node[@]}" --stopped @folder/stopped "${program[@]}"
+            --slurm_config "${slurm_config}" -- "${node[@]}" --tell @folder "${program[@]}"
         ;;
     *)
         echo "error: --cmd_backend ${cmd_backend}: expected local or slurm" >&2
