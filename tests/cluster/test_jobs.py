@@ -65,6 +65,7 @@ def test_an_array_gives_what_processes_give_and_leaves_nothing(slurm: Path, monk
     assert not slurm.exists()
 
 
+@pytest.mark.slow
 def test_the_error_of_a_task_is_raised_here(slurm: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(DataError, match="item 5 is broken") as found:
         list(map_jobs(fail_at_five, range(8), 4, what="faulty work"))
@@ -77,6 +78,7 @@ def test_work_that_a_job_cannot_import_is_refused(slurm: Path) -> None:
         list(map_jobs(lambda n: n, range(3), 2, what="a closure"))
 
 
+@pytest.mark.slow
 def test_a_refused_job_says_what_slurm_said(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bad.conf").write_text("partition=nowhere\n")
     monkeypatch.setenv("CTAP_SLURM_CONFIG", str(tmp_path / "bad.conf"))
@@ -84,6 +86,7 @@ def test_a_refused_job_says_what_slurm_said(slurm: Path, tmp_path: Path, monkeyp
         squares(2)
 
 
+@pytest.mark.slow
 def test_a_cancelled_task_is_told_and_done_alone_by_the_next_start(slurm: Path, tmp_path: Path) -> None:
     (tmp_path / "wait").touch()
 
@@ -105,6 +108,7 @@ def test_a_cancelled_task_is_told_and_done_alone_by_the_next_start(slurm: Path, 
     assert calls == [2, 1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_array_is_cancelled_with_the_command(slurm: Path, tmp_path: Path, number: int) -> None:
     (tmp_path / "wait").touch()

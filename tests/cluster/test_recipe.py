@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -175,6 +176,45 @@ def test_a_driver_that_is_stopped_cancels_its_job_and_one_that_is_killed_leaves_
     left = lambda: subprocess.run(["squeue", "--noheader"], env=cluster, capture_output=True, text=True).stdout  # noqa: E731
     wait_for(lambda: not left(), "the end of the job")
     assert 0 < load_checkpoint(tmp_path / "exp/checkpoints/last.pt")["position"]["step"] < 400
+
+
+@pytest.mark.slow
+def test_machines_that_meet_without_slurm_train_what_one_machine_trains(tiny: Path, tmp_path: Path) -> None:
+    """Two starts on this machine, as if they were two machines."""
+    from small_configs import SMALL
+
+    sets = ["batch.batch_s=12", "train.max_steps=5", "train.valid_every_steps=5", "train.best=per_ctc", *SMALL["asr"]]
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    script = Path(__file__).resolve().parents[2] / "utils/launch.sh"
+
+    def start(exp: str, *options: str) -> subprocess.Popen[bytes]:
+        words = ["--task", "asr", "--exp", str(tmp_path / exp), *(word for value in sets for word in ("--set", value))]
+        return subprocess.Popen([script, *options, "--", *words], cwd=tiny, env=env)
+
+    met = [start("two", "--num_nodes", "2", "--rdzv_endpoint", f"localhost:{port}") for _ in range(2)]
+    assert [child.wait() for child in met] == [0, 0]
+    assert start("one", "--nproc", "2").wait() == 0
+    ours, theirs = (load_checkpoint(tmp_path / name / "checkpoints/last.pt") for name in ("two", "one"))
+    assert same(ours["model"], theirs["model"]) and theirs["position"]["step"] == 5
+
+
+@pytest.mark.slow
+def test_a_node_that_never_joins_is_named(tmp_path: Path, cluster: dict[str, str]) -> None:
+    """On the second node, nothing but waiting comes of the start."""
+    here = Path(sys.executable).parent
+    (tmp_path / "bin").mkdir()
+    slow = tmp_path / "bin/python3"
+    slow.write_text(f'#!/usr/bin/env bash\n[ "${{SLURM_NODEID:-}}" != 1 ] || sleep 300\nexec {here}/python3 "$@"\n')
+    slow.chmod(0o755)
+    env = {**cluster, "PATH": f"{tmp_path}/bin:{here}:{os.environ['PATH']}", "CTAP_JOBS": str(tmp_path / "jobs")}
+    words = ["--cmd_backend", "slurm", "--num_nodes", "2", "--join_timeout", "3", "--", "--task", "asr", "--exp", "exp"]
+    script = Path(__file__).resolve().parents[2] / "utils/launch.sh"
+    started = time.monotonic()
+    done = subprocess.run([script, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and time.monotonic() - started < 60
+    assert "error: 1 of 2 machines came within 3 s (node1); missing: node2" in done.stdout
 
 
 @pytest.mark.slow
