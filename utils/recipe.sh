@@ -36,7 +36,7 @@ Methods and configs
 Machine
   --ngpu N                   GPUs of each machine (all that are seen); 0: --nproc N processes on the CPU
   --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
-  --rdzv_endpoint HOST:PORT --join_timeout 50    where machines meet without slurm (start it on each); seconds to wait
+  --rdzv_endpoint HOST:PORT --join_timeout 50    where machines meet without slurm (docs/clusters.md); seconds to wait
   --nj N                     processes, or Slurm tasks at once, of the stages that train nothing"
 
 stage=1
