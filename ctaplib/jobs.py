@@ -26,6 +26,7 @@ from ctaplib.runlog import get_logger
 from ctaplib.slurm import (
     FOLDER,
     POLL_S,
+    State,
     cancel,
     cancelled_with_us,
     config_path,
@@ -203,13 +204,15 @@ class _Array:
             StageError: tasks were ended from outside; the others have come to their end.
         """
         told, told_at = (0, 0), time.monotonic()
+        known: dict[int, State] = {}
         while True:
-            known = states(job)
+            now_known = states(job)
+            known.update(now_known)  # Slurm soon forgets tasks that ended
             there = [task for task in range(1, self.tasks + 1) if _result(self.folder, task).exists()]
             for task in range(1, self.tasks + 1):
                 self._raise_error(task, job)
-            refuse_stuck(job, known.values())
-            alive = [state for state in known.values() if state.lives]
+            refuse_stuck(job, now_known.values())
+            alive = [state for state in now_known.values() if state.lives]
             if len(there) == self.tasks:
                 return
             if not alive:
@@ -230,7 +233,7 @@ class _Array:
             time.sleep(0.5)
         if missing:
             first = missing[0]
-            state = f"{known[first].name} ({known[first].reason})" if first in known else "unknown to Slurm"
+            state = f"{known[first].name} ({known[first].reason}) when last seen" if first in known else "unknown to Slurm"
             raise StageError(
                 f"{self.what}: {len(missing)} of {self.tasks} tasks of job array {job} ended before their work did, "
                 f"the first is task {first}: {state}; its log is {self.folder}/log.{first}",
