@@ -233,7 +233,8 @@ class _Array:
             time.sleep(0.5)
         if missing:
             first = missing[0]
-            state = f"{known[first].name} ({known[first].reason}) when last seen" if first in known else "unknown to Slurm"
+            last = known.get(first, State("unknown", ""))
+            state = f"cancelled or lost, {last.name} when last seen" if last.lives else f"{last.name} ({last.reason})"
             raise StageError(
                 f"{self.what}: {len(missing)} of {self.tasks} tasks of job array {job} ended before their work did, "
                 f"the first is task {first}: {state}; its log is {self.folder}/log.{first}",
