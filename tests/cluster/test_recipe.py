@@ -133,8 +133,8 @@ def test_a_recipe_on_a_cluster_is_cancelled_and_ends_with_the_same_results(tmp_p
     ), there.output
     output = there.run(11, 11)
     assert "decode: 7 of 8 tasks are there from before" in output
-    assert there.files("decode/**/*") == known
     assert "measuring: job array" in there.run(12, 12)
+    assert there.files("decode/**/*") == known
     rows = [json.loads((r.path / "exp_tiny/results.json").read_text()) for r in (here, there)]
     values = [{(w["task"], w["metric"], w["set"], w["system"]): w["value"] for w in r if w["metric"] not in TIMED} for r in rows]
     assert values[0] == values[1]
