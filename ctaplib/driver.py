@@ -16,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 
 from ctaplib.errors import CtapError, DependencyError, StageError
-from ctaplib.processes import end_run, first_error, run_logged
+from ctaplib.processes import end_run, first_error, jobs_folder, run_logged
+from ctaplib.slurm import cancel_all
 from ctaplib.stamps import Stage, Stamp, Stamps, Status, read_values
 
 
@@ -136,6 +137,8 @@ def _one_stage(stamps: Stamps, row: Row, options: RunOptions) -> None:
     with _lock(stage):
         _end_leftovers(stage)
         if status.state == "stale" or options.force or (status.state == "interrupted" and not options.resume):
+            if jobs := cancel_all(jobs_folder(_log(stage, options))):
+                _say(stage, f"Cancelled job(s) {' '.join(jobs)} that an earlier start had left.")
             _move_aside(stage)
         _execute(stage, status, row, options)
     row.state = "done"
@@ -155,7 +158,7 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
         started=now,
     )
     stamp.write(stage.stamp_path)
-    log = options.exp / "log" / f"{stage.stem}.log"
+    log = _log(stage, options)
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     for command in stage.commands:
@@ -172,6 +175,10 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
         )
     done = replace(stamp, state="done", seconds=round(row.seconds, 1), peak_mib=row.peak_mib)
     done.write(stage.stamp_path)
+
+
+def _log(stage: Stage, options: RunOptions) -> Path:
+    return options.exp / "log" / f"{stage.stem}.log"
 
 
 def _failure(stage: Stage, code: int, seconds: float, log: Path, start: int, options: RunOptions) -> str:

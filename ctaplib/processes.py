@@ -25,7 +25,7 @@ def run_logged(command: str, log: Path, run_id: str) -> tuple[int, int]:
     Returns:
         The exit status (128 + signal for a signal) and the largest sum of resident sizes seen, in MiB.
     """
-    environment = {**os.environ, RUN_ID: run_id, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, RUN_ID: run_id, "PYTHONUNBUFFERED": "1", "CTAP_JOBS": str(jobs_folder(log).absolute())}
     with open(log, "ab") as out:
         started = time.strftime("%Y-%m-%dT%H:%M:%S")
         out.write(f"# {command}\n# Started at {started}\n#\n".encode())
@@ -57,6 +57,11 @@ def run_logged(command: str, log: Path, run_id: str) -> tuple[int, int]:
         took, ended = time.monotonic() - begun, time.strftime("%Y-%m-%dT%H:%M:%S")
         out.write(f"# Ended (code {status}) at {ended}, elapsed time {took:.0f} seconds\n".encode())
     return status, memory.peak_mib
+
+
+def jobs_folder(log: Path) -> Path:
+    """Where jobs of a stage on a cluster have their files, beside its log."""
+    return log.with_suffix(".jobs")
 
 
 def first_error(log: Path, start: int) -> str:

@@ -36,8 +36,8 @@ Methods and configs
 Machine
   --ngpu N                   GPUs of each machine (all that are seen); 0: --nproc N processes on the CPU
   --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
-  --rdzv_endpoint HOST:PORT  where several machines meet without slurm; start the recipe on each of them
-  --nj N                     processes of the stages that train nothing"
+  --rdzv_endpoint HOST:PORT --join_timeout 50    where machines meet without slurm (docs/clusters.md); seconds to wait
+  --nj N                     processes, or Slurm tasks at once, of the stages that train nothing"
 
 stage=1
 stop_stage=14
@@ -49,7 +49,7 @@ resume=true
 ngpu=
 nproc=1
 num_nodes=1
-rdzv_endpoint=
+rdzv_endpoint="" join_timeout=50
 nj=
 cmd_backend=${CTAP_CMD_BACKEND:-local}
 datadir=
@@ -111,7 +111,8 @@ fi
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 launch=("${utils}/launch.sh" @launch --)
 launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend}"
-launch_options+=${rdzv_endpoint:+ --rdzv_endpoint ${rdzv_endpoint}}
+launch_options+="${rdzv_endpoint:+ --rdzv_endpoint ${rdzv_endpoint}} --join_timeout ${join_timeout}"
+export CTAP_CMD_BACKEND=${cmd_backend} # for the commands that train nothing
 
 pretrained=("${pre}/checkpoints/best.pt")
 mapfile -t aligned < <(each "${data}" "${train_set} ${valid_set}" phones.ctm)

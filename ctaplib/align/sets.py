@@ -1,14 +1,16 @@
 """Align whole data sets: phones.ctm, TextGrids, and an account of every utterance; or take alignments from elsewhere."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ctaplib.align.aligner import Aligner, Outcome
 from ctaplib.align.corpus import Utterance, read_utterances
-from ctaplib.align.parallel import map_shards
+from ctaplib.align.parallel import SHARD
 from ctaplib.data.alignment import (
     Alignment,
     lost_phones,
@@ -24,6 +26,7 @@ from ctaplib.data.perturb import align_copies
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, write_tsv
+from ctaplib.jobs import map_jobs
 from ctaplib.runlog import get_logger, progress
 
 log = get_logger(__name__)
@@ -49,14 +52,16 @@ def align_set(
         DataError: too many utterances are not aligned; the files are written all the same.
     """
     utterances = read_utterances(data, dump)
-
-    def work(shard: range) -> list[Outcome]:
-        return [_align_one(aligner, utterances[i]) for i in shard]
-
-    parts = map_shards(work, len(utterances), jobs)
-    outcomes = [outcome for part in progress(parts, what=f"align {data.name}") for outcome in part]
+    shards = [utterances[first : first + SHARD] for first in range(0, len(utterances), SHARD)]
+    what, work = f"align {data.name}", partial(_align_some, aligner)
+    parts = map_jobs(work, shards, jobs, what=what, context="fork", setup=(torch.set_num_threads, (1,)), keep=True)
+    outcomes = [outcome for part in progress(parts, total=len(shards), what=what) for outcome in part]
     limit_pct = aligner.config.max_unaligned_pct if max_unaligned_pct is None else max_unaligned_pct
     write_outcomes(data, utterances, outcomes, textgrids=textgrids, max_unaligned_pct=limit_pct)
+
+
+def _align_some(aligner: Aligner, utterances: Sequence[Utterance]) -> list[Outcome]:
+    return [_align_one(aligner, utterance) for utterance in utterances]
 
 
 def write_outcomes(

@@ -12,7 +12,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     dump.add_argument("--data", type=Path, default=Path("data"))
     dump.add_argument("--dump", type=Path, default=Path("dump"))
     dump.add_argument("--sets", required=True, help="sets, separated by spaces")
-    dump.add_argument("--nj", type=int, default=2, help="threads")
+    dump.add_argument("--nj", type=int, default=2, help="processes of one thread")
     files = verbs.add_parser("file", help="print the codes of audio files")
     files.add_argument("--exp", type=Path, required=True, help="folder of the pre-trained run")
     files.add_argument("audio", nargs="+", type=Path)
@@ -20,23 +20,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Dump or print."""
-    import torch
-
-    from ctaplib.tasks.base import load_task
-
-    task = load_task(args.exp)
     if args.verb == "dump":
-        from ctaplib.data.dataset import SpeechSet
-        from ctaplib.infer.codes import dump_codes
+        from ctaplib.infer.codes import dump_sets
 
-        torch.set_num_threads(args.nj)
-        for name in args.sets.split():
-            labelled = task.tokens if (args.data / name / "phones.ctm").exists() else None
-            dump_codes(task, SpeechSet(args.data, args.dump, name, labelled), args.exp / "codes" / name)
+        dump_sets(args.exp, args.data, args.dump, args.sets.split(), args.nj)
         return 0
     from ctaplib.infer.api import CTAP
+    from ctaplib.tasks.base import load_task
 
-    model = CTAP(task)
+    model = CTAP(load_task(args.exp))
     for path in args.audio:
         print(path, *model.encode(path).tolist())
     return 0

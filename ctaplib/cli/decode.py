@@ -16,25 +16,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", required=True, help="sets, separated by spaces")
     parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
     parser.add_argument("--method", default="vqctap", help="pre-training method")
-    parser.add_argument("--nj", type=int, default=1, help="threads")
+    parser.add_argument("--nj", type=int, default=1, help="processes of one thread")
 
 
 def run(args: argparse.Namespace) -> int:
     """Decode every set."""
-    import torch
-
     from ctaplib.config import load_config
     from ctaplib.data.listed import check_listed
+    from ctaplib.infer.decode_jobs import decode_all, judge_all
     from ctaplib.infer.decode_sets import DecodeConfig, Decoder
 
-    torch.set_num_threads(args.nj)
     config = load_config(DecodeConfig, args.config, args.overrides)
     if args.what == "systems":
         check_listed(args.lists, args.data, args.sets.split(), args.dump)
     decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method, args.train_set)
-    for name in args.sets.split():
-        if args.what == "judge":
-            decoder.judge(name)
-        else:
-            decoder.decode(name)
+    (judge_all if args.what == "judge" else decode_all)(decoder, args.sets.split(), args.nj)
     return 0

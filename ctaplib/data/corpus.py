@@ -7,11 +7,9 @@ beside it, so that validation need not open the same files again.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
 from ctaplib.data.seen_audio import remember
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_table, write_tsv
+from ctaplib.jobs import map_jobs
 
 LIST_FIELDS = {
     "vc_pairs.tsv": ("source_utt", "prompt_utt"),
@@ -105,10 +104,8 @@ def _look_at_some(items: Sequence[Item]) -> list[Seen]:
 def look_at_all(items: Sequence[Item], nj: int) -> list[Seen]:
     """Open the files of all utterances, in parallel; the order is that of `items`."""
     parts = [items[k : k + 200] for k in range(0, len(items), 200)]
-    if nj <= 1 or len(parts) < 2:
-        return _look_at_some(items)
-    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return [seen for part in pool.map(_look_at_some, parts) for seen in part]
+    found = map_jobs(_look_at_some, parts, nj, what="opening the corpus")
+    return [seen for part in found for seen in part]
 
 
 def files_in(folder: str | Path, endings: tuple[str, ...]) -> dict[str, str]:

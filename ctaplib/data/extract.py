@@ -2,10 +2,8 @@
 
 import hashlib
 import math
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from ctaplib.data.features import FeatureConfig, f0_track, log_mel
 from ctaplib.data.store import ArkWriter
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import atomic_write, write_table, write_tsv
+from ctaplib.jobs import map_jobs
 from ctaplib.runlog import get_logger, progress
 
 log = get_logger(__name__)
@@ -195,7 +194,7 @@ def extract_set(
     dropped: list[dict[str, str]] = []
     total, squares, count = np.zeros(config.n_mels), np.zeros(config.n_mels), 0
     with ArkWriter(dump / "feats.scp") as feats, ArkWriter(dump / "f0.scp") as f0s:
-        for item in progress(_run(sources, jobs), total=len(sources), what=f"features {data.name}"):
+        for item in _extract_all(sources, jobs, f"features {data.name}"):
             if item.mel is None or item.f0_hz is None:
                 dropped.append({"utt": item.utt, "reason": item.reason})
                 continue
@@ -231,12 +230,10 @@ def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, co
         out.write(stats.read_bytes())
 
 
-def _run(sources: Sequence[Source], jobs: int) -> Iterator[Extracted]:
-    if jobs <= 1 or len(sources) < 4:
-        yield from map(extract, sources)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
-        yield from pool.map(extract, sources, chunksize=max(1, min(16, len(sources) // (4 * jobs))))
+def _extract_all(sources: Sequence[Source], jobs: int, what: str) -> Iterator[Extracted]:
+    chunk = max(1, min(16, len(sources) // (4 * jobs)))
+    found = map_jobs(extract, sources, jobs, what=what, context="fork", chunk=chunk, at_least=4, keep=True)
+    yield from progress(found, total=len(sources), what=what)
 
 
 def _check_dropped(data: Path, dropped: Sequence[dict[str, str]], total: int, max_dropped_pct: float) -> None:

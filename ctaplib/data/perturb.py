@@ -7,12 +7,10 @@ Source: Ko, Peddinti, Povey and Khudanpur, Audio augmentation for speech recogni
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ from ctaplib.data.audio_source import is_command
 from ctaplib.data.datadir import DataDir, Segment, combine, copy, read_datadir, read_spans, write_datadir
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import AudioError, DataError, DependencyError
+from ctaplib.jobs import map_jobs
 
 NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp", "cmvn.scp"})
 """Tables of what was computed from audio that has changed."""
@@ -203,11 +202,7 @@ def _commands(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[
 def _files(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[str, str]:
     jobs = [(path, folder / f"{name}.wav") for name, path in wavs.items()]
     work = partial(_resample, speed=float(factor))
-    if nj > 1 and len(jobs) > 8:
-        with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn")) as pool:
-            faults = list(pool.map(work, jobs, chunksize=16))
-    else:
-        faults = [work(job) for job in jobs]
+    faults = map_jobs(work, jobs, nj, what=f"speed {factor} of {folder.parent.name}", chunk=16, at_least=9, keep=True)
     found = [fault for fault in faults if fault]
     if found:
         raise DataError(f"{len(found)} recordings cannot be read", found, fix="correct or leave them out, then run it again")

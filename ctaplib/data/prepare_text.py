@@ -11,9 +11,8 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
-from multiprocessing import get_context
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +26,7 @@ from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
+from ctaplib.jobs import map_jobs
 from ctaplib.runlog import get_logger
 
 log = get_logger(__name__)
@@ -87,12 +87,11 @@ def _in_chunks(texts: list[str], work: Callable[[str], T], nj: int) -> Iterator[
     if first:
         yield first, [work(text) for text in first]
     left_s = (time.monotonic() - start) / max(1, len(first)) * len(rest)
-    chunks = [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
-    if nj < 2 or left_s < WORTH_S:
-        yield from ((chunk, [work(text) for text in chunk]) for chunk in chunks)
-        return
-    with ProcessPoolExecutor(nj, mp_context=get_context("spawn")) as pool:
-        yield from ((chunk, list(pool.map(work, chunk, chunksize=64))) for chunk in chunks)
+    found = map_jobs(work, rest, nj, what="finding phones", chunk=64, at_least=2 if left_s >= WORTH_S else len(rest) + 1)
+    for i in range(0, len(rest), CHUNK):
+        chunk = rest[i : i + CHUNK]
+        yield chunk, list(islice(found, len(chunk)))
+    next(found, None)  # lets it tidy up
 
 
 def _set_phones(folder: Path, config: TextConfig, nj: int, kept: Path) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
-import multiprocessing
 import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from ctaplib.data.phones import SILENCE
 from ctaplib.errors import DataError, DependencyError
+from ctaplib.jobs import map_jobs
 
 Result = TypeVar("Result")
 
@@ -319,6 +319,5 @@ def speak_all(
         nj: number of worker processes.
         data: data folder of the engine (default: the package's).
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=nj, mp_context=context, initializer=_start_worker, initargs=(data,)) as pool:
-        yield from pool.map(_speak_and_use, jobs, [use] * len(jobs), chunksize=16)
+    work = partial(_speak_and_use, use=use)
+    yield from map_jobs(work, jobs, nj, what="speaking", setup=(_start_worker, (data,)), chunk=16, apart=True, keep=True)

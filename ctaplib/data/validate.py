@@ -6,11 +6,9 @@ repaired, drops the rest into `dropped.tsv` with reasons, and keeps a backup.
 
 from __future__ import annotations
 
-import multiprocessing
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from ctaplib.data.seen_audio import recall
 from ctaplib.data.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, read_lines
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
+from ctaplib.jobs import map_jobs
 
 MAX_PHONES_PER_S = 30.0
 """Phones a second from which a text cannot belong to its audio (people say 8 to 20)."""
@@ -129,10 +128,8 @@ def _check_lengths(tables: Mapping[str, Table], durations: Mapping[str, float], 
 def inspect_all(paths: Mapping[str, str], rate_hz: int | None, nj: int) -> dict[str, AudioInfo]:
     """Open every audio file, in parallel."""
     look = partial(inspect, rate_hz=rate_hz)
-    if nj <= 1 or len(paths) < 32:
-        return {name: look(path) for name, path in paths.items()}
-    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return dict(zip(paths, pool.map(look, paths.values(), chunksize=64), strict=True))
+    found = map_jobs(look, list(paths.values()), nj, what="opening audio", chunk=64, at_least=32)
+    return dict(zip(paths, found, strict=True))
 
 
 def validate_datadir(

@@ -6,11 +6,10 @@ wishes are measured once. Chunks have a fixed size, so results do not depend on 
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
+from ctaplib.jobs import map_jobs
 from ctaplib.runlog import progress
 
 
@@ -50,19 +49,11 @@ def run_jobs(jobs: Iterable[Job], processes: int) -> dict[Job, Any]:
     """
     chunks = _chunks(jobs)
     done: dict[Job, Any] = {}
-    if processes <= 1:
-        for chunk in progress(chunks, what="measuring"):
-            done.update(zip(chunk, _measure(chunk)))
-        return done
-    _one_thread_each()
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        running: dict[Future, list[Job]] = {pool.submit(_measure, chunk): chunk for chunk in chunks}
-        try:
-            for future in progress(as_completed(running), total=len(running), what="measuring"):
-                done.update(zip(running[future], future.result()))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    if processes > 1:
+        _one_thread_each()
+    found = map_jobs(_measure, chunks, processes, what="measuring", parts=4, keep=True)
+    for results, chunk in zip(progress(found, total=len(chunks), what="measuring"), chunks):
+        done.update(zip(chunk, results))
     return done
 
 

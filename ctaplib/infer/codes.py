@@ -1,6 +1,7 @@
 """What the pre-trained model makes of a set: codes, S, P, Ŝ and global vectors, as archives."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,26 @@ from ctaplib.data.store import ArkWriter
 from ctaplib.files import write_json
 from ctaplib.infer.batches import run_batched
 from ctaplib.infer.prompts import read_prompts
+from ctaplib.jobs import map_jobs
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runlog import get_logger
+from ctaplib.tasks.base import load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
+
+
+def dump_sets(exp: Path, data: Path, dump: Path, sets: Sequence[str], nj: int) -> None:
+    """`dump_codes` of every set into `exp/codes/<set>`, each a job of one thread; P where there are alignments."""
+    work = partial(_dump_set, exp, data, dump)
+    for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,)), keep=True):
+        pass
+
+
+def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
+    task: SpeechTask[VQCTAP] = load_task(exp)
+    labelled = task.tokens if (data / name / "phones.ctm").exists() else None
+    dump_codes(task, SpeechSet(data, dump, name, labelled), exp / "codes" / name)
 
 
 def dump_codes(task: SpeechTask[VQCTAP], speech: SpeechSet, folder: Path) -> None:

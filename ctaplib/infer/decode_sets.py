@@ -74,10 +74,9 @@ class Decoder:
         run = self.exp / "vocoder"
         return load_vocoder(run if is_trained(run) else None, self.task.features)
 
-    @property
-    def voices(self) -> dict[str, VQCTAP]:
-        """Models that decode codes, by the name of the system."""
-        return {self.method: self.task.model, "finetuned": self.converter.model}
+    def voice(self, system: str) -> VQCTAP:
+        """The model that decodes codes for a system."""
+        return (self.converter if system == "finetuned" else self.task).model
 
     def mels(self, name: str) -> Mels:
         """Features of a set."""
@@ -88,24 +87,31 @@ class Decoder:
         """Rows of a fixed list that belong to a set."""
         return [row for row in read_tsv(self.lists / list_name) if row["set"] == name]
 
-    def decode(self, name: str) -> None:
-        """All systems on one set, whose lists `listed.check_listed` has found to fit."""
-        mels = self.mels(name)
-        self.recognize_set(name, mels)
-        self.resynthesize_set(name, mels)
-        self.convert_set(name, mels)
-        self.synthesize_set(name, mels)
+    @property
+    def parts(self) -> list[tuple[str, str]]:
+        """What there is to do for each set: the method of this class, and the system; none needs another."""
+        spoken = [(kind, system) for kind in ("convert_set", "synthesize_set") for system in (self.method, "finetuned")]
+        resynthesis = [("resynthesize_set", system) for system in (self.method, "finetuned", "vocoder", "griffin_lim")]
+        return [("recognize_set", s) for s in ("frozen", "asr_finetuned", "asr_supervised")] + resynthesis + spoken
 
-    def recognize_set(self, name: str, mels: Mels) -> None:
-        """Frozen by class and by CTC, fine-tuned, supervised."""
+    def decode(self, name: str, parts: Sequence[tuple[str, str]] = ()) -> None:
+        """All systems on one set, or some parts of it."""
+        mels = self.mels(name)
+        for kind, system in parts or self.parts:
+            getattr(self, kind)(name, mels, system)
+
+    def recognize_set(self, name: str, mels: Mels, run: str) -> None:
+        """Frozen by class and by CTC, fine-tuned or supervised."""
         prefix = "" if self.method == "vqctap" else f"{self.method}_"
-        found = recognize(self.task, mels, self.search)
-        write_phones(self.folder("asr", f"{prefix}frozen_class", name), {u: t.by_class for u, t in found.items()})
-        self._write_ctc(f"{prefix}frozen_ctc", name, found)
-        for system, run in ((f"{prefix}finetuned", "asr_finetuned"), ("supervised_ctc", "asr_supervised")):
-            found = recognize(load_task(self.exp / run), mels, self.search)
-            write_words(self.folder("asr", system, name), found)
-            self._write_ctc(system, name, found)
+        if run == "frozen":
+            found = recognize(self.task, mels, self.search)
+            write_phones(self.folder("asr", f"{prefix}frozen_class", name), {u: t.by_class for u, t in found.items()})
+            self._write_ctc(f"{prefix}frozen_ctc", name, found)
+            return
+        system = f"{prefix}finetuned" if run == "asr_finetuned" else "supervised_ctc"
+        found = recognize(load_task(self.exp / run), mels, self.search)
+        write_words(self.folder("asr", system, name), found)
+        self._write_ctc(system, name, found)
 
     def _write_ctc(self, system: str, name: str, found: Mapping[str, Transcript]) -> None:
         write_phones(self.folder("asr", system, name), {u: t.by_ctc for u, t in found.items()})
@@ -124,32 +130,35 @@ class Decoder:
         ngram = PhoneNgram(transcripts, config.order, len(labels))
         return lambda log_probs: search_ctc(log_probs, ngram, config, {SILENCE_LABEL})
 
-    def resynthesize_set(self, name: str, mels: Mels) -> None:
+    def resynthesize_set(self, name: str, mels: Mels, system: str) -> None:
         """Codes and an utterance's own vector; natural mel by the vocoder; natural mel by Griffin-Lim."""
         chosen = spread(read_table(self.data / name / "utt2spk"), mels, self.config.resynthesis_utts)
         part = {u: mels[u] for u in chosen}
         rows = [{"id": u} for u in chosen]
-        for system, model in self.voices.items():
+        natural = {u: Speech(m) for u, m in part.items()}
+        if system == "griffin_lim":
+            waves, seconds = vocode(load_vocoder(None, self.task.features), natural)
+            self._write("resynthesis", system, name, waves, seconds, rows, {})
+        elif system == "vocoder":
+            self._speak("resynthesis", system, name, natural, rows, {})
+        else:
+            model = self.voice(system)
             made, seconds = convert(model, part, read_prompts(model, part), self.config.match)
             self._speak("resynthesis", system, name, made, rows, seconds)
-        natural = {u: Speech(m) for u, m in part.items()}
-        self._speak("resynthesis", "vocoder", name, natural, rows, {})
-        waves, seconds = vocode(load_vocoder(None, self.task.features), natural)
-        self._write("resynthesis", "griffin_lim", name, waves, seconds, rows, {})
 
-    def convert_set(self, name: str, mels: Mels) -> None:
-        """Every pair of the list, frozen and fine-tuned."""
+    def convert_set(self, name: str, mels: Mels, system: str) -> None:
+        """Every pair of the list."""
         rows = self.rows("vc_pairs.tsv", name)
         if not rows:
             return
         prompts = {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows}
-        for system, model in self.voices.items():
-            voices = read_prompts(model, prompts)
-            sources = {r["id"]: mels[r["source_utt"]] for r in rows}
-            made, seconds = convert(model, sources, {r["id"]: voices[r["prompt_utt"]] for r in rows}, self.config.match)
-            self._speak("vc", system, name, made, rows, seconds)
+        model = self.voice(system)
+        voices = read_prompts(model, prompts)
+        sources = {r["id"]: mels[r["source_utt"]] for r in rows}
+        made, seconds = convert(model, sources, {r["id"]: voices[r["prompt_utt"]] for r in rows}, self.config.match)
+        self._speak("vc", system, name, made, rows, seconds)
 
-    def synthesize_set(self, name: str, mels: Mels) -> None:
+    def synthesize_set(self, name: str, mels: Mels, system: str) -> None:
         """Every sentence of the list in the voice of its prompt."""
         rows = self.rows("tts.tsv", name)
         if not rows:
@@ -159,34 +168,40 @@ class Decoder:
         words = read_table(path) if path.exists() else {}
         texts = {r["id"]: with_pause_slots(phones[r["text_utt"]].split(), words.get(r["text_utt"], "").split()) for r in rows}
         synthesis = load_task(self.exp / "tts").model
-        for system, model in self.voices.items():
-            frozen = read_prompts(self.task.model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
-            own = read_prompts(model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
-            made, seconds = synthesize(
-                model,
-                synthesis,
-                self.task.tokens,
-                texts,
-                duration_prompts={r["id"]: frozen[r["prompt_utt"]] for r in rows},
-                prompts={r["id"]: own[r["prompt_utt"]] for r in rows},
-                match=self.config.match,
-            )
-            self._speak("tts", system, name, made, rows, seconds)
+        model = self.voice(system)
+        frozen = read_prompts(self.task.model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
+        own = read_prompts(model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
+        made, seconds = synthesize(
+            model,
+            synthesis,
+            self.task.tokens,
+            texts,
+            duration_prompts={r["id"]: frozen[r["prompt_utt"]] for r in rows},
+            prompts={r["id"]: own[r["prompt_utt"]] for r in rows},
+            match=self.config.match,
+        )
+        self._speak("tts", system, name, made, rows, seconds)
 
-    def judge(self, name: str) -> None:
-        """The judge on the natural audio of a set and on everything that was made from it."""
+    def judged(self, name: str) -> list[tuple[str, str]]:
+        """Task and system of everything of a set that the judge listens to: natural audio, and what was made."""
+        made = sorted((self.exp / "decode").glob(f"*/*/{name}/index.tsv"))
+        names = [(index.parent.parent.parent.name, index.parent.parent.name) for index in made]
+        return [("natural", "natural"), *((task, system) for task, system in names if task != "judge")]
+
+    @cached_property
+    def listener(self) -> SpeechTask[Recognizer]:
+        """The judge."""
         judge: SpeechTask[Recognizer] = load_task(self.exp / "judge")
-        self._transcribe(judge, "natural", "natural", name, self.mels(name))
-        for index in sorted((self.exp / "decode").glob(f"*/*/{name}/index.tsv")):
-            system, task = index.parent.parent, index.parent.parent.parent
-            if task.name == "judge":
-                continue
-            waves = read_table(index.parent / "wav.scp")
-            mels = {u: self._mel_of(p) for u, p in waves.items()}
-            self._transcribe(judge, task.name, system.name, name, mels)
+        return judge
 
-    def _transcribe(self, judge: SpeechTask[Recognizer], task: str, system: str, name: str, mels: Mels) -> None:
-        found = recognize(judge, mels)
+    def judge(self, name: str, task: str, system: str) -> None:
+        """The judge on the audio of one system."""
+        if task == "natural":
+            mels = self.mels(name)
+        else:
+            waves = read_table(self.folder(task, system, name) / "wav.scp")
+            mels = {u: self._mel_of(p) for u, p in waves.items()}
+        found = recognize(self.listener, mels)
         folder = self.exp / "decode" / "judge" / task / system / name
         write_words(folder, found)
         write_phones(folder, {u: t.by_ctc for u, t in found.items()})

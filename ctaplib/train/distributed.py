@@ -43,6 +43,8 @@ def join_world(use_gpu: bool) -> World:
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
+    if size != (wanted := int(os.environ.get("CTAP_WORLD_SIZE", size))):
+        raise ConfigError(f"this training has {size} processes", expected=f"{wanted}, as utils/launch.sh was asked for")
     if use_gpu:
         if local >= torch.cuda.device_count():
             raise ConfigError(

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ctaplib.nn.collective import gather_objects
 from ctaplib.tasks.base import Task
 from ctaplib.train.distributed import World
 from ctaplib.train.precision import autocast
@@ -31,8 +32,9 @@ def measure(task: Task, world: World, precision: str, load: Callable[[str, Seque
             terms = task.evaluate(load("valid", share, 0))
         for name, pair in pairs_of(terms).items():
             sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair
-    names = sorted(sums)
+    names = sorted({n for found in gather_objects(sorted(sums)) for n in found})  # a process may have had no item
     if world.size > 1 and names:
-        total = world.sum(torch.stack([sums[n] for n in names]).to(world.device)).cpu()
+        none = torch.zeros(2, dtype=torch.float64)
+        total = world.sum(torch.stack([sums.get(n, none) for n in names]).to(world.device)).cpu()
         sums = dict(zip(names, total))
     return {n: float(sums[n][0] / sums[n][1].clamp_min(1)) for n in names}

@@ -1,3 +1,3 @@
 # shellcheck shell=bash
-# How programs are started: local, or slurm (options of srun: conf/slurm.conf here, or the shared one).
+# How programs are started: local, or slurm (options of sbatch: conf/slurm.conf here, or the shared one).
 export CTAP_CMD_BACKEND=local

@@ -124,20 +124,22 @@ def test_foreign_alignments_replace_the_aligner(recipe):
     assert "ctap align import --from mfa" in output and "--task align" not in output
 
 
-def test_cpu_processes_share_the_cores(recipe):
+def test_training_is_started_by_torchrun_on_each_machine(recipe):
     fake = recipe.bin / "python3"
-    fake.write_text('#!/usr/bin/env bash\necho "$OMP_NUM_THREADS|$*"\n')
+    fake.write_text('#!/usr/bin/env bash\necho "$CUDA_VISIBLE_DEVICES|$*"\n')
     import subprocess
 
     launch = [str(recipe.path / "../../utils/launch.sh"), "--nproc", "2", "--", "--task", "asr"]
-    environment = {k: v for k, v in recipe.environment().items() if k != "OMP_NUM_THREADS"}
+    environment = {**recipe.environment(), "CUDA_VISIBLE_DEVICES": "0"}
     environment["PATH"] = f"{recipe.bin}:{environment['PATH']}"
-    (recipe.bin / "getconf").write_text("#!/usr/bin/env bash\necho 8\n")
-    (recipe.bin / "getconf").chmod(0o755)
     done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
-    threads, _, command = done.stdout.strip().partition("|")
-    assert threads == "4"
-    assert "-m torch.distributed.run --nproc_per_node 2 --standalone -m ctaplib.cli.main train --task asr" in command
+    devices, _, command = done.stdout.strip().partition("|")
+    assert devices == "", "training on the CPU sees no GPU"
+    assert "-m ctaplib.node --nproc 2 --num_nodes 1" in command
+    assert command.endswith("-- -m ctaplib.cli.main train --task asr")
+    launch[1:3] = ["--ngpu", "4"]
+    done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.startswith("0|") and "--nproc 4" in done.stdout and done.stdout.strip().endswith("--gpu")
 
 
 def test_speed_perturbation_makes_the_set_that_is_trained_on(recipe):

@@ -1,0 +1,138 @@
+"""One machine's share of a training: meet the other machines, run torchrun, hand a request to stop to its processes.
+
+utils/launch.sh starts it; on a cluster, one on each machine.
+"""
+
+import argparse
+import hashlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctaplib.errors import ConfigError, CtapError
+from ctaplib.files import atomic_write
+from ctaplib.meeting import Meeting
+from ctaplib.slurm import Allocation
+
+STOPPED = 143
+"""Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
+
+
+class _StoppedError(BaseException):
+    """A request to stop before there was anything to save."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a program of several processes and give its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--nproc", type=int, required=True, help="processes of each machine")
+    parser.add_argument("--num_nodes", type=int, default=1)
+    parser.add_argument("--endpoint", default="", help="HOST:PORT where the machines meet; a Slurm job knows its own")
+    parser.add_argument("--join_timeout", type=float, default=50.0, help="seconds to wait for all machines")
+    parser.add_argument(
+        "--tell", type=Path, help="folder that gets a file `failed` with the status, or `stopped`; then the status is 0"
+    )
+    words = list(sys.argv[1:] if argv is None else argv)
+    if "--" not in words:
+        parser.error("the arguments of torchrun follow --")
+    args = parser.parse_args(words[: words.index("--")])
+    args.program = words[words.index("--") + 1 :]
+    _share_cores(args.nproc)
+    os.environ["CTAP_WORLD_SIZE"] = str(args.nproc * args.num_nodes)
+    try:
+        status = _torchrun([f"--nproc_per_node={args.nproc}", *_places(args), *args.program])
+    except _StoppedError:
+        status = STOPPED
+    except CtapError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 1
+    if args.tell and status == STOPPED:  # srun would kill the other machines, which are still saving
+        (args.tell / "stopped").touch()
+        return 0
+    if args.tell and status and not (args.tell / "failed").exists():
+        with atomic_write(args.tell / "failed") as out:
+            out.write(str(status))
+    return status
+
+
+def _share_cores(processes: int) -> None:
+    """Give each process its share of this machine's cores, unless the user said otherwise."""
+    cores = int(os.environ.get("SLURM_CPUS_PER_TASK") or len(os.sched_getaffinity(0)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve one another where processes outnumber cores
+
+
+def _places(args: argparse.Namespace) -> list[str]:
+    """Options of torchrun that say where the machines are."""
+    if args.num_nodes == 1:
+        return ["--standalone"]
+    about = hashlib.sha256("\n".join([str(args.nproc), str(args.num_nodes), *args.program]).encode()).hexdigest()
+    if not args.endpoint:
+        here = Allocation.current()
+        meeting = Meeting(
+            here.head_address, here.port, args.num_nodes, here.names[here.rank], about, here.rank, here.names, args.join_timeout
+        )
+    else:
+        host, _, port = args.endpoint.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ConfigError(f"--rdzv_endpoint {args.endpoint}", expected="HOST:PORT, for example node1:29500")
+        meeting = Meeting(host, int(port), args.num_nodes, socket.gethostname(), about, timeout_s=args.join_timeout)
+    rank = meeting.join()
+    return [
+        f"--nnodes={args.num_nodes}", f"--node_rank={rank}", f"--master_addr={meeting.host}", f"--master_port={meeting.port}",
+        f"--rdzv_conf=timeout={max(1, round(args.join_timeout))}",
+    ]  # fmt: skip
+
+
+def _torchrun(words: Sequence[str]) -> int:
+    """Run torchrun in this process; SIGTERM goes to its processes, which save and end."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import get_args_parser, run
+
+    asked = []
+
+    def forward(number: int, _: object) -> None:
+        asked.append(number)
+        workers = children(os.getpid())
+        for pid in workers:
+            _signal(pid, number)
+        if not workers:
+            raise _StoppedError
+
+    signal.signal(signal.SIGTERM, forward)
+    try:
+        run(get_args_parser().parse_args(["--signals-to-handle=SIGINT,SIGHUP", *words]))
+    except ChildFailedError as error:
+        codes = {failure.exitcode for failure in error.failures.values()}
+        if codes <= {STOPPED, -signal.SIGTERM} and (asked or STOPPED in codes):
+            return STOPPED
+        rank, first = error.get_first_failure()
+        how = f"signal {-first.exitcode}" if first.exitcode < 0 else f"status {first.exitcode}"
+        print(f"error: process {rank} of {os.environ['CTAP_WORLD_SIZE']} ended first, by {how}", file=sys.stderr)
+        return first.exitcode if first.exitcode > 0 else 128 - first.exitcode
+    return 0
+
+
+def children(pid: int) -> list[int]:
+    """Ids of the child processes of a process, on Linux."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, path.read_text().split())
+        except OSError:  # the thread ended meanwhile
+            continue
+    return found
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
