@@ -141,30 +141,60 @@ def _kernel() -> Callable[..., float]:
 
 
 def _loop(scores, classes, jump, stay, step, leap, starts, ends, path):  # type: ignore[no-untyped-def]  # numba reads it
+    """The recursion, a frame at a time; loops over states hold no branch, so that they are compiled to vector code.
+
+    State s lies at place s + room of `old` and `new`; the places before stand for states that are not there.
+    """
     n_frames, n_states = len(scores), len(classes)
     lowest = np.float32(-1e30)
-    old = np.full(n_states, lowest, np.float32)
-    new = np.full(n_states, lowest, np.float32)
-    back = np.zeros((n_frames, n_states), np.int8)
-    for state in starts:
-        old[state] = scores[0, classes[state]]
-    first_end = ends.min()
-    for t in range(1, n_frames):
-        # States from which the end is out of reach are worthless, states that no path has reached are impossible.
+    room = max(1, jump.max())
+    columns = classes.astype(np.uint32)
+    distances = np.unique(jump[jump > 0])
+    leaps = np.full((len(distances), n_states), lowest, np.float32)
+    for d in range(len(distances)):
         for s in range(n_states):
-            value, move = old[s] + stay[s], 0
-            if s > 0 and old[s - 1] + step[s] > value:
-                value, move = old[s - 1] + step[s], 1
-            if jump[s] > 0 and old[s - jump[s]] + leap[s] > value:
-                value, move = old[s - jump[s]] + leap[s], 2
-            new[s] = max(value, lowest) + scores[t, classes[s]]
-            back[t, s] = move
+            if jump[s] == distances[d]:
+                leaps[d, s] = leap[s]
+    old = np.full(n_states + room, lowest, np.float32)
+    new = np.full(n_states + room, lowest, np.float32)
+    emitted = np.empty(n_states, np.float32)
+    back = np.empty((n_frames, n_states), np.int8)
+    back[0] = 0
+    for state in starts:
+        old[room + state] = scores[0, classes[state]]
+    for t in range(1, n_frames):
+        row, moves = scores[t], back[t]
+        for s in range(n_states):
+            emitted[s] = row[columns[s]]
+        here, before, out = old[room:], old[room - 1 :], new[room:]
+        if len(distances) == 1:
+            there, jumped = old[room - distances[0] :], leaps[0]
+            for s in range(n_states):
+                stays, steps, lands = here[s] + stay[s], before[s] + step[s], there[s] + jumped[s]
+                value = steps if steps > stays else stays
+                move = np.int8(1) if steps > stays else np.int8(0)
+                moves[s] = np.int8(2) if lands > value else move
+                value = lands if lands > value else value
+                out[s] = (lowest if value < lowest else value) + emitted[s]
+        else:
+            for s in range(n_states):
+                stays, steps = here[s] + stay[s], before[s] + step[s]
+                moves[s] = np.int8(1) if steps > stays else np.int8(0)
+                out[s] = steps if steps > stays else stays
+            for d in range(len(distances)):
+                there, jumped = old[room - distances[d] :], leaps[d]
+                for s in range(n_states):
+                    lands = there[s] + jumped[s]
+                    moves[s] = np.int8(2) if lands > out[s] else moves[s]
+                    out[s] = lands if lands > out[s] else out[s]
+            for s in range(n_states):
+                out[s] = (lowest if out[s] < lowest else out[s]) + emitted[s]
         old, new = new, old
-    state = first_end
+    state = ends.min()
     for end in ends:
-        if old[end] > old[state]:
+        if old[room + end] > old[room + state]:
             state = end
-    total = old[state]
+    total = old[room + state]
     for t in range(n_frames - 1, -1, -1):
         path[t] = state
         if back[t, state] == 1:
