@@ -88,23 +88,31 @@ def best_paths(scores: Sequence[np.ndarray], chains: Sequence[Chain]) -> list[tu
     classes, jump = _stack([c.classes for c in chains], 0), _stack([c.jump for c in chains], 0)
     stay, step = _stack([c.stay for c in chains], 0.0), _stack([c.step for c in chains], 0.0)
     leap = np.where(jump > 0, _stack([c.leap for c in chains], 0.0), IMPOSSIBLE).astype(np.float32)
-    source = np.maximum(np.arange(n_states) - jump, 0)
+    source = np.maximum(np.arange(n_states) - jump, 0) + n_states * np.arange(batch)[:, None]
     padded = np.zeros((longest, batch, max(s.shape[1] for s in scores)), np.float32)
     for row, utterance in enumerate(scores):
         padded[: len(utterance), row, : utterance.shape[1]] = utterance
+    columns = classes + padded.shape[2] * np.arange(batch)[:, None]
     best = np.full((batch, n_states), IMPOSSIBLE, np.float32)
     for row, chain in enumerate(chains):
         for state in chain.starts:
             best[row, state] = padded[0, row, chain.classes[state]]
     back = np.zeros((longest, batch, n_states), np.int8)
+    ended = {int(length) - 1: np.flatnonzero(lengths == length) for length in np.unique(lengths)}
     final = best.copy()
+    stepped, landed = np.full_like(best, IMPOSSIBLE), np.empty_like(best)
     for t in range(1, longest):
-        stepped = np.full_like(best, IMPOSSIBLE)
-        stepped[:, 1:] = best[:, :-1] + step[:, 1:]
-        options = np.stack([best + stay, stepped, np.take_along_axis(best, source, 1) + leap])
-        back[t] = options.argmax(0)
-        best = np.maximum(options.max(0), IMPOSSIBLE) + np.take_along_axis(padded[t], classes, 1)
-        final[lengths - 1 == t] = best[lengths - 1 == t]
+        np.add(best[:, :-1], step[:, 1:], out=stepped[:, 1:])
+        np.add(best.take(source, out=landed), leap, out=landed)
+        best += stay
+        np.greater(stepped, best, out=back[t].view(bool))
+        np.maximum(best, stepped, out=best)
+        np.copyto(back[t], 2, where=landed > best)
+        np.maximum(best, landed, out=best)
+        np.maximum(best, IMPOSSIBLE, out=best)
+        best += padded[t].take(columns)
+        if t in ended:
+            final[ended[t]] = best[ended[t]]
     return [_trace(final[row], back[: lengths[row], row], chain) for row, chain in enumerate(chains)]
 
 

@@ -102,7 +102,9 @@ def rows(figures: dict[str, fresh.Figures], quick: bool) -> list[fresh.Row]:
         if figures[name]["paths"] != figures["torchaudio"]["paths"]:
             raise SystemExit(f"{of}: the paths differ from torchaudio's")
         note = f"{1000 / each[name] / 1e6:.2f} M frames/s; identical paths"
-        found.append(fresh.row("Viterbi", each[name] / each["torchaudio"], goal, of=of, peer="torchaudio forced_align", note=note))
+        found.append(
+            fresh.row("Viterbi", each[name] / each["torchaudio"], goal, of=of, peer="torchaudio forced_align", note=note)
+        )
     return found
 
 
