@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         import torch
 
         torch.manual_seed(config.seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")  # its longer name imports the whole compiler, twice the time of torch
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
         task = task_class(args.task)(config, paths)
         finished = Trainer(task, world, commit=_commit()).fit()

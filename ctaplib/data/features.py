@@ -9,17 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
-import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, model_validator
 
 from ctaplib.config import Config, read_saved
 from ctaplib.errors import AudioError
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
-    import pyworld
 
 F0_RATE_HZ = 8000
 """Rate of the wave that the F0 tracker sees; enough for a fundamental, and several times faster."""
@@ -132,6 +126,8 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Raises:
         AudioError: the wave is shorter than one window, or is not one channel.
     """
+    import scipy.fft  # here, so that reading a config does not wait for it
+
     wave = _check(wave, config)
     frames = sliding_window_view(np.pad(wave, config.pad_samples, mode="reflect"), config.window_samples)
     frames = frames[:: config.hop_samples]
@@ -171,6 +167,11 @@ def f0_track(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Raises:
         AudioError: the wave is shorter than one window, or is not one channel.
     """
+    import soxr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
+        import pyworld
     wave = _check(wave, config)
     # DIO's first value lies at time 0, ours at half a hop: leaving out half a hop moves it there.
     centred = wave[config.hop_samples // 2 :]
