@@ -1,9 +1,9 @@
 """Our training loop and ESPnet2's around the same encoder on the same batches: CPU time outside the module.
 
 Both read the same archive in the same batches, with their own data sets, and train the module below with AdamW, a warm-up,
-clipping and TensorBoard, in one process. Inside is the module's forward pass and `backward`, by the clock of the thread that runs them;
-outside is all else that the process does from the tenth step on: loading, loss, clipping, optimiser, records. Validation and
-checkpoints, which come once in hundreds of steps, are left out.
+clipping and TensorBoard, in one process. Inside is the module's forward pass and `backward`, by the clock of the thread that
+runs them; outside is all else that the process does from the tenth step on: loading, loss, clipping, optimiser, records.
+Validation and checkpoints, which come once in hundreds of steps, are left out.
 
     python tests/bench/bench_loop.py --json loop.json
 """

@@ -75,7 +75,8 @@ def prepare(form: str, quick: bool) -> Callable[[], object]:
     environment = {**os.environ, "NLTK_DATA": "/nonexistent"}
 
     def run(*flags: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([command[0], *flags, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True)  # fmt: skip
+        words = [command[0], *flags, *command[1:]]
+        return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
     told = run("-X", "importtime").stderr
     modules = {line.rsplit("|", 1)[-1].strip() for line in told.splitlines() if line.startswith("import time:")}
