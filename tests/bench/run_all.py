@@ -114,7 +114,7 @@ def table(results: dict[str, Any], tried: dict[str, str]) -> str:
     """The part of the page that is made of results."""
     facts, found = results["machine"], results["benches"]
     lines = [
-        f"Machine: {facts['processor']}, {facts['cores']} cores ({', '.join(facts['formats'])}). Load before a benchmark tells how "
+        f"Machine: {facts['processor']}, {facts['cores']} cores ({', '.join(facts['formats'])}). Load before tells how "
         "busy it was.",
         "",
     ]
