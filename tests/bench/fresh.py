@@ -104,6 +104,10 @@ def serve(work: Callable[[], object]) -> None:
         print(json.dumps(measure(work)), flush=True)
 
 
+class FormError(SystemExit):
+    """A form ended instead of measuring."""
+
+
 class Worker:
     """A form in a process of its own."""
 
@@ -128,7 +132,7 @@ class Worker:
         for line in self.process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
-        raise SystemExit(f"{self.form.name} ended with {self.process.wait()} and no figures; see above")
+        raise FormError(f"{self.form.name} ended with {self.process.wait()} and no figures; see above")
 
     def close(self) -> None:
         """Let it end."""
@@ -150,18 +154,28 @@ def compare(script: str, forms: Sequence[Form], arguments: Sequence[str], rounds
     """Measure every form in turn, several rounds, and give the median of every number.
 
     Memory is that of the first round, for later ones find memory that the process already holds. What is no number is
-    that of the first round. `rounds_cpu_s` lists the CPU seconds of all.
+    that of the first round. `rounds_cpu_s` lists the CPU seconds of all. A peer that fails is left out, and said to be.
+
+    Raises:
+        FormError: a form of ours failed.
     """
-    workers = [Worker(script, form, arguments, threads) for form in forms[:1]]
+    workers: dict[str, Worker] = {}
     found: dict[str, list[Figures]] = {form.name: [] for form in forms}
     for number in range(rounds):
-        for place, form in enumerate(forms):
-            if place == len(workers):
-                workers.append(Worker(script, form, arguments, threads))
-            figures = workers[place].round()
+        for form in [each for each in forms if each.name in found]:
+            try:
+                if number == 0:
+                    workers[form.name] = Worker(script, form, arguments, threads)
+                figures = workers[form.name].round()
+            except FormError as error:
+                if form.where == "ours":
+                    raise
+                print(f"left out: {error}", file=sys.stderr)
+                del found[form.name]
+                continue
             found[form.name].append(figures)
             print(f"round {number + 1}/{rounds}: {form.name} {figures['cpu_s']:.4g} CPU s", file=sys.stderr)
-    for worker in workers:
+    for worker in workers.values():
         worker.close()
     return {form: _medians(every) for form, every in found.items()}
 
@@ -239,4 +253,5 @@ def main(
     there = [form for form in forms if not reasons[form.name]]
     rounds = 1 if arguments.quick else arguments.rounds
     figures = compare(script, there, ["--quick"] if arguments.quick else [], rounds, arguments.threads)
-    report(figures, rows(figures, arguments.quick), [r for r in reasons.values() if r], arguments)
+    failed = [f"{form.name}: it failed to run" for form in there if form.name not in figures]
+    report(figures, rows(figures, arguments.quick), [*[r for r in reasons.values() if r], *failed], arguments)

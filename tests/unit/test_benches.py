@@ -87,6 +87,19 @@ def test_medians_of_interleaved_rounds(tmp_path: Path) -> None:
     assert len(found["a"]["rounds_cpu_s"]) == 5
 
 
+def test_a_peer_that_fails_is_left_out_and_ours_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "bench.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(BENCH)!r}); import fresh\n"
+        "if sys.argv[2] == 'bad': raise SystemExit('broken')\n"
+        "fresh.serve(lambda: None)\n"
+    )
+    monkeypatch.setattr(fresh, "python_of", lambda where: sys.executable)
+    assert list(fresh.compare(str(script), [fresh.Form("bad", "peers"), fresh.Form("good")], [], 2)) == ["good"]
+    with pytest.raises(fresh.FormError, match="bad ended with 1"):
+        fresh.compare(str(script), [fresh.Form("bad"), fresh.Form("good")], [], 2)
+
+
 def test_a_table_tells_what_is_missed_and_what_was_tried() -> None:
     rows = [fresh.row("slow", 2.0, 1.0, of="ours", peer="p", note="why"), fresh.row("gone", None, 1.0, of="ours", peer="p")]
     bench = {"rows": rows, "missing": ["q: not installed"], "measured": "2026-01-01 00:00", "commit": "abc", "load_before": 0.1}
