@@ -149,10 +149,7 @@ def _kernel() -> Callable[..., float]:
 
 
 def _loop(scores, classes, jump, stay, step, leap, starts, ends, path):  # type: ignore[no-untyped-def]  # numba reads it
-    """The recursion, a frame at a time; loops over states hold no branch, so that they are compiled to vector code.
-
-    State s lies at place s + room of `old` and `new`; the places before stand for states that are not there.
-    """
+    """A frame at a time. State s lies at place s + room of `old` and `new`; loops over states hold no branch: vector code."""
     n_frames, n_states = len(scores), len(classes)
     lowest = np.float32(-1e30)
     room = max(1, jump.max())
