@@ -23,7 +23,7 @@ Lines = dict[tuple[str, ...], str]
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, strict about names, docstrings are the fields' help."""
+    """Base of every configuration: frozen, strict about names, docstrings explain the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -33,19 +33,23 @@ def folder_of(quick: bool) -> Path:
 
 
 def make(quick: bool) -> None:
-    """Write the archive, and the same as npy files."""
+    """Write the archive, and the same as npy files, where they are not there yet."""
     import kaldiio
 
     folder = folder_of(quick)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    arrays = {
-        f"utt{i:05d}": rng.normal(size=(n, MELS)).astype(np.float32) for i, n in enumerate(lengths_of(60 if quick else 2000))
-    }
-    kaldiio.save_ark(str(folder / "feats.ark"), arrays, scp=str(folder / "feats.scp"))
-    for utt, array in arrays.items():
-        np.save(folder / f"{utt}.npy", array)
+    if folder.exists():
+        return
+    rng, lengths = np.random.default_rng(0), lengths_of(60 if quick else 2000)
+    arrays = {f"utt{i:05d}": rng.normal(size=(n, MELS)).astype(np.float32) for i, n in enumerate(lengths)}
+    with tempfile.TemporaryDirectory() as new:
+        fresh_folder = Path(new) / folder.name
+        fresh_folder.mkdir()
+        kaldiio.save_ark(str(fresh_folder / "feats.ark"), arrays, scp=str(fresh_folder / "feats.scp"))
+        scp = (fresh_folder / "feats.scp").read_text(encoding="utf-8")
+        (fresh_folder / "feats.scp").write_text(scp.replace(str(fresh_folder), str(folder)), encoding="utf-8")
+        for utt, array in arrays.items():
+            np.save(fresh_folder / f"{utt}.npy", array)
+        shutil.move(fresh_folder, folder)
 
 
 def plan_of(quick: bool) -> list[list[str]]:

@@ -32,8 +32,10 @@ def waves_of(quick: bool) -> list[np.ndarray]:
 def call_of(form: str) -> Callable[[np.ndarray], np.ndarray | None]:
     """From a wave to (T, 80)."""
     if form == "ours":
+        from ctaplib.cli.main import _keep_freed_memory
         from ctaplib.data.features import FeatureConfig, log_mel
 
+        _keep_freed_memory()  # as every command does
         config = FeatureConfig(rate_hz=RATE, hop_samples=HOP, window_samples=WINDOW, fft_size=FFT, n_mels=MELS)
         return lambda wave: log_mel(wave, config)
     if form == "librosa":
