@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ctaplib.config import read_saved
 from ctaplib.errors import ConfigError, StageError
 from ctaplib.files import write_json
 
@@ -204,8 +205,6 @@ def read_values(path: str) -> dict[str, Any]:
     """
     if not Path(path).exists():
         raise ConfigError(f"the config {path} is missing", fix="check the path, or the name of the option")
-    from ctaplib.config import read_saved  # here: it imports pydantic, for which a plan without configs need not wait
-
     return read_saved(path)
 
 
