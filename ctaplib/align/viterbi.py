@@ -88,23 +88,31 @@ def best_paths(scores: Sequence[np.ndarray], chains: Sequence[Chain]) -> list[tu
     classes, jump = _stack([c.classes for c in chains], 0), _stack([c.jump for c in chains], 0)
     stay, step = _stack([c.stay for c in chains], 0.0), _stack([c.step for c in chains], 0.0)
     leap = np.where(jump > 0, _stack([c.leap for c in chains], 0.0), IMPOSSIBLE).astype(np.float32)
-    source = np.maximum(np.arange(n_states) - jump, 0)
+    source = np.maximum(np.arange(n_states) - jump, 0) + n_states * np.arange(batch)[:, None]
     padded = np.zeros((longest, batch, max(s.shape[1] for s in scores)), np.float32)
     for row, utterance in enumerate(scores):
         padded[: len(utterance), row, : utterance.shape[1]] = utterance
+    columns = classes + padded.shape[2] * np.arange(batch)[:, None]
     best = np.full((batch, n_states), IMPOSSIBLE, np.float32)
     for row, chain in enumerate(chains):
         for state in chain.starts:
             best[row, state] = padded[0, row, chain.classes[state]]
     back = np.zeros((longest, batch, n_states), np.int8)
+    ended = {int(length) - 1: np.flatnonzero(lengths == length) for length in np.unique(lengths)}
     final = best.copy()
+    stepped, landed = np.full_like(best, IMPOSSIBLE), np.empty_like(best)
     for t in range(1, longest):
-        stepped = np.full_like(best, IMPOSSIBLE)
-        stepped[:, 1:] = best[:, :-1] + step[:, 1:]
-        options = np.stack([best + stay, stepped, np.take_along_axis(best, source, 1) + leap])
-        back[t] = options.argmax(0)
-        best = np.maximum(options.max(0), IMPOSSIBLE) + np.take_along_axis(padded[t], classes, 1)
-        final[lengths - 1 == t] = best[lengths - 1 == t]
+        np.add(best[:, :-1], step[:, 1:], out=stepped[:, 1:])
+        np.add(best.take(source, out=landed), leap, out=landed)
+        best += stay
+        np.greater(stepped, best, out=back[t].view(bool))
+        np.maximum(best, stepped, out=best)
+        np.copyto(back[t], 2, where=landed > best)
+        np.maximum(best, landed, out=best)
+        np.maximum(best, IMPOSSIBLE, out=best)
+        best += padded[t].take(columns)
+        if t in ended:
+            final[ended[t]] = best[ended[t]]
     return [_trace(final[row], back[: lengths[row], row], chain) for row, chain in enumerate(chains)]
 
 
@@ -141,30 +149,57 @@ def _kernel() -> Callable[..., float]:
 
 
 def _loop(scores, classes, jump, stay, step, leap, starts, ends, path):  # type: ignore[no-untyped-def]  # numba reads it
+    """A frame at a time. State s lies at place s + room of `old` and `new`; loops over states hold no branch: vector code."""
     n_frames, n_states = len(scores), len(classes)
     lowest = np.float32(-1e30)
-    old = np.full(n_states, lowest, np.float32)
-    new = np.full(n_states, lowest, np.float32)
-    back = np.zeros((n_frames, n_states), np.int8)
-    for state in starts:
-        old[state] = scores[0, classes[state]]
-    first_end = ends.min()
-    for t in range(1, n_frames):
-        # States from which the end is out of reach are worthless, states that no path has reached are impossible.
+    room = max(1, jump.max())
+    columns = classes.astype(np.uint32)
+    distances = np.unique(jump[jump > 0])
+    leaps = np.full((len(distances), n_states), lowest, np.float32)
+    for d in range(len(distances)):
         for s in range(n_states):
-            value, move = old[s] + stay[s], 0
-            if s > 0 and old[s - 1] + step[s] > value:
-                value, move = old[s - 1] + step[s], 1
-            if jump[s] > 0 and old[s - jump[s]] + leap[s] > value:
-                value, move = old[s - jump[s]] + leap[s], 2
-            new[s] = max(value, lowest) + scores[t, classes[s]]
-            back[t, s] = move
+            if jump[s] == distances[d]:
+                leaps[d, s] = leap[s]
+    old = np.full(n_states + room, lowest, np.float32)
+    new = np.full(n_states + room, lowest, np.float32)
+    emitted = np.empty(n_states, np.float32)
+    back = np.empty((n_frames, n_states), np.int8)
+    back[0] = 0
+    for state in starts:
+        old[room + state] = scores[0, classes[state]]
+    for t in range(1, n_frames):
+        row, moves = scores[t], back[t]
+        for s in range(n_states):
+            emitted[s] = row[columns[s]]
+        here, before, out = old[room:], old[room - 1 :], new[room:]
+        if len(distances) == 1:
+            there, jumped = old[room - distances[0] :], leaps[0]
+            for s in range(n_states):
+                stays, steps, lands = here[s] + stay[s], before[s] + step[s], there[s] + jumped[s]
+                value = steps if steps > stays else stays
+                move = np.int8(1) if steps > stays else np.int8(0)
+                moves[s] = np.int8(2) if lands > value else move
+                value = lands if lands > value else value
+                out[s] = (lowest if value < lowest else value) + emitted[s]
+        else:
+            for s in range(n_states):
+                stays, steps = here[s] + stay[s], before[s] + step[s]
+                moves[s] = np.int8(1) if steps > stays else np.int8(0)
+                out[s] = steps if steps > stays else stays
+            for d in range(len(distances)):
+                there, jumped = old[room - distances[d] :], leaps[d]
+                for s in range(n_states):
+                    lands = there[s] + jumped[s]
+                    moves[s] = np.int8(2) if lands > out[s] else moves[s]
+                    out[s] = lands if lands > out[s] else out[s]
+            for s in range(n_states):
+                out[s] = (lowest if out[s] < lowest else out[s]) + emitted[s]
         old, new = new, old
-    state = first_end
+    state = ends.min()
     for end in ends:
-        if old[end] > old[state]:
+        if old[room + end] > old[room + state]:
             state = end
-    total = old[state]
+    total = old[room + state]
     for t in range(n_frames - 1, -1, -1):
         path[t] = state
         if back[t, state] == 1:

@@ -7,6 +7,7 @@ takes `batch[r::world]`, so no process ever runs dry and the global batch never 
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.errors import DataError
@@ -20,7 +21,14 @@ class BatchConfig(Config):
     min_items: int = 2
     """Smaller batches, left over at the end of an epoch, are merged into their neighbour."""
     jitter: float = 0.05
-    """Relative jitter of the lengths before sorting, so that batches differ between epochs."""
+    """Relative jitter of the lengths before sorting, so that batches differ between epochs; the more, the more padding:
+    with some hundred seconds a batch, 0.01 makes 1 % and no batch comes twice."""
+    pad_frames: int = Field(40, ge=4, multiple_of=4)
+    """Batches are padded to a multiple of this many frames of 10 ms. On a CPU products are compiled anew for every new
+    shape, and few shapes save more than padding costs; on a GPU 4 pads least."""
+    strict: bool = False
+    """Whether no batch is ever over `batch_s`: frames added by `pad_frames` count, and a last batch of too few items takes
+    some from its neighbour instead of joining it."""
     min_s: float = 0.3
     """Shorter utterances are left out of training, and listed."""
     max_s: float = 20.0
@@ -43,7 +51,8 @@ def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *
         DataError: an item alone is longer than `max_frames`; all of them are named.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
-    long = np.flatnonzero(sizes > max_frames)
+    widths = -(-sizes // config.pad_frames) * config.pad_frames if config.strict else sizes
+    long = np.flatnonzero(widths > max_frames)
     if len(long):
         raise DataError(
             f"{len(long)} items are longer than the batch of {max_frames} frames",
@@ -52,29 +61,41 @@ def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *
         )
     rng = np.random.default_rng((seed, epoch))
     jittered = sizes * (1 + config.jitter * rng.uniform(-1, 1, len(sizes)))
-    batches: list[list[int]] = []
-    current: list[int] = []
-    longest = 0
-    for item in np.argsort(-jittered, kind="stable").tolist():
-        longest = max(longest, int(sizes[item]))
-        if current and longest * (len(current) + 1) > max_frames:
-            batches.append(current)
-            current, longest = [], int(sizes[item])
-        current.append(item)
-    if current:
-        if len(current) < config.min_items and batches:
-            batches[-1] = batches[-1] + current
+    falling = np.argsort(-jittered, kind="stable")
+    batches = _cut(falling.tolist(), widths[falling].tolist(), max_frames)
+    if len(batches) > 1 and len(batches[-1]) < config.min_items:
+        last = batches.pop()
+        moved = config.min_items - len(last)
+        if config.strict and len(batches[-1]) >= moved + config.min_items:
+            batches[-1:] = [batches[-1][:-moved], batches[-1][-moved:] + last]
+        elif config.strict:
+            batches.append(last)
         else:
-            batches.append(current)
+            batches[-1] = batches[-1] + last
     order = rng.permutation(len(batches)).tolist()
     if epoch == 0:
-        heaviest = max(range(len(batches)), key=lambda b: max(sizes[i] for i in batches[b]) * len(batches[b]))
+        heaviest = max(range(len(batches)), key=lambda b: widths[batches[b]].max() * len(batches[b]))
         order.remove(heaviest)
         order.insert(0, heaviest)
     return [batches[b] for b in order]
 
 
-def padding_pct(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
-    """Share of padding in the batches, in percent."""
-    padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in batches)
+def _cut(items: list[int], widths: list[int], max_frames: int) -> list[list[int]]:
+    """Cut a list where the next item would make (items x widest) larger than `max_frames`."""
+    batches: list[list[int]] = []
+    start = widest = 0
+    for here, width in enumerate(widths):
+        if width > widest:
+            widest = width
+        if widest * (here - start + 1) > max_frames:
+            batches.append(items[start:here])
+            start, widest = here, width
+    if items:
+        batches.append(items[start:])
+    return batches
+
+
+def padding_pct(lengths: Sequence[int], batches: Sequence[Sequence[int]], multiple: int = 1) -> float:
+    """Share of padding in the batches, in percent, when they are padded to a multiple of so many frames."""
+    padded = sum(-(-max(lengths[i] for i in batch) // multiple) * multiple * len(batch) for batch in batches)
     return 100.0 * (1 - sum(lengths[i] for batch in batches for i in batch) / padded)

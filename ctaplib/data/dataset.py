@@ -168,15 +168,23 @@ class SpeechSet:
             reasons = [f"{u}: {r}" for u, r in list(left_out.items())[:20]]
             raise DataError(f"no utterance of {name} can be used", reasons, fix="see the reasons")
 
-    def mel(self, utt: str) -> torch.Tensor:
-        """Log-mel (T, n_mels) of an utterance, T floored to a multiple of 4."""
+    def mel_view(self, utt: str) -> np.ndarray:
+        """Log-mel (T, n_mels) of an utterance, T floored to a multiple of 4: read-only, nothing is read yet."""
         feats = self.store[utt]
-        return torch.from_numpy(np.array(feats[: len(feats) // FACTOR * FACTOR], dtype=np.float32))
+        return feats[: len(feats) // FACTOR * FACTOR]
+
+    def f0_view(self, utt: str) -> np.ndarray:
+        """F0 (T,) of an utterance, as long as its mel, likewise."""
+        f0 = self.pitch[utt]
+        return f0[: len(f0) // FACTOR * FACTOR]
+
+    def mel(self, utt: str) -> torch.Tensor:
+        """A copy of the log-mel (T, n_mels) of an utterance."""
+        return torch.from_numpy(np.array(self.mel_view(utt), dtype=np.float32))
 
     def f0_hz(self, utt: str) -> torch.Tensor:
-        """F0 (T,) of an utterance, as long as its mel."""
-        f0 = self.pitch[utt]
-        return torch.from_numpy(np.array(f0[: len(f0) // FACTOR * FACTOR], dtype=np.float32))
+        """A copy of F0 (T,) of an utterance."""
+        return torch.from_numpy(np.array(self.f0_view(utt), dtype=np.float32))
 
 
 def read_labelled(folder: Path, lengths: Mapping[str, int], tokens: TokenList, left_out: dict[str, str]) -> dict[str, Labelled]:
@@ -214,7 +222,7 @@ def draw(seed: int, step: int, *words: str) -> np.random.Generator:
     return np.random.default_rng(key)
 
 
-def clip(mel: torch.Tensor, frames: int, where: float) -> torch.Tensor:
+def clip(mel: np.ndarray, frames: int, where: float) -> np.ndarray:
     """A part of `frames` frames (floored to a multiple of 4) that starts at the share `where` of what is free."""
     frames = min(frames, len(mel)) // FACTOR * FACTOR
     start = int(where * (len(mel) - frames + 1)) if len(mel) > frames else 0

@@ -9,22 +9,19 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
-import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, model_validator
 
 from ctaplib.config import Config, read_saved
 from ctaplib.errors import AudioError
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
-    import pyworld
-
 F0_RATE_HZ = 8000
 """Rate of the wave that the F0 tracker sees; enough for a fundamental, and several times faster."""
 
 _BLOCK_FRAMES = 256
+"""Frames that go through the filter bank at once."""
+_PART_FRAMES = 128
+"""Frames that are transformed at once: their spectra are small enough that the C library keeps the memory for the next."""
 
 
 class FeatureConfig(Config):
@@ -132,25 +129,28 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Raises:
         AudioError: the wave is shorter than one window, or is not one channel.
     """
+    import scipy.fft  # here, so that reading a config does not wait for it
+
     wave = _check(wave, config)
     frames = sliding_window_view(np.pad(wave, config.pad_samples, mode="reflect"), config.window_samples)
     frames = frames[:: config.hop_samples]
     window, bank = hann_window(config), mel_filterbank(config)
     n_frames, bins = config.frames(len(wave)), config.fft_size // 2 + 1
     out = np.empty((n_frames, config.n_mels), np.float32)
-    block = np.zeros((_BLOCK_FRAMES, config.fft_size), np.float32)
-    magnitude, square = (
-        np.empty((_BLOCK_FRAMES, bins), np.float32),
-        np.empty((_BLOCK_FRAMES, bins), np.float32),
-    )
+    part = np.zeros((_PART_FRAMES, config.fft_size), np.float32)
+    square = np.empty((_PART_FRAMES, bins), np.float32)
+    magnitude = np.empty((_BLOCK_FRAMES, bins), np.float32)
     for first in range(0, n_frames, _BLOCK_FRAMES):
         count = min(_BLOCK_FRAMES, n_frames - first)
-        np.multiply(frames[first : first + count], window, out=block[:count, : config.window_samples])
-        spectrum = scipy.fft.rfft(block[:count], axis=1)
-        np.multiply(spectrum.real, spectrum.real, out=magnitude[:count])
-        np.multiply(spectrum.imag, spectrum.imag, out=square[:count])
-        np.add(magnitude[:count], square[:count], out=magnitude[:count])
-        np.sqrt(magnitude[:count], out=magnitude[:count])
+        for start in range(0, count, _PART_FRAMES):
+            end = min(start + _PART_FRAMES, count)
+            rows, here, there = end - start, magnitude[start:end], square[: end - start]
+            np.multiply(frames[first + start : first + end], window, out=part[:rows, : config.window_samples])
+            spectrum = scipy.fft.rfft(part[:rows], axis=1)
+            np.multiply(spectrum.real, spectrum.real, out=here)
+            np.multiply(spectrum.imag, spectrum.imag, out=there)
+            np.add(here, there, out=here)
+            np.sqrt(here, out=here)
         np.matmul(magnitude[:count], bank, out=out[first : first + count])
     np.maximum(out, config.floor, out=out)
     return np.log(out, out=out)
@@ -171,6 +171,11 @@ def f0_track(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Raises:
         AudioError: the wave is shorter than one window, or is not one channel.
     """
+    import soxr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
+        import pyworld
     wave = _check(wave, config)
     # DIO's first value lies at time 0, ours at half a hop: leaving out half a hop moves it there.
     centred = wave[config.hop_samples // 2 :]

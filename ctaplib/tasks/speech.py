@@ -19,11 +19,9 @@ from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP, warp_mel
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.looks import spread
-from ctaplib.tensors import pad_stack
+from ctaplib.tensors import pad_arrays
 
 Model = TypeVar("Model", bound=torch.nn.Module)
-PAD = 40
-"""Batches are padded to a multiple of this many 10 ms frames: matrix products are compiled anew for every new shape."""
 
 
 class DrawConfig(Config):
@@ -141,22 +139,23 @@ class SpeechTask(Task, Generic[Model]):
         """Draw a batch; in validation nothing is perturbed."""
         source = self.train if split == "train" else self.valid
         rows = [self._load_one(source, source.utts[i], step if split == "train" else 0) for i in items]
-        mel, lengths = pad_stack([r["mel"] for r in rows], multiple=PAD)
+        pad = self.config.batch.pad_frames
+        mel, lengths = pad_arrays([r["mel"] for r in rows], multiple=pad)
         parts: dict[str, torch.Tensor] = {"warp": torch.tensor(np.array([r["warp"] for r in rows]), dtype=torch.float32)}
         if self.config.draw.voice:
             parts["voice"] = torch.tensor([r["voice"] for r in rows], dtype=torch.float32)
         if self.noise_width:
             parts["noise"] = torch.stack([r["noise"] for r in rows])
         if rows[0]["heard"] is not None:
-            parts["heard"], _ = pad_stack([r["heard"] for r in rows], multiple=PAD)
+            parts["heard"], _ = pad_arrays([r["heard"] for r in rows], multiple=pad)
         for name in ("prompt", "random"):
             if rows[0][name] is not None:
-                parts[name], parts[f"{name}_lengths"] = pad_stack([r[name] for r in rows], multiple=PAD)
-        parts["f0_hz"], _ = pad_stack([r["f0_hz"] for r in rows], multiple=PAD)
+                parts[name], parts[f"{name}_lengths"] = pad_arrays([r[name] for r in rows], multiple=pad)
+        parts["f0_hz"], _ = pad_arrays([r["f0_hz"] for r in rows], multiple=pad)
         if self.labelled:
             parts["phones"], _ = pad_labels([r["phones"] for r in rows])
             parts["durations"], _ = pad_labels([r["durations"] for r in rows])
-            parts["frame_labels"], _ = pad_labels([r["frame_labels"] for r in rows], IGNORE, PAD // FACTOR)
+            parts["frame_labels"], _ = pad_labels([r["frame_labels"] for r in rows], IGNORE, pad // FACTOR)
             parts["labels"], parts["label_lengths"] = pad_labels([r["labels"] for r in rows])
         if self.pieces is not None:
             parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
@@ -173,18 +172,18 @@ class SpeechTask(Task, Generic[Model]):
     def _load_one(self, source: SpeechSet, utt: str, step: int) -> dict:
         config, training = self.config.draw, source is self.train
         rng = draw(self.config.seed, step, utt)
-        mel = source.mel(utt)
-        row: dict = {"id": utt, "heard": None, "prompt": None, "random": None, "f0_hz": source.f0_hz(utt)}
+        mel = source.mel_view(utt)
+        row: dict = {"id": utt, "heard": None, "prompt": None, "random": None, "f0_hz": source.f0_view(utt)}
         shortest, longest = config.prompt_s
         prompt_frames, where = int(rng.uniform(shortest, longest) * 100), rng.uniform()
         mate = utt
         if config.prompt_from == "speaker" and training:
             mates = self.mates[source.speakers[utt]]
             mate = mates[int(rng.integers(len(mates)))]
-        row["prompt"] = clip(mel if mate == utt else source.mel(mate), prompt_frames, where)
+        row["prompt"] = clip(mel if mate == utt else source.mel_view(mate), prompt_frames, where)
         if config.random_s > 0:
             other = self.other.utts[int(rng.integers(len(self.other.utts)))]
-            row["random"] = clip(self.other.mel(other), int(config.random_s * 100), rng.uniform())
+            row["random"] = clip(self.other.mel_view(other), int(config.random_s * 100), rng.uniform())
         row["noise"] = torch.from_numpy(rng.normal(size=self.noise_width)).float()
         row["warp"] = 1 + rng.uniform(-1, 1, 2) * config.warp, rng.uniform(-1, 1, 2) * config.gain
         row["voice"] = 1 + rng.uniform(-1, 1) * config.voice if training else 1.0
@@ -194,9 +193,9 @@ class SpeechTask(Task, Generic[Model]):
             known = source.labelled[utt]
             row |= {n: getattr(known, n) for n in ("phones", "durations", "frame_labels", "labels")}
         if training and config.tempo > 0:
-            mel = change_tempo(mel, row, 1 + rng.uniform(-1, 1) * config.tempo)
+            mel = change_tempo(_copy(mel), row, 1 + rng.uniform(-1, 1) * config.tempo).numpy()
         if training and (config.mask_bands or config.mask_frames):
-            row["heard"] = self._blank(mel, rng)
+            row["heard"] = self._blank(_copy(mel), rng).numpy()
         if self.pieces is not None:
             row["words"] = np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1
         return row | {"mel": mel}
@@ -207,9 +206,9 @@ class SpeechTask(Task, Generic[Model]):
         return warp_mel(self.model.normalize(mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
 
     def _blank(self, mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """SpecAugment (Park et al. 2019, arXiv 1904.08779): blank bands and frames with the utterance's mean."""
+        """SpecAugment (Park et al. 2019, arXiv 1904.08779): blank bands and frames with the utterance's mean, in place."""
         config = self.config.draw
-        mel, mean = mel.clone(), mel.mean(0)
+        mean = mel.mean(0)
         for _ in range(2 if config.mask_bands else 0):
             width = int(rng.integers(config.mask_bands + 1))
             start = int(rng.integers(mel.shape[1] - width))
@@ -219,6 +218,11 @@ class SpeechTask(Task, Generic[Model]):
             start = int(rng.integers(len(mel) - width))
             mel[start : start + width] = mean
         return mel
+
+
+def _copy(mel: np.ndarray) -> torch.Tensor:
+    """A tensor of one's own, (T, n_mels) float32."""
+    return torch.from_numpy(np.array(mel, dtype=np.float32))
 
 
 def change_tempo(mel: torch.Tensor, row: dict, factor: float) -> torch.Tensor:

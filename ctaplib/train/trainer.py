@@ -114,7 +114,7 @@ class Trainer:
 
     def _prepare_machine(self) -> None:
         train = self.config.train
-        torch.use_deterministic_algorithms(train.deterministic, warn_only=True)
+        torch.set_deterministic_debug_mode("warn" if train.deterministic else "default")  # the other name imports the compiler
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
         if self.world.device.type == "cuda":
             torch.set_float32_matmul_precision("high" if train.tf32 else "highest")
