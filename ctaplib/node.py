@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _share_cores(args.nproc)
     os.environ["CTAP_WORLD_SIZE"] = str(args.nproc * args.num_nodes)
     try:
+        if "--gpu" in args.program:
+            _check_gpus(args.nproc)
         status = _torchrun([f"--nproc_per_node={args.nproc}", *_places(args), *args.program])
     except _StoppedError:
         status = STOPPED
@@ -56,6 +58,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         with atomic_write(args.tell / "failed") as out:
             out.write(str(status))
     return status
+
+
+def _check_gpus(wanted: int) -> None:
+    """Look for the GPUs before processes are started for them."""
+    from torch.cuda import device_count
+
+    if (found := device_count()) < wanted:
+        raise ConfigError(
+            f"{wanted} GPU(s) were asked for, this machine has {found}",
+            fix="lower --ngpu, or train on the CPU with --ngpu 0",
+        )
 
 
 def _share_cores(processes: int) -> None:

@@ -242,7 +242,8 @@ def test_half_a_table_and_rows_without_columns(tmp_path: Path, capsys: pytest.Ca
     text = table.read_text()
     table.write_text(text[: text.rindex('"') - 3])
     assert bring(source) == 1
-    assert "table.csv:31: unexpected end of data" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "is not closed as it should be before the end of the file (unexpected end of data)" in told
     table.write_text(text.replace("3,c1_3.wav,", "3,c1_3.wav,x,", 1).replace("2,c0_2.wav", "2,c9_9.wav", 1))
     assert bring(source) == 1
     found = capsys.readouterr().err
