@@ -10,7 +10,8 @@ help_message="usage: $0 [options] -- ARGUMENTS OF ctap train
   --cmd_backend NAME     local or slurm
   --slurm_config FILE    options of sbatch, one 'name=value' a line (docs/clusters.md)
   --rdzv_endpoint H:P    where the machines meet, for several machines without slurm; start this on each of them
-  --join_timeout S       seconds to wait for all machines to come"
+  --join_timeout S       seconds to wait for all machines to come
+  --batch_bins N|auto    most 10 ms frames in one forward pass of a process (docs/training.md)"
 
 ngpu=0
 nproc=1
@@ -19,6 +20,7 @@ cmd_backend=local
 slurm_config=${CTAP_SLURM_CONFIG:-conf/slurm.conf} # a recipe's own, else the shared one
 rdzv_endpoint=
 join_timeout=50
+batch_bins=0
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
 [ -e "${slurm_config}" ] || slurm_config=$(dirname "${BASH_SOURCE[0]}")/../conf/slurm.conf
 
@@ -26,6 +28,7 @@ processes=${nproc}
 [ "${ngpu}" -eq 0 ] || processes=${ngpu}
 [ "${ngpu}" -ne 0 ] || export CUDA_VISIBLE_DEVICES=
 program=(-- -m ctaplib.cli.main train "$@")
+[ "${batch_bins}" = 0 ] || program+=(--batch_bins "${batch_bins}")
 [ "${ngpu}" -eq 0 ] || program+=(--gpu)
 # torchrun on one machine (ctaplib/node.py meets the others first).
 node=(python3 -m ctaplib.node --nproc "${processes}" --num_nodes "${num_nodes}" --join_timeout "${join_timeout}")

@@ -10,9 +10,11 @@ Source: VQ-CTAP (arXiv 2408.05758), model figure. Perturbing the speech encoder'
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch import nn
 
 from ctaplib.config import Config
@@ -37,6 +39,15 @@ class VQCTAPConfig(Config):
     mel_decoder: MelDecoderConfig = MelDecoderConfig()
     temperature: float = 0.07
     """Where the contrast's temperature starts; it is learned."""
+
+    @model_validator(mode="after")
+    def _same_width(self) -> Self:
+        speech, phoneme = self.speech.stack.width, self.phoneme.stack.width
+        if speech != phoneme:
+            raise ValueError(
+                f"speech.stack.width is {speech} and phoneme.stack.width {phoneme}: what is contrasted needs one width"
+            )
+        return self
 
 
 @dataclass(frozen=True)

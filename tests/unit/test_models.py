@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ctaplib.data.dataset import FACTOR
+from ctaplib.errors import ConfigError
 from ctaplib.models.heads import PhonemeDecoderConfig
 from ctaplib.models.mel_decoder import MelDecoderConfig, Spoken, octaves
 from ctaplib.models.phoneme_encoder import PhonemeEncoderConfig
@@ -17,6 +18,7 @@ from ctaplib.nn.blocks import Block, Stack, StackConfig
 from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.length import regulate
 from ctaplib.nn.quantize import QuantizerSlot
+from ctaplib.tasks.base import read_task_config
 from ctaplib.tensors import length_mask, masked_mean, pad_stack
 
 STACK = StackConfig(width=16, layers=1, hidden=24, heads=2, dropout=0.0)
@@ -193,3 +195,8 @@ def test_recognisers_with_and_without_codes_and_words(slot: QuantizerSlot | None
     found = Recognizer(config, 7, pieces).eval()(*pad_stack([c.float() for c in clips()]))
     assert found.read.ctc.shape == (3, 20, 7) and (found.quantized is None) == (slot is None)
     assert (found.words is None) if pieces == 0 else found.words.shape == (3, 10, 12)
+
+
+def test_widths_that_cannot_be_contrasted_are_refused_with_the_config() -> None:
+    with pytest.raises(ConfigError, match=r"speech\.stack\.width is \d+ and phoneme\.stack\.width 64"):
+        read_task_config("vqctap", None, ["model.phoneme.stack.width=64"])
