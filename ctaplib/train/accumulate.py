@@ -73,14 +73,14 @@ class Accumulator:
         rows, counted = JointRows(), []
         with torch.no_grad():
             for number, batch in enumerate(micros):
-                _seed(seed, player, number)
+                seed_draws((seed + (1 + number) * 2**40 + zlib.crc32(player.encode())) % 2**63, self.world.device)
                 with rows.micro_batch(), self.autocast():
                     counted.append(pairs_of(task.losses(batch, step, player)))
         counts = sum_pairs(counted, self.world)
         rows.solve()
         found = []
         for number, batch in enumerate(micros):
-            _seed(seed, player, number)
+            seed_draws((seed + (1 + number) * 2**40 + zlib.crc32(player.encode())) % 2**63, self.world.device)
             with rows.micro_batch(), self.autocast():
                 terms = task.losses(batch, step, player)
             found.append(pairs_of(terms))
@@ -93,5 +93,8 @@ class Accumulator:
         return values_of(sum_pairs(found, self.world), weights)
 
 
-def _seed(seed: int, player: str, number: int) -> None:
-    torch.manual_seed((seed + (1 + number) * 2**40 + zlib.crc32(player.encode())) % 2**63)
+def seed_draws(seed: int, device: torch.device) -> None:
+    """Seed what is drawn on the CPU and on a device; `torch.manual_seed` looks at every kind of device, a millisecond a step."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

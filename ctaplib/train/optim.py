@@ -1,7 +1,7 @@
 """Optimisers, learning-rate schedules, moving averages of weights."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -27,6 +27,22 @@ def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig
         groups.setdefault((scale, decay), []).append(parameter)
     settings = [{"params": g, "weight_decay": decay, "lr_scale": scale} for (scale, decay), g in groups.items()]
     return torch.optim.AdamW(settings, lr=config.lr, betas=config.betas, fused=True)
+
+
+@torch.no_grad()
+def clip_gradients(parameters: Sequence[torch.nn.Parameter], most: float) -> float:
+    """Scale all gradients down together to a norm of at most `most`; give the norm before.
+
+    The numbers are those of `torch.nn.utils.clip_grad_norm_`; gradients that need no scaling are not touched.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return 0.0
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    factor = most / (norm + 1e-6)
+    if not bool(factor >= 1.0):
+        torch._foreach_mul_(gradients, factor)
+    return float(norm)
 
 
 def learning_rate(config: OptimConfig, step: int, max_steps: int) -> float:

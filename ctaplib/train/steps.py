@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
-
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
-from ctaplib.train.accumulate import Accumulator
+from ctaplib.train.accumulate import Accumulator, seed_draws
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.memory import explain
-from ctaplib.train.optim import WeightAverage, build_optimizer, learning_rate
+from ctaplib.train.optim import WeightAverage, build_optimizer, clip_gradients, learning_rate
 from ctaplib.train.precision import LossScale, autocast
 from ctaplib.train.reducer import Reducer
 
@@ -61,7 +59,7 @@ class Steps:
     def _take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
         figures: dict[str, float] = {}
         seed = (self.config.seed * 1_000_003 + share.step) * 64 + self.world.rank % 64
-        torch.manual_seed(seed)
+        seed_draws(seed, self.world.device)
         faults: list[str] = []
         finite = True
         for player in self.optimizers:
@@ -92,7 +90,7 @@ class Steps:
         values = self.accumulator.run(micros, step, player, seed, share.several, self.reducers[player], self.scale.value)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.scale.undo(parameters)
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.config.optim.grad_clip, foreach=True))
+        norm = clip_gradients(parameters, self.config.optim.grad_clip)
         finite = norm - norm == 0.0
         mended = self.scale.update(finite)
         fault = self.guard.fault(player, norm)

@@ -14,7 +14,7 @@ from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
-from ctaplib.train.optim import learning_rate
+from ctaplib.train.optim import clip_gradients, learning_rate
 from ctaplib.train.precision import LossScale
 from ctaplib.train.total import join_terms
 from ctaplib.train.trainer import Trainer
@@ -256,3 +256,13 @@ def test_compiled_parts_give_the_same_numbers(tmp_path: Path) -> None:
     assert plain.fit() and compiled.fit()
     for one, other in zip(plain.task.model.parameters(), compiled.task.model.parameters()):
         torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [0.5, 1e3])
+def test_clipping_is_that_of_torch(most: float) -> None:
+    ours, theirs = ([torch.nn.Parameter(torch.zeros(n)) for n in (3, 40, 7)] for _ in range(2))
+    for i, (one, other) in enumerate(zip(ours, theirs)):
+        one.grad = torch.randn(len(one), generator=torch.Generator().manual_seed(i))
+        other.grad = one.grad.clone()
+    assert clip_gradients(ours, most) == float(torch.nn.utils.clip_grad_norm_(theirs, most, foreach=True))
+    assert all(torch.equal(a.grad, b.grad) for a, b in zip(ours, theirs))
