@@ -13,8 +13,11 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ctaplib.errors import DataError
+
+_FILTER: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python has it from 3.11.4 on
 
 
 def unpack(path: Path, target: Path) -> None:
@@ -35,8 +38,6 @@ def unpack(path: Path, target: Path) -> None:
             found = f"{path} has files where {target} has folders, or the reverse: {len(clashes)}"
             raise DataError(found, clashes[:20], fix="move them away and run the same command again")
         _move(partial, target)
-    except tarfile.FilterError as error:
-        raise DataError(f"{path} holds an unsafe member: {error}", fix="do not use this archive") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             fix = "free some, and run the same command again: the archive need not be fetched once more"
@@ -51,7 +52,10 @@ def unpack(path: Path, target: Path) -> None:
 def _extract(path: Path, folder: Path) -> None:
     if not zipfile.is_zipfile(path):
         with tarfile.open(path) as archive:
-            archive.extractall(folder, filter="data")
+            for member in archive:
+                if reason := _unsafe(member):
+                    raise DataError(f"{path} holds an unsafe member: {member.name!r} {reason}", fix="do not use this archive")
+                archive.extract(member, folder, set_attrs=False, **_FILTER)
         return
     with zipfile.ZipFile(path) as zipped:
         for name in zipped.namelist():
@@ -59,6 +63,14 @@ def _extract(path: Path, folder: Path) -> None:
             if name.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]):
                 raise DataError(f"{path} holds {name!r}, which leads outside {folder.parent}", fix="do not use this archive")
         zipped.extractall(folder)
+
+
+def _unsafe(member: tarfile.TarInfo) -> str:
+    """Why a member of a tar archive may not be unpacked, or an empty word."""
+    for name in (member.name, member.linkname if member.issym() or member.islnk() else ""):
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            return "leads outside the folder"
+    return "" if member.isreg() or member.isdir() or member.issym() or member.islnk() else "is neither file, folder nor link"
 
 
 def _clashes(source: Path, target: Path) -> Iterator[Path]:

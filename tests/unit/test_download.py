@@ -263,7 +263,7 @@ def spoilt(body: bytes) -> bytes:
     "body,message",
     [
         (archive({**GOOD, "../evil.txt": b"x"}), "unsafe member"),
-        (archive({**GOOD, "/tmp/evil.txt": b"x"}), None),
+        (archive({**GOOD, "/tmp/evil.txt": b"x"}), "unsafe member"),
         (zipped({**GOOD, "../evil.txt": b"x"}), "leads outside"),
         (zipped({**GOOD, "corpus\\..\\..\\evil.txt": b"x"}), "leads outside"),
         (cut(archive({**GOOD, "corpus/noise": NOISE})), r"toy\.tar\.gz cannot be unpacked"),
@@ -272,13 +272,9 @@ def spoilt(body: bytes) -> bytes:
     ],
     ids=["tar outside", "tar absolute", "zip outside", "zip outside backslash", "tar cut", "tar spoilt", "zip spoilt"],
 )
-def test_of_a_bad_archive_nothing_is_unpacked(tmp_path: Path, server: Server, body: bytes, message: str | None) -> None:
+def test_of_a_bad_archive_nothing_is_unpacked(tmp_path: Path, server: Server, body: bytes, message: str) -> None:
     """Its good files come first; another part of the corpus, which is there already, stays as it was."""
     server.body, target = body, tmp_path / "d"
-    if message is None:  # an absolute name loses its slash
-        fetch_corpus(describe(tmp_path, server), target)
-        assert (target / "tmp" / "evil.txt").read_bytes() == b"x" and (target / "corpus" / "0.wav").exists()
-        return
     (target / "corpus").mkdir(parents=True)
     (target / "corpus" / "0.wav").write_bytes(b"of another part")
     (target / ".toy.tar.gz.begun").touch()
