@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 
 
 def unpack(path: Path, target: Path) -> None:
@@ -33,7 +33,7 @@ def unpack(path: Path, target: Path) -> None:
         clashes = [str(place) for place in _clashes(partial, target)]
         if clashes:
             found = f"{path} has files where {target} has folders, or the reverse: {len(clashes)}"
-            raise DataError(found, clashes[:20], fix="move them away and run the same command again")
+            raise DataError(found, shortened(clashes), fix="move them away and run the same command again")
         _move(partial, target)
     except tarfile.FilterError as error:
         raise DataError(f"{path} holds an unsafe member: {error}", fix="do not use this archive") from error
