@@ -259,7 +259,7 @@ def test_the_same_name_in_two_folders_is_told_with_both(tmp_path: Path, capsys: 
     assert bring(source) == 1
     found = capsys.readouterr().err
     assert "13 faults, and 1 of 28 utterances (3.6 %) cannot be used" in found and "--speaker_folder" in found
-    assert f"id corpus-000 twice: {source}/spk0/000.wav and {source}/spk1/000.wav; rename one" in found
+    assert f"id corpus-000 (000 in the source) twice: {source}/spk0/000.wav and {source}/spk1/000.wav; rename one" in found
     assert "002.wav: the file is empty" in found, "what else is wrong is told as well"
 
 

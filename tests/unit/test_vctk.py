@@ -252,7 +252,7 @@ def test_lists_that_do_not_fit_are_told_at_once(whole, tmp_path):
     rows = (tmp_path / "lists" / "vc_pairs.tsv").read_text()
     (tmp_path / "lists" / "vc_pairs.tsv").write_text(rows.replace("\tyes\n", "\tno\n", 1))
     message = refused("vctk", whole, tmp_path / "data", "--lists", tmp_path / "lists", "--check_lists", "true")
-    assert "cross_sex is no, but the corpus says otherwise" in message and "1 faults" in message
+    assert "cross_sex is no, but the corpus says otherwise" in message and "1 fault;" in message
 
 
 def test_the_lists_in_git_are_those_that_the_script_makes(tmp_path):
