@@ -340,7 +340,7 @@ def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, local, 
     with pytest.raises(DataError, match=r"no line of S0901"):
         make(local, own, tmp_path / "data")
     shutil.rmtree(own / WAV / "test/S0902")
-    with pytest.raises(DataError, match=r"nothing at all of 1 speakers: S0902"):
+    with pytest.raises(DataError, match=r"nothing at all of 1 speaker: S0902"):
         make(local, own, tmp_path / "data")
 
 

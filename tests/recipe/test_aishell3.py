@@ -237,7 +237,7 @@ def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, tree, l
     with pytest.raises(DataError, match=r"no line of SSB1187"):
         make(local, own, tree, tmp_path / "data")
     shutil.rmtree(own / "test/wav/SSB0693")
-    with pytest.raises(DataError, match=r"nothing at all of 1 speakers: SSB0693"):
+    with pytest.raises(DataError, match=r"nothing at all of 1 speaker: SSB0693"):
         make(local, own, tree, tmp_path / "data")
 
 

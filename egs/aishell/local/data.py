@@ -22,7 +22,7 @@ from ctaplib.data.corpus import named_folder, tell_odd_rates
 from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
 from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
-from ctaplib.errors import CtapError, DataError, shortened
+from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_encoded, write_tsv
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -198,7 +198,7 @@ def check_whole(data: Path, texts: Mapping[str, str], parts: Mapping[str, Part],
     faults = []
     if 100 * len(silent) > max_dropped_pct * len(texts):
         gone = c_sorted({speaker_of(utt) for utt in silent} - {speaker_of(utt) for utt in heard})
-        nothing = f"; nothing at all of {len(gone)} speakers: {' '.join(shortened(gone))}" if gone else ""
+        nothing = f"; nothing at all of {counted(len(gone), 'speaker')}: {' '.join(shortened(gone))}" if gone else ""
         faults.append(f"{len(silent)} of {len(texts)} texts have no audio, e.g. {silent[0]}{nothing}")
     for name, part in parts.items():
         bad = [utt for utt in c_sorted(part.reasons) if utt in texts]

@@ -23,7 +23,7 @@ from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_da
 from ctaplib.data.mandarin import pinyin_phones
 from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
-from ctaplib.errors import CtapError, DataError, shortened
+from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_table, write_table, write_tsv
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -157,7 +157,7 @@ def check_whole(corpus: Path, part: Part, max_dropped_pct: float) -> None:
     if part.kept and share <= max_dropped_pct:
         return
     gone = c_sorted({utt[:7] for utt in part.said} - {utt[:7] for utt in part.kept})
-    speakers = f"; nothing at all of {len(gone)} speakers: {' '.join(shortened(gone))}" if gone else ""
+    speakers = f"; nothing at all of {counted(len(gone), 'speaker')}: {' '.join(shortened(gone))}" if gone else ""
     raise DataError(
         f"{corpus / part.name}: {len(part.reasons)} of {total} utterances ({share:.1f} %) cannot be used{speakers}",
         shortened([f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)]),
