@@ -330,7 +330,7 @@ def test_speakers_without_a_line_in_speaker_info(own, local, tmp_path):
 
 def test_not_utf8(own, local, tmp_path):
     rewrite(own / TRANSCRIPT, lambda text: text.encode("gb18030"))
-    with pytest.raises(DataError, match=r"aishell_transcript_v0.8.txt is not UTF-8"):
+    with pytest.raises(DataError, match=r"aishell_transcript_v0.8.txt:\d+ is not UTF-8"):
         make(local, own, tmp_path / "data")
 
 
