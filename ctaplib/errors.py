@@ -3,6 +3,22 @@
 from collections.abc import Sequence
 
 
+def counted(number: int, what: str, many: str = "") -> str:
+    """A number and its word: `1 fault`, `2 faults`.
+
+    Args:
+        number: How many.
+        what: The word for one.
+        many: The word for several; by default with an s.
+    """
+    return f"{number} {what if number == 1 else many or what + 's'}"
+
+
+def shortened(lines: Sequence[str], most: int = 20) -> list[str]:
+    """The first of many lines, and a last one that says how many more there are."""
+    return list(lines) if len(lines) <= most else [*lines[:most], f"... and {len(lines) - most} more"]
+
+
 class CtapError(Exception):
     """A fault that a user can act on; the command line prints it without a traceback.
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ctaplib.errors import CtapError, DataError
+from ctaplib.errors import CtapError, DataError, counted
 
 
 @contextmanager
@@ -38,6 +38,28 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         partial.unlink(missing_ok=True)
 
 
+def read_encoded(path: Path, encoding: str = "utf-8-sig", fix: str = "convert it, e.g. with iconv") -> str:
+    """Text of a file, its line ends as they are.
+
+    Args:
+        path: the file.
+        encoding: its encoding.
+        fix: what to do where it is another.
+
+    Raises:
+        DataError: it is in another encoding; names the first line that shows it. Or there is no such encoding.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode(encoding)
+    except LookupError as error:
+        raise DataError(f"there is no encoding {encoding!r}", fix="correct it, e.g. utf-8, cp1252, gb18030") from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        name = encoding.upper().removesuffix("-SIG")
+        raise DataError(f"{path}:{line} is not {name} ({error.reason}, 0x{content[error.start]:02x})", fix=fix) from error
+
+
 def read_table(path: str | Path) -> dict[str, str]:
     """Read a Kaldi table, one `key value...` a line; a key alone has the value "".
 
@@ -46,11 +68,9 @@ def read_table(path: str | Path) -> dict[str, str]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = read_encoded(path).split("\n")
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", fix="run the stage that makes it") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8: {error}", fix="convert it, e.g. with iconv") from error
     table: dict[str, str] = {}
     faults = []
     for number, line in enumerate(lines, 1):
@@ -61,7 +81,7 @@ def read_table(path: str | Path) -> dict[str, str]:
             faults.append(f"{path}:{number}: {key} was there before")
         table[key] = value.strip()
     if faults:
-        raise DataError(f"{path} repeats {len(faults)} ids", faults, fix="keep one line per id")
+        raise DataError(f"{path} repeats {counted(len(faults), 'id')}", faults, fix="keep one line per id")
     return table
 
 
@@ -80,7 +100,7 @@ def read_tsv(path: str | Path) -> list[dict[str, str]]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_encoded(path, "utf-8").splitlines()
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", fix="run the stage that makes it") from error
     if not lines:
@@ -94,7 +114,7 @@ def read_tsv(path: str | Path) -> list[dict[str, str]]:
             continue
         rows.append(dict(zip(fields, values)))
     if faults:
-        raise DataError(f"{path} has {len(faults)} malformed lines", faults)
+        raise DataError(f"{path} has {counted(len(faults), 'malformed line')}", faults)
     return rows
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ctaplib.errors import ConfigError, DataError
+from ctaplib.errors import ConfigError, DataError, shortened
 from ctaplib.runstate import newest, read_state
 
 MARKS = ("metrics.jsonl", "run_state.json", "checkpoints", "aligner.pt")
@@ -124,7 +124,7 @@ def read_metrics(run: Path) -> list[dict]:
             faults.append(f"{path}:{number}: {line[:60]!r}")
     if faults:
         found = f"{path} has {len(faults)} lines that are no records"
-        raise DataError(found, faults[:20], expected='{"step": ..., "split": ..., ...}', fix="remove these lines")
+        raise DataError(found, shortened(faults), expected='{"step": ..., "split": ..., ...}', fix="remove these lines")
     return records
 
 

@@ -11,7 +11,7 @@ from ctaplib.align.frontend import listen
 from ctaplib.data.audio import read_audio
 from ctaplib.data.features import FeatureConfig
 from ctaplib.data.phones import SILENCE, fold
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table
 
 _TONED = re.compile(r"^([a-zA-Z:]*[a-z])[1-5]$")
@@ -53,7 +53,7 @@ def read_utterances(data: Path, dump: Path) -> list[Utterance]:
         if utt in phones and len(index) != len(phones[utt])
     ]
     if faults:
-        raise DataError(f"{data}/phn2word does not fit text.phn", faults[:20], fix="run stage 2 (text)")
+        raise DataError(f"{data}/phn2word does not fit text.phn", shortened(faults), fix="run stage 2 (text)")
     return [Utterance(utt, waves.get(utt, ""), phones[utt], words.get(utt, ())) for utt in sorted(phones)]
 
 

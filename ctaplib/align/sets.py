@@ -24,7 +24,7 @@ from ctaplib.data.alignment import (
 from ctaplib.data.features import read_feature_config
 from ctaplib.data.perturb import align_copies
 from ctaplib.data.phones import SILENCE, fold
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.jobs import map_jobs
 from ctaplib.runlog import get_logger, progress
@@ -107,7 +107,7 @@ def write_outcomes(
     if share_pct > max_unaligned_pct:
         raise DataError(
             f"{data}: {len(faults)} of {len(rows)} utterances ({share_pct:.1f} %) are not aligned",
-            faults[:20],
+            shortened(faults),
             expected=f"at most {max_unaligned_pct:g} %",
             fix="see ali_report.tsv; correct the text or audio, or raise --max_unaligned_pct",
         )

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     from ctaplib.data.importing import ImportOptions, guess_kind, kinds
     from ctaplib.data.set_split import SplitConfig
-    from ctaplib.errors import ConfigError, DataError
+    from ctaplib.errors import ConfigError, DataError, counted
 
     known = kinds()
     if args.kind is not None and args.kind not in known:
@@ -106,7 +106,8 @@ def run(args: argparse.Namespace) -> None:
     for name, utts in sets.items():
         chosen = [float(corpus.data.utts["utt2dur"][utt]) for utt in utts]
         speaking = len({corpus.data.utts["utt2spk"][utt] for utt in utts})
-        print(f"{args.data / name}: {len(utts)} utterances of {speaking} speakers, {sum(chosen) / 60:.1f} minutes")
+        held = f"{counted(len(utts), 'utterance')} of {counted(speaking, 'speaker')}"
+        print(f"{args.data / name}: {held}, {sum(chosen) / 60:.1f} minutes")
     print(f"{len(corpus.left_out)} left out{f': {args.data / first}/dropped.tsv' if corpus.left_out else ''}")
     if args.lists is not None and not args.set and found.has_text:
         _lists(args, corpus.data, sets, split)
@@ -116,14 +117,23 @@ def _lists(args: argparse.Namespace, data: "DataDir", sets: dict[str, list[str]]
     """Write the lists that are missing."""
     from ctaplib.data.own_lists import write_own_lists
     from ctaplib.data.set_split import write_split
+    from ctaplib.errors import counted
 
     if split is not None:
         write_split(args.lists, split)
         print(f"{args.lists}/dev.txt and test.txt: made by the rule with seed {args.seed}; keep them with the recipe")
-    if args.test_set not in sets or (args.lists / "vc_pairs.tsv").exists():
+    elif (args.lists / "test.txt").exists():
+        print(f"{args.lists}/dev.txt and test.txt: kept as they are; remove them to have them made anew")
+    if args.test_set not in sets:
+        return
+    if (args.lists / "vc_pairs.tsv").exists():
+        print(f"{args.lists}/vc_pairs.tsv, tts.tsv and references.tsv: kept as they are; remove them to have them made anew")
         return
     owned: dict[str, list[str]] = {}
     for utt in sets[args.test_set]:
         owned.setdefault(data.utts["utt2spk"][utt], []).append(utt)
     counts = write_own_lists(args.lists, args.test_set, owned, data.spks.get("spk2gender", {}), args.seed)
-    print(f"{args.lists}: {', '.join(f'{name} ({count} rows)' for name, count in counts.items())}")
+    print(f"{args.lists}: {', '.join(f'{name} ({rows} rows)' for name, rows in counts.items())}")
+    if not counts["vc_pairs.tsv"]:
+        able = counted(len(owned), "speaker")
+        print(f"vc_pairs.tsv is empty: {args.test_set} has {able}, and a conversion needs two of five utterances or more")

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int | None:
 def _validate(args: argparse.Namespace) -> int:
     from ctaplib.data.tokens import read_token_list
     from ctaplib.data.validate import fix_datadir, validate_datadir
+    from ctaplib.errors import counted
 
     tokens = read_token_list(args.tokens).tokens if args.tokens else None
     options = {"nj": args.nj, "rate_hz": args.rate_hz, "tokens": tokens, "audio": not args.no_wav}
@@ -82,8 +83,8 @@ def _validate(args: argparse.Namespace) -> int:
         print(report.summary())
         bad += len(report.fatal)
     if bad:
-        print(f"error: {bad} faults; each line above says where and what to do; --fix repairs and drops, with a backup",
-              file=sys.stderr)  # fmt: skip
+        told = "each line above says where and what to do; --fix repairs and drops, with a backup"
+        print(f"error: {counted(bad, 'fault')}; {told}", file=sys.stderr)
     return 1 if bad else 0
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from ctaplib.cli import _kaldi_audio, _kaldi_tables
 from ctaplib.cli.main import Parser
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted
 
 CHECK = (
     "report every fault; status 1 if there are any. What Kaldi's own refuses is refused; besides, audio is opened, a line with "
@@ -142,7 +142,8 @@ def _validate(args: argparse.Namespace) -> int:
         print(f"fault: {line}", file=sys.stderr)
     print(report.summary())
     if faults:
-        print(f"error: {len(faults)} faults; ctap kaldi fix_data_dir {path} repairs and drops, with a backup", file=sys.stderr)
+        told = f"{counted(len(faults), 'fault')}; ctap kaldi fix_data_dir {path} repairs and drops, with a backup"
+        print(f"error: {told}", file=sys.stderr)
     return 1 if faults else 0
 
 

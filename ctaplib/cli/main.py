@@ -20,6 +20,17 @@ from ctaplib.errors import CtapError
 _HERE = Path(__file__).parent
 
 
+class _VerbParsers(argparse._SubParsersAction):  # the documented way to change what add_subparsers makes
+    """Verbs whose unknown options are told with the verb's own usage."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Parse what stands behind the verb; all of it is the verb's."""
+        super().__call__(parser, namespace, values, option_string)
+        unknown = getattr(namespace, argparse._UNRECOGNIZED_ARGS_ATTR, None)
+        if unknown:
+            self.choices[values[0]].error(f"unrecognized arguments: {' '.join(unknown)}")
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that takes `--foo-bar` and `--foo_bar` for the same option, and no abbreviations."""
 
@@ -27,6 +38,7 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("allow_abbrev", False)
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **kwargs)
+        self.register("action", "parsers", _VerbParsers)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse after spelling every long option as it was declared."""

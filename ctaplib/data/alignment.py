@@ -16,7 +16,7 @@ from praatio.utilities.constants import Interval as GridInterval
 from praatio.utilities.errors import PraatioException
 
 from ctaplib.data.phones import SILENCE
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import atomic_write
 
 SILENCE_NAMES = frozenset({"", "sil", "SIL", "sp", "spn", "<sil>", "<eps>", "pau", "#"})
@@ -70,7 +70,7 @@ def read_ctm(path: str | Path) -> dict[str, Alignment]:
             continue
         alignment.append(Interval(SILENCE if phone in SILENCE_NAMES else phone, start_s, start_s + duration_s))
     if faults:
-        raise DataError(f"{path} has {len(faults)} faulty lines", faults[:50], fix="correct the lines")
+        raise DataError(f"{path} has {counted(len(faults), 'faulty line')}", shortened(faults, 50), fix="correct the lines")
     return table
 
 

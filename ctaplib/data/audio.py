@@ -63,9 +63,9 @@ def _missing_or_empty(source: str | Path) -> AudioFault | None:
             "missing", "it is a place in an archive", "an audio file or a command", "take the directory before the dump"
         )
     if not path.exists():
-        return _fault("missing", "the file is missing", "an audio file", "correct wav.scp or restore the file")
+        return _fault("missing", "the file is missing", "an audio file", "correct the path or restore the file")
     if not path.is_file():
-        return _fault("missing", "it is not a file", "an audio file", "correct wav.scp")
+        return _fault("missing", "it is not a file", "an audio file", "correct the path")
     if path.stat().st_size == 0:
         return _fault("empty", "the file is empty (0 bytes)", "audio", "fetch or make it again, or leave it out")
     return None

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from ctaplib.config import Config
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 
 
 class BatchConfig(Config):
@@ -56,7 +56,7 @@ def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *
     if len(long):
         raise DataError(
             f"{len(long)} items are longer than the batch of {max_frames} frames",
-            [f"item {i}: {sizes[i]} frames" for i in long[:20]],
+            shortened([f"item {i}: {sizes[i]} frames" for i in long]),
             fix="raise batch.batch_s or lower batch.max_s",
         )
     rng = np.random.default_rng((seed, epoch))

@@ -16,7 +16,7 @@ from pathlib import Path
 from ctaplib.data.audio import AudioInfo, inspect
 from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
 from ctaplib.data.seen_audio import remember
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import read_tsv, write_table, write_tsv
 from ctaplib.jobs import map_jobs
 
@@ -109,14 +109,40 @@ def look_at_all(items: Sequence[Item], nj: int) -> list[Seen]:
 
 
 def files_in(folder: str | Path, endings: tuple[str, ...]) -> dict[str, str]:
-    """Files of a folder by name without the ending; hidden ones are left out."""
-    found = {}
+    """Files of a folder by name without the ending; hidden ones are left out.
+
+    Raises:
+        DataError: a name has several of the endings; all such files.
+    """
+    found: dict[str, list[str]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             for ending in endings:
                 if entry.name.endswith(ending) and not entry.name.startswith("."):
-                    found[entry.name[: -len(ending)]] = entry.path
-    return found
+                    found.setdefault(entry.name[: -len(ending)], []).append(entry.path)
+    twice = [f"{name}: {' and '.join(sorted(paths))}" for name, paths in sorted(found.items()) if len(paths) > 1]
+    if twice:
+        what = counted(len(twice), "utterance")
+        raise DataError(f"{folder} has several files for {what}", shortened(twice), fix="keep one of them")
+    return {name: paths[0] for name, paths in found.items()}
+
+
+def named_folder(corpus_dir: str, expected: str, fix: str) -> Path:
+    """The folder that --corpus_dir names.
+
+    Args:
+        corpus_dir: the value of the option.
+        expected: what the folder should hold.
+        fix: what to do where there is none.
+
+    Raises:
+        DataError: none is named, or it is not there.
+    """
+    if not corpus_dir:
+        raise DataError("no corpus is named: --corpus_dir is empty, and so is its place in db.sh", expected=expected, fix=fix)
+    if not Path(corpus_dir).is_dir():
+        raise DataError(f"there is no folder {corpus_dir}", expected=expected, fix=fix)
+    return Path(corpus_dir)
 
 
 def check_unique(items: Iterable[Item]) -> None:
@@ -132,7 +158,11 @@ def check_unique(items: Iterable[Item]) -> None:
         if before is not item:
             faults.append(f"{item.utt}: {before.wav or before.text} and {item.wav or item.text}")
     if faults:
-        raise DataError(f"{len(faults)} utterances occur twice", faults[:20], fix="remove one of the two copies of each")
+        raise DataError(
+            f"{counted(len(faults), 'utterance occurs', 'utterances occur')} twice",
+            shortened(faults),
+            fix="remove one of the two copies of each",
+        )
 
 
 def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
@@ -149,7 +179,7 @@ def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
         if len(lacking) * 100 > MAX_LACKING_PCT * len(items):
             raise DataError(
                 f"{what} is incomplete: {len(lacking)} of {len(items)} utterances have {name}, but no {other}",
-                lacking[:10], expected=f"at most {MAX_LACKING_PCT:g} % without", fix=fix,
+                shortened(lacking, 10), expected=f"at most {MAX_LACKING_PCT:g} % without", fix=fix,
             )  # fmt: skip
 
 
@@ -163,7 +193,7 @@ def check_usable(what: str, seen: Sequence[Seen], fix: str, max_dropped_pct: flo
     bad = [f"{one.item.utt}: {one.reason}" for one in there if one.reason]
     if len(bad) * 100 > max_dropped_pct * len(there):
         raise DataError(
-            f"{what}: {len(bad)} of {len(there)} recordings cannot be used", bad[:10], fix=fix,
+            f"{what}: {len(bad)} of {len(there)} recordings cannot be used", shortened(bad, 10), fix=fix,
             expected=f"at most {max_dropped_pct:g} % (--max_dropped_pct)",
         )  # fmt: skip
 
@@ -176,7 +206,7 @@ def check_filled(sets: Mapping[str, tuple[DataDir, Mapping[str, str]]]) -> None:
     """
     for name, (data, reasons) in sets.items():
         if not data.wavs:
-            examples = [f"{utt}: {reason}" for utt, reason in list(reasons.items())[:10]]
+            examples = shortened([f"{utt}: {reason}" for utt, reason in reasons.items()], 10)
             raise DataError(
                 f"nothing is left of the set {name}", examples, fix="see the reasons, and whether the corpus is whole"
             )
@@ -213,7 +243,11 @@ def make_set(
     speakers = {one.item.speaker for one in kept.values()}
     unknown = sorted(speakers - genders.keys())
     if unknown and len(unknown) < len(speakers):
-        print(f"no spk2gender is written: nothing is known of the sex of {' '.join(unknown[:20])}", file=sys.stderr, flush=True)
+        print(
+            f"no spk2gender is written: nothing is known of the sex of {' '.join(shortened(unknown))}",
+            file=sys.stderr,
+            flush=True,
+        )
     spks = {} if unknown else {"spk2gender": {spk: genders[spk] for spk in speakers}}
     return DataDir({utt: one.item.wav for utt, one in kept.items()}, utts, spks), reasons
 
@@ -249,7 +283,7 @@ def write_set(
     if rate_hz is not None:
         tell_odd_rates(folder, infos, rate_hz)
     minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
-    held = f"{len(data.wavs)} utterances of {len(data.speakers)} speakers, {minutes:.1f} minutes"
+    held = f"{counted(len(data.wavs), 'utterance')} of {counted(len(data.speakers), 'speaker')}, {minutes:.1f} minutes"
     print(f"{folder.name}: {held}; {len(reasons)} left out (dropped.tsv)", flush=True)
 
 
@@ -286,7 +320,7 @@ def check_lists(lists: Path, sets: Mapping[str, DataDir]) -> None:
                 faults += [f"{lists / name}:{number}: {fault}" for fault in _row_faults(row, fields, sets[row["set"]])]
     if faults:
         raise DataError(
-            f"the fixed lists do not fit the corpus: {len(faults)} faults", faults[:20],
+            f"the fixed lists do not fit the corpus: {counted(len(faults), 'fault')}", shortened(faults),
             expected=f"the utterances that {lists} names",
             fix="restore the files that are missing; or go on with --check_lists false in --local_data_opts, make lists from "
             "the data directory (local/make_lists.py --from) and give them as --listdir",

@@ -16,7 +16,7 @@ from ctaplib.data.importing import Found, Item
 from ctaplib.data.set_split import Split, SplitConfig, cut_dev, read_split, split_by_rule
 from ctaplib.data.table_checks import out_of_order
 from ctaplib.data.validate import DURATION_TOLERANCE_S, MAX_CHARACTERS_PER_S, inspect_all
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import read_table, write_tsv
 
 SHOWN = 500
@@ -126,7 +126,8 @@ def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, wit
             faults.append(f"{item.place}: no id can be made of {item.name!r} of {item.speaker!r}")
         elif name in ids:
             fix = "rename one, or tell their speakers apart (--speaker_folder, --speaker_file)"
-            faults.append(f"id {name} twice: {ids[name].place} and {item.place}; {fix}")
+            named = "" if name == item.name else f" ({item.name} in the source)"
+            faults.append(f"id {name}{named} twice: {ids[name].place} and {item.place}; {fix}")
         else:
             ids[name] = item
     return ids
@@ -202,14 +203,15 @@ def check_share(source: Path, faults: Sequence[str], left_out: Mapping[str, str]
     share_pct = 100 * len(left_out) / total if total else 100.0
     if not faults and kept and share_pct <= max_dropped_pct:
         return
-    lines = [*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(left_out.items()))]
-    if len(lines) > SHOWN:
-        lines = [*lines[:SHOWN], f"... and {len(lines) - SHOWN} more"]
-    counted = f"{len(faults)} faults, and {len(left_out)} of {total} utterances ({share_pct:.1f} %) cannot be used"
+    lines = shortened([*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(left_out.items()))], SHOWN)
+    unusable = f"{len(left_out)} of {counted(total, 'utterance')} ({share_pct:.1f} %) cannot be used"
     raise DataError(
-        f"{source} has {counted}", lines, expected=f"no faults, and at most {max_dropped_pct:g} % left out",
-        fix="correct what the lines name, or raise --max_dropped_pct where all that is left out may be missing",
-    )  # fmt: skip
+        f"{source} has {counted(len(faults), 'fault')}, and {unusable}",
+        lines,
+        expected=f"no faults, and at most {max_dropped_pct:g} % left out",
+        fix="correct what the lines name, or raise --max_dropped_pct where all that is left out may be missing "
+        "(in a recipe: --local_data_opts '--max_dropped_pct P')",
+    )
 
 
 def _datadir(ids: Mapping[str, Item], infos: Mapping[str, AudioInfo], has_text: bool, notes: list[str]) -> DataDir:
@@ -225,7 +227,9 @@ def _datadir(ids: Mapping[str, Item], infos: Mapping[str, AudioInfo], has_text: 
         wavs[recording], lengths[utt] = item.audio, f"{end_s - item.start_s:.4f}"
         segments[utt] = Segment(recording, item.start_s, end_s)
     if faults:
-        raise DataError(f"{len(faults)} recordings have the name of another", faults, fix="rename them")
+        raise DataError(
+            f"{counted(len(faults), 'recording has', 'recordings have')} the name of another", faults, fix="rename them"
+        )
     utts: dict[str, dict[str, str]] = {"utt2spk": {utt: item.speaker for utt, item in ids.items()}, "utt2dur": lengths}
     if has_text:
         utts["text"] = {utt: item.text for utt, item in ids.items()}
@@ -305,7 +309,11 @@ def choose_sets(
     if corpus.sets:
         lacking = [utt for utt in data.utt_ids if utt not in corpus.sets]
         if lacking:
-            raise DataError(f"{len(lacking)} utterances have no set, others have", lacking[:20], fix="fill the column in")
+            raise DataError(
+                f"{counted(len(lacking), 'utterance has', 'utterances have')} no set, others have",
+                shortened(lacking),
+                fix="fill the column in",
+            )
         own: dict[str, list[str]] = {}
         for utt in data.utt_ids:
             own.setdefault(clean(corpus.sets[utt]), []).append(utt)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ctaplib.data.audio_source import is_command
 from ctaplib.data.deal import deal_evenly, deal_groups
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import atomic_write, read_table, write_table
 
 UTT_TABLES = (
@@ -94,7 +94,7 @@ def parse_segments(path: str | Path) -> dict[str, Segment]:
         if not 0 <= out[utt].start_s < out[utt].end_s:
             faults.append(f"{path}: {utt}: the segment from {start} s to {end} s is empty or negative")
     if faults:
-        raise DataError(f"{path} has {len(faults)} bad lines", faults)
+        raise DataError(f"{path} has {counted(len(faults), 'bad line')}", faults)
     return out
 
 
@@ -206,7 +206,11 @@ def subset(data: DataDir, utts: Collection[str]) -> DataDir:
     wanted = set(utts)
     missing = c_sorted(wanted - set(data.utt_ids))
     if missing:
-        raise DataError(f"{len(missing)} utterances are not in the data directory", missing[:20], fix="correct the list")
+        raise DataError(
+            f"{counted(len(missing), 'utterance is', 'utterances are')} not in the data directory",
+            shortened(missing),
+            fix="correct the list",
+        )
     segments = None if data.segments is None else {u: s for u, s in data.segments.items() if u in wanted}
     recordings = wanted if segments is None else {s.recording for s in segments.values()}
     kept_utts = {name: {u: v for u, v in table.items() if u in wanted} for name, table in data.utts.items()}
@@ -276,7 +280,7 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
     if faults:
         more = " --rename-recordings" if with_segments else ""
         fix = f"give the ids of one of them a prefix: ctap kaldi copy_data_dir --utt-prefix x- --spk-prefix x-{more} <from> <to>"
-        raise DataError(f"the data directories do not fit together: {len(faults)} clashes", faults, fix=fix)
+        raise DataError(f"the data directories do not fit together: {counted(len(faults), 'clash', 'clashes')}", faults, fix=fix)
     return out
 
 

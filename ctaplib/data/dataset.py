@@ -16,7 +16,7 @@ from ctaplib.data.batching import BatchConfig
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.data.store import FeatureStore
 from ctaplib.data.tokens import TokenList
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.tensors import pad_stack
 
@@ -165,7 +165,7 @@ class SpeechSet:
             rows = [{"set": name, "utt": u, "reason": r} for u, r in sorted(left_out.items())]
             write_tsv(report, rows, ["set", "utt", "reason"])
         if not self.utts:
-            reasons = [f"{u}: {r}" for u, r in list(left_out.items())[:20]]
+            reasons = shortened([f"{u}: {r}" for u, r in left_out.items()])
             raise DataError(f"no utterance of {name} can be used", reasons, fix="see the reasons")
 
     def mel_view(self, utt: str) -> np.ndarray:

@@ -17,7 +17,7 @@ from ctaplib.data.audio_source import is_command, open_audio
 from ctaplib.data.datadir import Span, read_spans
 from ctaplib.data.features import FeatureConfig, f0_track, log_mel
 from ctaplib.data.store import ArkWriter
-from ctaplib.errors import AudioError, DataError
+from ctaplib.errors import AudioError, DataError, shortened
 from ctaplib.files import atomic_write, write_table, write_tsv
 from ctaplib.jobs import map_jobs
 from ctaplib.runlog import get_logger, progress
@@ -241,7 +241,7 @@ def _check_dropped(data: Path, dropped: Sequence[dict[str, str]], total: int, ma
     if share_pct > max_dropped_pct:
         raise DataError(
             f"{data}: {len(dropped)} of {total} utterances ({share_pct:.1f} %) have unusable audio",
-            [f"{row['utt']}: {row['reason']}" for row in dropped[:20]],
+            shortened([f"{row['utt']}: {row['reason']}" for row in dropped]),
             expected=f"at most {max_dropped_pct:g} %",
             fix="repair the files, or raise --max_dropped_pct",
         )

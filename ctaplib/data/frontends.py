@@ -97,6 +97,21 @@ def frontend_names() -> list[str]:
     return [name.removeprefix(PREFIX) for name in names("data") if name.startswith(PREFIX)]
 
 
+def check_frontend(config: TextConfig) -> None:
+    """Make sure that the front ends that a config names are there.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    known = frontend_names()
+    for setting, name in (("frontend", config.frontend), ("foreign", config.foreign)):
+        if name not in known and (name or setting == "frontend"):
+            raise ConfigError(
+                f"no text front end {name!r}", expected=", ".join(known),
+                fix=f"correct `{setting}` in conf/text.yaml, in --text_args or by --set",
+            )  # fmt: skip
+
+
 def make_frontend(config: TextConfig) -> FrontEnd:
     """Make the front end that a config names.
 
@@ -104,9 +119,5 @@ def make_frontend(config: TextConfig) -> FrontEnd:
         ConfigError: there is none of that name.
         DependencyError: a package that it needs is missing.
     """
-    if config.frontend not in frontend_names():
-        from_list = ", ".join(frontend_names())
-        raise ConfigError(
-            f"no text front end {config.frontend!r}", expected=from_list, fix="correct `frontend` in conf/text.yaml"
-        )
+    check_frontend(config)
     return cast(type[FrontEnd], find("data", PREFIX + config.frontend, "FRONTEND"))(config)

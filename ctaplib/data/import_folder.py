@@ -35,14 +35,17 @@ def _read(source: Path, options: ImportOptions) -> Found:
         beside = path.with_name(path.stem + ending)
         named = [beside] if beside.is_file() else texts.get(path.stem, [])
         if len(named) != 1:
-            many = ": " + " ".join(map(str, named)) if named else ""
-            found.left_out[str(path)] = f"audio with {len(named) or 'no'} text files {path.stem}{ending}{many}"
+            many = f"audio with {len(named)} text files: {' '.join(map(str, named))}"
+            found.left_out[str(path)] = many if named else f"audio without text: there is no {path.stem}{ending}"
             continue
         used.add(named[0])
         try:
             text = read_text(named[0], options.encoding)
         except DataError as error:
             found.faults.append(str(error))
+            continue
+        if not text:
+            found.left_out[str(path)] = f"its text is empty: {named[0]}"
             continue
         found.items.append(Item(path.stem, str(path.absolute()), str(path), text))
     for path in (path for paths in texts.values() for path in paths if path not in used):

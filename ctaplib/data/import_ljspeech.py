@@ -5,8 +5,9 @@ Source: https://keithito.com/LJ-Speech-Dataset/
 
 from pathlib import Path
 
-from ctaplib.data.importing import Found, Importer, ImportOptions, Item, audio_below, find_audio
+from ctaplib.data.importing import Found, Importer, ImportOptions, Item, audio_below, find_audio, twins_of
 from ctaplib.errors import DataError
+from ctaplib.files import read_encoded
 
 
 def _read(source: Path, options: ImportOptions) -> Found:
@@ -18,10 +19,7 @@ def _read(source: Path, options: ImportOptions) -> Found:
             expected="metadata.csv and wavs/",
             fix="name its folder",
         )
-    try:
-        lines = table.read_bytes().decode(options.encoding).split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{table} is not {options.encoding}: {error}", fix="convert it, or name its --encoding") from error
+    lines = read_encoded(table, options.encoding, "convert it, or name its --encoding").split("\n")
     found, first = Found(), dict[str, int]()
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -37,7 +35,9 @@ def _read(source: Path, options: ImportOptions) -> Found:
         first[name] = number
         path = find_audio(name, wavs)
         if path is None:
-            found.left_out[name] = f"{place}: text without audio: no {name}.wav in {wavs}"
+            found.left_out[name] = f"{place}: text without audio: no audio file {name} in {wavs}"
+        elif twins := twins_of(path, name):
+            found.faults.append(f"{place}: {twins}")
         else:
             found.items.append(Item(name, str(path.absolute()), place, text))
     for path in audio_below(wavs, found.left_out):

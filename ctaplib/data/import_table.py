@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctaplib.data.delimited import Delimited, read_delimited
-from ctaplib.data.importing import AUDIO, UNREADABLE, Found, Importer, ImportOptions, Item, find_audio, gender_of
-from ctaplib.errors import DataError
+from ctaplib.data.importing import AUDIO, UNREADABLE, Found, Importer, ImportOptions, Item, find_audio, gender_of, twins_of
+from ctaplib.errors import DataError, counted
+from ctaplib.files import read_encoded
 
 GUESSES = {
     "audio": "audio path wav file filename file_name audio_path audio_file audio_filepath wav_path wav_file wav_filename clip",
@@ -26,21 +27,18 @@ def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
     Raises:
         DataError: it is in another encoding, quotation marks do not fit, or it holds no utterance.
     """
-    try:
-        text = table.read_bytes().decode(options.encoding)
-    except UnicodeDecodeError as error:
-        fix = "save it as `CSV UTF-8`, or name its --encoding, such as cp1252"
-        raise DataError(f"{table} is not {options.encoding}: {error}", fix=fix) from error
+    text = read_encoded(table, options.encoding, "save it as `CSV UTF-8`, or name its --encoding, such as cp1252")
     head = text.split("\n", 1)[0]
     delimiter = options.delimiter.replace("\\t", "\t") or max(DELIMITERS, key=head.count)
     found = read_delimited(text, delimiter, quoted=options.quotes == "enclose")
     if found.faults:
         raise DataError(
-            f"{table}: quotation marks do not fit in {len(found.faults)} lines", [f"{table}:{fault}" for fault in found.faults],
+            f"{table}: quotation marks do not fit in {counted(len(found.faults), 'line')}",
+            [f"{table}:{fault}" for fault in found.faults],
             expected='a field that begins with " to end with one, and "" for each inside', fix=QUOTES_FIX,
         )  # fmt: skip
     if len(found.rows) < 2:
-        raise DataError(f"{table} has {len(found.rows)} lines", expected="a header line and a line an utterance")
+        raise DataError(f"{table} has {counted(len(found.rows), 'line')}", expected="a header line and a line an utterance")
     return found, delimiter
 
 
@@ -88,7 +86,9 @@ def _table_of(source: Path) -> Path:
     tables = sorted(path for ending in ("csv", "tsv") for path in source.glob(f"*.{ending}"))
     if len(tables) != 1:
         raise DataError(
-            f"{source} holds {len(tables)} CSV or TSV files", [str(path) for path in tables], fix="name the file itself"
+            f"{source} holds {counted(len(tables), 'CSV or TSV file')}",
+            [str(path) for path in tables],
+            fix="name the file itself",
         )
     return tables[0]
 
@@ -103,7 +103,8 @@ def _read(source: Path, options: ImportOptions) -> Found:
     swallowed = _swallowed(read, delimiter, places["audio"], folders)
     if swallowed:
         raise DataError(
-            f"{table}: quotation marks do not fit around {len(swallowed)} lines", [f"{table}:{fault}" for fault in swallowed],
+            f"{table}: quotation marks do not fit around {counted(len(swallowed), 'line')}",
+            [f"{table}:{fault}" for fault in swallowed],
             expected="no row inside a field", fix=QUOTES_FIX,
         )  # fmt: skip
     for row in rows:
@@ -116,6 +117,9 @@ def _read(source: Path, options: ImportOptions) -> Found:
         name = value.get("id") or Path(value["audio"]).stem
         if path is None:
             found.left_out[f"{name} (line {row.last})"] = f"{place}: text without audio: no file {value['audio']!r}"
+            continue
+        if twins := twins_of(path, value["audio"]):
+            found.faults.append(f"{place}: {twins}")
             continue
         text = " ".join(value["text"].split())
         speaker, gender, set_ = (value.get(key, "") for key in ("speaker", "gender", "set"))

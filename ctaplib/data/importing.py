@@ -5,6 +5,7 @@ A way is a module `ctaplib/data/import_<kind>.py` with `IMPORTER`; adding a file
 
 from __future__ import annotations
 
+import glob
 import os
 import unicodedata
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Literal, cast
 
 from ctaplib.config import Config
 from ctaplib.errors import DataError
+from ctaplib.files import read_encoded
 from ctaplib.find import find, names
 
 PREFIX = "import_"
@@ -169,6 +171,15 @@ def find_audio(value: str, *folders: Path) -> Path | None:
     return None
 
 
+def twins_of(path: Path, value: str) -> str:
+    """What is wrong where a table names audio without its ending and several files have that name; empty: nothing is."""
+    if path.suffix.lower() == Path(value).suffix.lower():
+        return ""
+    same = sorted(other for other in path.parent.glob(f"{glob.escape(path.stem)}.*") if other.suffix.lower() in AUDIO)
+    same = [other for other in same if other.stem == path.stem and other.is_file()]
+    return f"{len(same)} audio files for {value}: {' and '.join(map(str, same))}; keep one" if len(same) > 1 else ""
+
+
 def gender_of(value: str) -> str:
     """`f`, `m`, or nothing, of what a source calls it."""
     return {"f": "f", "w": "f", "m": "m"}.get(value.strip().lower()[:1], "")
@@ -180,10 +191,4 @@ def read_text(path: Path, encoding: str) -> str:
     Raises:
         DataError: it is not in that encoding.
     """
-    try:
-        return " ".join(path.read_text(encoding=encoding).split())
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}:{line}: it is not {encoding} ({error.reason})", fix="convert it, or name its --encoding"
-        ) from error
+    return " ".join(read_encoded(path, encoding, "convert it, or name its --encoding").split())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctaplib.data.corpus import LIST_FIELDS
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import read_table, read_tsv
 
 SPOKEN = ("text_utt", "source_utt")
@@ -31,9 +31,9 @@ def check_listed(lists: Path, data: Path, sets: Sequence[str], dump: Path | None
     """
     faults = [fault for name in sets for fault in _set_faults(lists, data, name, dump)]
     if faults:
-        shown = faults if len(faults) <= SHOWN else [*faults[:SHOWN], f"... and {len(faults) - SHOWN} more"]
+        shown = shortened(faults, SHOWN)
         raise DataError(
-            f"the lists in {lists} name {len(faults)} utterances that were left out", shown,
+            f"the lists in {lists} name {counted(len(faults), 'utterance that was', 'utterances that were')} left out", shown,
             expected="lists of utterances that can be used",
             fix="correct what the reasons name; or copy the lists without these utterances to a folder and give it as --listdir",
         )  # fmt: skip

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ctaplib.data.frontends import PREFIX, TextConfig
+from ctaplib.data.frontends import PREFIX, TextConfig, check_frontend
 from ctaplib.files import atomic_write
 from ctaplib.runlog import get_logger
 
@@ -47,7 +47,9 @@ def fingerprint(config: TextConfig) -> str:
 
     Raises:
         DependencyError: the front end needs data that are not there.
+        ConfigError: there is no such front end.
     """
+    check_frontend(config)
     digest = hashlib.sha256(json.dumps([getattr(config, name) for name in _SETTINGS]).encode())
     for name in {config.frontend, config.foreign if config.language == "zh" else config.frontend} - {""}:
         module = importlib.import_module(f"ctaplib.data.{PREFIX}{name}")

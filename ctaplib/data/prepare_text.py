@@ -19,12 +19,12 @@ from typing import TypeVar
 import sentencepiece
 
 from ctaplib.config import read_saved, save_config
-from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, make_frontend
+from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, check_frontend, make_frontend
 from ctaplib.data.normalize import NORMALIZED, UnknownSymbolsError, normalizer
 from ctaplib.data.phone_cache import Entry, PhoneCache
 from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted
 from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
 from ctaplib.jobs import map_jobs
 from ctaplib.runlog import get_logger
@@ -138,9 +138,10 @@ def _list_unknown(folder: Path, entries: Mapping[str, Entry], fate: str = "") ->
     write_tsv(folder / "oov.tsv", rows, ("word", "count", "phones", "utts"))
     if places:
         log.warning(
-            "%s: %d words are in no dictionary or symbols without a rule, %d times in all (oov.tsv says where), e.g. %s; "
+            "%s: %s in no dictionary or symbols without a rule, %s in all (oov.tsv says where), e.g. %s; "
             "a user lexicon can have words",
-            folder.name, len(places), sum(map(len, places.values())), ", ".join([word for word, _ in places][:5]),
+            folder.name, counted(len(places), "word is", "words are"), counted(sum(map(len, places.values())), "time"),
+            ", ".join([word for word, _ in places][:5]),
         )  # fmt: skip
 
 
@@ -159,8 +160,10 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
         The phone list.
 
     Raises:
+        ConfigError: there is no such front end.
         DataError: nothing is left of a set, or more than `config.max_dropped_pct` of it would be left out.
     """
+    check_frontend(config)
     if train_set not in sets:
         raise DataError(f"the training set {train_set} is not among {' '.join(sets)}", fix="add it to --sets")
     found = {name: _set_phones(data / name, config, nj, dump / "phone_cache") for name in sets}

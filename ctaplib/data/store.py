@@ -10,7 +10,7 @@ from types import TracebackType
 import kaldiio
 import numpy as np
 
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted
 from ctaplib.files import atomic_write, read_table, write_table
 
 _KINDS: dict[bytes, tuple[np.dtype, int]] = {
@@ -76,7 +76,7 @@ class FeatureStore(Mapping[str, np.ndarray]):
                 continue
             self._places[utt] = (name, int(offset))
         if faults:
-            raise DataError(f"{scp} has {len(faults)} malformed lines", faults)
+            raise DataError(f"{scp} has {counted(len(faults), 'malformed line')}", faults)
         self._maps: dict[str, mmap.mmap] = {}
 
     def __getstate__(self) -> dict[str, object]:

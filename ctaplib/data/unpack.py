@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 
 _FILTER: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python has it from 3.11.4 on
 
@@ -36,7 +36,7 @@ def unpack(path: Path, target: Path) -> None:
         clashes = [str(place) for place in _clashes(partial, target)]
         if clashes:
             found = f"{path} has files where {target} has folders, or the reverse: {len(clashes)}"
-            raise DataError(found, clashes[:20], fix="move them away and run the same command again")
+            raise DataError(found, shortened(clashes), fix="move them away and run the same command again")
         _move(partial, target)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -9,6 +9,7 @@ from ctaplib.data.normalize import is_hanzi
 from ctaplib.data.phones import strip_position
 from ctaplib.data.pinyin_syllables import is_syllable, pinyin_phones
 from ctaplib.errors import DataError
+from ctaplib.files import read_encoded
 
 Lexicon = Mapping[str, tuple[str, ...]]
 
@@ -31,11 +32,7 @@ def read_lexicon(path: str | Path, setting: str = "lexicon") -> dict[str, tuple[
     faults: list[str] = []
     if not path.is_file():
         raise DataError(f"there is no lexicon {path}", fix=f"set `{setting}` in conf/text.yaml")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8: {error}", fix="convert it, e.g. with iconv") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_encoded(path).splitlines(), 1):
         if not line.strip():
             continue
         word, *phones = line.split()

@@ -18,7 +18,7 @@ from ctaplib.data.audio import AudioInfo, inspect
 from ctaplib.data.datadir import CTM_FILES, REC_TABLES, SPK_TABLES, UTT_TABLES, DataDir, Segment, c_sorted
 from ctaplib.data.seen_audio import recall
 from ctaplib.data.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, read_lines
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, counted
 from ctaplib.files import read_tsv, write_tsv
 from ctaplib.jobs import map_jobs
 
@@ -46,15 +46,15 @@ class Report:
 
     def summary(self) -> str:
         """Say in one line what there is."""
-        held = f"{self.utts} utterances of {self.speakers} speakers, {self.duration_s / 60:.1f} minutes"
+        held = f"{counted(self.utts, 'utterance')} of {counted(self.speakers, 'speaker')}, {self.duration_s / 60:.1f} minutes"
         warnings = len(self.faults) - len(self.fatal)
-        return f"{self.path}: {held}; {len(self.fatal)} faults, {warnings} warnings"
+        return f"{self.path}: {held}; {counted(len(self.fatal), 'fault')}, {counted(warnings, 'warning')}"
 
     def raise_if_fatal(self) -> None:
         """Raise all fatal faults as one error."""
         if self.fatal:
             fix = f"see each line, or let `ctap data validate --fix {self.path}` repair and drop (with a backup)"
-            raise DataError(f"{self.path} has {len(self.fatal)} faults", [str(f) for f in self.fatal], fix=fix)
+            raise DataError(f"{self.path} has {counted(len(self.fatal), 'fault')}", [str(f) for f in self.fatal], fix=fix)
 
 
 def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], faults: list[Fault]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from ctaplib.config import Config
 from ctaplib.data.dataset import draw
 from ctaplib.data.features import FeatureConfig
 from ctaplib.data.store import FeatureStore
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.tensors import pad_stack
 
@@ -96,7 +96,7 @@ class WaveSet:
         write_tsv(report, left_out, ["utt", "reason"])
         self.utts = sorted(self.waves)
         if not self.utts:
-            reasons = [f"{row['utt']}: {row['reason']}" for row in left_out[:20]]
+            reasons = shortened([f"{row['utt']}: {row['reason']}" for row in left_out])
             raise DataError(f"no utterance of {dump} can be used", reasons, fix="see the reasons")
 
     def cut(self, utt: str, start: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

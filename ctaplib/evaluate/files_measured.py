@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 from ctaplib.evaluate import speaker
 from ctaplib.evaluate.measure import Job, Kind, Measured
 from ctaplib.evaluate.speech_metrics import (
@@ -63,7 +63,7 @@ def with_cache(jobs: list[Job], cache: Path) -> tuple[list[Job], dict[Job, np.nd
     paths = [item for item in items if isinstance(item, Path)]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
-        raise DataError(f"{len(missing)} audio files are missing", missing[:20], fix="run the stage that makes them")
+        raise DataError(f"{len(missing)} audio files are missing", shortened(missing), fix="run the stage that makes them")
     known = speaker.read_cache(cache)
     contents = {path: speaker.content_key(path) for path in paths}
     answers = {Job(EMBEDDING, path): known[key] for path, key in contents.items() if key in known}

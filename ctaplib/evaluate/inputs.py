@@ -12,6 +12,9 @@ from pathlib import Path
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv
 
+LISTS = {"vc": "vc_pairs.tsv", "tts": "tts.tsv"}
+"""The list that says what is made, by task."""
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -98,6 +101,8 @@ class Inputs:
         if not path.exists():
             return f"there is no list {name}"
         items = [row for row in read_tsv(path) if row.get("set", set_) == set_]
+        if not items and name == "vc_pairs.tsv" and len(set(self.table(set_, "utt2spk").values())) == 1:
+            return f"{set_} has one speaker, and there is nobody to convert to ({name} names no item of {set_})"
         return items or f"{name} names no item of {set_}"
 
     def decoded(self, task: str, system: str, set_: str) -> Decoded | str:
@@ -108,7 +113,9 @@ class Inputs:
         """
         folder = self.exp / "decode" / task / system / set_
         if not (folder / "index.tsv").exists():
-            return f"not measured: {system} made no audio of {set_} for {task}"
+            listed = self.fixed_list(LISTS[task], set_) if task in LISTS else ""
+            why = f": {listed}" if isinstance(listed, str) and listed else ""
+            return f"not measured: {system} made no audio of {set_} for {task}{why}"
         items, wavs = read_tsv(folder / "index.tsv"), _wavs(folder / "wav.scp")
         faults = [f"{row['id']}: not in {folder / 'wav.scp'}" for row in items if row["id"] not in wavs]
         faults += [f"{row['id']}: {wavs[row['id']]} is missing" for row in items

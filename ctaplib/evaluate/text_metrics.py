@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import jiwer
 
 from ctaplib.data.phones import BLANK, SILENCE, fold
-from ctaplib.errors import DataError
+from ctaplib.errors import DataError, shortened
 from ctaplib.evaluate.bootstrap import Estimate, ratio
 
 SILENCES = frozenset({SILENCE, BLANK, "SIL", "sp", "spn", "pau", "<sil>", "<eps>"})
@@ -85,7 +85,7 @@ def error_rate(metric: str, references: Mapping[str, str], hypotheses: Mapping[s
     if missing:
         raise DataError(
             f"{len(missing)} of {len(references)} utterances have no hypothesis",
-            [f"{utt}: no line" for utt in missing[:20]],
+            shortened([f"{utt}: no line" for utt in missing]),
             expected="a line per utterance, empty when nothing was recognised",
             fix="run the stage decode (11) again",
         )

@@ -278,6 +278,11 @@ def load_task(exp: str | Path, which: str = "best") -> Any:
     """
     exp = Path(exp)
     packed = exp / PACKED_WEIGHTS
+    runs = sorted(str(path) for path in exp.iterdir() if is_trained(path)) if exp.is_dir() and not is_trained(exp) else []
+    if runs:
+        raise ConfigError(
+            f"{exp} is not a run, but a folder of runs", expected="a trained run", fix=f"name one: {' '.join(runs)}"
+        )
     saved = read_saved(exp / (PACKED_CONFIG if packed.exists() else "config.yaml"))
     name = str(saved.get("task", ""))
     cls = task_class(name)

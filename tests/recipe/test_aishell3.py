@@ -237,7 +237,7 @@ def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, tree, l
     with pytest.raises(DataError, match=r"no line of SSB1187"):
         make(local, own, tree, tmp_path / "data")
     shutil.rmtree(own / "test/wav/SSB0693")
-    with pytest.raises(DataError, match=r"nothing at all of 1 speakers: SSB0693"):
+    with pytest.raises(DataError, match=r"nothing at all of 1 speaker: SSB0693"):
         make(local, own, tree, tmp_path / "data")
 
 
@@ -314,7 +314,7 @@ def test_speakers_without_a_line_in_spk_info(own, tree, local, tmp_path):
 
 def test_not_utf8(own, tree, local, tmp_path):
     rewrite(own / "train/content.txt", lambda text: text.encode("gb18030"))
-    with pytest.raises(DataError, match=r"content.txt is not UTF-8"):
+    with pytest.raises(DataError, match=r"content.txt:1 is not UTF-8"):
         make(local, own, tree, tmp_path / "data")
 
 

@@ -63,7 +63,7 @@ def test_ways_to_run(recipe, tmp_path):
 def test_a_corpus_that_is_not_there_is_told_in_the_first_minute(tmp_path):
     for recipe, expected in (("libritts", "the folder LibriTTS or LibriTTS_R"), ("vctk", "wav48_silence_trimmed")):
         done = run(copy_of(recipe, tmp_path / recipe), "--corpus_dir", str(tmp_path / "nowhere"), "--nj", "2")
-        assert done.returncode != 0 and "it is not there" in done.stdout and expected in done.stdout, done.stdout
+        assert done.returncode != 0 and "there is no folder" in done.stdout and expected in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("recipe,expected", [("libritts", "LibriTTS or LibriTTS_R"), ("vctk", "VCTK-Corpus-0.92")])

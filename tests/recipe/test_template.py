@@ -78,3 +78,23 @@ def test_stage_1_makes_copies_at_other_speeds(recipe):
     assert len(made.utt_ids) == 3 * len(plain.utt_ids)
     assert made.speakers == ["my_corpus", "sp0.9-my_corpus", "sp1.1-my_corpus"]
     assert "data/train_sp: 42 utterances of 3 speakers, 0.4 minutes; 0 faults, 0 warnings" in output
+
+
+def test_what_it_cannot_do_is_told(recipe):
+    text = recipe.parents[1] / "my corpus" / "spk0"
+    for number in range(2):
+        (text / f"{number:03d}.txt").unlink()
+    status, output = run(recipe, "local/data.sh", "--make_lists", "true")
+    assert status == 1 and "at most 5 % left out" in output and "--local_data_opts '--max_dropped_pct P'" in output
+    status, output = run(recipe, "local/data.sh", "--make_lists", "true", "--max_dropped_pct", "20")
+    assert status == 0, output
+    status, output = run(recipe, "./run.sh", "--stop_stage", "1", "--local_data_opts", "--max_dropped_pct 20")
+    assert status == 0, output
+    status, output = run(recipe, "local/data.sh", "--lang", "fr")
+    assert status == 1 and "knows no --lang fr" in output and "conf/text.yaml" in output
+    (recipe / "db.sh").write_text("CORPUS_DIR=\nIMPORT_OPTIONS=(--speakr anna)\n")
+    status, output = run(recipe, "local/data.sh")
+    assert status == 2 and "usage: ctap data import" in output and "what IMPORT_OPTIONS in db.sh names" in output
+    (recipe.parents[1] / "my corpus").rename(recipe.parents[1] / "elsewhere")
+    status, output = run(recipe, "local/data.sh")
+    assert status == 1 and "correct CORPUS_DIR in db.sh, or give --corpus_dir" in output

@@ -183,7 +183,7 @@ def test_import_lists_every_fault_at_once_and_writes_nothing(tmp_path: Path, cap
     for message in (
         "metadata.csv:3: 4 fields, expected `name|text` or `name|text|normalised text`",
         "metadata.csv:5: S0-004 was there before, in line 4",
-        "S0-007: " + str(source / "metadata.csv") + ":8: text without audio: no S0-007.wav in",
+        "S0-007: " + str(source / "metadata.csv") + ":8: text without audio: no audio file S0-007 in",
         "S0-008.wav: the file is empty (0 bytes)",
         "S0-099.wav: audio without text: no line in",
         "S0-010.wav: it has 2 channels; expected one",
@@ -209,7 +209,7 @@ def test_import_leaves_out_what_it_is_allowed_to_and_lists_it(tmp_path: Path, ca
     reasons = {row["utt"]: row["reason"] for row in read_tsv(tmp_path / "data" / "train" / "dropped.tsv")}
     told = "\n".join(f"{utt}: {reason}" for utt, reason in reasons.items())
     for message in (
-        "003.wav: audio with no text files 003.txt", "004.txt: text without audio", "audio without text",
+        "003.wav: audio without text: there is no 003.txt", "004.txt: text without audio", "005.wav: its text is empty: ",
         "text far too long for its audio", "007.m4a: .m4a cannot be read; convert it", "007.txt: text without audio",
     ):  # fmt: skip
         assert message in told
@@ -259,7 +259,7 @@ def test_the_same_name_in_two_folders_is_told_with_both(tmp_path: Path, capsys: 
     assert bring(source) == 1
     found = capsys.readouterr().err
     assert "13 faults, and 1 of 28 utterances (3.6 %) cannot be used" in found and "--speaker_folder" in found
-    assert f"id corpus-000 twice: {source}/spk0/000.wav and {source}/spk1/000.wav; rename one" in found
+    assert f"id corpus-000 (000 in the source) twice: {source}/spk0/000.wav and {source}/spk1/000.wav; rename one" in found
     assert "002.wav: the file is empty" in found, "what else is wrong is told as well"
 
 

@@ -3,7 +3,8 @@ import argparse
 import pytest
 
 from ctaplib.cli import main as cli
-from ctaplib.errors import CtapError
+from ctaplib.errors import ConfigError, CtapError
+from ctaplib.find import find, offering
 
 
 @pytest.fixture
@@ -90,3 +91,19 @@ def test_help_lists_every_command_with_its_line(capsys):
     assert "  stage" in shown and "main " not in shown
     for name, line in cli.commands().items():
         assert name in shown and line and line in shown
+
+
+def test_an_unknown_option_behind_a_verb_is_told_with_the_verbs_usage(noun, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["stage", "go", "--spk_lost", "x"])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and "usage: ctap stage go" in told and "unrecognized arguments: --spk_lost x" in told
+
+
+def test_what_is_offered_are_the_modules_that_define_it():
+    tasks = offering("tasks", "TASK")
+    assert {"align", "asr", "tts", "vc", "vocoder", "vqctap"} == set(tasks)
+    with pytest.raises(ConfigError, match=rf"there is no 'nope' in ctaplib.tasks; expected one of {', '.join(tasks)}$"):
+        find("tasks", "nope", "TASK")
+    with pytest.raises(ConfigError, match=r"there is no 'looks' in ctaplib.tasks that defines TASK"):
+        find("tasks", "looks", "TASK")

@@ -211,6 +211,8 @@ def test_lists_are_made_once_and_kept(tmp_path: Path, capsys: pytest.CaptureFixt
         assert owner[row["prompt_utt"]] == row["spk"] and row["prompt_utt"] != row["text_utt"]
     assert bring(source, "--lists", lists, "--seed", 7) == 0
     assert snapshot(lists) == made and utts(source, "test") == test, "lists that are there win"
+    told = capsys.readouterr().out
+    assert "dev.txt and test.txt: kept as they are" in told and "references.tsv: kept as they are" in told
     (source / "clips" / "c0_0.wav").unlink()
     (lists / "test.txt").write_text("nobody-1\n" + (lists / "test.txt").read_text())
     assert bring(source, "--lists", lists) == 1
@@ -313,3 +315,59 @@ def test_lists_that_do_not_fit_are_refused_with_every_fault(tmp_path: Path) -> N
     (tmp_path / "dev.txt").unlink()
     with pytest.raises(DataError, match="the other list is not"):
         read_split(tmp_path, ["a", "b", "c"])
+
+
+def test_lists_of_one_speaker_have_no_conversions_and_say_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_folder(tmp_path / "corpus", 1, 80)
+    assert bring(tmp_path / "corpus", "--lists", tmp_path / "lists") == 0
+    assert read_tsv(tmp_path / "lists" / "vc_pairs.tsv") == []
+    told = capsys.readouterr().out
+    assert "utterances of 1 speaker," in told
+    assert "vc_pairs.tsv is empty: test has 1 speaker, and a conversion needs two" in told
+
+
+@pytest.mark.parametrize("kind", ["ljspeech", "table", "folder"])
+def test_two_audio_files_of_one_name_are_a_fault_that_names_both(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "corpus"
+    MAKERS[kind](source, 1, 26)
+    first = next(source.rglob("*.wav"))
+    twin = first.with_suffix(".flac")
+    twin.write_bytes(first.read_bytes())
+    if kind == "table":  # a name with its ending is no question
+        assert bring(source) == 0
+        (source / "table.csv").write_text((source / "table.csv").read_text().replace(f"{first.name},", f"{first.stem},"))
+        capsys.readouterr()
+    before = snapshot(tmp_path)
+    assert bring(source) == 1
+    told = capsys.readouterr().err
+    assert "has 1 fault, and" in told and str(first) in told and str(twin) in told
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["ljspeech", "table"])
+def test_a_table_of_another_encoding_is_told_with_its_line(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "corpus"
+    MAKERS[kind](source, 1, 26)
+    table = next(source.glob("*.csv"))
+    lines = table.read_bytes().split(b"\n")
+    lines[4] = lines[4].replace(b"fox", "föx".encode("latin-1"))
+    table.write_bytes(b"\n".join(lines))
+    assert bring(source) == 1
+    assert f"error: {table}:5 is not UTF-8 (invalid start byte, 0xf6); to fix it: " in capsys.readouterr().err
+    assert bring(source, "--encoding", "latin-2000") == 1
+    assert "there is no encoding 'latin-2000'" in capsys.readouterr().err
+    assert bring(source, "--encoding", "latin-1") == 0
+
+
+def test_an_id_that_got_its_speaker_is_told_with_its_name_in_the_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "corpus"
+    make_folder(source, 2, 20)
+    (source / "more").mkdir()
+    for ending in ("wav", "txt"):
+        (source / "more" / f"003.{ending}").write_bytes((source / "spk0" / f"003.{ending}").read_bytes())
+    assert bring(source, "--speaker", "s") == 1
+    assert "id s-003 (003 in the source) twice" in capsys.readouterr().err

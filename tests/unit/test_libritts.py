@@ -97,6 +97,11 @@ def test_the_wrong_folder_and_a_missing_part(tree, tmp_path):
     shutil.rmtree(tree / "train-clean-360")
     message = refused("libritts", tree, tmp_path / "data")
     assert "lacks train-clean-360; it holds" in message and "--train_set train-clean-100" in message
+    shutil.rmtree(tree / "dev-clean")
+    message = refused("libritts", tree, tmp_path / "data")
+    assert "lacks train-clean-360 dev-clean" in message and "fetch the missing parts" in message
+    assert "--train_set" not in message, "another training set would not help"
+    shutil.copytree(tree / "test-clean", tree / "dev-clean")
     (tree / "speakers.tsv").unlink()
     (tree / "SPEAKERS.txt").unlink()
     assert "neither speakers.tsv nor SPEAKERS.txt" in refused("libritts", tree, tmp_path / "d", "--train_set", "train-clean-100")

@@ -14,6 +14,7 @@ from ctaplib.data.datadir import DataDir, write_datadir
 from ctaplib.data.frontends import TextConfig, frontend_names, make_frontend
 from ctaplib.data.mandarin import engine_tones, sandhi
 from ctaplib.data.normalize import UnknownSymbolsError, normalize_english, normalize_mandarin, spell_number, spell_ordinal
+from ctaplib.data.phone_cache import fingerprint
 from ctaplib.data.prepare_text import prepare, read_text_config, train_pieces
 from ctaplib.data.tokens import read_token_list
 from ctaplib.errors import ConfigError, DataError, DependencyError
@@ -127,6 +128,13 @@ def test_front_ends_are_found_by_name() -> None:
     assert {"given", "lexicon", "espeak", "gruut", "g2p_en", "pypinyin"} <= set(frontend_names())
     with pytest.raises(ConfigError, match=r"no text front end 'grut'; expected .*gruut"):
         make_frontend(TextConfig(frontend="grut"))
+    for config in (TextConfig(frontend="grut"), TextConfig(frontend="grut", use_given=True)):
+        with pytest.raises(ConfigError, match=r"no text front end 'grut'; expected .*gruut.*--text_args"):
+            prepare(Path("nowhere"), Path("nowhere"), ["train"], "train", config)
+        with pytest.raises(ConfigError, match=r"no text front end 'grut'"):
+            fingerprint(config)
+    with pytest.raises(ConfigError, match=r"no text front end 'g2p'.*`foreign`"):
+        fingerprint(TextConfig(frontend="pypinyin", language="zh", foreign="g2p"))
 
 
 def test_espeak_front_end_has_the_phones_of_the_corpus() -> None:

@@ -107,7 +107,7 @@ def test_the_wrong_folder_is_told_apart(tree, tmp_path):
     message = refused("vctk", tmp_path, tmp_path / "data")
     assert "it holds VCTK-Corpus-0.92" in message and f"--corpus_dir {tree}" in message
     assert "it holds nothing" in refused("vctk", tmp_path / "data", tmp_path / "data")
-    assert "it is not there" in refused("vctk", tmp_path / "nowhere", tmp_path / "data")
+    assert "there is no folder" in refused("vctk", tmp_path / "nowhere", tmp_path / "data")
     shutil.rmtree(tree / "txt")
     message = refused("vctk", tree, tmp_path / "data")
     assert "it lacks txt; it holds other speaker-info.txt wav48_silence_trimmed" in message
@@ -119,6 +119,10 @@ def test_half_an_archive_is_refused(tree, tmp_path):
         shutil.rmtree(tree / "wav48_silence_trimmed" / spk)
     message = refused("vctk", tree, tmp_path / "data")
     assert "no audio of 2 of the 13 speakers" in message and "p227 p228" in message and "half an archive" in message
+    table = tree / "speaker-info.txt"
+    table.write_text(table.read_text() + "".join(f"p{number}  23  F  English\n" for number in range(900, 940)))
+    message = refused("vctk", tree, tmp_path / "data")
+    assert "no audio of 42 of the 53 speakers" in message and "... and 22 more" in message
     assert not (tmp_path / "data").exists()
 
 
@@ -248,7 +252,7 @@ def test_lists_that_do_not_fit_are_told_at_once(whole, tmp_path):
     rows = (tmp_path / "lists" / "vc_pairs.tsv").read_text()
     (tmp_path / "lists" / "vc_pairs.tsv").write_text(rows.replace("\tyes\n", "\tno\n", 1))
     message = refused("vctk", whole, tmp_path / "data", "--lists", tmp_path / "lists", "--check_lists", "true")
-    assert "cross_sex is no, but the corpus says otherwise" in message and "1 faults" in message
+    assert "cross_sex is no, but the corpus says otherwise" in message and "1 fault;" in message
 
 
 def test_the_lists_in_git_are_those_that_the_script_makes(tmp_path):

@@ -14,12 +14,13 @@
 set -euo pipefail
 
 # shellcheck disable=SC2034  # parse_options.sh prints it
-help_message="usage: $0 --data DIR --corpus_dir DIR [--nj N] [--make_lists true]"
+help_message="usage: $0 --data DIR --corpus_dir DIR [--nj N] [--max_dropped_pct P] [--make_lists true]"
 data=data
 corpus_dir=
 nj=1
 lang=
 subset=
+max_dropped_pct=
 make_lists=false
 . ../../utils/parse_options.sh
 . ./path.sh
@@ -27,16 +28,29 @@ make_lists=false
 
 corpus_dir=${corpus_dir:-${CORPUS_DIR}}
 [ -e "${corpus_dir}" ] || {
-    echo "error: there is no ${corpus_dir:-corpus named}; name CORPUS in db.sh or by --corpus_dir" >&2
+    echo "error: there is no ${corpus_dir:-corpus named}; correct CORPUS_DIR in db.sh, or give --corpus_dir" >&2
     exit 1
 }
-[ -z "${subset}" ] || { echo "error: this recipe knows no --subset ${subset}, only the whole corpus${lang:+ in ${lang}}" >&2; exit 1; }
+[ -z "${lang}" ] || {
+    echo "error: this recipe has one language, that of conf/text.yaml, and knows no --lang ${lang}; leave it out, or make" \
+        "local/data.sh bring it in" >&2
+    exit 1
+}
+[ -z "${subset}" ] || { echo "error: this recipe knows no --subset ${subset}, only the whole corpus" >&2; exit 1; }
 if [ "${make_lists}" = false ] && [ ! -e lists/tts.tsv ]; then
     echo "error: there are no lists of what is tested; make them, once:" \
         "local/data.sh --make_lists true --corpus_dir ${corpus_dir}" >&2
     exit 1
 fi
+# The options that db.sh names come last but one: what is given here wins.
+bring_in() {
+    local from=$1 status=0
+    shift
+    ctap data import "$@" --data "${data}" --nj "${nj}" ${max_dropped_pct:+--max_dropped_pct "${max_dropped_pct}"} || status=$?
+    [ ${status} -ne 2 ] || echo "error: ctap data import does not take what ${from} in db.sh names; see ctap data import --help" >&2
+    return ${status}
+}
 if [ -n "${SPEECH_ONLY_DIR:-}" ]; then
-    ctap data import "${SPEECH_ONLY_DIR}" --kind audio --set train_speech --data "${data}" --nj "${nj}" "${SPEECH_ONLY_OPTIONS[@]}"
+    bring_in SPEECH_ONLY_OPTIONS "${SPEECH_ONLY_DIR}" --kind audio --set train_speech "${SPEECH_ONLY_OPTIONS[@]}"
 fi
-exec ctap data import "${corpus_dir}" --data "${data}" --lists lists --nj "${nj}" "${IMPORT_OPTIONS[@]}"
+bring_in IMPORT_OPTIONS "${corpus_dir}" --lists lists "${IMPORT_OPTIONS[@]}"

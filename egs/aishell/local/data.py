@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
-from ctaplib.data.corpus import tell_odd_rates
+from ctaplib.data.corpus import named_folder, tell_odd_rates
 from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
 from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
-from ctaplib.errors import CtapError, DataError
-from ctaplib.files import write_tsv
+from ctaplib.errors import CtapError, DataError, counted, shortened
+from ctaplib.files import read_encoded, write_tsv
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from make_lists import PAIRS, SENTENCES, draw
@@ -34,9 +34,9 @@ PARTS = ("train", "dev", "test")
 TRANSCRIPT = "transcript/aishell_transcript_v0.8.txt"
 SUFFIXES = ("wav", "flac")
 GENDERS = {"F": "f", "M": "m"}
-SHOWN = 20
 EXPECTED = "the unpacked archives of OpenSLR 33: data_aishell/ and beside it resource_aishell/"
 _UTT = re.compile(r"BAC\d{3}(S\d{4})W\d{4}")
+FETCH = "give --corpus_dir DIR (or AISHELL in db.sh), or fetch the corpus with ./run.sh --stage -1 --stop_stage -1"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def find_corpus(folder: Path) -> Corpus:
     Raises:
         DataError: it is another folder, parts are missing, or archives of speakers are not unpacked.
     """
-    fix = "give --corpus_dir DIR (or AISHELL in db.sh), or fetch the corpus with ./run.sh --stage -1 --stop_stage -1"
+    fix = FETCH
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}", expected=EXPECTED, fix=fix)
     data = folder / "data_aishell" if (folder / "data_aishell").is_dir() else folder
@@ -106,18 +106,14 @@ def check_unpacked(data: Path) -> None:
     packed = [speaker for speaker in archives if speaker not in unpacked]
     if packed:
         raise DataError(
-            f"{len(packed)} of the {len(archives)} archives in {wav} are not unpacked: {' '.join(packed[:SHOWN])}",
+            f"{len(packed)} of the {len(archives)} archives in {wav} are not unpacked: {' '.join(shortened(packed))}",
             expected="wav/{train,dev,test}/<speaker>/*.wav", fix=f"unpack them: local/unpack.sh --corpus_dir {data}",
         )  # fmt: skip
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines and their numbers: without a byte order mark, CR and empty lines; full-width letters and digits folded."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        found = f"{path} is not UTF-8: {error.reason} at byte {error.start}"
-        raise DataError(found, fix="restore it from the archive") from error
+    text = read_encoded(path, fix="restore it from the archive")
     for number, line in enumerate(unicodedata.normalize("NFKC", text).split("\n"), 1):
         if line.strip():
             yield number, line.strip()
@@ -174,7 +170,7 @@ def list_parts(data: Path, texts: Mapping[str, str], bad_lines: Mapping[str, str
              for u in c_sorted(parts[a].wavs.keys() & parts[b].wavs.keys())]  # fmt: skip
     if twice:
         found = f"{data}/wav: {len(twice)} recordings are in two sets"
-        raise DataError(found, twice[:SHOWN], fix="unpack the archives of these speakers again, into an empty folder")
+        raise DataError(found, shortened(twice), fix="unpack the archives of these speakers again, into an empty folder")
     for part in parts.values():
         for utt in part.wavs.keys() - texts.keys():
             part.reasons[utt] = bad_lines.get(utt, f"there is audio, but no line in {TRANSCRIPT}")
@@ -202,7 +198,7 @@ def check_whole(data: Path, texts: Mapping[str, str], parts: Mapping[str, Part],
     faults = []
     if 100 * len(silent) > max_dropped_pct * len(texts):
         gone = c_sorted({speaker_of(utt) for utt in silent} - {speaker_of(utt) for utt in heard})
-        nothing = f"; nothing at all of {len(gone)} speakers: {' '.join(gone[:SHOWN])}" if gone else ""
+        nothing = f"; nothing at all of {counted(len(gone), 'speaker')}: {' '.join(shortened(gone))}" if gone else ""
         faults.append(f"{len(silent)} of {len(texts)} texts have no audio, e.g. {silent[0]}{nothing}")
     for name, part in parts.items():
         bad = [utt for utt in c_sorted(part.reasons) if utt in texts]
@@ -299,7 +295,7 @@ def make(folder: Path, target: Path, lists: Path, nj: int, max_dropped_pct: floa
 def main() -> int:
     """Read the options and make the data directories."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="folder of data_aishell and resource_aishell")
+    parser.add_argument("--corpus_dir", default="", help="folder of data_aishell and resource_aishell")
     parser.add_argument("--data", type=Path, default=RECIPE / "data")
     parser.add_argument("--lists", type=Path, default=RECIPE / "lists", help="folder of the list of test speakers")
     parser.add_argument("--max_dropped_pct", type=float, default=5.0, help="share of a set that may be left out")
@@ -308,7 +304,7 @@ def main() -> int:
     parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
     try:
-        make(args.corpus_dir, args.data, args.lists, args.nj, args.max_dropped_pct)
+        make(named_folder(args.corpus_dir, EXPECTED, FETCH), args.data, args.lists, args.nj, args.max_dropped_pct)
         draw(args.data, args.lists, args.pairs, args.sentences)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)

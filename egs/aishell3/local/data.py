@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.data.audio import AudioInfo
-from ctaplib.data.corpus import tell_odd_rates
+from ctaplib.data.corpus import named_folder, tell_odd_rates
 from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
 from ctaplib.data.mandarin import pinyin_phones
 from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
-from ctaplib.errors import CtapError, DataError
+from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_table, write_table, write_tsv
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -36,8 +36,9 @@ PARTS = ("train", "test")
 NEEDED = ("spk-info.txt", "train/content.txt", "train/label_train-set.txt", "train/wav", "test/content.txt", "test/wav")
 SUFFIXES = ("wav", "flac")
 GENDERS = {"female": "f", "male": "m"}
-SHOWN = 20
 _UTT = re.compile(r"SSB\d{8}")
+EXPECTED = "the unpacked archive of OpenSLR 93: train/ test/ spk-info.txt"
+FETCH = "give --corpus_dir DIR (or AISHELL3 in db.sh), or fetch the corpus with ./run.sh --stage -1 --stop_stage -1"
 
 
 @dataclass
@@ -62,10 +63,9 @@ def find_corpus(folder: Path) -> Path:
     Raises:
         DataError: it is another folder, or parts are missing; says what was found.
     """
-    expected = "the unpacked archive of OpenSLR 93: train/ test/ spk-info.txt"
-    fix = "give --corpus_dir DIR (or AISHELL3 in db.sh), or fetch the corpus with ./run.sh --stage -1 --stop_stage -1"
+    fix = FETCH
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}", expected=expected, fix=fix)
+        raise DataError(f"there is no folder {folder}", expected=EXPECTED, fix=fix)
     root = next((d for d in (folder, folder / "data_aishell3") if (d / "train").is_dir() or (d / "test").is_dir()), folder)
     missing = [name for name in NEEDED if not (root / name).exists()]
     if not missing:
@@ -80,7 +80,7 @@ def find_corpus(folder: Path) -> Path:
         fix = "this is AISHELL-1, whose recipe is egs/aishell"
     elif len(missing) < len(NEEDED):
         fix = "a part of the archive is missing: unpack data_aishell3.tgz again, whole (19 GB; 27 GB unpacked)"
-    raise DataError(f"{root} is not AISHELL-3: it lacks {' '.join(missing)}; {found}", expected=expected, fix=fix)
+    raise DataError(f"{root} is not AISHELL-3: it lacks {' '.join(missing)}; {found}", expected=EXPECTED, fix=fix)
 
 
 def read_content(path: Path, part: Part) -> None:
@@ -157,10 +157,10 @@ def check_whole(corpus: Path, part: Part, max_dropped_pct: float) -> None:
     if part.kept and share <= max_dropped_pct:
         return
     gone = c_sorted({utt[:7] for utt in part.said} - {utt[:7] for utt in part.kept})
-    speakers = f"; nothing at all of {len(gone)} speakers: {' '.join(gone[:SHOWN])}" if gone else ""
+    speakers = f"; nothing at all of {counted(len(gone), 'speaker')}: {' '.join(shortened(gone))}" if gone else ""
     raise DataError(
         f"{corpus / part.name}: {len(part.reasons)} of {total} utterances ({share:.1f} %) cannot be used{speakers}",
-        [f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)[:SHOWN]],
+        shortened([f"{utt}: {part.reasons[utt]}" for utt in c_sorted(part.reasons)]),
         expected=f"at most {max_dropped_pct:g} %",
         fix="unpack the archive again, whole; or raise --max_dropped_pct (in --local_data_opts) to take what there is",
     )  # fmt: skip
@@ -246,7 +246,7 @@ def check_parts(corpus: Path, parts: Mapping[str, Part], lists: Path) -> None:
     twice = c_sorted(train.said.keys() & test.said.keys())
     if twice:
         where = "in train/content.txt and in test/content.txt"
-        raise DataError(f"{corpus}: {len(twice)} utterances are {where}", twice[:SHOWN], fix="restore both from the archive")
+        raise DataError(f"{corpus}: {len(twice)} utterances are {where}", shortened(twice), fix="restore both from the archive")
     for name, part in (("dev", train), ("unseen", test)):
         missing = c_sorted(read_list(lists, f"{name}_speakers.txt") - {utt[:7] for utt in part.kept})
         if missing:
@@ -284,7 +284,7 @@ def make(corpus: Path, target: Path, lists: Path, nj: int, max_dropped_pct: floa
 def main() -> int:
     """Read the options and make the data directories."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="the unpacked corpus")
+    parser.add_argument("--corpus_dir", default="", help="the unpacked corpus")
     parser.add_argument("--data", type=Path, default=RECIPE / "data")
     parser.add_argument("--lists", type=Path, default=RECIPE / "lists", help="folder of the lists of speakers")
     parser.add_argument("--max_dropped_pct", type=float, default=5.0, help="share of a part that may be left out")
@@ -293,7 +293,7 @@ def main() -> int:
     parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
     try:
-        make(args.corpus_dir, args.data, args.lists, args.nj, args.max_dropped_pct)
+        make(named_folder(args.corpus_dir, EXPECTED, FETCH), args.data, args.lists, args.nj, args.max_dropped_pct)
         draw(args.data, args.lists, args.pairs, args.sentences)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)

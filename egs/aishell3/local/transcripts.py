@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ctaplib.data.mandarin import pinyin_phones
 from ctaplib.errors import DataError
+from ctaplib.files import read_encoded
 
 _FINALS = """a o e i u v er ai ei ao ou an en ang eng ong ia ie io iao iu ian in iang ing iong ua uo uai ui uan un uang ue ve van
     vn m n ng""".split()
@@ -28,12 +29,7 @@ class Said:
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines and their numbers: without a byte order mark, CR, comments and empty lines; full-width letters and digits folded."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8: {error.reason} at byte {error.start}", fix="restore it from the archive"
-        ) from error
+    text = read_encoded(path, fix="restore it from the archive")
     for number, line in enumerate(unicodedata.normalize("NFKC", text).split("\n"), 1):
         if line.strip() and not line.startswith("#"):
             yield number, line.strip()

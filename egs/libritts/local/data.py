@@ -27,17 +27,19 @@ from ctaplib.data.corpus import (
     files_in,
     look_at_all,
     make_set,
+    named_folder,
     read_rows,
     write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import c_sorted
-from ctaplib.errors import CtapError, DataError
+from ctaplib.errors import CtapError, DataError, shortened
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 24000
 PARTS = ("train-clean-100", "train-clean-360", "train-other-500", "dev-clean", "dev-other", "test-clean", "test-other")
 JOINED = {"train-clean-460": PARTS[:2], "train-960": PARTS[:3]}
 AUDIO = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+LAYOUT = "the folder LibriTTS or LibriTTS_R"
 FETCH = "give --corpus_dir DIR, or fetch it with ./run.sh --stage -1 --stop_stage -1"
 
 
@@ -47,20 +49,25 @@ def check_layout(corpus: Path, parts: Sequence[str]) -> None:
     Raises:
         DataError: it does not; says what lies there.
     """
-    held = sorted(path.name for path in corpus.iterdir())[:12] if corpus.is_dir() else []
+    held = sorted(path.name for path in corpus.iterdir())[:12]
     missing = [part for part in parts if not (corpus / part).is_dir()]
     inside = [name for name in held if any((corpus / name / part).is_dir() for part in PARTS)]
     if not any((corpus / part).is_dir() for part in PARTS):
         raise DataError(
-            f"{corpus} is not LibriTTS: " + (f"it holds {' '.join(held) or 'nothing'}" if corpus.is_dir() else "it is not there"),
-            expected=f"the folder LibriTTS or LibriTTS_R with {' '.join(parts)}",
+            f"{corpus} is not LibriTTS: it holds {' '.join(held) or 'nothing'}",
+            expected=f"{LAYOUT} with {' '.join(parts)}",
             fix=f"give --corpus_dir {corpus / inside[0]}" if inside else FETCH,
         )
     if missing:
+        fix = "fetch the missing parts (./run.sh --stage -1 --stop_stage -1)"
+        trained = [name for name in PARTS[:3] if (corpus / name).is_dir()]
+        if trained and not set(missing) - {*PARTS[:3]}:
+            fix += (
+                f", or name a training set that is there (--train_set {trained[0]} --local_data_opts '--train_set {trained[0]}')"
+            )
         raise DataError(
             f"{corpus} lacks {' '.join(missing)}; it holds {' '.join(held)}", expected=" ".join(parts),
-            fix="fetch the missing parts (./run.sh --stage -1 --stop_stage -1), or name a training set that is there "
-                "(--train_set train-clean-100 --local_data_opts '--train_set train-clean-100')",
+            fix=fix,
         )  # fmt: skip
 
 
@@ -130,7 +137,7 @@ def check_speakers(sets: dict[str, list[Seen]]) -> None:
         if a.startswith("train") and b.startswith(("dev", "test"))
     ]  # fmt: skip
     if shared:
-        raise DataError(f"{len(shared)} speakers are in a training set and in another", shared[:20], fix=FETCH)
+        raise DataError(f"{len(shared)} speakers are in a training set and in another", shortened(shared), fix=FETCH)
 
 
 def make(
@@ -163,7 +170,7 @@ def make(
     unknown = c_sorted({one.item.speaker for part in wanted.values() for one in part} - genders.keys())
     if unknown:
         raise DataError(
-            f"{corpus} says nothing of the sex of {' '.join(unknown[:20])}", expected="a line in speakers.tsv", fix=FETCH
+            f"{corpus} says nothing of the sex of {' '.join(shortened(unknown))}", expected="a line in speakers.tsv", fix=FETCH
         )
     made = {name: make_set(part, genders) for name, part in wanted.items()}
     check_filled(made)
@@ -200,7 +207,7 @@ def write_speech(
 def main() -> int:
     """Read the options and make the data directories."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="the folder LibriTTS or LibriTTS_R")
+    parser.add_argument("--corpus_dir", default="", help="the folder LibriTTS or LibriTTS_R")
     parser.add_argument("--train_set", choices=(*PARTS[:3], *JOINED), default="train-clean-460")
     parser.add_argument(
         "--speech_only", default="", help="part (train-other-500) or any folder of audio for the speech-only branch"
@@ -215,7 +222,15 @@ def main() -> int:
     args = parser.parse_args()
     try:
         lists = args.lists if args.check_lists == "true" else None
-        make(args.corpus_dir, args.data, args.train_set, args.speech_only, lists, args.max_dropped_pct, args.nj)
+        make(
+            named_folder(args.corpus_dir, LAYOUT, FETCH),
+            args.data,
+            args.train_set,
+            args.speech_only,
+            lists,
+            args.max_dropped_pct,
+            args.nj,
+        )
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

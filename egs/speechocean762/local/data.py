@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ctaplib.data.corpus import named_folder
 from ctaplib.data.datadir import DataDir, write_datadir
 from ctaplib.data.phones import strip_position
 from ctaplib.data.validate import inspect_all
@@ -22,6 +23,7 @@ RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 16000
 ABOUT_PART = "the audio of this part of the corpus was kept as Opus of about 39 kbit/s, and unpacked from it"
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+FETCH = "give --corpus_dir DIR, or fetch it with ./run.sh --stage -1 --stop_stage -1"
 
 
 def check_layout(corpus: Path) -> None:
@@ -32,7 +34,7 @@ def check_layout(corpus: Path) -> None:
     if missing:
         raise DataError(
             f"{corpus} is not speechocean762: it lacks {' '.join(missing)}", expected="the unpacked corpus of OpenSLR 101",
-            fix="give --corpus_dir DIR, or fetch it with ./run.sh --stage -1 --stop_stage -1",
+            fix=FETCH,
         )  # fmt: skip
 
 
@@ -128,13 +130,13 @@ def make(corpus: Path, target: Path, subset: str, nj: int) -> None:
 def main() -> int:
     """Read the options and make the data directories."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="the unpacked corpus")
+    parser.add_argument("--corpus_dir", default="", help="the unpacked corpus")
     parser.add_argument("--subset", choices=("", "100spk"), default="")
     parser.add_argument("--data", type=Path, default=RECIPE / "data")
     parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
     try:
-        make(args.corpus_dir, args.data, args.subset, args.nj)
+        make(named_folder(args.corpus_dir, "the unpacked corpus of OpenSLR 101", FETCH), args.data, args.subset, args.nj)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -28,11 +28,12 @@ from ctaplib.data.corpus import (
     files_in,
     look_at_all,
     make_set,
+    named_folder,
     read_rows,
     write_set,
 )  # fmt: skip
 from ctaplib.data.datadir import c_sorted
-from ctaplib.errors import CtapError, DataError
+from ctaplib.errors import CtapError, DataError, shortened
 from ctaplib.files import read_table, read_tsv
 
 RECIPE = Path(__file__).resolve().parent.parent
@@ -40,6 +41,7 @@ RATE_HZ = 48000
 RELEASES = {"0.92": "wav48_silence_trimmed", "0.80": "wav48"}
 WITHOUT_TEXT = ("p315",)
 WITHOUT_MIC2 = ("p280", "p315")
+LAYOUT = "the folder with txt, speaker-info.txt and wav48_silence_trimmed (release 0.92) or wav48 (0.80)"
 FETCH = "give --corpus_dir DIR, or fetch it with ./run.sh --stage -1 --stop_stage -1"
 
 
@@ -67,13 +69,12 @@ def find_release(corpus: Path) -> str:
     found = [name for name, folder in RELEASES.items() if (corpus / folder).is_dir()]
     if found and (corpus / "txt").is_dir():
         return found[0]
-    held = sorted(path.name for path in corpus.iterdir())[:12] if corpus.is_dir() else []
-    holds = f"it holds {' '.join(held) or 'nothing'}" if corpus.is_dir() else "it is not there"
+    held = sorted(path.name for path in corpus.iterdir())[:12]
     inside = [name for name in held if any((corpus / name / folder).is_dir() for folder in RELEASES.values())]
     lacking = "txt" if found else " or ".join(RELEASES.values())
     raise DataError(
-        f"{corpus} is not VCTK: it lacks {lacking}; {holds}",
-        expected="the folder with txt, speaker-info.txt and wav48_silence_trimmed (release 0.92) or wav48 (0.80)",
+        f"{corpus} is not VCTK: it lacks {lacking}; it holds {' '.join(held) or 'nothing'}",
+        expected=LAYOUT,
         fix=f"give --corpus_dir {corpus / inside[0]}" if inside else FETCH,
     )  # fmt: skip
 
@@ -134,7 +135,7 @@ def check_speakers(corpus: Path, items: list[Item], named: set[str], split: Spli
     missing = c_sorted(named - there - spared)
     if missing:
         raise DataError(
-            f"{corpus} has no audio of {len(missing)} of the {len(named)} speakers of the corpus: {' '.join(missing[:20])}",
+            f"{corpus} has no audio of {len(missing)} of the {len(named)} speakers of the corpus: {' '.join(shortened(missing))}",
             expected="the whole corpus; half an archive, or an unpacking that stopped, looks like this", fix=FETCH,
         )  # fmt: skip
     if not there - set(split.unseen):
@@ -174,7 +175,7 @@ def tell_heard(path: Path, heard: set[str]) -> None:
     """Say which sentences of a list training speakers read as well (of those, synthesis has heard the words)."""
     listed = [row["text_utt"] for row in read_tsv(path)]
     shared = c_sorted(heard & set(listed))
-    named = f": {' '.join(shared[:20])}{' ...' if len(shared) > 20 else ''}" if shared else ""
+    named = f": {' '.join(shortened(shared))}" if shared else ""
     print(f"eval1: {len(shared)} of the {len(listed)} sentences in {path} are read by training speakers too{named}", flush=True)
 
 
@@ -225,7 +226,7 @@ def make(
 def main() -> int:
     """Read the options and make the data directories."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="the unpacked corpus")
+    parser.add_argument("--corpus_dir", default="", help="the unpacked corpus")
     parser.add_argument("--split", choices=("vqmivc", "espnet"), default="vqmivc")
     parser.add_argument("--mic", choices=("mic1", "mic2"), default="mic1", help="microphone of release 0.92")
     parser.add_argument("--lists", type=Path, help="fixed lists to check (default: those of the split, where there are any)")
@@ -241,7 +242,16 @@ def main() -> int:
     try:
         split = load_config(Split, RECIPE / "lists" / f"{args.split}.yaml")
         lists = lists if args.check_lists == "true" else None
-        make(args.corpus_dir, args.data, split, args.mic, lists, args.make_lists, args.max_dropped_pct, args.nj)
+        make(
+            named_folder(args.corpus_dir, LAYOUT, FETCH),
+            args.data,
+            split,
+            args.mic,
+            lists,
+            args.make_lists,
+            args.max_dropped_pct,
+            args.nj,
+        )
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
