@@ -60,7 +60,11 @@ def _missing_inputs(stamps: Stamps, stage: Stage, earlier: Collection[int], unkn
     by_maker: dict[int | None, list[str]] = {}
     faults = []
     made = {path for number in earlier for path in stamps.stages[number].makes}
-    for path in [*stage.there, *stage.needs]:
+    for path in [path for path in stage.there if path not in made and not Path(path).exists()]:
+        maker = stamps.maker.get(path)
+        fix = f"start at --stage {maker.number} ({maker.name}), or " if maker else ""
+        faults.append(f"{stage.label} needs {path}, and it is not there; to fix it: {fix}say where it lies")
+    for path in stage.needs:
         if path in made or Path(path).exists():
             continue
         if Path(path).parent.name in unknown:

@@ -66,12 +66,11 @@ valid_set=dev
 speech_only_set=
 test_sets="test"
 method=vqctap
-for name in text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge; do
+for name in text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge score; do
     printf -v "${name}_config" '%s' ""
     printf -v "${name}_args" '%s' ""
 done
-score_args=""
-unset name
+unset name score_config # no stage reads one
 . "${utils}/parse_options.sh"
 . "${utils}/stage.sh"
 [ $# -eq 0 ] || { echo "recipe.sh: there are no positional arguments: $*" >&2; exit 2; }

@@ -5,8 +5,6 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +29,9 @@ class PlanChecks:
         """One line for every fault; looks in a process of its own, so that this one stays small."""
         if not stages:
             return []
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
         told = [(stage.label, shlex.split(command)) for stage in stages for command in stage.commands]
         with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
             return pool.submit(_faults, told, self.values).result()

@@ -141,7 +141,7 @@ def test_help_and_the_list_of_options_agree(recipe):
     assert "--config FILE" in told and "--config" in listed and "--default_lang" not in listed
     for option in listed:
         general = option.endswith(("_config", "_args"))
-        assert option in told or general and option.removeprefix("--").rpartition("_")[0] in told, option
+        assert option in told or (general and option.removeprefix("--").rpartition("_")[0] in told), option
 
 
 def test_the_environment_chooses_the_backend_that_is_looked_at(recipe):
