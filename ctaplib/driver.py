@@ -3,8 +3,6 @@
 import errno
 import fcntl
 import os
-import shlex
-import shutil
 import signal
 import sys
 import time
@@ -15,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from ctaplib.errors import CtapError, DependencyError, StageError
+from ctaplib.errors import CtapError, StageError
+from ctaplib.preflight import Check, find_faults, refuse
 from ctaplib.processes import end_run, first_error, jobs_folder, run_logged
+from ctaplib.setaside import Earlier, bring_back, drop_carried, find_earlier, move_aside
 from ctaplib.slurm import cancel_all
-from ctaplib.stamps import Stage, Stamp, Stamps, Status, read_values
+from ctaplib.stamps import Stage, Stamp, Stamps, Status
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class RunOptions:
     """Go on inside a stage that was interrupted; False begins it again."""
     values: Mapping[str, str] = field(default_factory=dict)
     """What `@name` stands for in commands: settings that do not change results."""
+    check: Check = lambda stages: []
+    """Looks at commands and machine before anything starts."""
 
 
 @dataclass
@@ -51,49 +53,77 @@ class Row:
 
 
 def select(stages: Sequence[Stage], options: RunOptions) -> list[Stage]:
-    """The stages asked for, in order."""
-    return [s for s in stages if options.first <= s.number <= options.last]
+    """The stages asked for, in order.
+
+    Raises:
+        StageError: there are none.
+    """
+    chosen = [s for s in stages if options.first <= s.number <= options.last]
+    if not chosen:
+        raise StageError(
+            f"no stage lies between --stage {options.first} and --stop_stage {options.last}",
+            expected=f"numbers of {', '.join(str(s.number) for s in stages)}, the first not above the last",
+        )
+    return chosen
 
 
 def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
-    """Print what a run would do; changes nothing."""
+    """Print what a run would do; changes nothing.
+
+    Raises:
+        StageError: a run would find faults; names all of them.
+    """
     stamps = Stamps(stages)
-    will_run: set[int] = set()
-    for stage in select(stages, options):
-        if stage.kind in options.skip_kinds:
+    will_run: list[Stage] = []
+    for stage, status in _outlook(stamps, select(stages, options), options):
+        if status is None:
             print(f"Stage {stage.number:>2} {stage.name:<9} skipped      as --skip_{stage.kind} says")
             continue
-        status = stamps.status(stage, will_run)
         if status.state == "current" and not options.force:
             print(f"Stage {stage.number:>2} {stage.name:<9} current      nothing to do")
             continue
-        will_run.add(stage.number)
-        print(f"Stage {stage.number:>2} {stage.name:<9} {status.state:<12} {_shorten(status.reasons)}")
+        print(f"Stage {stage.number:>2} {stage.name:<9} {_state(status, options):<12} {_shorten(status.reasons)}")
+        earlier = _earlier(stage, status, options)
+        if _begins_anew(status, options):
+            for folder in stage.run_dirs:
+                if Path(folder).exists() and not (earlier and Path(folder) in earlier.places.values()):
+                    print(f"    would move {folder} to {Path(folder).parent / 'old'}/")
+        if earlier:
+            print(f"    would bring back {earlier}, made with these settings")
         for command in stage.commands:
             print(f"    would run: {_fill(command, options.values)}")
-        for path in stage.configs:
-            if not Path(path).exists():
-                print(f"    missing config: {path}")
-        made = {path for n in will_run for path in stamps.stages[n].makes}
-        for path in stage.needs:
-            if path not in made and not Path(path).exists():
-                print(f"    missing input: {path}, {_origin(stamps, path)}")
-        for program in _missing_programs([stage]):
-            print(f"    missing program: {program}")
+        will_run.append(stage)
+    sys.stdout.flush()
+    refuse(find_faults(stamps, will_run, options.check))
+
+
+def _outlook(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> Iterator[tuple[Stage, Status | None]]:
+    """Every stage asked for with its status as it is going to be; None for those that are skipped."""
+    will_run: set[int] = set()
+    for stage in chosen:
+        if stage.kind in options.skip_kinds:
+            yield stage, None
+            continue
+        status = stamps.status(stage, will_run)
+        if status.state != "current" or options.force:
+            will_run.add(stage.number)
+        yield stage, status
 
 
 def run(stages: Sequence[Stage], options: RunOptions) -> None:
     """Run the stages asked for, one after the other, and print a table of times.
 
     Raises:
-        StageError: a stage lacks its inputs, is being run elsewhere, or failed.
-        DependencyError: a program that a later stage calls is not there.
+        StageError: something is wrong with any of them that can be known before the first starts (all faults); or one is
+            being run elsewhere, or failed.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     chosen = select(stages, options)
     begun, rows, stamps = time.monotonic(), [], Stamps(stages)
     try:
-        _preflight(stamps, chosen, options)
+        outlook = list(_outlook(stamps, chosen, options))
+        will_run = [s for s, status in outlook if status and (status.state != "current" or options.force)]
+        refuse(find_faults(stamps, will_run, options.check))
         for stage in chosen:
             rows.append(Row(stage, "skipped"))
             if stage.kind in options.skip_kinds:
@@ -102,7 +132,8 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
             _one_stage(stamps, rows[-1], options)
     except KeyboardInterrupt:
         where = rows[-1].stage.label if rows else "the first look around"
-        print(f"\nStopped in {where}. To go on: {_resume(options)}", file=sys.stderr)
+        onward = _resume(rows[-1].stage, options) if rows else options.command
+        print(f"\nStopped in {where}. To go on: {onward}", file=sys.stderr)
         raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -129,19 +160,38 @@ def _one_stage(stamps: Stamps, row: Row, options: RunOptions) -> None:
         _say(stage, f"{_head(stage)} is current.")
         return
     _check_inputs(stamps, stage, options)
-    _say(
-        stage,
-        f"{_head(stage)}: {stage.title}" + (f" [{status.state}: {_shorten(status.reasons)}]" if status.stamp else ""),
-    )
+    why = f" [{_state(status, options)}{': ' if status.reasons else ''}{_shorten(status.reasons)}]"
+    _say(stage, f"{_head(stage)}: {stage.title}" + (why if status.stamp else ""))
     row.state = "failed"
     with _lock(stage):
         _end_leftovers(stage)
-        if status.state == "stale" or options.force or (status.state == "interrupted" and not options.resume):
+        if _begins_anew(status, options):
             if jobs := cancel_all(jobs_folder(_log(stage, options))):
                 _say(stage, f"Cancelled job(s) {' '.join(jobs)} that an earlier start had left.")
-            _move_aside(stage)
+            earlier = _earlier(stage, status, options)
+            for line in move_aside(stage, status.stamp, earlier.places.values() if earlier else ()):
+                _say(stage, line)
+            if earlier:
+                for line in bring_back(stage, earlier):
+                    _say(stage, line)
+                status = stamps.status(stage)
+                if status.state == "current":
+                    row.state, row.seconds, row.peak_mib = "current", earlier.stamp.seconds, earlier.stamp.peak_mib
+                    _say(stage, f"{_head(stage)} is current.")
+                    return
         _execute(stage, status, row, options)
     row.state = "done"
+
+
+def _begins_anew(status: Status, options: RunOptions) -> bool:
+    """Whether what an earlier start has made is moved aside."""
+    return status.state == "stale" or options.force or (status.state == "interrupted" and not options.resume)
+
+
+def _earlier(stage: Stage, status: Status, options: RunOptions) -> Earlier | None:
+    """A run that was moved aside and has the settings of now."""
+    wanted = status.state == "stale" and options.resume and not options.force
+    return find_earlier(stage, status.parts) if wanted else None
 
 
 def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> None:
@@ -158,6 +208,7 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
         started=now,
     )
     stamp.write(stage.stamp_path)
+    drop_carried(stage)
     log = _log(stage, options)
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
@@ -171,7 +222,7 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
     if absent:
         raise StageError(
             f"{stage.label} ended without an error but did not make {', '.join(absent)}",
-            fix=f"read {log.resolve()}, then: {_resume(options)}",
+            fix=f"read {log.resolve()}, then: {_resume(stage, options)}",
         )
     done = replace(stamp, state="done", seconds=round(row.seconds, 1), peak_mib=row.peak_mib)
     done.write(stage.stamp_path)
@@ -189,54 +240,16 @@ def _failure(stage: Stage, code: int, seconds: float, log: Path, start: int, opt
     ]
     if code == 137:
         lines.append("  it was killed from outside; where memory ran out, a smaller batch helps")
-    lines += [f"  log: {log.resolve()}", f"  to go on: {_resume(options)}"]
+    lines += [f"  log: {log.resolve()}", f"  to go on: {_resume(stage, options)}"]
     return "\n".join(lines)
 
 
 def _check_inputs(stamps: Stamps, stage: Stage, options: RunOptions) -> None:
-    for path in stage.needs:
-        if not Path(path).exists():
-            maker = stamps.maker.get(path)
-            raise StageError(
-                f"{stage.label} needs {path}, {_origin(stamps, path)}",
-                fix=f"start at --stage {maker.number}" if maker else "put it there",
-            )
+    refuse(find_faults(stamps, [stage], lambda stages: []))
     for maker in stamps.rests_on(stage):
         status = stamps.status(maker)
-        if status.state == "interrupted":
-            raise StageError(
-                f"{stage.label} rests on {maker.label}, which did not come to its end",
-                fix=f"start at --stage {maker.number}",
-            )
         if status.state == "stale" and not options.first <= maker.number <= options.last:
             _say(stage, f"Warning: {maker.label} is stale ({_shorten(status.reasons)}) and was not asked for.")
-
-
-def _preflight(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> None:
-    """Look for programs, configs and foreign inputs of all stages now, not after hours of training."""
-    wanted = [s for s in chosen if s.kind not in options.skip_kinds]
-    missing = _missing_programs(wanted)
-    if missing:
-        raise DependencyError(
-            f"{len(missing)} program(s) that the stages call are missing: {', '.join(missing)}",
-            fix="run tools/install.sh",
-        )
-    for stage in wanted:
-        for path in stage.configs:
-            read_values(path)
-        for path in stage.needs:
-            if path not in stamps.maker and not Path(path).exists():
-                raise StageError(f"{stage.label} needs {path}, {_origin(stamps, path)}", fix="put it there")
-
-
-def _missing_programs(stages: Sequence[Stage]) -> list[str]:
-    firsts = {shlex.split(command)[0]: stage for stage in stages for command in stage.commands}
-    return [f"{program} ({s.label})" for program, s in firsts.items() if shutil.which(program) is None]
-
-
-def _origin(stamps: Stamps, path: str) -> str:
-    maker = stamps.maker.get(path)
-    return f"which {maker.label} makes" if maker else "which no stage makes"
 
 
 @contextmanager
@@ -259,25 +272,22 @@ def _end_leftovers(stage: Stage) -> None:
         _say(stage, f"Ended {len(found)} process(es) that a killed run of {stage.label} had left.")
 
 
-def _move_aside(stage: Stage) -> None:
-    for name in stage.run_dirs:
-        path = Path(name)
-        if path.exists():
-            older = path.parent / "old"
-            older.mkdir(exist_ok=True)
-            number = next(n for n in range(1, 10**6) if not (older / f"{path.name}.{n}").exists())
-            path.rename(older / f"{path.name}.{number}")
-            _say(stage, f"Kept the earlier {path} as {older / path.name}.{number}.")
-
-
 def _fill(command: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         command = command.replace(f"@{name}", value)
     return command
 
 
-def _resume(options: RunOptions) -> str:
-    return options.command.replace(" --force true", "")
+def _resume(stage: Stage, options: RunOptions) -> str:
+    """The command that goes on: inside the stage that failed, and by force with those after it where all were forced."""
+    if not options.force:
+        return options.command
+    alone = options.command.replace(" --force true", "") + f" --stage {stage.number} --stop_stage {stage.number}"
+    return alone if stage.number >= options.last else f"{alone} && {options.command} --stage {stage.number + 1}"
+
+
+def _state(status: Status, options: RunOptions) -> str:
+    return "forced" if options.force and status.state == "current" else status.state
 
 
 def _head(stage: Stage) -> str:

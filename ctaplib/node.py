@@ -5,6 +5,7 @@ utils/launch.sh starts it; on a cluster, one on each machine.
 
 import argparse
 import hashlib
+import logging
 import os
 import signal
 import socket
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["CTAP_WORLD_SIZE"] = str(args.nproc * args.num_nodes)
     try:
         if "--gpu" in args.program:
-            _check_gpus(args.nproc)
+            check_gpus(args.nproc)
         status = _torchrun([f"--nproc_per_node={args.nproc}", *_places(args), *args.program])
     except _StoppedError:
         status = STOPPED
@@ -60,8 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _check_gpus(wanted: int) -> None:
-    """Look for the GPUs before processes are started for them."""
+def check_gpus(wanted: int) -> None:
+    """Look for the GPUs before processes are started for them.
+
+    Raises:
+        ConfigError: this machine has fewer.
+    """
     from torch.cuda import device_count
 
     if (found := device_count()) < wanted:
@@ -116,6 +121,8 @@ def _torchrun(words: Sequence[str]) -> int:
             raise _StoppedError
 
     signal.signal(signal.SIGTERM, forward)
+    # What failed is said below and by the process itself.
+    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     try:
         run(get_args_parser().parse_args(["--signals-to-handle=SIGINT,SIGHUP", *words]))
     except ChildFailedError as error:

@@ -93,6 +93,23 @@ class State:
         return self.waits or self.name in ("RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT")
 
 
+def check_cluster() -> None:
+    """See whether a cluster answers.
+
+    Raises:
+        CtapError: its controller cannot be reached; with what sinfo said.
+    """
+    if shutil.which("sinfo") is None:
+        raise DependencyError("--cmd_backend slurm needs sinfo, sbatch and their like, which are not on this machine")
+    done = _call(["timeout", "60", "sinfo", "--noheader", "--format=%P"])
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"status {done.returncode}"
+        raise CtapError(
+            f"--cmd_backend slurm: no cluster answers on this machine; sinfo: {said}",
+            fix="start this on a machine of the cluster whose controller (slurmctld) runs, or give --cmd_backend local",
+        )
+
+
 def submit(script: str, options: Sequence[str]) -> str:
     """Hand a script to sbatch; give the job's id.
 
@@ -105,6 +122,7 @@ def submit(script: str, options: Sequence[str]) -> str:
     }
     done = _call(["sbatch", "--parsable", *options], input=script, env=environment)
     if done.returncode:
+        check_cluster()
         said = " ".join(done.stderr.split())
         raise CtapError(f"sbatch refused the job: {said}", fix=f"correct {config_path()} (options of sbatch)")
     return done.stdout.strip().split(";")[0]

@@ -18,7 +18,7 @@ from ctaplib.errors import ConfigError, StageError
 from ctaplib.files import write_json
 
 HASHED_WHOLE_BYTES = 64 * 2**20
-_LISTS = {"needs": "needs", "config": "configs", "makes": "makes", "run_dir": "run_dirs", "does": "commands"}
+_LISTS = {"there": "there", "needs": "needs", "config": "configs", "makes": "makes", "run_dir": "run_dirs", "does": "commands"}
 
 
 @dataclass
@@ -34,6 +34,8 @@ class Stage:
     title: str
     origin: str
     """File, line and function that declared the stage, for log lines."""
+    there: list[str] = field(default_factory=list)
+    """What must be there before and is no part of the stamp."""
     needs: list[str] = field(default_factory=list)
     configs: list[str] = field(default_factory=list)
     makes: list[str] = field(default_factory=list)
@@ -159,7 +161,8 @@ class Stamps:
         if stamp is None:
             return Status("missing", ("it was never run",), parts, None)
         reasons = [f"{s.label} runs again" for s in upcoming]
-        reasons += differences(stamp.parts, parts)
+        again = {f"{s.label} ran again" for s in upcoming}
+        reasons += [reason for reason in differences(stamp.parts, parts) if reason not in again]
         if reasons:
             return Status("stale", tuple(reasons), parts, stamp)
         if stamp.state != "done":
@@ -209,7 +212,8 @@ def read_values(path: str) -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """One line for every part that differs, in words a user can act on."""
+    """One line for every part that differs, in words a user can act on; another file with the same values is none."""
+    old = _renamed(old, new)
     lines = []
     for key in [*new, *(k for k in old if k not in new)]:
         before, after = old.get(key), new.get(key)
@@ -224,6 +228,21 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
         else:
             lines.append(f"{key} {_or_unset(before)} -> {_or_unset(after)}")
     return lines
+
+
+def _renamed(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """The old parts as if their commands had named the config files of the new ones."""
+    result = dict(old)
+    for command in [key for key in old if key.startswith("command ") and key in new]:
+        before, after = (_options(parts[command]).get("--config") for parts in (old, new))
+        if not before or not after or before == after:
+            continue
+        words = shlex.split(old[command])
+        result[command] = shlex.join(after if word == before else word for word in words)
+        for key in [key for key in old if key.startswith(f"{before}: ")]:
+            result.pop(key, None)
+            result[after + key.removeprefix(before)] = old[key]
+    return result
 
 
 def _command_differences(before: str | None, after: str | None) -> list[str]:

@@ -7,7 +7,8 @@
 # --nj 8 sets nj; --a-b and --a_b are the same; --a=b is an error; an unknown option ends with status 1 and the list of
 # valid ones; a variable that is true or false takes nothing else; --config FILE is sourced before other options are
 # read; --help prints $help_message.  Variables whose name begins with an underscore, and those that were in the
-# environment before, are no options.  What is left in "$@" afterwards are the positional arguments.
+# environment before, are no options; the option that $_unlisted names is not in the list.  What is left in "$@" afterwards
+# are the positional arguments.
 
 # Names of the options: shell variables in lower case that were not exported.
 _option_names() {
@@ -55,7 +56,9 @@ while [ $# -gt 0 ]; do
             fi
             if [[ "${_known_options}" != *" ${_name} "* ]]; then
                 # shellcheck disable=SC2086
-                _fail_options "invalid option $1; valid options:$(printf ' --%s' ${_known_options})"
+                _listed=$(printf '%s\n' config ${_known_options} | grep -v -x -F -e "${_unlisted:-config config}" | LC_ALL=C sort -u)
+                # shellcheck disable=SC2086
+                _fail_options "invalid option $1; valid options:$(printf ' --%s' ${_listed})"
             fi
             [ $# -ge 2 ] || _fail_options "option $1 needs a value"
             case "${!_name}" in

@@ -17,6 +17,7 @@ What to run
   --dry_run true             say what would be done and why, change nothing
   --force true               run the stages asked for though they are current, from their beginning
   --resume false             begin an interrupted training again instead of going on
+  --config FILE              a file of options, name=value a line; read before the other options
 Where
   --datadir data --dumpdir dump --expdir exp    folders (another --lang or --subset writes beside: data_zh, dump_zh, exp_zh)
   --listdir DIR              fixed lists of what is converted and synthesised (lists, or lists/LANG)
@@ -42,24 +43,19 @@ Machine
 
 stage=1
 stop_stage=14
-skip_train=false
-skip_eval=false
+skip_train=false skip_eval=false
 dry_run=false
 force=false
 resume=true
-ngpu=
-nproc=1
+ngpu="" nproc=1
 num_nodes=1
 rdzv_endpoint="" join_timeout=50 batch_bins=0
 nj=
 cmd_backend=${CTAP_CMD_BACKEND:-local}
-datadir=
-dumpdir=
-expdir=
+datadir="" dumpdir="" expdir=""
 listdir=
 tag=
-lang=
-default_lang=
+lang="" default_lang="" _unlisted=default_lang # a recipe's run.sh gives it
 corpus_dir=
 subset=
 alignment_dir=
@@ -74,10 +70,12 @@ for name in text features align pretrain asr_finetuned asr_supervised tts vc voc
     printf -v "${name}_config" '%s' ""
     printf -v "${name}_args" '%s' ""
 done
-unset name
+unset name score_config # no stage reads one
 . "${utils}/parse_options.sh"
 . "${utils}/stage.sh"
 [ $# -eq 0 ] || { echo "recipe.sh: there are no positional arguments: $*" >&2; exit 2; }
+
+check_names tag subset lang method train_set valid_set speech_only_set
 
 # ---- what follows from the options
 
@@ -132,6 +130,7 @@ stage 1 data "${dump}" - "Makes data directories from the corpus"
 mapfile -t paths < <(find local lists "${lists}" -maxdepth 1 -type f ! -name '.*' ! -name vc_pairs.tsv ! -name references.tsv \
     ! -name tts.tsv ! -name '*.md' 2>/dev/null | LC_ALL=C sort -u)
 needs local/data.sh "${paths[@]}"
+[ -z "${corpus_dir}" ] || there "${corpus_dir}"
 mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp utt2spk; each "${data}" "${labelled}" text)
 makes "${paths[@]}"
 # Lists that lie in the folder of the data are drawn from the corpus by local/data.sh.

@@ -2,7 +2,8 @@
 # The words in which a recipe tells its stages.  Sourced by recipe.sh; `run_plan` hands the plan to `ctap stage`.
 #
 #   stage 5 pretrain "${expdir}" train "what it does"     # number, name, folder of its stamp, kind, title
-#   needs data/train/phones.ctm                           # must be there before; its content is part of the stamp
+#   there /data/corpus                                    # must be there before
+#   needs data/train/phones.ctm                           # the same, and its content is part of the stamp
 #   needs_if_any db.sh local/corpus*.yaml                 # the same for those of them that are there
 #   config conf/pretrain.yaml                             # its values are part of the stamp
 #   makes exp/vqctap/checkpoints/best.pt                  # must be there afterwards
@@ -13,6 +14,17 @@
 # shellcheck disable=SC2154
 
 _plan=""
+
+# Options that become parts of file names: refuse what they cannot be.
+check_names() {
+    local option
+    for option in "$@"; do
+        if [[ -n "${!option}" && ! "${!option}" =~ ^[[:alnum:]_][[:alnum:]_.-]*$ ]]; then
+            printf "recipe: --%s '%s': expected a name of letters, digits and _ . -\n" "${option}" "${!option}" >&2
+            exit 1
+        fi
+    done
+}
 
 # Put words behind one another, a tab between two, as one line of the plan.
 _tell() {
@@ -29,6 +41,7 @@ _tell() {
 }
 
 stage() { _tell stage "$@" "${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}:${FUNCNAME[1]}"; }
+there() { for _path in "$@"; do _tell there "${_path}"; done; }
 needs() { for _path in "$@"; do _tell needs "${_path}"; done; }
 needs_if_any() { for _path in "$@"; do [ ! -e "${_path}" ] || _tell needs "${_path}"; done; }
 config() { for _path in "$@"; do _tell config "${_path}"; done; }

@@ -2,6 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctaplib.infer.decode_sets import DecodeConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +23,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nj", type=int, default=1, help="processes of one thread")
 
 
+def check(args: argparse.Namespace) -> "DecodeConfig":
+    """Read the config, before anything is done."""
+    from ctaplib.config import load_config
+    from ctaplib.infer.decode_sets import DecodeConfig
+
+    return load_config(DecodeConfig, args.config, args.overrides)
+
+
 def run(args: argparse.Namespace) -> int:
     """Decode every set."""
-    from ctaplib.config import load_config
     from ctaplib.data.listed import check_listed
     from ctaplib.infer.decode_jobs import decode_all, judge_all
-    from ctaplib.infer.decode_sets import DecodeConfig, Decoder
+    from ctaplib.infer.decode_sets import Decoder
 
-    config = load_config(DecodeConfig, args.config, args.overrides)
+    config = check(args)
     if args.what == "systems":
         check_listed(args.lists, args.data, args.sets.split(), args.dump)
     decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method, args.train_set)

@@ -3,6 +3,10 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctaplib.data.features import FeatureConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,15 +22,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip_unchanged", action="store_true", help="leave sets alone whose inputs are the same as before")
 
 
+def check(args: argparse.Namespace) -> "FeatureConfig":
+    """Read the config, before anything is done."""
+    from ctaplib.config import load_config
+    from ctaplib.data.features import FeatureConfig
+
+    return load_config(FeatureConfig, args.config, args.set)
+
+
 def run(args: argparse.Namespace) -> int | None:
     """Run `ctap features`."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from ctaplib.config import load_config
     from ctaplib.data.extract import extract_sets
-    from ctaplib.data.features import FeatureConfig
 
-    config = load_config(FeatureConfig, args.config, args.set)
+    config = check(args)
     extract_sets(
         args.data,
         args.dump,

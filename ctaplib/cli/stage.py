@@ -1,9 +1,11 @@
 """Run or preview the stages of a recipe's plan (called by utils/stage.sh)."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
+from ctaplib.cli._plan_checks import PlanChecks
 from ctaplib.driver import RunOptions, dry_run
 from ctaplib.driver import run as run_plan
 from ctaplib.errors import ConfigError
@@ -13,8 +15,8 @@ from ctaplib.stamps import read_plan
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--plan", default="-", help="the plan's file, - for standard input")
-    parser.add_argument("--stage", type=int, default=1, help="first stage to run")
-    parser.add_argument("--stop_stage", type=int, default=10000, help="last stage to run")
+    parser.add_argument("--stage", default="1", help="first stage to run")
+    parser.add_argument("--stop_stage", default="10000", help="last stage to run")
     parser.add_argument("--exp", default="exp", help="folder under which log/ lies")
     parser.add_argument("--dry_run", type=_boolean, default=False, help="true: only say what would be done")
     parser.add_argument("--force", type=_boolean, default=False, help="true: run current stages too")
@@ -27,15 +29,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run or preview a plan."""
     text = sys.stdin.read() if args.plan == "-" else Path(args.plan).read_text(encoding="utf-8")
+    values = dict(_pair(word) for word in args.value)
     options = RunOptions(
-        first=args.stage,
-        last=args.stop_stage,
+        first=_whole("--stage", args.stage),
+        last=_whole("--stop_stage", args.stop_stage),
         exp=Path(args.exp),
         command=args.command,
         skip_kinds=frozenset(args.skip.split()),
         force=args.force,
         resume=args.resume,
-        values=dict(_pair(word) for word in args.value),
+        values=values,
+        check=PlanChecks(values),
     )
     (dry_run if args.dry_run else run_plan)(read_plan(text), options)
 
@@ -44,6 +48,12 @@ def _boolean(text: str) -> bool:
     if text not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return text == "true"
+
+
+def _whole(option: str, text: str) -> int:
+    if not re.fullmatch(r"-?\d+", text):
+        raise ConfigError(f"{option} {text}", expected="the number of a stage, for example 5 (./run.sh --help lists them)")
+    return int(text)
 
 
 def _pair(word: str) -> tuple[str, str]:

@@ -3,6 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctaplib.data.frontends import TextConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +33,22 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config")
 
 
+def check(args: argparse.Namespace) -> "TextConfig":
+    """Read the config, before anything is done."""
+    from ctaplib.config import load_config
+    from ctaplib.data.frontends import TextConfig
+
+    return load_config(TextConfig, args.config, args.set)
+
+
 def run(args: argparse.Namespace) -> int | None:
     """Do what the verb says."""
-    from ctaplib.config import load_config
-    from ctaplib.data.frontends import TextConfig, make_frontend
+    from ctaplib.data.frontends import make_frontend
     from ctaplib.data.listed import check_listed
     from ctaplib.data.normalize import normalizer
     from ctaplib.data.prepare_text import prepare
 
-    config = load_config(TextConfig, args.config, args.set)
+    config = check(args)
     if args.verb == "phones":
         found = make_frontend(config)(" ".join(args.words))
         print(*found.phones)

@@ -4,6 +4,10 @@ import argparse
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctaplib.tasks.base import TaskConfig
 
 STOPPED = 143
 """Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
@@ -31,11 +35,18 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
     parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process")
 
 
+def check(args: argparse.Namespace) -> "TaskConfig":
+    """Read the config, before anything is done."""
+    from ctaplib.tasks.base import read_task_config
+
+    return read_task_config(args.task, args.config, args.overrides)
+
+
 def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
     from ctaplib.errors import ConfigError
-    from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
+    from ctaplib.tasks.base import TaskPaths, task_class
     from ctaplib.train.distributed import join_world, leave_world, lost_peer
     from ctaplib.train.trainer import Trainer
 
@@ -48,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
         raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")
     micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)
-    config = read_task_config(args.task, args.config, args.overrides)
+    config = check(args)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
     world = join_world(args.gpu)
     try:

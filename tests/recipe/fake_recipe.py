@@ -32,7 +32,7 @@ class FakeRecipe:
         (self.path / "path.sh").write_text("export LC_ALL=C\n")
         self.write("local/data.sh", DATA).chmod(0o755)
         for name in CONFIGS:
-            self.write(f"conf/{name}.yaml", f"name: {name}\n")
+            self.write(f"conf/{name}.yaml", "{}\n")
         self.write("conf/base.yaml", "optim:\n  lr: 0.001\n")
         self.write("conf/pretrain.yaml", "extends: base.yaml\n")
         for name in ("vc_pairs", "references", "tts"):

@@ -63,9 +63,9 @@ def test_dry_run_tells_what_is_missing(recipe):
     (recipe.path / "lists/tts.tsv").unlink()
     (recipe.path / "local/data.sh").chmod(0o644)
     status, output = recipe.run("--dry_run", "true")
-    assert status == 0
-    assert "missing config: conf/vocoder.yaml" in output
-    assert "missing input: lists/tts.tsv, which no stage makes" in output
+    assert status == 1 and "3 faults were found; nothing was started or moved" in output
+    assert "stage 10 (vocoder): the config conf/vocoder.yaml is missing" in output
+    assert "stage 11 (decode) needs lists/tts.tsv, which no stage makes" in output
     assert "missing program: local/data.sh (stage 1 (data))" in output
 
 
@@ -133,10 +133,10 @@ def test_missing_input_names_the_stage_that_makes_it(recipe):
 
 def test_stale_stage_that_was_not_asked_for_is_warned_of(recipe):
     assert recipe.run("--stop_stage", "4")[0] == 0
-    recipe.write("conf/features.yaml", "name: other\n")
+    recipe.write("conf/features.yaml", "hop_samples: 200\n")
     status, output = recipe.run("--stage", "4", "--stop_stage", "5")
     assert status == 0
-    assert 'Warning: stage 3 (features) is stale (conf/features.yaml: name "features" -> "other")' in output
+    assert "Warning: stage 3 (features) is stale (conf/features.yaml: hop_samples (unset) -> 200)" in output
 
 
 def test_failure_tells_first_error_log_and_how_to_go_on(recipe):
