@@ -44,6 +44,7 @@ def test_every_stage_on_a_generated_tree(name, tmp_path):
     recipe = copy_of(name, tmp_path / "checkout")
     options = [
         "--config", "conf/laptop.sh", "--config", "../../tests/recipe/tiny_corpus.sh", "--corpus_dir", str(tree),
+        "--train_set", train_set,
         "--local_data_opts", f"{data_options} --check_lists false", "--speech_only_set", speech,
     ]  # fmt: skip
     done = run(recipe, *options, "--stop_stage", "1")
