@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ctaplib.errors import ConfigError, CtapError
 from ctaplib.files import atomic_write
@@ -124,7 +125,8 @@ def _torchrun(words: Sequence[str]) -> int:
     # What failed is said below and by the process itself.
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     try:
-        run(get_args_parser().parse_args(["--signals-to-handle=SIGINT,SIGHUP", *words]))
+        with TemporaryDirectory(prefix="ctap_torchrun_") as logs:  # its own folder would stay for ever
+            run(get_args_parser().parse_args(["--signals-to-handle=SIGINT,SIGHUP", f"--log-dir={logs}", *words]))
     except ChildFailedError as error:
         codes = {failure.exitcode for failure in error.failures.values()}
         if codes <= {STOPPED, -signal.SIGTERM} and (asked or STOPPED in codes):
