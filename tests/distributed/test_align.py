@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from processes import torchrun
 from small_configs import small_task
 
 from ctaplib.align import parallel
@@ -109,7 +109,7 @@ OFTEN = ("train.save_every_steps=7", "train.log_every_steps=1", "train.valid_eve
 
 
 def start(tiny: Path, exp: Path, run_id: str, processes: int = 2) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    command = torchrun(processes, exp / "logs")
     command += ["-m", "ctaplib.cli.main", "train", "--task", "align", "--exp", str(exp), "--data", "data", "--dump", "dump"]
     command += [word for setting in (*WORDS, *OFTEN) for word in ("--set", setting)]
     exp.mkdir(parents=True, exist_ok=True)

@@ -3,11 +3,11 @@
 import math
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import torchrun
 
 HERE = Path(__file__).parent
 TASKS = ("vqctap", "asr", "tts", "vc", "vocoder")
@@ -19,7 +19,7 @@ def run(task: str, tiny: Path, folder: Path, layout: tuple[int, int], precision:
     """What a run with this layout gave."""
     processes, micro_frames = layout[0], layout[1] // 5 if task == "vocoder" else layout[1]
     name = f"{task}-{processes}-{micro_frames}-{precision}"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    command = torchrun(processes, folder / "logs")
     command += [str(HERE / "layout_run.py"), task, str(tiny), str(folder / name), str(folder / f"{name}.pt"), precision]
     paths = os.pathsep.join([str(HERE.parent / "unit"), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}

@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import torchrun
 from small_configs import SMALL
 
 from ctaplib.checkpoint import load_checkpoint
@@ -16,7 +16,7 @@ from ctaplib.runs import read_metrics
 def train(tiny: Path, exp: Path, processes: int, task: str, *more: str) -> dict[str, torch.Tensor]:
     words = ["batch.batch_s=12", "optim.warmup_steps=2", "train.max_steps=5", "train.valid_every_steps=5", "train.precision=fp32"]
     words += [f"train.best={'mel' if task == 'vc' else 'per_ctc'}", *SMALL[task]]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    command = torchrun(processes, exp.with_name(f"{exp.name}_logs"))
     command += ["-m", "ctaplib.cli.main", "train", "--task", task, "--exp", str(exp), "--data", "data", "--dump", "dump"]
     command += ["--speech_only_set", "train_speech", *more, *(w for word in words for w in ("--set", word))]
     done = subprocess.run(command, cwd=tiny, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
