@@ -6,7 +6,6 @@ the command. The list of commands is read from the files' docstrings, so help im
 
 import argparse
 import ast
-import difflib
 import importlib
 import os
 import sys
@@ -112,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     noun, rest = words[0].replace("-", "_"), words[1:]
     if noun in ("main",) or noun.startswith("_") or not (_HERE / f"{noun}.py").exists():
+        import difflib
+
         near = difflib.get_close_matches(noun, commands(), 1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(commands())}"
         print(f"error: ctap has no command {words[0]!r}; {hint}", file=sys.stderr)

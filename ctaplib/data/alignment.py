@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from praatio import textgrid
-from praatio.utilities.constants import Interval as GridInterval
-from praatio.utilities.errors import PraatioException
 
 from ctaplib.data.phones import SILENCE
 from ctaplib.errors import DataError, counted, shortened
@@ -90,6 +87,9 @@ def read_textgrid(path: str | Path, tier: str = "phones") -> Alignment:
     Raises:
         DataError: the file is missing, is no TextGrid, or lacks the tier.
     """
+    from praatio import textgrid
+    from praatio.utilities.errors import PraatioException
+
     try:
         grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True)
     except (OSError, PraatioException, ValueError, IndexError, KeyError) as error:
@@ -109,6 +109,9 @@ def write_textgrid(path: str | Path, alignment: Sequence[Interval], tier: str = 
     Raises:
         DataError: the alignment is empty.
     """
+    from praatio import textgrid
+    from praatio.utilities.constants import Interval as GridInterval
+
     entries = [
         GridInterval(round(start_s, 4), round(end_s, 4), "" if phone == SILENCE else phone)
         for phone, start_s, end_s in alignment

@@ -27,6 +27,8 @@ SPK_TABLES = ("spk2gender", "spk2warp", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
 TSV_FILES = ("dropped.tsv",)
+NORMALIZED = "text.norm"
+"""Table of a data directory that the text stage writes: the words of `text` as they are said."""
 
 
 @dataclass(frozen=True)
@@ -364,3 +366,12 @@ def backup(path: str | Path, to: str | Path) -> None:
     for file in Path(path).iterdir():
         if file.is_file():
             shutil.copy2(file, target / file.name)
+
+
+def read_words(folder: Path) -> dict[str, str]:
+    """Read the words of a data directory as they are said: `text.norm`, or `text` where the text stage has not run.
+
+    Word pieces and error rates are made from them, so that numbers, capitals and punctuation are no errors.
+    """
+    path = folder / NORMALIZED
+    return read_table(path if path.exists() else folder / "text")

@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 from ctaplib.data import english_net
 from ctaplib.data.english_base import apply
@@ -21,7 +20,6 @@ from ctaplib.data.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SI
 from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
 from ctaplib.errors import DataError
-from ctaplib.files import read_table
 
 __all__ = [
     "UnknownSymbolsError",
@@ -29,12 +27,10 @@ __all__ = [
     "mandarin_clauses",
     "normalize_english",
     "normalize_mandarin",
-    "read_words",
     "spell_number",
     "spell_ordinal",
 ]
-NORMALIZED = "text.norm"
-"""Table of a data directory that the text stage writes: the words of `text` as they are said."""
+
 _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
 _MARKS = set("/*_|~^#\\@")
 """Marks that only a rule can speak; Unicode counts some of them as punctuation."""
@@ -120,15 +116,6 @@ def _closed_later(words: list[str]) -> bool:
 def normalizer(language: str) -> Callable[[str], str]:
     """Give the normalisation of a language, `en` or `zh`."""
     return normalize_mandarin if language == "zh" else normalize_english
-
-
-def read_words(folder: Path) -> dict[str, str]:
-    """Read the words of a data directory as they are said: `text.norm`, or `text` where the text stage has not run.
-
-    Word pieces and error rates are made from them, so that numbers, capitals and punctuation are no errors.
-    """
-    path = folder / NORMALIZED
-    return read_table(path if path.exists() else folder / "text")
 
 
 def mandarin_clauses(text: str, where: str = "") -> list[str]:

@@ -19,8 +19,9 @@ from typing import TypeVar
 import sentencepiece
 
 from ctaplib.config import read_saved, save_config
+from ctaplib.data.datadir import NORMALIZED
 from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, check_frontend, make_frontend
-from ctaplib.data.normalize import NORMALIZED, UnknownSymbolsError, normalizer
+from ctaplib.data.normalize import UnknownSymbolsError, normalizer
 from ctaplib.data.phone_cache import Entry, PhoneCache
 from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list

@@ -1,6 +1,6 @@
 """Rows of recognition (task `asr`) and of the judge itself (task `judge`)."""
 
-from ctaplib.data.normalize import read_words
+from ctaplib.data.datadir import read_words
 from ctaplib.data.phones import SILENCE
 from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, SPEECH_JUDGE, cell, systems

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from ctaplib.data import phone_cache, prepare_text
-from ctaplib.data.datadir import DataDir, write_datadir
+from ctaplib.data.datadir import DataDir, read_words, write_datadir
 from ctaplib.data.frontends import MissingWordsError, TextConfig, make_frontend
-from ctaplib.data.normalize import read_words
 from ctaplib.data.phone_cache import Entry, PhoneCache, fingerprint
 from ctaplib.data.pinyin import read_clause
 from ctaplib.data.pinyin_syllables import pinyin_phones
