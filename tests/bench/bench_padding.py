@@ -64,11 +64,15 @@ def in_any_order(lengths: list[int]) -> Callable[[int], list[list[int]]]:
 
 def espnet(lengths: list[int]) -> Callable[[int], list[list[int]]]:
     """Batches of equal numbers of elements; the sampler sorts once, and only shuffles the batches each epoch."""
+    import atexit
+    import shutil
     import tempfile
 
     from espnet2.samplers.num_elements_batch_sampler import NumElementsBatchSampler
 
-    shapes = Path(tempfile.mkdtemp()) / "shape"
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    shapes = folder / "shape"
     shapes.write_text("".join(f"{i:06d} {n},80\n" for i, n in enumerate(lengths)))
 
     def plan(epoch: int) -> list[list[int]]:

@@ -6,7 +6,9 @@ where they miss their data, with everything imported, beside `import torch` alon
     python tests/bench/bench_startup.py --json startup.json
 """
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +44,7 @@ FORMS = [
 def data_directory() -> Path:
     """Three utterances of half a second."""
     folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
     data = folder / "data/train"
     data.mkdir(parents=True)
     for number in range(3):
