@@ -26,9 +26,10 @@ def run(args: argparse.Namespace) -> int:
         dump_sets(args.exp, args.data, args.dump, args.sets.split(), args.nj)
         return 0
     from ctaplib.infer.api import CTAP
+    from ctaplib.models.vqctap import VQCTAP
     from ctaplib.tasks.base import load_task
 
-    model = CTAP(load_task(args.exp))
+    model = CTAP(load_task(args.exp, VQCTAP))
     for path in args.audio:
         print(path, *model.encode(path).tolist())
     return 0

@@ -21,6 +21,7 @@ from ctaplib.infer.prompts import read_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import Speech, load_vocoder, vocode
+from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
@@ -48,7 +49,7 @@ class CTAP:
             ConfigError, CheckpointError: the folder holds no trained model.
         """
         folder = Path(folder)
-        return cls(load_task(folder / method), folder)
+        return cls(load_task(folder / method, VQCTAP), folder)
 
     def mel(self, audio: Audio) -> torch.Tensor:
         """Log-mel (T, n_mels) of a file, or of float samples at the model's rate."""
@@ -85,7 +86,7 @@ class CTAP:
         """
         model = self.task.model
         voice = read_prompts(model, {"audio": self.mel(prompt)})
-        synthesis = load_task(self._folder("tts")).model
+        synthesis = load_task(self._folder("tts"), Synthesis).model
         slots = {"audio": with_pause_slots(phones, words)}
         made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=voice, speed=speed)
         return self._wave(made["audio"])

@@ -29,7 +29,7 @@ def dump_sets(exp: Path, data: Path, dump: Path, sets: Sequence[str], nj: int) -
 
 
 def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
-    task: SpeechTask[VQCTAP] = load_task(exp)
+    task: SpeechTask[VQCTAP] = load_task(exp, VQCTAP)
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
     dump_codes(task, SpeechSet(data, dump, name, labelled), exp / "codes" / name)
 

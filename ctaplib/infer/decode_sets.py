@@ -25,6 +25,7 @@ from ctaplib.infer.prompts import MatchConfig, read_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
+from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runlog import get_logger
@@ -61,12 +62,12 @@ class Decoder:
     @cached_property
     def task(self) -> SpeechTask[VQCTAP]:
         """The pre-trained model."""
-        return load_task(self.exp / self.method)
+        return load_task(self.exp / self.method, VQCTAP)
 
     @cached_property
     def converter(self) -> SpeechTask[VQCTAP]:
         """The fine-tuned converter."""
-        return load_task(self.exp / "vc")
+        return load_task(self.exp / "vc", VQCTAP)
 
     @cached_property
     def vocoder(self) -> MakesWaves:
@@ -109,7 +110,7 @@ class Decoder:
             self._write_ctc(f"{prefix}frozen_ctc", name, found)
             return
         system = f"{prefix}finetuned" if run == "asr_finetuned" else "supervised_ctc"
-        found = recognize(load_task(self.exp / run), mels, self.search)
+        found = recognize(load_task(self.exp / run, Recognizer), mels, self.search)
         write_words(self.folder("asr", system, name), found)
         self._write_ctc(system, name, found)
 
@@ -167,7 +168,7 @@ class Decoder:
         path = self.data / name / "phn2word"
         words = read_table(path) if path.exists() else {}
         texts = {r["id"]: with_pause_slots(phones[r["text_utt"]].split(), words.get(r["text_utt"], "").split()) for r in rows}
-        synthesis = load_task(self.exp / "tts").model
+        synthesis = load_task(self.exp / "tts", Synthesis).model
         model = self.voice(system)
         frozen = read_prompts(self.task.model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
         own = read_prompts(model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
@@ -191,7 +192,7 @@ class Decoder:
     @cached_property
     def listener(self) -> SpeechTask[Recognizer]:
         """The judge."""
-        judge: SpeechTask[Recognizer] = load_task(self.exp / "judge")
+        judge: SpeechTask[Recognizer] = load_task(self.exp / "judge", Recognizer)
         return judge
 
     def judge(self, name: str, task: str, system: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tasks.base import load_task
 
 
@@ -15,6 +16,6 @@ def same_codes(first: Path, second: Path, mel: np.ndarray) -> bool:
     batch = torch.from_numpy(np.array(mel[:frames]))[None]
     found = []
     for folder in (first, second):
-        model = load_task(folder).model
+        model = load_task(folder, VQCTAP).model
         found.append(model.content(model.normalize(batch), torch.tensor([frames])).quantized.codes)
     return bool(torch.equal(*found))

@@ -44,7 +44,7 @@ class ASRTask(SpeechTask[Recognizer]):
             raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         source: VQCTAP | None = None
         if training and "vqctap" in paths.init:
-            source = load_task(paths.init["vqctap"]).model
+            source = load_task(paths.init["vqctap"], VQCTAP).model
             config = config.model_copy(update={"model": _sizes_of(source, config.model)})
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)

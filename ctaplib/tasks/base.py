@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from ctaplib.checkpoint import load_checkpoint, load_weights
 from ctaplib.config import Config, load_config, read_saved
@@ -270,11 +271,16 @@ def is_trained(exp: Path) -> bool:
     return (exp / PACKED_WEIGHTS).exists() or (exp / "checkpoints" / "best.pt").exists()
 
 
-def load_task(exp: str | Path, which: str = "best") -> Any:
+def load_task(exp: str | Path, model: type[nn.Module] = nn.Module, which: str = "best") -> Any:
     """The trained task of a run's folder, in evaluation mode; its class is what the run says.
 
+    Args:
+        exp: Folder of the run.
+        model: Class that its model must have.
+        which: Checkpoint.
+
     Raises:
-        ConfigError, CheckpointError: the folder is no run, or its files do not fit together.
+        ConfigError, CheckpointError: the folder is no run, its files do not fit together, or it holds another kind of model.
     """
     exp = Path(exp)
     packed = exp / PACKED_WEIGHTS
@@ -292,6 +298,9 @@ def load_task(exp: str | Path, which: str = "best") -> Any:
     except ValueError as error:
         raise ConfigError(f"{exp}/config.yaml does not fit this version: {error}", fix="train it again") from error
     task = cls(config, TaskPaths(exp, exp, exp, "", ""), training=False)
+    if not isinstance(task.model, model):
+        found = f"{exp} is a run of {name}: its model is a {type(task.model).__name__}"
+        raise ConfigError(found, expected=f"a run with a {model.__name__}", fix="name the folder of such a run")
     path = packed if packed.exists() else exp / "checkpoints" / f"{which}.pt"
     load_weights(task.model, load_file(path) if packed.exists() else _model_of(path), str(path))
     task.model.eval()

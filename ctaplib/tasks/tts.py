@@ -48,7 +48,7 @@ class TTSTask(SpeechTask[Synthesis]):
         if training:
             if "vqctap" not in paths.init:
                 raise ConfigError("synthesis has no pre-trained model", fix="give --init vqctap=exp/vqctap")
-            self.frozen: VQCTAP = load_task(paths.init["vqctap"]).model.requires_grad_(False)
+            self.frozen: VQCTAP = load_task(paths.init["vqctap"], VQCTAP).model.requires_grad_(False)
             width = self.frozen.config.speech.stack.width
             stack = config.connector.stack.model_copy(update={"width": width})
             config = config.model_copy(

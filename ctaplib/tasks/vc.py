@@ -54,7 +54,7 @@ class VCTask(SpeechTask[VQCTAP]):
         if training:
             if "vqctap" not in paths.init:
                 raise ConfigError("conversion has no pre-trained model", fix="give --init vqctap=exp/vqctap")
-            source = load_task(paths.init["vqctap"]).model
+            source = load_task(paths.init["vqctap"], VQCTAP).model
             config = config.model_copy(update={"model": source.config})
         super().__init__(config, paths, training=training)
         self.noise_width = config.model.prompt.output

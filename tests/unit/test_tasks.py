@@ -157,6 +157,13 @@ def test_a_token_list_that_does_not_fit_the_checkpoint(tiny: Path, tmp_path: Pat
         load_task(copy)
 
 
+def test_a_run_of_another_kind_is_refused(tiny: Path, tmp_path: Path, pretrained: Path) -> None:
+    from ctaplib.models.recognizer import Recognizer
+
+    with pytest.raises(ConfigError, match=r"is a run of vqctap: its model is a VQCTAP; expected a run with a Recognizer"):
+        load_task(pretrained, Recognizer)
+
+
 def test_what_needs_a_pretrained_model_says_so(tiny: Path, tmp_path: Path) -> None:
     for name in ("tts", "vc"):
         with pytest.raises(ConfigError, match="--init vqctap=exp/vqctap"):
