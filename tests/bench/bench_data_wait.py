@@ -37,6 +37,7 @@ def train(folder: Path, steps: int, quick: bool) -> Path:
         make_tiny(folder)
         base = folder
     changed = [f"train.max_steps={steps}", f"train.log_every_steps={EVERY}", f"train.valid_every_steps={steps}"]
+    changed.append("alarm_after=2")  # a code book that was hardly trained may be used badly
     words = ["--task", "vqctap", "--config", "conf/pretrain.yaml", "--data", base / "data", "--dump", base / "dump"]
     words += ["--exp", folder / "exp", "--speech_only_set", "train_speech", *[w for c in changed for w in ("--set", c)]]
     command = [sys.executable, "-m", "ctaplib.cli.main", "train", *map(str, words)]

@@ -21,7 +21,6 @@ from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.base import read_task_config
 
 ROOT = Path(__file__).resolve().parents[2]
-GENUINE = Path(os.environ.get("CTAP_SHARED_DATA", ROOT.parent / "shared" / "data"))
 TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "spk2gender")
 TASKS = {"pretrain": "vqctap", "asr_finetuned": "asr", "asr_supervised": "asr", "judge": "asr", "tts": "tts", "vc": "vc"}
 TASKS["vocoder"] = "vocoder"

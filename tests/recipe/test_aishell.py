@@ -7,7 +7,6 @@ import tarfile
 import pytest
 import soundfile
 from aishell_tools import (
-    GENUINE,
     ROOT,
     characters_of,
     check_configs,
@@ -24,6 +23,7 @@ from aishell_tools import (
     snapshot,
     tables,
 )
+from corpus_trees import GENUINE
 
 from ctaplib.data.datadir import c_sorted
 from ctaplib.data.validate import validate_datadir

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 from aishell_tools import (
-    GENUINE,
     ROOT,
     characters_of,
     check_configs,
@@ -27,6 +26,7 @@ from aishell_tools import (
     snapshot,
     tables,
 )  # fmt: skip
+from corpus_trees import GENUINE
 
 from ctaplib.data.datadir import c_sorted, read_datadir
 from ctaplib.data.mandarin import pinyin_phones

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from corpus_trees import GENUINE
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "new_corpus.md"
-FRAGMENT = ROOT.parent / "shared" / "data" / "LJSpeech-1.1"
+FRAGMENT = GENUINE / "LJSpeech-1.1"
 PATH_IN_DOCUMENT = "/data/LJSpeech-1.1"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from corpus_trees import GENUINE
 
 from ctaplib.data.datadir import read_datadir
 from ctaplib.data.validate import validate_datadir
@@ -16,7 +17,6 @@ from ctaplib.files import read_table, read_tsv
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "egs" / "speechocean762"
-GENUINE = ROOT.parent / "shared" / "data"
 
 
 def prepare(corpus: Path, data: Path, *words: str) -> subprocess.CompletedProcess[str]:

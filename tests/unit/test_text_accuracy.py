@@ -12,8 +12,8 @@ from ctaplib.data.pinyin_syllables import is_syllable, pinyin_phones
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 import bench_text as bench  # noqa: E402
+from corpus_trees import GENUINE  # noqa: E402
 
-GENUINE = ROOT.parent / "shared" / "data"
 CONTENT = GENUINE / "data_aishell3" / "train" / "content.txt"
 LJSPEECH = GENUINE / "LJSpeech-1.1" / "metadata.csv"
 FRONT_ENDS = {"words": 100.0, "g2p_en": 99.2, "gruut": 95.7, "lexicon": 88.6}

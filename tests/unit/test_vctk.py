@@ -322,7 +322,7 @@ def test_a_tree_as_large_as_the_corpus_is_prepared_in_time(tmp_path):
     """44,000 utterances: 90 s on two cores is 180 s of CPU time, which other work on the machine does not lengthen."""
     script, found = ROOT / "tests" / "bench" / "bench_vctk.py", tmp_path / "found.json"
     done = subprocess.run([sys.executable, script, "--folder", tmp_path, "--json", found], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert found.exists(), done.stderr  # its status is 1 where the wall time was missed
     small, large = (json.loads(found.read_text())[key] for key in ("11000", "44000"))
     whole = large["stages 1 and 2"]
     assert whole["cpu_s"] <= 180 and whole["peak_mb"] <= 1024, done.stdout
