@@ -1,7 +1,6 @@
 """Checkpoints: written whole or not at all, read without running code."""
 
 import hashlib
-import io
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -17,11 +16,17 @@ FORMAT = "ctaplib-checkpoint-2"
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, strings and containers of them under `path`, atomically, with a digest of all of it."""
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "digest": content_digest(state), **state}, buffer)
+    """Write tensors, numbers, strings and containers of them under `path`, atomically, with a digest of all of it.
+
+    Raises:
+        CtapError: the disk is full; the earlier checkpoint of that name, if any, is untouched.
+    """
+    digest = content_digest(state)
     with atomic_write(path, "wb") as out:
-        out.write(buffer.getbuffer())
+        try:
+            torch.save({"format": FORMAT, "digest": digest, **state}, out)
+        except RuntimeError as error:  # the writer ends its archive before it lets go, and hides why the file took no more
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -165,6 +165,18 @@ def test_a_checkpoint_that_was_edited_is_told(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+def test_writing_a_checkpoint_takes_no_second_copy_of_it(tmp_path: Path) -> None:
+    def kilobytes(name: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+    state = {"weight": torch.ones(50_000_000)}
+    Path("/proc/self/clear_refs").write_text("5")
+    before = kilobytes("VmRSS")
+    save_checkpoint(tmp_path / "a.pt", state)
+    assert kilobytes("VmHWM") - before < 60_000  # of 200,000
+
+
 class ShrinkingTask(ToyTask):
     """Has a list of its items."""
 
