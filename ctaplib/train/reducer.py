@@ -2,7 +2,7 @@
 
 Source: Li et al. 2020, PyTorch Distributed (arXiv 2006.15704), section 3.2.3: buckets in the reverse order of the parameters.
 Ours serves models whose parts are called one by one and whose terms come and go with the schedule: a parameter without a
-gradient here may have one elsewhere; it counts as zero.
+gradient here may have one elsewhere; it counts as zero, on one process too: the optimiser must do the same for every number.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ BUCKET_BYTES = 8 * 2**20
 
 
 class Reducer:
-    """Replaces the gradient of every parameter by its sum over the processes.
+    """Replaces the gradient of every parameter by its sum over the processes; where there is none, by zeros.
 
     Args:
         parameters: Those of one player; all processes hold the same.
@@ -48,6 +48,9 @@ class Reducer:
         """Around the last backward pass of a turn: when it ends, every gradient is the sum over the processes."""
         if self.world.size == 1:
             yield
+            for parameter in self.parameters:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
             return
         for bucket in self._buckets:
             bucket.missing = len(bucket.parameters)

@@ -14,7 +14,10 @@ from ctaplib.runs import read_metrics
 
 
 def train(tiny: Path, exp: Path, processes: int, task: str, *more: str) -> dict[str, torch.Tensor]:
-    words = ["batch.batch_s=12", "optim.warmup_steps=2", "train.max_steps=5", "train.valid_every_steps=5", "train.precision=fp32"]
+    words = ["batch.batch_s=12", "optim.warmup_steps=2", "train.max_steps=5", "train.valid_every_steps=5", "train.precision=fp64"]
+    if task == "vqctap":  # some parameters have no gradient for two steps
+        late = "{points: [[0.5, 0.0], [1.0, 0.5]]}"
+        words.append(f"schedule={{mel: {{points: [[0.0, 1.0]]}}, contrastive: {late}, classify: {late}, ctc: {late}}}")
     words += [f"train.best={'mel' if task == 'vc' else 'per_ctc'}", *SMALL[task]]
     command = torchrun(processes, exp.with_name(f"{exp.name}_logs"))
     command += ["-m", "ctaplib.cli.main", "train", "--task", task, "--exp", str(exp), "--data", "data", "--dump", "dump"]
@@ -31,7 +34,7 @@ def test_two_processes_train_what_one_trains(task: str, tiny: Path, tmp_path: Pa
     floats = [n for n in one if one[n].is_floating_point()]
     difference = sum(float((one[n] - two[n]).square().sum()) for n in floats) ** 0.5
     size = sum(float(one[n].square().sum()) for n in floats) ** 0.5
-    assert difference <= 1e-4 * size
+    assert difference <= 1e-9 * size
     told = [next(r for r in read_metrics(tmp_path / str(n)) if r["split"] == "epoch") for n in (1, 2)]
     for name in ("steps", "items", "frames"):  # not the padding, which is less in smaller parts of a batch
         assert told[0][name] == told[1][name] > 0
