@@ -18,8 +18,8 @@ class BatchConfig(Config):
 
     batch_s: float = 32.0
     """Seconds of audio in one global batch, padding included."""
-    min_items: int = 2
-    """Smaller batches, left over at the end of an epoch, are merged into their neighbour."""
+    min_items: int = Field(8, ge=1)
+    """Smaller batches, left over at the end of an epoch, are merged into their neighbour. At least the number of processes."""
     jitter: float = 0.05
     """Relative jitter of the lengths before sorting, so that batches differ between epochs; the more, the more padding:
     with some hundred seconds a batch, 0.01 makes 1 % and no batch comes twice."""
@@ -28,7 +28,7 @@ class BatchConfig(Config):
     shape, and few shapes save more than padding costs; on a GPU 4 pads least."""
     strict: bool = False
     """Whether no batch is ever over `batch_s`: frames added by `pad_frames` count, and a last batch of too few items takes
-    some from its neighbour instead of joining it."""
+    some from its neighbour, at most to half of both, instead of joining it."""
     min_s: float = 0.3
     """Shorter utterances are left out of training, and listed."""
     max_s: float = 20.0
@@ -65,13 +65,9 @@ def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *
     batches = _cut(falling.tolist(), widths[falling].tolist(), max_frames)
     if len(batches) > 1 and len(batches[-1]) < config.min_items:
         last = batches.pop()
-        moved = config.min_items - len(last)
-        if config.strict and len(batches[-1]) >= moved + config.min_items:
-            batches[-1:] = [batches[-1][:-moved], batches[-1][-moved:] + last]
-        elif config.strict:
-            batches.append(last)
-        else:
-            batches[-1] = batches[-1] + last
+        both = batches[-1] + last
+        kept = max(len(both) - config.min_items, len(both) - len(both) // 2)
+        batches[-1:] = [both[:kept], both[kept:]] if config.strict else [both]
     order = rng.permutation(len(batches)).tolist()
     if epoch == 0:
         heaviest = max(range(len(batches)), key=lambda b: widths[batches[b]].max() * len(batches[b]))

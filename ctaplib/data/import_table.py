@@ -43,13 +43,22 @@ def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
 
 
 def _swallowed(found: Delimited, delimiter: str, column: int, folders: Sequence[Path]) -> list[str]:
-    """Lines inside a quoted field that are rows themselves, by the audio that they name: two stray quotation marks do this."""
-    faults = []
+    """Lines inside a quoted field that are rows themselves: two stray quotation marks do this.
+
+    They have all columns, and name audio that no other row names.
+    """
+    faults: list[str] = []
+    if all(row.first == row.last for row in found.rows):
+        return faults
+    named = {find_audio(row.fields[column].strip(), *folders) for row in found.rows[1:] if column < len(row.fields)}
     for row in found.rows:
         for number in range(row.first + 1, row.last + 1):
             fields = found.lines[number - 1].rstrip("\r\n").split(delimiter)
-            audio = fields[column].strip().strip('"') if column < len(fields) else ""
-            if audio and (Path(audio).suffix.lower() in AUDIO | UNREADABLE or find_audio(audio, *folders)):
+            audio = fields[column].strip().strip('"') if len(fields) >= len(found.rows[0].fields) else ""  # a whole row
+            if not audio:
+                continue
+            place = find_audio(audio, *folders)
+            if place not in named if place else Path(audio).suffix.lower() in AUDIO | UNREADABLE:
                 begun = f"a quotation mark in line {row.first}, where a field begins, is closed in line {row.last} or before"
                 faults.append(f"{number}: this row ({audio}) lies inside a field: {begun}")
     return faults

@@ -46,6 +46,8 @@ class AlignBatchConfig(BatchConfig):
 
     batch_s: float = 20.5
     """Seconds of audio in one global batch."""
+    min_items: int = 2
+    """Batches differ by one chunk at most."""
 
 
 class AlignOptimConfig(OptimConfig):
@@ -64,6 +66,8 @@ class AlignOptimConfig(OptimConfig):
 class AlignTrainConfig(TrainConfig):
     """How precisely, and how often to look and to save; how long follows from `network.passes`."""
 
+    keep_best: int = Field(1, ge=1, le=1)
+    """The aligner is the network of the last step, whose labels it was trained on: our choice."""
     max_steps: int = 0
     """Found from the passes and the data, and written to the run's config; may not be given."""
     valid_every_steps: int = 500

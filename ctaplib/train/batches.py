@@ -12,6 +12,8 @@ from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import split_share
 from ctaplib.train.distributed import World
 
+LOOK_S = 20.0
+"""Most seconds that are spent on looking at the batches of all epochs before the first step."""
 Load = Callable[[str, Sequence[int], int], Any]
 
 
@@ -24,6 +26,7 @@ class Position:
         epoch: Epoch of the next batch.
         batch: Number of the next batch in its epoch.
         epoch_ends: Whether the step done was the last of its epoch.
+        due: What is still to do after the step: `validation`, then `mean` (of the best checkpoints), or nothing.
         tally: Account of the epoch so far (`EpochTally`).
     """
 
@@ -31,6 +34,7 @@ class Position:
     epoch: int = 0
     batch: int = 0
     epoch_ends: bool = False
+    due: str = ""
     tally: dict[str, float] = field(default_factory=dict)
 
 
@@ -56,6 +60,29 @@ class Share:
     last: bool
 
 
+def check_batches(task: Task, start: Position, world: World) -> None:
+    """Look before the first step at all that are to come: whether every batch has an item for every process.
+
+    Raises:
+        TrainingError: there is no batch, or one that is too small.
+    """
+    step, epoch, limit = start.step - start.batch, start.epoch, time.monotonic() + LOOK_S
+    while world.size > 1 and step < task.config.train.max_steps:
+        sizes = [len(items) for items in task.train_plan(epoch)]
+        if sizes and min(sizes) < world.size:
+            raise _too_small(epoch, min(sizes), world.size)
+        if not sizes or time.monotonic() > limit:
+            return
+        step, epoch = step + len(sizes), epoch + 1
+
+
+def _too_small(epoch: int, items: int, processes: int) -> TrainingError:
+    return TrainingError(
+        f"a global batch of epoch {epoch} has {items} items, for {processes} processes",
+        fix=f"begin with batch.min_items={processes} or more, raise batch.batch_s, or take fewer processes",
+    )
+
+
 def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> Iterator[Share]:
     """All steps still to do. The global batches do not depend on the number of processes, nor on `micro_frames`.
 
@@ -71,10 +98,7 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
             if at.step == last:
                 return
             if len(items) < world.size:
-                raise TrainingError(
-                    f"a global batch of {len(items)} items cannot be shared by {world.size} processes",
-                    fix="raise batch.batch_s or batch.min_items",
-                )
+                raise _too_small(at.epoch, len(items), world.size)
             at.step, at.batch = at.step + 1, at.batch + 1
             mine = items[world.rank :: world.size]
             every = [split_share(task, items[rank :: world.size], micro_frames) for rank in range(world.size)]

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint
+from ctaplib.runlog import get_logger
+
+log = get_logger("ctaplib.train")
 
 
 @dataclass
@@ -29,20 +32,24 @@ class Best:
 
     def add(self, value: float, step: int) -> tuple[bool, bool]:
         """Take a value in; whether it is kept, and whether it is the best. Of equal values the first is better."""
-        improved = value < self.value
-        self.seen = sorted([*self.seen, (value, step)], key=lambda pair: pair[0])[: self.keep]
+        before = [pair for pair in self.seen if pair[1] != step]  # a validation that is done once more
+        improved = not before or value < before[0][0]
+        self.seen = sorted([*before, (value, step)], key=lambda pair: pair[0])[: self.keep]
         return (value, step) in self.seen, improved
 
     def write(self, folder: Path, step: int, model: torch.nn.Module, kept: bool, improved: bool) -> None:
-        """Write what `add` decided on as `best.pt` and, where several are kept, `best_<step>.pt`; remove those that fell out."""
+        """Write what `add` decided on as `best.pt` and, where several are kept, `best_<step>.pt`."""
         state = {"model": model.state_dict(), "step": step}
         if kept and self.keep > 1:
             save_checkpoint(self.path(folder, step), state)
+        if improved:
+            save_checkpoint(folder / "best.pt", state)
+
+    def tidy(self, folder: Path) -> None:
+        """Remove the checkpoints that fell out, once a saved state of the run no longer names them."""
         wanted = {self.path(folder, s) for _, s in self.seen} if self.keep > 1 else set()
         for path in set(folder.glob("best_*.pt")) - wanted:
             path.unlink()
-        if improved:
-            save_checkpoint(folder / "best.pt", state)
 
     def write_mean(self, folder: Path, model: torch.nn.Module) -> None:
         """Write the mean as `best.pt`, with the steps it was taken over."""
@@ -53,8 +60,16 @@ class Best:
         """Where the checkpoint of a step is kept."""
         return folder / f"best_{step}.pt"
 
-    def mean(self, folder: Path, model: torch.nn.Module) -> dict[str, torch.Tensor]:
-        """State with the mean of the kept checkpoints' parameters; buffers, such as code books, are those of the best."""
+    def mean(self, folder: Path, model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
+        """State with the mean of the kept checkpoints' parameters; buffers, such as code books, are those of the best.
+        None where fewer than two of them are there.
+        """
+        gone = [step for _, step in self.seen if not self.path(folder, step).exists()]
+        if gone:  # a state from before the last one was taken up
+            log.warning("the mean is taken without the checkpoints of steps %s, which are gone", gone)
+            self.seen = [pair for pair in self.seen if pair[1] not in gone]
+        if len(self.seen) < 2:
+            return None
         states: list[Mapping[str, Any]] = [load_checkpoint(self.path(folder, step))["model"] for _, step in self.seen]
         mean = dict(states[0])
         for name, _ in model.named_parameters():

@@ -17,7 +17,8 @@ from ctaplib.config import config_hash, save_config
 from ctaplib.errors import CheckpointError, TrainingError
 from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
-from ctaplib.train.batches import Position, batches
+from ctaplib.train.agree import check_agreement
+from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import find_micro_frames
@@ -55,6 +56,8 @@ class Trainer:
         self.stopping = False
         resumed = self._resume()
         check_items(task, task.paths.exp / "items.tsv", resumed, world.is_main)
+        check_agreement(task, self.position.step, world)
+        check_batches(task, self.position, world)
         self.record: RunLog | None = None
         if world.is_main:
             save_assets(task)
@@ -84,6 +87,9 @@ class Trainer:
         task.before_training(position.step)
         if self.micro_frames is None:
             self.micro_frames = find_micro_frames(task, self.world, self._attempt)
+        if position.due:
+            self._do_what_is_due()
+            self._save()
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
         for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames):
@@ -96,21 +102,33 @@ class Trainer:
             if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
                 self._report(meter, live)
                 meter = Meter()
-            last = position.step == train.max_steps
+            stop, last = self._should_stop(), position.step == train.max_steps
             if position.step % train.valid_every_steps == 0 or last:
-                self._validate()
-            if last and len(self.best.seen) > 1:
-                self._try_mean()
+                position.due = "validation"
             if position.epoch_ends or last:
                 self._close_epoch()
-            if position.step % train.save_every_steps == 0 or last or self._should_stop():
+            if not stop:
+                self._do_what_is_due()
+            if position.step % train.save_every_steps == 0 or last or stop:
                 self._save()
-            if self.stopping:
+            if stop:
                 log.info("asked to stop: saved step %d; the same command goes on from there", position.step)
                 break
             self.tally.skip()
         live.close()
-        return position.step >= train.max_steps
+        return position.step >= train.max_steps and not position.due
+
+    def _do_what_is_due(self) -> None:
+        """Validate, and at the end try the mean of the best; a run that was stopped before does it when it goes on."""
+        position, last = self.position, self.position.step == self.config.train.max_steps
+        if position.due == "validation":
+            self._validate()
+            position.due = "mean" if last and len(self.best.seen) > 1 else ""
+            if position.due:
+                self._save()
+        if position.due == "mean":
+            self._try_mean()
+            position.due = ""
 
     def _prepare_machine(self) -> None:
         train = self.config.train
@@ -143,10 +161,11 @@ class Trainer:
         if self.steps.average is not None:
             self.steps.average.swap(self.task.model)
 
-    def _measure(self) -> dict[str, float]:
-        """Metrics of the validation set, with the weights as they are."""
+    def _measure(self, keeps: bool = True) -> dict[str, float]:
+        """Metrics of the validation set, with the weights as they are; `keeps` where they are those that the run goes on with."""
         values = measure(self.task, self.world, self.precision, self._load)
-        values |= self.task.after_validation(self.position.step)
+        if keeps or self.config.train.best not in values:
+            values |= self.task.after_validation(self.position.step)
         if self.config.train.best not in values:
             raise TrainingError(f"train.best is {self.config.train.best!r}", expected=f"one of {', '.join(values)}")
         return values
@@ -169,9 +188,12 @@ class Trainer:
         self.world.barrier()
         model, metric = self.task.model, self.config.train.best
         own = {n: t.detach().clone() for n, t in model.state_dict().items()}
-        load_weights(model, self.best.mean(self.checkpoints, model), "the mean of the best checkpoints")
+        mean = self.best.mean(self.checkpoints, model)
+        if mean is None:
+            return
+        load_weights(model, mean, "the mean of the best checkpoints")
         model.eval()
-        value = self._measure()[metric]
+        value = self._measure(keeps=False)[metric]
         steps, better = [step for _, step in self.best.seen], value < self.best.value
         if self.world.is_main:
             log.info("mean of the weights at steps %s: %s %.4g, the best of them has %.4g; %s is kept as best.pt",
@@ -201,6 +223,7 @@ class Trainer:
             "config_hash": config_hash(self.config),
         }
         write_state(self.checkpoints, state)
+        self.best.tidy(self.checkpoints)
 
     def _resume(self) -> bool:
         """Take the newest whole checkpoint up; whether there was one.
