@@ -28,7 +28,7 @@ import yaml
 HERE = Path(__file__).parent
 BENCHES = (
     "contrastive", "vq", "train_step", "loop", "padding", "viterbi", "batches", "startup", "data_wait",
-    "logmel", "mas", "speech",
+    "logmel", "features", "mas", "speech",
 )  # fmt: skip
 RESULTS, TRIED, PAGE = HERE / "results.json", HERE / "tried.yaml", fresh.ROOT / "docs/performance.md"
 LIMIT_S = 600

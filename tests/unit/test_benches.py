@@ -16,7 +16,7 @@ import fresh  # noqa: E402
 import run_all  # noqa: E402
 
 NOWHERE = {"CTAP_BENCH_PEERS": "/nonexistent", "CTAP_BENCH_ESPNET": "/nonexistent"}
-TOLD = {"padding", "viterbi", "batches", "mas", "vq"}
+TOLD = {"padding", "viterbi", "batches", "mas", "vq", "features"}
 
 
 def started(script: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
