@@ -28,7 +28,7 @@ import yaml
 HERE = Path(__file__).parent
 BENCHES = (
     "contrastive", "vq", "train_step", "loop", "padding", "viterbi", "batches", "startup", "data_wait",
-    "logmel", "features", "mas", "speech",
+    "logmel", "features", "mas", "speech", "ddp",
 )  # fmt: skip
 RESULTS, TRIED, PAGE = HERE / "results.json", HERE / "tried.yaml", fresh.ROOT / "docs/performance.md"
 LIMIT_S = 600
@@ -127,7 +127,8 @@ def table(results: dict[str, Any], tried: dict[str, str]) -> str:
         for row in bench["rows"]:
             met = {True: "yes", False: "**no**", None: "not measured" if row["ratio"] is None else "no goal"}[row["met"]]
             against = f"{row['of']} / {row['peer']}" if row["peer"] else row["of"]
-            goal, ratio = shown(row["goal"], row["unit"]), shown(row["ratio"], row["unit"])
+            bound = "at least " if row.get("least") and row["goal"] is not None else ""
+            goal, ratio = bound + shown(row["goal"], row["unit"]), shown(row["ratio"], row["unit"])
             lines.append(f"| {row['part']} | {against} | {goal} | {ratio} | {met} | {when} |")
             if row["note"]:
                 notes.append(f"* {row['part']}, {row['of']}: {row['note']}.")

@@ -75,6 +75,13 @@ def test_a_goal_is_met_at_most_at_its_value() -> None:
     assert fresh.row("a", None, 0.5, of="", peer="")["met"] is None
 
 
+def test_a_goal_where_more_is_better_is_met_at_least_at_its_value() -> None:
+    assert [fresh.row("a", found, 0.9, of="", peer="", least=True)["met"] for found in (0.89, 0.9, 1.0)] == [False, True, True]
+    bench = {"rows": [fresh.row("a", 0.8, 0.9, of="two", peer="one", least=True)], "missing": [], "measured": "", "commit": ""}
+    results = {"machine": {"processor": "x", "cores": 2, "formats": []}, "versions": {}, "benches": {"a": bench | {"load_before": 0}}}
+    assert "| a | two / one | at least 0.9 | 0.8 | **no** |" in run_all.table(results, {})
+
+
 def test_medians_of_interleaved_rounds(tmp_path: Path) -> None:
     script = tmp_path / "bench.py"
     script.write_text(
