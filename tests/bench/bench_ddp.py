@@ -1,8 +1,9 @@
 """Our trainer on two gloo processes of one thread each, beside one: eight utterances of 600 frames for each process and step.
 
-The speech encoder of bench_train_step (21 M parameters, fp32) on made-up features. `two` are the processes of one run; `apart` are two
-runs at the same time that know nothing of each other, so what `two` loses to them goes to DDP, and what they lose to `one` to the machine.
-Clocks run from the end of one step to that of a later one: start-up, validation and checkpoints are left out.
+The speech encoder of bench_train_step (21 M parameters, fp32) on made-up features. `two` are the processes of one run; `apart`
+are two runs at the same time that know nothing of each other, so what `two` loses to them goes to DDP, and what they lose to
+`one` to the machine. Clocks run from the end of one step to that of a later one: start-up, validation and checkpoints are left
+out.
 
     python tests/bench/bench_ddp.py --json ddp.json
 """
@@ -125,16 +126,18 @@ def prepare(form: str, quick: bool) -> Callable[[], object]:
 def rows(figures: dict[str, fresh.Figures], quick: bool) -> list[fresh.Row]:
     if not figures["two"]["same_weights"]:
         raise SystemExit("the two processes end with different weights")
-    part, wall, cpu = "DDP, gloo, 2 processes", *({n: f[key] for n, f in figures.items()} for key in ("step_wall_s", "step_cpu_s"))
+    part = "DDP, gloo, 2 processes"
+    wall, cpu = ({name: found[key] for name, found in figures.items()} for key in ("step_wall_s", "step_cpu_s"))
     note = (
-        f"{figures['one']['parameters_m']:.1f} M, fp32; wall seconds a step: one {wall['one']:.2f}, two {wall['two']:.2f}, two that do "
-        f"not talk {wall['apart']:.2f} ({wall['one'] / wall['apart']:.2f}); equal weights on both"
+        f"{figures['one']['parameters_m']:.1f} M, fp32; wall seconds a step: one {wall['one']:.2f}, two {wall['two']:.2f}, two "
+        f"that do not talk {wall['apart']:.2f} ({wall['one'] / wall['apart']:.2f}); equal weights on both"
     )
     busy = f"CPU seconds a step and process: one {cpu['one']:.2f}, two {cpu['two']:.2f}, two that do not talk {cpu['apart']:.2f}"
+    by_wall, by_cpu = f"{part}: audio a second", f"{part}: audio a CPU second"
     return [
-        fresh.row(f"{part}: audio a second", wall["one"] / wall["two"], GOAL, of="two", peer="twice one", note=note, least=True),
-        fresh.row(f"{part}: audio a second", wall["apart"] / wall["two"], None, of="two", peer="two that do not talk", least=True),
-        fresh.row(f"{part}: audio a CPU second", cpu["one"] / cpu["two"], None, of="two", peer="twice one", note=busy, least=True),
+        fresh.row(by_wall, wall["one"] / wall["two"], GOAL, of="two", peer="twice one", note=note, least=True),
+        fresh.row(by_wall, wall["apart"] / wall["two"], None, of="two", peer="two that do not talk", least=True),
+        fresh.row(by_cpu, cpu["one"] / cpu["two"], None, of="two", peer="twice one", note=busy, least=True),
     ]
 
 

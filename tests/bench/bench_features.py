@@ -1,9 +1,10 @@
 """Audio files to features on disk: 80-band log-mel at 24 kHz of eSpeak's sentences, from WAV and from FLAC, two processes.
 
-Ours is what `ctap features` runs, with its checks, tables and statistics, and with 16-bit WAV files of what was FLAC; the tracker of F0
-is replaced by zeros where peers make none. Peers: torchaudio or librosa, each process half of the files and a float32 archive of its own by
-kaldiio; lhotse's `compute_and_store_features` with its default writer. With F0: ours as it is, beside torchaudio and pyworld's DIO and
-StoneMask at the full rate, as ESPnet2 calls them. Imports are paid before; starting the two processes, forked on all sides, is timed.
+Ours is what `ctap features` runs, with its checks, tables and statistics, and with 16-bit WAV files of what was FLAC; the
+tracker of F0 is replaced by zeros where peers make none. Peers: torchaudio or librosa, each process half of the files and a
+float32 archive of its own by kaldiio; lhotse's `compute_and_store_features` with its default writer. With F0: ours as it is,
+beside torchaudio and pyworld's DIO and StoneMask at the full rate, as ESPnet2 calls them. Imports are paid before; starting the
+two processes, forked on all sides, is timed.
 
     python tests/bench/bench_features.py --json features.json
 """

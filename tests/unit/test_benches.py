@@ -77,8 +77,9 @@ def test_a_goal_is_met_at_most_at_its_value() -> None:
 
 def test_a_goal_where_more_is_better_is_met_at_least_at_its_value() -> None:
     assert [fresh.row("a", found, 0.9, of="", peer="", least=True)["met"] for found in (0.89, 0.9, 1.0)] == [False, True, True]
-    bench = {"rows": [fresh.row("a", 0.8, 0.9, of="two", peer="one", least=True)], "missing": [], "measured": "", "commit": ""}
-    results = {"machine": {"processor": "x", "cores": 2, "formats": []}, "versions": {}, "benches": {"a": bench | {"load_before": 0}}}
+    rows = [fresh.row("a", 0.8, 0.9, of="two", peer="one", least=True)]
+    bench = {"rows": rows, "missing": [], "measured": "", "commit": "", "load_before": 0}
+    results = {"machine": {"processor": "x", "cores": 2, "formats": []}, "versions": {}, "benches": {"a": bench}}
     assert "| a | two / one | at least 0.9 | 0.8 | **no** |" in run_all.table(results, {})
 
 
