@@ -73,7 +73,7 @@ QUICK = {"ours": ["text"], "espnet": ["tokenize_text"]}
 
 
 def recipe() -> Path:
-    """A copy of the mini recipe of this checkout, with its data; made once."""
+    """A copy of the mini recipe of this checkout, with its data."""
     checkout = hashlib.sha256(str(fresh.ROOT).encode()).hexdigest()[:8]
     return Path(tempfile.gettempdir()) / f"ctaplib_bench_recipe_{checkout}" / "egs" / "mini"
 
@@ -93,8 +93,6 @@ def make() -> None:
     from small_configs import SMALL
 
     folder = recipe()
-    if (folder / "made").exists():
-        return
     shutil.rmtree(folder.parents[1], ignore_errors=True)
     folder.mkdir(parents=True)
     for source in (fresh.ROOT / "egs/mini" / name for name in ("run.sh", "cmd.sh", "path.sh", "db.sh", "conf", "local", "lists")):
@@ -108,7 +106,6 @@ def make() -> None:
         options += f'{name}_args+=" {" ".join(words)}"\n'
     (folder / "small.sh").write_text(options, encoding="utf-8")
     run(f"./run.sh {OPTIONS} --stage 1 --stop_stage 1", folder)
-    (folder / "made").touch()
 
 
 def run(command: str, folder: Path) -> float:
