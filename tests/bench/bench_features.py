@@ -162,8 +162,9 @@ def ours(kind: str, quick: bool, f0: bool) -> Callable[[Path], None]:
     logging.disable()
     if not f0:
         extract.f0_track = lambda wave, config: np.zeros(config.frames(len(wave)), np.float32)
-    read_spans = extract.read_spans(folder_of(quick) / "data" / kind).values()
-    extract.extract(extract.Source("", next(iter(read_spans)).path, f"{tempfile.mkdtemp()}/a.wav", extract.FeatureConfig()))
+    spans = extract.read_spans(folder_of(quick) / "data" / kind).values()
+    with tempfile.TemporaryDirectory() as folder:  # what is imported at the first call
+        extract.extract(extract.Source("", next(iter(spans)).path, f"{folder}/a.wav", extract.FeatureConfig()))
     parser = argparse.ArgumentParser()
     features.configure(parser)
 
