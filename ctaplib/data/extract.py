@@ -3,13 +3,13 @@
 import hashlib
 import math
 import os
+import wave as wave_file
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import soxr
 
 from ctaplib.config import config_hash, read_saved, save_config
@@ -81,32 +81,34 @@ def read_wave(path: str | Path, rate_hz: int, span: Span | None = None) -> tuple
             first = max(0, int((start_s - _MARGIN_S) * rate) // step * step)
             last = frames if end_s is None else min(frames, round((end_s + _MARGIN_S) * rate))
             is_whole = end_s is None and not is_command(path)
-            is_native = is_whole and rate == rate_hz and file.format in ("WAV", "WAVEX") and file.subtype == "PCM_16"
+            has_16_bits = file.subtype == "PCM_16"
+            is_native = is_whole and rate == rate_hz and file.format in ("WAV", "WAVEX") and has_16_bits
             if first >= frames > 0:
                 raise AudioError(f"{path} ends before {start_s} s", fix="correct segments")
             file.seek(first)
-            wave = file.read(last - first, dtype="float32", always_2d=True)
+            # 16 bits are taken as they are and scaled here: the same numbers, sooner.
+            samples = file.read(last - first, dtype="int16" if has_16_bits else "float32", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise AudioError(f"{path} cannot be read: {error}", fix="replace the file or leave it out") from error
-    if wave.shape[1] != 1:
-        raise AudioError(f"{path} has {wave.shape[1]} channels", expected="1", fix="mix or choose one, e.g. with sox")
-    wave = wave[:, 0]
+    if samples.shape[1] != 1:
+        raise AudioError(f"{path} has {samples.shape[1]} channels", expected="1", fix="mix or choose one, e.g. with sox")
+    wave = np.multiply(samples[:, 0], np.float32(1 / 32768), dtype=np.float32) if has_16_bits else samples[:, 0]
     if len(wave) == 0 or len(wave) < last - first:
         raise AudioError(
             f"{path} holds {len(wave)} samples",
             expected=f"{max(last - first, 1)}",
             fix="replace the truncated file",
         )
-    if not np.isfinite(wave).all():
+    if not has_16_bits and not np.isfinite(wave).all():
         raise DataError(f"{path} holds samples that are not finite numbers", fix="make the file again")
     if rate != rate_hz:
         wave = soxr.resample(wave, rate, rate_hz, quality="HQ")
     if end_s is not None:
         before = round(start_s * rate_hz) - first * rate_hz // rate
         wave = wave[before : before + round(end_s * rate_hz) - round(start_s * rate_hz)]
-    if not len(wave) or not np.abs(wave).max() > 0:
+    if not wave.any():
         raise AudioError(f"{path} is silent: every sample is zero", fix="replace the file or leave it out")
-    if not is_native:
+    if not has_16_bits or rate != rate_hz:
         wave = (np.clip(np.rint(wave * 32768), -32768, 32767) / 32768).astype(np.float32)
     return wave, is_native
 
@@ -130,7 +132,9 @@ def extract(source: Source) -> Extracted:
         return Extracted(source.utt, str(Path(source.path).absolute()), mel, f0_hz)
     out = Path(source.wav_path)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    soundfile.write(partial, wave, source.config.rate_hz, "PCM_16", format="WAV")
+    with wave_file.open(str(partial), "wb") as file:
+        file.setparams((1, 2, source.config.rate_hz, len(wave), "NONE", ""))
+        file.writeframesraw((wave * 32768).astype("<i2").tobytes())
     os.replace(partial, out)
     return Extracted(source.utt, str(out.absolute()), mel, f0_hz)
 

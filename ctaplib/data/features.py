@@ -138,18 +138,16 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
     n_frames, bins = config.frames(len(wave)), config.fft_size // 2 + 1
     out = np.empty((n_frames, config.n_mels), np.float32)
     part = np.zeros((_PART_FRAMES, config.fft_size), np.float32)
-    square = np.empty((_PART_FRAMES, bins), np.float32)
     magnitude = np.empty((_BLOCK_FRAMES, bins), np.float32)
     for first in range(0, n_frames, _BLOCK_FRAMES):
         count = min(_BLOCK_FRAMES, n_frames - first)
         for start in range(0, count, _PART_FRAMES):
             end = min(start + _PART_FRAMES, count)
-            rows, here, there = end - start, magnitude[start:end], square[: end - start]
+            rows, here = end - start, magnitude[start:end]
             np.multiply(frames[first + start : first + end], window, out=part[:rows, : config.window_samples])
-            spectrum = scipy.fft.rfft(part[:rows], axis=1)
-            np.multiply(spectrum.real, spectrum.real, out=here)
-            np.multiply(spectrum.imag, spectrum.imag, out=there)
-            np.add(here, there, out=here)
+            squares = scipy.fft.rfft(part[:rows], axis=1).view(np.float32)  # (rows, 2 * bins): real and imaginary parts in turn
+            np.multiply(squares, squares, out=squares)
+            np.add(squares[:, ::2], squares[:, 1::2], out=here)
             np.sqrt(here, out=here)
         np.matmul(magnitude[:count], bank, out=out[first : first + count])
     np.maximum(out, config.floor, out=out)

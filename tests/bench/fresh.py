@@ -187,13 +187,17 @@ def _medians(every: list[Figures]) -> Figures:
     return medians | {"rounds_cpu_s": [each["cpu_s"] for each in every]}
 
 
-def row(part: str, ratio: float | None, goal: float | None, *, of: str, peer: str, note: str = "", unit: str = "") -> Row:
+def row(
+    part: str, ratio: float | None, goal: float | None, *, of: str, peer: str, note: str = "", unit: str = "", least: bool = False
+) -> Row:
     """One line of the table: what was compared, with which peer, what came out, what is wanted (at most `goal`).
 
-    `unit` is that of a ratio that is none (percent, seconds); `goal` is None where nothing was asked.
+    `unit` is that of a ratio that is none (percent, seconds); `goal` is None where nothing was asked. With `least`, more is
+    better, and the goal is the least that is wanted.
     """
-    met = None if ratio is None or goal is None else bool(ratio <= goal)
-    return {"part": part, "of": of, "peer": peer, "ratio": ratio, "goal": goal, "met": met, "unit": unit, "note": note}
+    met = None if ratio is None or goal is None else bool(ratio >= goal if least else ratio <= goal)
+    told = {"part": part, "of": of, "peer": peer, "ratio": ratio, "goal": goal, "met": met, "unit": unit, "note": note}
+    return told | {"least": least}
 
 
 def best_of(figures: dict[str, Figures], ours: Sequence[str], key: str = "cpu_s") -> str:
@@ -229,7 +233,8 @@ def report(figures: dict[str, Figures], rows: Sequence[Row], missing: Sequence[s
     for each in rows:
         verdict = {True: "reached", False: "MISSED", None: "no goal"}[each["met"]]
         shown = "not measured" if each["ratio"] is None else f"{each['ratio']:.3g}{each['unit']}"
-        print(f"{each['part']}, {each['of']} to {each['peer']}: {shown}, at most {each['goal']}: {verdict}. {each['note']}")
+        bound = "at least" if each["least"] else "at most"
+        print(f"{each['part']}, {each['of']} to {each['peer']}: {shown}, {bound} {each['goal']}: {verdict}. {each['note']}")
     if arguments.json:
         options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items()}
         found = {"arguments": options, "figures": figures, "rows": list(rows), "missing": list(missing)}

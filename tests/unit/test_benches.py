@@ -16,7 +16,7 @@ import fresh  # noqa: E402
 import run_all  # noqa: E402
 
 NOWHERE = {"CTAP_BENCH_PEERS": "/nonexistent", "CTAP_BENCH_ESPNET": "/nonexistent"}
-TOLD = {"padding", "viterbi", "batches", "mas", "vq"}
+TOLD = {"padding", "viterbi", "batches", "mas", "vq", "features"}
 
 
 def started(script: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -73,6 +73,14 @@ def test_a_goal_is_met_at_most_at_its_value() -> None:
     assert fresh.row("a", 0.5, 0.5, of="", peer="")["met"] is True
     assert fresh.row("a", 0.51, 0.5, of="", peer="")["met"] is False
     assert fresh.row("a", None, 0.5, of="", peer="")["met"] is None
+
+
+def test_a_goal_where_more_is_better_is_met_at_least_at_its_value() -> None:
+    assert [fresh.row("a", found, 0.9, of="", peer="", least=True)["met"] for found in (0.89, 0.9, 1.0)] == [False, True, True]
+    rows = [fresh.row("a", 0.8, 0.9, of="two", peer="one", least=True)]
+    bench = {"rows": rows, "missing": [], "measured": "", "commit": "", "load_before": 0}
+    results = {"machine": {"processor": "x", "cores": 2, "formats": []}, "versions": {}, "benches": {"a": bench}}
+    assert "| a | two / one | at least 0.9 | 0.8 | **no** |" in run_all.table(results, {})
 
 
 def test_medians_of_interleaved_rounds(tmp_path: Path) -> None:

@@ -88,6 +88,35 @@ def test_numbers_that_are_not_finite_are_an_error_that_names_the_utterance(data:
         extract_set(data / "train", tmp_path / "dump", CONFIG)
 
 
+def loud(samples: int = 24000) -> np.ndarray:
+    """All 65,536 values of 16 bits, in some order."""
+    return np.resize(np.random.default_rng(0).permutation(np.arange(-32768, 32768)), samples).astype(np.int16)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.wav", "PCM_16"), ("a.flac", "PCM_16"), ("b.wav", "PCM_24"), ("b.flac", "PCM_24")])
+def test_a_wave_is_what_the_library_reads_rounded_to_16_bits(tmp_path: Path, name: str, kind: str) -> None:
+    samples = loud(70000).astype(np.float64) / 32768
+    soundfile.write(tmp_path / name, samples if kind == "PCM_16" else 0.7 * samples, 24000, kind)
+    read, _ = soundfile.read(tmp_path / name, dtype="float32")
+    found, is_native = read_wave(tmp_path / name, 24000)
+    assert found.dtype == np.float32 and is_native == (name == "a.wav")
+    assert np.array_equal(found, np.clip(np.rint(read * 32768), -32768, 32767).astype(np.float32) / 32768)
+
+
+def test_features_of_flac_are_those_of_wav_and_its_samples_are_kept(tmp_path: Path) -> None:
+    found = {}
+    for kind in ("wav", "flac"):
+        folder = tmp_path / kind / "train"
+        folder.mkdir(parents=True)
+        soundfile.write(folder / f"u.{kind}", loud(), 24000, "PCM_16")
+        (folder / "wav.scp").write_text(f"u {folder}/u.{kind}\n")
+        extract_set(folder, tmp_path / kind / "dump", CONFIG)
+        kept, rate = soundfile.read(read_table(tmp_path / kind / "dump" / "wav.scp")["u"], dtype="int16")
+        assert rate == 24000 and np.array_equal(kept, loud())
+        found[kind] = [(tmp_path / kind / "dump" / f"{name}.ark").read_bytes() for name in ("feats", "f0")]
+    assert found["wav"] == found["flac"]
+
+
 def test_reading_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(AudioError, match=r"a\.wav cannot be read"):
