@@ -67,8 +67,8 @@ def check_batches(task: Task, start: Position, world: World) -> None:
         TrainingError: there is no batch, or one that is too small.
     """
     step, epoch, limit = start.step - start.batch, start.epoch, time.monotonic() + LOOK_S
-    while world.size > 1 and step < task.config.train.max_steps:
-        sizes = [len(items) for items in task.train_plan(epoch)]
+    while world.size > 1 and (left := task.config.train.max_steps - step) > 0:
+        sizes = [len(items) for items in task.train_plan(epoch)[:left]]
         if sizes and min(sizes) < world.size:
             raise _too_small(epoch, min(sizes), world.size)
         if not sizes or time.monotonic() > limit:

@@ -11,7 +11,7 @@ from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import Position, Share, check_batches
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
@@ -232,7 +232,7 @@ def test_the_mean_of_the_best_is_taken_only_if_it_is_better(tmp_path: Path) -> N
     assert sorted(folder.glob("best_*.pt")) == sorted(folder / f"best_{s}.pt" for s in steps) and len(steps) == 3
     best, states = load_checkpoint(folder / "best.pt"), [load_checkpoint(folder / f"best_{s}.pt")["model"] for s in steps]
     mean = {n: torch.stack([s[n] for s in states]).mean(0) for n in states[0]}
-    own = mean if "mean_of_steps" in best else states[0]
+    own = mean if "mean_of_steps" in best else states[0]  # the next test makes either happen
     assert all(torch.allclose(best["model"][n], own[n]) for n in own)
     killed = tmp_path / "killed"
     train_killed_at(killed, 20, max_steps=20, valid_every_steps=4, keep_best=3)
@@ -240,6 +240,35 @@ def test_the_mean_of_the_best_is_taken_only_if_it_is_better(tmp_path: Path) -> N
     again.fit()
     assert load_checkpoint(killed / "checkpoints" / "best.pt").keys() == best.keys()
     assert weights_digest(again.task.model) == weights_digest(trainer.task.model)
+
+
+@pytest.mark.parametrize(("value", "is_mean"), [(0.0, True), (1e9, False)])
+def test_the_mean_is_kept_where_it_validates_better_and_only_there(tmp_path: Path, value: float, is_mean: bool) -> None:
+    trainer = make(tmp_path, max_steps=20, valid_every_steps=4, keep_best=3)
+    plain = trainer._measure
+    trainer._measure = lambda keeps=True: plain(keeps) if keeps else {"loss": value}  # type: ignore[method-assign]
+    assert trainer.fit()
+    assert ("mean_of_steps" in load_checkpoint(tmp_path / "checkpoints" / "best.pt")) == is_mean
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_best_checkpoints_that_are_gone_do_not_stop_the_end(tmp_path: Path, kept: int, caplog) -> None:
+    train_killed_at(tmp_path, 20, max_steps=20, valid_every_steps=4, keep_best=3)
+    for path in sorted((tmp_path / "checkpoints").glob("best_*.pt"))[kept:]:
+        path.unlink()
+    again = make(tmp_path, max_steps=20, valid_every_steps=4, keep_best=3)
+    assert again.fit() and ("which are gone" in caplog.text or kept)
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["due"] == ""
+
+
+def test_a_batch_of_some_later_epoch_that_is_too_small_is_told_before_the_first_step(tmp_path: Path) -> None:
+    task = make(tmp_path).task
+    plain = task.train_plan
+    task.train_plan = lambda epoch: [*plain(epoch)[:-1], [3, 5]] if epoch == 2 else plain(epoch)  # type: ignore[method-assign]
+    check_batches(task, Position(), World(0, 4, torch.device("cpu")))  # 13 steps of five an epoch: the first of epoch 2 are whole
+    task.config.train.max_steps = 15
+    with pytest.raises(TrainingError, match=r"of epoch 2 has 2 items, for 4 processes; .*begin with batch\.min_items=4"):
+        check_batches(task, Position(), World(0, 4, torch.device("cpu")))
 
 
 def test_micro_batches_give_the_step_of_the_whole(tmp_path: Path) -> None:
