@@ -262,13 +262,15 @@ def test_best_checkpoints_that_are_gone_do_not_stop_the_end(tmp_path: Path, kept
 
 
 def test_a_batch_of_some_later_epoch_that_is_too_small_is_told_before_the_first_step(tmp_path: Path) -> None:
-    task = make(tmp_path).task
-    plain = task.train_plan
-    task.train_plan = lambda epoch: [*plain(epoch)[:-1], [3, 5]] if epoch == 2 else plain(epoch)  # type: ignore[method-assign]
-    check_batches(task, Position(), World(0, 4, torch.device("cpu")))  # 13 steps of five an epoch: the first of epoch 2 are whole
-    task.config.train.max_steps = 15
+    four, batches = World(0, 4, torch.device("cpu")), {}
+    for steps in (13, 15):  # of five an epoch
+        task = make(tmp_path / str(steps), max_steps=steps).task
+        plain = task.train_plan
+        task.train_plan = lambda epoch, plain=plain: [*plain(epoch)[:-1], [3, 5]] if epoch == 2 else plain(epoch)
+        batches[steps] = task
+    check_batches(batches[13], Position(), four)
     with pytest.raises(TrainingError, match=r"of epoch 2 has 2 items, for 4 processes; .*begin with batch\.min_items=4"):
-        check_batches(task, Position(), World(0, 4, torch.device("cpu")))
+        check_batches(batches[15], Position(), four)
 
 
 def test_micro_batches_give_the_step_of_the_whole(tmp_path: Path) -> None:
