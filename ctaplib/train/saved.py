@@ -1,4 +1,4 @@
-"""The state of a run on disk: two checkpoints, and the list of what it is trained on."""
+"""The state of a run on disk: its checkpoints, and the list of what it is trained on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,30 +13,52 @@ from ctaplib.tasks.base import Task
 log = get_logger("ctaplib.train")
 
 
-def write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write `last.pt` whole; what it was becomes `previous.pt`."""
-    last, previous, fresh = (folder / f"{name}.pt" for name in ("last", "previous", "fresh"))
-    save_checkpoint(fresh, state)
-    if last.exists():
-        last.replace(previous)
-    fresh.replace(last)
+class Saved:
+    """The checkpoints of a run: `last.pt`, `previous.pt`, and `fresh.pt` while it becomes the last.
 
+    At any moment one of them is whole, wherever a process is killed: each is written whole, and what could not be read
+    never takes the place of what could.
 
-def read_state(folder: Path) -> tuple[dict[str, Any], Path] | None:
-    """The newest of the two checkpoints that is whole, or None where there is none.
-
-    Raises:
-        CheckpointError: neither can be used.
+    Args:
+        folder: Where they are.
     """
-    found = [folder / f"{name}.pt" for name in ("last", "previous") if (folder / f"{name}.pt").exists()]
-    for path in found:
-        try:
-            return load_checkpoint(path), path
-        except CheckpointError as error:
-            if path == found[-1]:
-                raise
-            log.warning("%s; going on from %s", error, found[-1].name)
-    return None
+
+    def __init__(self, folder: Path) -> None:
+        self.fresh, self.last, self.previous = (folder / f"{name}.pt" for name in ("fresh", "last", "previous"))
+        self._broken: set[Path] = set()
+        self._taken: Path | None = None
+
+    def write(self, state: Mapping[str, Any]) -> None:
+        """Write `last.pt` whole; what it was becomes `previous.pt`, if it is known to be whole."""
+        if self._taken == self.fresh:  # the process before was killed between writing and renaming
+            self.fresh.replace(self.last)
+            self._taken = None
+            self._broken.discard(self.last)
+        save_checkpoint(self.fresh, state)
+        if self.last.exists() and self.last not in self._broken:
+            self.last.replace(self.previous)
+        self.fresh.replace(self.last)
+        self._broken.clear()
+
+    def read(self) -> tuple[dict[str, Any], Path] | None:
+        """The newest of the checkpoints that is whole, or None where there is none.
+
+        Raises:
+            CheckpointError: none can be used.
+        """
+        found = [path for path in (self.fresh, self.last, self.previous) if path.exists()]
+        for path in found:
+            try:
+                state = load_checkpoint(path)
+            except CheckpointError as error:
+                self._broken.add(path)
+                if path == found[-1]:
+                    raise
+                log.warning("%s; trying %s", error, found[len(self._broken)].name)
+                continue
+            self._taken = path
+            return state, path
+        return None
 
 
 def check_items(task: Task, path: Path, resumed: bool, writes: bool) -> None:

@@ -15,6 +15,7 @@ import torch
 from ctaplib.checkpoint import load_weights
 from ctaplib.config import config_hash, save_config
 from ctaplib.errors import CheckpointError, TrainingError
+from ctaplib.files import remove_partials
 from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches
@@ -23,7 +24,7 @@ from ctaplib.train.distributed import World
 from ctaplib.train.memory import find_micro_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
-from ctaplib.train.saved import check_items, read_state, write_state
+from ctaplib.train.saved import Saved, check_items
 from ctaplib.train.steps import Steps
 from ctaplib.train.validation import measure
 from ctaplib.train.watch import Watcher
@@ -45,6 +46,7 @@ class Trainer:
     def __init__(self, task: Task, world: World, commit: str = "", micro_frames: int | None = 0) -> None:
         self.task, self.world, self.config = task, world, task.config
         self.checkpoints = Path(task.paths.exp) / "checkpoints"
+        self.saved = Saved(self.checkpoints)
         self.position = Position()
         train = self.config.train
         self.precision = choose_precision(train.precision, world.device)
@@ -61,6 +63,7 @@ class Trainer:
             save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
             add_log_file(task.paths.exp / "train.log")
             self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
+            remove_partials(self.checkpoints)
             self.watcher = Watcher(task, self.record, self._load)
         self.tally = EpochTally(self.position.tally, world.is_main)
 
@@ -200,7 +203,7 @@ class Trainer:
             "micro_frames": self.micro_frames,
             "config_hash": config_hash(self.config),
         }
-        write_state(self.checkpoints, state)
+        self.saved.write(state)
 
     def _resume(self) -> bool:
         """Take the newest whole checkpoint up; whether there was one.
@@ -208,7 +211,7 @@ class Trainer:
         Raises:
             CheckpointError: it belongs to another config, or cannot be used.
         """
-        found = read_state(self.checkpoints)
+        found = self.saved.read()
         if found is None:
             return False
         state, path = found
