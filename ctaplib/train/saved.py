@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint
-from ctaplib.errors import CheckpointError, DataError
+from ctaplib.errors import CheckpointError, DataError, shortened
 from ctaplib.files import atomic_write
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
@@ -61,39 +61,41 @@ class Saved:
         return None
 
 
-def check_items(task: Task, path: Path, resumed: bool, writes: bool) -> None:
-    """Keep the list of what a run is trained on, and hold a later start to it.
+def check_items(task: Task, path: Path) -> None:
+    """Hold a run that goes on to the data that it began with.
 
     Args:
-        task: Whose items they are.
-        path: The list, lines of set, item and frames.
-        resumed: Whether the run goes on from a checkpoint.
-        writes: Whether this process writes files.
+        task: Whose items they are now.
+        path: What `write_items` wrote.
 
     Raises:
         DataError: the data changed since the run began.
     """
-    items = {f"{name}\t{utt}": str(frames) for name, held in task.items().items() for utt, frames in held.items()}
-    if resumed and not path.exists():
+    if not path.exists():
         log.warning("%s is missing: whether the data changed since the run began cannot be told", path)
-    if resumed and path.exists():
-        before = dict(line.rsplit("\t", 1) for line in path.read_text(encoding="utf-8").splitlines())
-        faults = [f"gone: {key}" for key in before if key not in items]
-        faults += [f"new: {key}" for key in items if key not in before]
-        faults += [
-            f"{key}: {before[key]} frames before, {items[key]} now"
-            for key in before
-            if items.get(key, before[key]) != before[key]
-        ]
-        if faults:
-            more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
-            raise DataError(
-                f"the data changed since this run began: {len(before)} items then, {len(items)} now, {len(faults)} differences",
-                [fault.replace("\t", " ") for fault in faults[:20]] + more,
-                expected=f"the items of {path}",
-                fix="bring them back, or begin the run again (--resume false in a recipe, or another --exp)",
-            )
         return
-    if writes and items:
+    items = _items(task)
+    before = dict(line.rsplit("\t", 1) for line in path.read_text(encoding="utf-8").splitlines())
+    faults = [f"gone: {key}" for key in before if key not in items]
+    faults += [f"new: {key}" for key in items if key not in before]
+    faults += [
+        f"{key}: {before[key]} frames before, {items[key]} now" for key in before if items.get(key, before[key]) != before[key]
+    ]
+    if faults:
+        raise DataError(
+            f"the data changed since this run began: {len(before)} items then, {len(items)} now, {len(faults)} differences",
+            shortened([fault.replace("\t", " ") for fault in faults]),
+            expected=f"the items of {path}",
+            fix="bring them back, or begin the run again (--resume false in a recipe, or another --exp)",
+        )
+
+
+def write_items(task: Task, path: Path) -> None:
+    """List what a run is trained on: lines of set, item and frames."""
+    if items := _items(task):
         with atomic_write(path) as out:
             out.writelines(f"{key}\t{frames}\n" for key, frames in items.items())
+
+
+def _items(task: Task) -> dict[str, str]:
+    return {f"{name}\t{utt}": str(frames) for name, held in task.items().items() for utt, frames in held.items()}

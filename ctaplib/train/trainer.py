@@ -20,11 +20,11 @@ from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches
 from ctaplib.train.best import Best
-from ctaplib.train.distributed import World
+from ctaplib.train.distributed import World, lost_peer
 from ctaplib.train.memory import find_micro_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
-from ctaplib.train.saved import Saved, check_items
+from ctaplib.train.saved import Saved, check_items, write_items
 from ctaplib.train.steps import Steps
 from ctaplib.train.validation import measure
 from ctaplib.train.watch import Watcher
@@ -55,15 +55,20 @@ class Trainer:
         self.best = Best(train.keep_best)
         self.micro_frames = micro_frames
         self.stopping = False
-        resumed = self._resume()
-        check_items(task, task.paths.exp / "items.tsv", resumed, world.is_main)
+        items = task.paths.exp / "items.tsv"
+        if resumed := self._resume():
+            check_items(task, items)
         self.record: RunLog | None = None
         if world.is_main:
-            save_assets(task)
-            save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
-            add_log_file(task.paths.exp / "train.log")
+            # First of all, as it holds the lock: a start that is refused must not change the files of the run.
             self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
-            remove_partials(self.checkpoints)
+            with self.record.noting_faults():
+                remove_partials(self.checkpoints)
+                if not resumed:
+                    write_items(task, items)
+                save_assets(task)
+                save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
+            add_log_file(task.paths.exp / "train.log")
             self.watcher = Watcher(task, self.record, self._load)
         self.tally = EpochTally(self.position.tally, world.is_main)
 
@@ -76,7 +81,10 @@ class Trainer:
             Whether the last step was reached.
         """
         with self.record or nullcontext():
-            return self._fit()
+            try:
+                return self._fit()
+            except RuntimeError as error:
+                raise lost_peer(error, self.world.rank) or error from error
 
     def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position

@@ -2,6 +2,7 @@
 
 import os
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,8 @@ def test_wherever_a_save_is_killed_something_loads(
     step = 2
     for count in kills:
         left[0] = count
-        try:
+        with suppress(Killed):
             saved.write(state(step + 1))
-        except Killed:
-            pass
         whole = names(tmp_path)
         for name in broken:
             if len([s for s in whole.values() if s >= 0]) > 1 and name in whole:
