@@ -17,7 +17,8 @@ MARKS = (METRICS_FILE, "run_state.json", "checkpoints", "aligner.pt")
 """What stands beside `config.yaml` in the folder of a run."""
 DEPTH = 4
 """How deep below a folder its runs are looked for."""
-_ABOUT = ("task", "config_hash", "commit")
+ABOUT = ("task", "config_hash", "commit")
+"""What stands in `config.yaml` about the run, beside its config."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -195,5 +196,5 @@ def config_diff(one: Path, other: Path) -> dict[str, tuple[Any, Any]]:
         ConfigError: a folder is no run.
     """
     a, b = (flatten(read_config(run)) for run in (one, other))
-    names = [*_ABOUT, *(n for n in [*a, *b] if n not in _ABOUT)]
+    names = [*ABOUT, *(n for n in [*a, *b] if n not in ABOUT)]
     return {n: (a.get(n), b.get(n)) for n in dict.fromkeys(names) if a.get(n) != b.get(n)}

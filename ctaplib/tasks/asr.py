@@ -11,7 +11,7 @@ from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.shown import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
-from ctaplib.tasks.error_rates import collapse, error_rate, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, collapse, error_rate, recognition_errors
 from ctaplib.tasks.looks import basics, posteriors
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -35,6 +35,7 @@ class ASRTask(SpeechTask[Recognizer]):
 
     name = "asr"
     inits = ("vqctap",)
+    metrics = (*RECOGNITION_ERRORS, "piece_error_pct")
     Config = ASRConfig
     config: ASRConfig
 

@@ -7,6 +7,8 @@ from ctaplib.data.dataset import IGNORE, Batch
 from ctaplib.losses.terms import Term
 from ctaplib.models.heads import Readout
 
+RECOGNITION_ERRORS = ("per_ctc", "per_class", "class_error_pct")
+
 
 def collapse(logits: torch.Tensor, lengths: torch.Tensor, drop: set[int]) -> list[list[int]]:
     """Best label of every frame, repeats merged, labels in `drop` left out: (B, T, C) -> B lists."""

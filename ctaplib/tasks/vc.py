@@ -46,6 +46,7 @@ class VCTask(SpeechTask[VQCTAP]):
 
     name = "vc"
     inits = ("vqctap",)
+    metrics = TERMS
     Config = VCConfig
     config: VCConfig
 

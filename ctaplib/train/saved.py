@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint
+from ctaplib.config import Config, running_settings
 from ctaplib.errors import CheckpointError, DataError, shortened
 from ctaplib.files import atomic_write
 from ctaplib.runlog import get_logger
+from ctaplib.runs import ABOUT, flatten
 from ctaplib.tasks.base import Task
 
 log = get_logger("ctaplib.train")
@@ -59,6 +61,37 @@ class Saved:
             self._taken = path
             return state, path
         return None
+
+
+def check_settings(config: Config, before: Mapping[str, Any], path: Path) -> None:
+    """Hold a run that goes on to the settings that its numbers depend on.
+
+    Args:
+        config: The config now.
+        before: The one it began with, as `save_config` writes it.
+        path: The checkpoint that it goes on from.
+
+    Raises:
+        CheckpointError: settings differ; all are named with both values.
+    """
+    before = {name: value for name, value in before.items() if name not in ABOUT}
+    was, now, free = flatten(before), flatten(config.model_dump(mode="json")), running_settings(config)
+    changed = [
+        f"{name} was {was.get(name, 'not set')}, is {now.get(name, 'not set')}"
+        for name in dict.fromkeys([*was, *now])
+        if was.get(name) != now.get(name) and not any(name == known or name.startswith(f"{known}.") for known in free)
+    ]
+    if changed:
+        longer = "train.max_steps" in now and was.get("train.max_steps") != now["train.max_steps"]
+        raise CheckpointError(
+            f"{path} was made with other settings: {'; '.join(shortened(changed))}",
+            fix="put them back, or give this run another --exp"
+            + (
+                "; a longer training is another run, as schedules go by the share of train.max_steps that is done"
+                if longer
+                else ""
+            ),
+        )
 
 
 def check_items(task: Task, path: Path) -> None:

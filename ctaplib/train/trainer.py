@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from ctaplib.checkpoint import load_weights
-from ctaplib.config import config_hash, save_config
-from ctaplib.errors import CheckpointError, TrainingError
+from ctaplib.config import read_saved, save_config
+from ctaplib.errors import TrainingError
 from ctaplib.files import remove_partials
 from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
@@ -24,7 +24,7 @@ from ctaplib.train.distributed import World, lost_peer
 from ctaplib.train.memory import find_micro_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
-from ctaplib.train.saved import Saved, check_items, write_items
+from ctaplib.train.saved import Saved, check_items, check_settings, write_items
 from ctaplib.train.steps import Steps
 from ctaplib.train.validation import measure
 from ctaplib.train.watch import Watcher
@@ -209,7 +209,7 @@ class Trainer:
             "best": [list(pair) for pair in self.best.seen],
             "processes": self.world.size,
             "micro_frames": self.micro_frames,
-            "config_hash": config_hash(self.config),
+            "config": self.config.model_dump(mode="json"),
         }
         self.saved.write(state)
 
@@ -217,17 +217,15 @@ class Trainer:
         """Take the newest whole checkpoint up; whether there was one.
 
         Raises:
-            CheckpointError: it belongs to another config, or cannot be used.
+            CheckpointError: it was made with other settings, or cannot be used.
         """
         found = self.saved.read()
         if found is None:
             return False
         state, path = found
-        if state["config_hash"] != config_hash(self.config):
-            raise CheckpointError(
-                f"{path} belongs to config {state['config_hash']}, this run has {config_hash(self.config)}",
-                fix="remove the run's folder to start anew, or give this run another --exp",
-            )
+        # Checkpoints of earlier versions hold none; the run's folder does.
+        before = state["config"] if "config" in state else read_saved(self.task.paths.exp / "config.yaml")
+        check_settings(self.config, before, path)
         load_weights(self.task.model, state["model"], str(path))
         self.steps.load_state_dict(state)
         self.position = Position(**state["position"])
