@@ -28,7 +28,7 @@ from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel, warp_
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.shown import Panel, Shown
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.looks import array, basics, pitch, posteriors
 from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -78,6 +78,7 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
     """Progress after which a collapsed code book stops the run."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
     """Least share of codes in use on the validation set."""
+    train: RecognitionTrainConfig = RecognitionTrainConfig()
 
 
 class VQCTAPTask(SpeechTask[VQCTAP]):

@@ -22,7 +22,7 @@ LIMIT_S = 60
 
 def command(task: str, corpus: Path, exp: Path, *words: str, nproc: int = 2, options: tuple[str, ...] = ()) -> list[str]:
     steps = ["batch={batch_s: 12, min_items: 2}", "train={max_steps: 2000, valid_every_steps: 1000, save_every_steps: 5}"]
-    settings = [*steps, "train.precision=fp32", "train.log_every_steps=1", "train.best=per_ctc", *SMALL[task], *words]
+    settings = [*steps, "train.precision=fp32", "train.log_every_steps=1", *SMALL[task], *words]
     places = ["--task", task, "--data", str(corpus / "data"), "--dump", str(corpus / "dump"), "--exp", str(exp), *options]
     return [str(ROOT / "utils" / "launch.sh"), "--ngpu", "0", "--nproc", str(nproc), "--", *places,
             *(w for s in settings for w in ("--set", s))]  # fmt: skip
