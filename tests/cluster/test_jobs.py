@@ -18,7 +18,7 @@ from work_of_jobs import fail_at_five, note, remember, square
 from ctaplib.errors import ConfigError, CtapError, DataError, StageError
 from ctaplib.jobs import map_jobs
 from ctaplib.slurm import read_options
-from ctaplib.slurm_run import SCRIPT, main
+from ctaplib.slurm_run import SCRIPT
 
 HERE = Path(__file__).parent
 
@@ -140,12 +140,3 @@ def test_a_training_gets_the_cores_that_its_job_has(cores: str, tmp_path: Path) 
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
     asked = f"--cpus-per-task={cores}|" if cores else ""
     assert done.stdout.splitlines()[1] == f"--kill-on-bad-exit=1|--export=ALL|{asked}python3|-m|work|"
-
-
-@pytest.mark.slow
-def test_a_step_of_a_real_job_has_all_cores_of_the_job(slurm: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    config = tmp_path / "two.conf"
-    config.write_text("cpus-per-task=2\nmem=1000M\ntime=20\n")
-    words = ["--folder", str(tmp_path / "job"), "--slurm_config", str(config), "--"]
-    assert main([*words, "bash", "-c", "scontrol --oneliner show step ${SLURM_JOB_ID}.0"]) == 0
-    assert " CPUs=2 " in capfd.readouterr().out
