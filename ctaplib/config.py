@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,9 +23,14 @@ Lines = dict[tuple[str, ...], str]
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, strict about names, docstrings explain the fields."""
+    """Base of every configuration: frozen, strict about names, docstrings explain the fields.
+
+    Attributes:
+        RUNNING: Fields that change no number of what is made; a run may go on with other values of them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    RUNNING: ClassVar[frozenset[str]] = frozenset()
 
 
 def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequence[str] = ()) -> C:
@@ -72,6 +77,15 @@ def config_hash(config: Config) -> str:
     """Twelve hexadecimal digits that change when any value does."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def running_settings(config: Config) -> set[str]:
+    """Names `a.b.c` of the settings that change no number; the name of a part stands for all of it."""
+    found = set(config.RUNNING)
+    for name in type(config).model_fields:
+        if name not in found and isinstance(value := getattr(config, name), Config):
+            found |= {f"{name}.{inner}" for inner in running_settings(value)}
+    return found
 
 
 class _Loader(yaml.SafeLoader):

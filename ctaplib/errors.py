@@ -66,6 +66,10 @@ class TrainingError(CtapError):
     """Training that cannot go on: non-finite losses, no usable batch."""
 
 
+class LostPeerError(TrainingError):
+    """Another process of the same training is gone; what it met is the cause."""
+
+
 class DataError(CtapError):
     """Faults in data, all of them at once.
 

@@ -38,6 +38,17 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         partial.unlink(missing_ok=True)
 
 
+def remove_partials(folder: Path) -> list[Path]:
+    """Remove what killed writers left in a folder that nobody else writes in now; what was removed.
+
+    `atomic_write` does so itself however it ends, but for `kill -9` and a machine that goes down.
+    """
+    left = sorted(folder.glob(".*.partial"))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
+
+
 def read_encoded(path: Path, encoding: str = "utf-8-sig", fix: str = "convert it, e.g. with iconv") -> str:
     """Text of a file, its line ends as they are.
 

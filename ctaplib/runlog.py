@@ -8,13 +8,15 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
+from ctaplib.errors import LostPeerError, counted, shortened
 from ctaplib.files import atomic_write
-from ctaplib.runstate import Running
+from ctaplib.runstate import METRICS_FILE, Running, as_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,22 +149,26 @@ class RunLog:
         self.exp.mkdir(parents=True, exist_ok=True)
         self._running = Running(self.exp, task, max_steps)
         self._step, self._max_steps = from_step, max_steps
-        self._path = self.exp / "metrics.jsonl"
-        kept = []
-        if self._path.exists():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    continue  # the last line of a killed run may be half written
-                if row["step"] <= from_step:
-                    kept.append(line + "\n")
+        self._path = self.exp / METRICS_FILE
+        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines() if self._path.exists() else []
+        rows = [(number, line, as_record(line)) for number, line in enumerate(lines, 1)]
+        if foreign := [f"{number}: {line[:60]!r}" for number, line, row in rows if row is None]:
+            told = "; ".join(shortened(foreign, 5))
+            get_logger().warning("%s: left out %s (torn or foreign): %s", self._path, counted(len(foreign), "line"), told)
         with atomic_write(self._path) as out:
-            out.write("".join(kept))
+            out.writelines(f"{line}\n" for _, line, row in rows if row is not None and row["step"] <= from_step)
         self._file = self._path.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter
 
         self._board: Any = SummaryWriter(str(self.exp / "tensorboard"), purge_step=from_step + 1)
+
+    @contextmanager
+    def noting_faults(self) -> Iterator[None]:
+        """As the context of the run itself, but the run goes on behind it if all went well."""
+        with ExitStack() as stack:
+            stack.push(self)
+            yield
+            stack.pop_all()
 
     def __enter__(self) -> "RunLog":
         return self
@@ -172,7 +178,7 @@ class RunLog:
             self.end("stopped", "stopped by the keyboard")
         elif error is not None:
             lines = str(error).splitlines()
-            self.end("failed", lines[0] if lines else type(error).__name__)
+            self.end("failed", lines[0] if lines else type(error).__name__, isinstance(error, LostPeerError))
         else:
             self.end("finished" if self._step >= self._max_steps else "stopped")
 
@@ -203,8 +209,8 @@ class RunLog:
         """Write a waveform (samples,) between -1 and 1 into TensorBoard."""
         self._board.add_audio(name, wave[None], step, rate_hz)
 
-    def end(self, state: str, note: str = "") -> None:
+    def end(self, state: str, note: str = "", lost_peer: bool = False) -> None:
         """Close the files and note how the run ended: finished, stopped or failed; the first word counts."""
         self._file.close()
         self._board.close()
-        self._running.end(state, note)
+        self._running.end(state, note, lost_peer)

@@ -1,6 +1,5 @@
 """Runs side by side: what each trained, how far it is, how well it did; read from its folder, without torch."""
 
-import json
 import math
 import os
 import time
@@ -12,13 +11,14 @@ from typing import Any
 import yaml
 
 from ctaplib.errors import ConfigError, DataError, shortened
-from ctaplib.runstate import newest, read_state
+from ctaplib.runstate import METRICS_FILE, as_record, newest, read_state
 
-MARKS = ("metrics.jsonl", "run_state.json", "checkpoints", "aligner.pt")
+MARKS = (METRICS_FILE, "run_state.json", "checkpoints", "aligner.pt")
 """What stands beside `config.yaml` in the folder of a run."""
 DEPTH = 4
 """How deep below a folder its runs are looked for."""
-_ABOUT = ("task", "config_hash", "commit")
+ABOUT = ("task", "config_hash", "commit")
+"""What stands in `config.yaml` about the run, beside its config."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -108,17 +108,13 @@ def read_metrics(run: Path) -> list[dict]:
     Raises:
         DataError: another line is not a record; all of them are named.
     """
-    path = run / "metrics.jsonl"
+    path = run / METRICS_FILE
     if not path.exists():
         return []
     records, faults = [], []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            record = None
-        if isinstance(record, dict) and isinstance(record.get("step"), int):
+        if (record := as_record(line)) is not None:
             records.append(record)
         elif number < len(lines):
             faults.append(f"{path}:{number}: {line[:60]!r}")
@@ -200,5 +196,5 @@ def config_diff(one: Path, other: Path) -> dict[str, tuple[Any, Any]]:
         ConfigError: a folder is no run.
     """
     a, b = (flatten(read_config(run)) for run in (one, other))
-    names = [*_ABOUT, *(n for n in [*a, *b] if n not in _ABOUT)]
+    names = [*ABOUT, *(n for n in [*a, *b] if n not in ABOUT)]
     return {n: (a.get(n), b.get(n)) for n in dict.fromkeys(names) if a.get(n) != b.get(n)}

@@ -3,21 +3,28 @@
 import errno
 import fcntl
 import json
+import logging
 import os
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ctaplib.errors import ConfigError
 from ctaplib.files import write_json
 
 STATE_FILE = "run_state.json"
 LOCK_FILE = "run.lock"
+ERRORS = "errors"
+"""Folder of a run where its processes but the first leave what they failed with."""
 ENDINGS = ("finished", "stopped", "failed")
+METRICS_FILE = "metrics.jsonl"
 SILENT_S = 600.0
 """A run of another machine that wrote nothing for so long is taken for dead."""
+
+
+log = logging.getLogger("ctaplib.runstate")
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,10 @@ class RunState:
 class Running:
     """Marks a run's folder as being trained, until `end` or until this process dies.
 
+    One process of a run does so, on whatever machine its others are.
+
     Raises:
-        ConfigError: another process of this machine trains there.
+        ConfigError: another run is trained there, on this machine or on another that was heard of lately.
     """
 
     def __init__(self, exp: Path, task: str, max_steps: int) -> None:
@@ -52,25 +61,36 @@ class Running:
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            self._refuse(error)
+            self._doubt(error)
+        else:
+            os.utime(exp / LOCK_FILE)
         write_json(exp / STATE_FILE, self.document)
 
-    def _refuse(self, error: OSError) -> None:
-        """Raise where the holder is on this machine; a lock elsewhere may be that of a dead one, or not work at all."""
-        other = _read(self.exp)
-        if error.errno not in (errno.EACCES, errno.EAGAIN) or other.get("host") != socket.gethostname():
+    def _doubt(self, error: OSError) -> None:
+        """Raise where the holder lives; a lock of another machine may be that of a dead one, or locks may not work at all."""
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            log.warning("%s: nothing keeps two trainings apart here, as this file system has no locks (%s)", self.exp, error)
             return
+        other, quiet_s = _read(self.exp), time.time() - newest(self.exp)
+        who, here = f"process {other.get('pid')}", other.get("host") == socket.gethostname()
+        if not here:
+            who += f" on {other.get('host', 'another machine')}, heard of {max(0.0, quiet_s):.0f} s ago"
+            if quiet_s >= SILENT_S:
+                log.warning("%s is locked by %s: taken for dead", self.exp, who)
+                return
         self._lock.close()
+        dead = "" if here else f"; if that machine is down, start again in {SILENT_S - quiet_s:.0f} s"
         raise ConfigError(
-            f"{self.exp} is being trained by process {other.get('pid')}",
-            fix="wait until it is done, stop it, or give this run another --exp",
+            f"{self.exp} is being trained by {who}",
+            fix=f"wait until it is done, stop it, or give this run another --exp{dead}",
         ) from error
 
-    def end(self, state: str, note: str = "") -> None:
-        """Write how the run ended, and give the lock back."""
+    def end(self, state: str, note: str = "", lost_peer: bool = False) -> None:
+        """Write how the run ended, and whether the cause lies with another of its processes; give the lock back."""
         if self._lock.closed:
             return
-        write_json(self.exp / STATE_FILE, {**self.document, "state": state, "note": note, "ended": time.time()})
+        ended = {"state": state, "note": note, "ended": time.time(), "lost_peer": lost_peer}
+        write_json(self.exp / STATE_FILE, self.document | ended)
         self._lock.close()
 
 
@@ -84,16 +104,50 @@ def read_state(exp: Path) -> RunState:
     if _is_locked(exp):
         return RunState("running", f"process {said.get('pid')} on {host}", steps, task)
     if state in ENDINGS:
-        return RunState(state, note, steps, task)
+        return RunState(state, (_cause(exp) if said.get("lost_peer") else "") or note, steps, task)
     quiet_s = time.time() - newest(exp)
     if host != socket.gethostname() and quiet_s < SILENT_S:
         return RunState("running", f"on {host}, whose lock is not seen here; last heard of {quiet_s:.0f} s ago", steps, task)
-    return RunState("failed", "it ended without a word: killed, or the machine went down; the same command goes on", steps, task)
+    wordless = "it ended without a word: killed, or the machine went down; the same command goes on"
+    return RunState("failed", _cause(exp) or wordless, steps, task)
+
+
+def note_error(exp: Path, rank: int, error: BaseException) -> None:
+    """Leave what a process failed with for `read_state`; the first process, which holds the lock, notes its own."""
+    if rank and exp.is_dir():
+        lines = str(error).splitlines()
+        write_json(exp / ERRORS / f"rank{rank}.json", {"time": time.time(), "error": lines[0] if lines else type(error).__name__})
+
+
+def forget_errors(exp: Path, rank: int, processes: int) -> None:
+    """At a start: every process removes its own of an earlier start, the first those of processes that are no more."""
+    for path in (exp / ERRORS).glob("rank*.json"):
+        other = int(path.stem.removeprefix("rank"))
+        if other == rank or (rank == 0 and other >= processes):
+            path.unlink(missing_ok=True)
+
+
+def _cause(exp: Path) -> str:
+    """What the process that failed first left, or nothing."""
+    left = []
+    for path in (exp / ERRORS).glob("rank*.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        left.append((document["time"], f"process {path.stem.removeprefix('rank')}: {document['error']}"))
+    return min(left)[1] if left else ""
+
+
+def as_record(line: str) -> dict[str, Any] | None:
+    """The record that a line of `metrics.jsonl` is, or None: torn by a kill, or written by something else."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
 
 
 def newest(exp: Path) -> float:
     """Time of the newest record of a run, seconds since the epoch."""
-    names = ("metrics.jsonl", STATE_FILE, "train.log", "config.yaml")
+    names = (METRICS_FILE, STATE_FILE, LOCK_FILE, "train.log", "config.yaml")
     return max((path.stat().st_mtime for path in map(exp.joinpath, names) if path.exists()), default=0.0)
 
 

@@ -35,7 +35,7 @@ CANCEL_WAIT_S = 8.0
 FILES_WAIT_S = 15.0
 """How long a file that the job wrote may take to be seen here (network file systems)."""
 BEFORE_LIMIT_S = 90
-_SCRIPT = r"""#!/usr/bin/env bash
+SCRIPT = r"""#!/usr/bin/env bash
 # Written by ctaplib: one training on several machines.
 cd {cwd} || exit 1
 folder={folder}
@@ -44,7 +44,9 @@ near_limit=false
 trap 'near_limit=true; scancel --signal=TERM "${{SLURM_JOB_ID}}"' USR1
 trap : TERM
 echo "# job ${{SLURM_JOB_ID}} on ${{SLURM_JOB_NODELIST}}, start $((${{SLURM_RESTART_COUNT:-0}} + 1))"
-srun --kill-on-bad-exit=1 --export=ALL {command} &
+cores=() # which srun does not take over from sbatch since Slurm 22.05
+[ -z "${{SLURM_CPUS_PER_TASK:-}}" ] || cores=("--cpus-per-task=${{SLURM_CPUS_PER_TASK}}")
+srun --kill-on-bad-exit=1 --export=ALL "${{cores[@]}}" {command} &
 child=$!
 status=0
 while kill -0 "${{child}}" 2>/dev/null; do
@@ -93,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     folder = args.folder.absolute()
     words = [word.replace("@folder", str(folder)) for word in args.command]
-    script = _SCRIPT.format(cwd=shlex.quote(str(Path.cwd())), folder=shlex.quote(str(folder)), command=shlex.join(words))
+    script = SCRIPT.format(cwd=shlex.quote(str(Path.cwd())), folder=shlex.quote(str(folder)), command=shlex.join(words))
     options = [
         *read_options(args.slurm_config, "train"),
         f"--nodes={args.num_nodes}", f"--ntasks={args.num_nodes}", "--ntasks-per-node=1", "--export=ALL", "--requeue",

@@ -103,10 +103,7 @@ pre=${exp}/${method}
 named=""
 [ "${method}" = vqctap ] || named=${method}_
 
-if [ -z "${ngpu}" ]; then
-    ngpu=0
-    ! command -v nvidia-smi >/dev/null || ngpu=$(nvidia-smi -L 2>/dev/null | grep -c '^GPU') || ngpu=0
-fi
+[ -n "${ngpu}" ] || ngpu=$(visible_gpus)
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 launch=("${utils}/launch.sh" @launch --)
 launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend}"

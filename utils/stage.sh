@@ -102,6 +102,21 @@ split_words() {
     [ "${begun}" = false ] || words+=("${word}")
 }
 
+# Print how many GPUs a process started here would see: those of the machine, or as many of them as CUDA_VISIBLE_DEVICES names.
+visible_gpus() {
+    local there=0 seen=0 name names
+    ! command -v nvidia-smi >/dev/null || there=$(nvidia-smi -L 2>/dev/null | grep -c '^GPU') || there=0
+    if [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
+        IFS=', ' read -r -a names <<<"${CUDA_VISIBLE_DEVICES}"
+        for name in "${names[@]}"; do # CUDA stops at the first that is none
+            [[ "${name}" =~ ^(GPU|MIG)- || ("${name}" =~ ^[0-9]+$ && "${name}" -lt "${there}") ]] || break
+            seen=$((seen + 1))
+        done
+        [ "${seen}" -ge "${there}" ] || there=${seen}
+    fi
+    echo "${there}"
+}
+
 # trains RUN TASK FOLDER [OPTION...]: the config, folder, command and checkpoint of a stage that trains.
 trains() {
     local run=$1 task=$2 folder=$3 path words

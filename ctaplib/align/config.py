@@ -41,7 +41,7 @@ class NetworkConfig(Config):
 class AlignConfig(Config):
     """The aligner: front end, states, pauses, training, and what counts as a failure."""
 
-    seed: int = 1
+    seed: int = Field(1, ge=0)
     """Of weights and of the order of chunks."""
     hop_s: float = Field(0.005, ge=0.0025, le=0.02)
     """Resolution, seconds."""

@@ -45,7 +45,8 @@ def check(args: argparse.Namespace) -> "TaskConfig":
 def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
-    from ctaplib.errors import ConfigError
+    from ctaplib.errors import ConfigError, LostPeerError
+    from ctaplib.runstate import forget_errors, note_error
     from ctaplib.tasks.base import TaskPaths, task_class
     from ctaplib.train.distributed import join_world, leave_world, lost_peer
     from ctaplib.train.trainer import Trainer
@@ -62,11 +63,17 @@ def run(args: argparse.Namespace) -> int:
     config = check(args)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
     world = join_world(args.gpu)
+    forget_errors(args.exp, world.rank, world.size)
     try:
         task = task_class(args.task)(config, paths)
         finished = Trainer(task, world, _commit(), micro_frames).fit()
-    except RuntimeError as error:
-        raise lost_peer(error, world.rank) or error from error
+    except Exception as error:
+        told = lost_peer(error, world.rank) if isinstance(error, RuntimeError) else None
+        if not isinstance(told or error, LostPeerError):
+            note_error(args.exp, world.rank, error)
+        if told is not None:
+            raise told from error
+        raise
     finally:
         leave_world()
     return 0 if finished else STOPPED

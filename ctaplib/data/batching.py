@@ -16,11 +16,11 @@ from ctaplib.errors import DataError, shortened
 class BatchConfig(Config):
     """How many frames go into one global batch."""
 
-    batch_s: float = 32.0
+    batch_s: float = Field(32.0, gt=0, allow_inf_nan=False)
     """Seconds of audio in one global batch, padding included."""
     min_items: int = Field(8, ge=1)
     """Smaller batches, left over at the end of an epoch, are merged into their neighbour. At least the number of processes."""
-    jitter: float = 0.05
+    jitter: float = Field(0.05, ge=0, lt=1)
     """Relative jitter of the lengths before sorting, so that batches differ between epochs; the more, the more padding:
     with some hundred seconds a batch, 0.01 makes 1 % and no batch comes twice."""
     pad_frames: int = Field(40, ge=4, multiple_of=4)
@@ -29,11 +29,11 @@ class BatchConfig(Config):
     strict: bool = False
     """Whether no batch is ever over `batch_s`: frames added by `pad_frames` count, and a last batch of too few items takes
     some from its neighbour, at most to half of both, instead of joining it."""
-    min_s: float = 0.3
+    min_s: float = Field(0.3, ge=0)
     """Shorter utterances are left out of training, and listed."""
-    max_s: float = 20.0
+    max_s: float = Field(20.0, gt=0)
     """Longer utterances are left out of training, and listed."""
-    max_phones: int = 0
+    max_phones: int = Field(0, ge=0)
     """Utterances of more phones are left out of training, and listed; 0 for no limit."""
 
 

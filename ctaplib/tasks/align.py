@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from ctaplib.align.aligner import Aligner, make_graph, make_topology, save_aligner
 from ctaplib.align.bootstrap import label_by_mixtures, train_mixtures
@@ -36,7 +36,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.nn.collective import from_first, rank
 from ctaplib.runlog import get_logger
 from ctaplib.shown import Shown
-from ctaplib.tasks.base import Extent, OptimConfig, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import Decay, Extent, OptimConfig, Precision, Schedule, Task, TaskConfig, TaskPaths, TrainConfig
 
 log = get_logger(__name__)
 
@@ -44,7 +44,7 @@ log = get_logger(__name__)
 class AlignBatchConfig(BatchConfig):
     """Chunks have one length and need no padding: of these settings only `batch_s` says something here."""
 
-    batch_s: float = 20.5
+    batch_s: PositiveFloat = 20.5
     """Seconds of audio in one global batch."""
     min_items: int = 2
     """Batches differ by one chunk at most."""
@@ -53,13 +53,13 @@ class AlignBatchConfig(BatchConfig):
 class AlignOptimConfig(OptimConfig):
     """AdamW and its schedule, for a few hundred steps."""
 
-    lr: float = 2e-3
+    lr: PositiveFloat = 2e-3
     """Peak learning rate."""
-    warmup_steps: int = 20
+    warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
-    schedule: str = "linear"
+    schedule: Schedule = "linear"
     """After the warm-up, over all passes."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's decay rates."""
 
 
@@ -70,9 +70,9 @@ class AlignTrainConfig(TrainConfig):
     """The aligner is the network of the last step, whose labels it was trained on: our choice."""
     max_steps: int = 0
     """Found from the passes and the data, and written to the run's config; may not be given."""
-    valid_every_steps: int = 500
+    valid_every_steps: PositiveInt = 500
     """Steps between validations."""
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     """fp32, bf16, or auto; realignments are always in fp32."""
 
 

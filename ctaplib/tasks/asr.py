@@ -11,7 +11,7 @@ from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.shown import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
-from ctaplib.tasks.error_rates import collapse, error_rate, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
 from ctaplib.tasks.looks import basics, posteriors
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -26,6 +26,7 @@ class ASRConfig(SpeechTaskConfig):
     """Sizes; taken from the pre-trained run where there is one."""
     schedule: dict[str, Ramp] = {"classify": constant(0.5), "ctc": constant(1.0), "words": constant(0.3), "vq": constant(1.0)}
     """Weight of every term; a term that is not named has the weight 0."""
+    train: RecognitionTrainConfig = RecognitionTrainConfig()
     freeze_codebook: bool = False
     """Whether the code book stays where pre-training left it."""
 
@@ -35,6 +36,7 @@ class ASRTask(SpeechTask[Recognizer]):
 
     name = "asr"
     inits = ("vqctap",)
+    metrics = (*RECOGNITION_ERRORS, "piece_error_pct")
     Config = ASRConfig
     config: ASRConfig
 

@@ -6,6 +6,16 @@ from rapidfuzz.distance import Levenshtein
 from ctaplib.data.dataset import IGNORE, Batch
 from ctaplib.losses.terms import Term
 from ctaplib.models.heads import Readout
+from ctaplib.tasks.base import TrainConfig
+
+RECOGNITION_ERRORS = ("per_ctc", "per_class", "class_error_pct")
+
+
+class RecognitionTrainConfig(TrainConfig):
+    """Of a task whose validation recognises."""
+
+    best: str = "per_ctc"
+    """Name of the validation metric whose smallest value chooses the best checkpoint."""
 
 
 def collapse(logits: torch.Tensor, lengths: torch.Tensor, drop: set[int]) -> list[list[int]]:

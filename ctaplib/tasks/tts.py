@@ -41,6 +41,7 @@ class TTSTask(SpeechTask[Synthesis]):
 
     name = "tts"
     inits = ("vqctap",)
+    metrics = ("loss", *TERMS, "code_error_pct")
     Config = TTSConfig
     config: TTSConfig
 

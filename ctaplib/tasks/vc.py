@@ -14,7 +14,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.mel_decoder import octaves
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.shown import Shown
-from ctaplib.tasks.base import TaskPaths, load_task
+from ctaplib.tasks.base import TaskPaths, TrainConfig, load_task
 from ctaplib.tasks.looks import array, basics, pitch
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -31,12 +31,20 @@ class VCLossConfig(Config):
     consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
 
 
+class VCTrainConfig(TrainConfig):
+    """Of a task without one loss of validation."""
+
+    best: str = "mel"
+    """Name of the validation metric whose smallest value chooses the best checkpoint."""
+
+
 class VCConfig(SpeechTaskConfig):
     """Everything about fine-tuned conversion."""
 
     model: VQCTAPConfig = VQCTAPConfig()
     """Sizes; taken from the pre-trained run."""
     loss: VCLossConfig = VCLossConfig()
+    train: VCTrainConfig = VCTrainConfig()
     schedule: dict[str, Ramp] = {"mel": constant(2.0), "pitch": constant(1.0), "kl": constant(1e-3), "consistency": constant(1.0)}
     """Weight of every term."""
 
@@ -46,6 +54,7 @@ class VCTask(SpeechTask[VQCTAP]):
 
     name = "vc"
     inits = ("vqctap",)
+    metrics = TERMS
     Config = VCConfig
     config: VCConfig
 

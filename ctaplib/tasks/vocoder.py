@@ -81,6 +81,7 @@ class VocoderTask(Task):
     config: VocoderTaskConfig
     model: VocoderPair
     players = ("discriminator", "generator")
+    metrics = ("loss", "convergence", "log_magnitude", "mel", "f0_error_st", "voicing_error_pct")
 
     def __init__(self, config: VocoderTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         super().__init__(config, paths, training=training)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.dataset import FACTOR, IGNORE, SILENCE_LABEL, Batch
@@ -27,7 +28,7 @@ from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel, warp_
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.shown import Panel, Shown
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.error_rates import recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.looks import array, basics, pitch, posteriors
 from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -67,14 +68,17 @@ def default_schedule() -> dict[str, Ramp]:
 class VQCTAPTaskConfig(SpeechTaskConfig):
     """Everything about a pre-training run."""
 
+    RUNNING = SpeechTaskConfig.RUNNING | {"alarm_after", "min_usage_pct"}
+
     model: VQCTAPConfig = VQCTAPConfig()
     loss: LossConfig = LossConfig()
     schedule: dict[str, Ramp] = default_schedule()
     """Weight of every term; a term that is not named has the weight 0."""
-    alarm_after: float = 0.3
+    alarm_after: float = Field(0.3, ge=0, le=1)
     """Progress after which a collapsed code book stops the run."""
-    min_usage_pct: float = 5.0
+    min_usage_pct: float = Field(5.0, ge=0, le=100)
     """Least share of codes in use on the validation set."""
+    train: RecognitionTrainConfig = RecognitionTrainConfig()
 
 
 class VQCTAPTask(SpeechTask[VQCTAP]):
@@ -83,6 +87,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     name = "vqctap"
     Config = VQCTAPTaskConfig
     config: VQCTAPTaskConfig
+    metrics = (*RECOGNITION_ERRORS, "mel", "pitch", "vq")
 
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         unknown = set(config.schedule) - set(TERMS)

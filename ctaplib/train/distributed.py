@@ -7,7 +7,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from ctaplib.errors import ConfigError, TrainingError
+from ctaplib.errors import ConfigError, LostPeerError
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ def join_world(use_gpu: bool) -> World:
     return World(rank, size, torch.device("cuda", local) if use_gpu else torch.device("cpu"))
 
 
-def lost_peer(error: RuntimeError, rank: int) -> TrainingError | None:
+def lost_peer(error: RuntimeError, rank: int) -> LostPeerError | None:
     """What to say of an error that means another process is gone; None for any other."""
     words = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "NCCL")
     text = str(error)
     if not any(word in text for word in words):
         return None
-    return TrainingError(
+    return LostPeerError(
         f"process {rank} lost another process of this run ({text.splitlines()[0]})",
         fix="the cause is the error of that process; the same command goes on from the last checkpoint",
     )

@@ -13,18 +13,19 @@ from typing import Any
 import torch
 
 from ctaplib.checkpoint import load_weights
-from ctaplib.config import config_hash, save_config
-from ctaplib.errors import CheckpointError, TrainingError
+from ctaplib.config import read_saved, save_config
+from ctaplib.errors import TrainingError
+from ctaplib.files import remove_partials
 from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.agree import check_agreement
 from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
-from ctaplib.train.distributed import World
+from ctaplib.train.distributed import World, lost_peer
 from ctaplib.train.memory import find_micro_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
-from ctaplib.train.saved import check_items, read_state, write_state
+from ctaplib.train.saved import Saved, check_items, check_settings, write_items
 from ctaplib.train.steps import Steps
 from ctaplib.train.validation import measure
 from ctaplib.train.watch import Watcher
@@ -46,6 +47,7 @@ class Trainer:
     def __init__(self, task: Task, world: World, commit: str = "", micro_frames: int | None = 0) -> None:
         self.task, self.world, self.config = task, world, task.config
         self.checkpoints = Path(task.paths.exp) / "checkpoints"
+        self.saved = Saved(self.checkpoints)
         self.position = Position()
         train = self.config.train
         self.precision = choose_precision(train.precision, world.device)
@@ -54,16 +56,22 @@ class Trainer:
         self.best = Best(train.keep_best)
         self.micro_frames = micro_frames
         self.stopping = False
-        resumed = self._resume()
-        check_items(task, task.paths.exp / "items.tsv", resumed, world.is_main)
+        items = task.paths.exp / "items.tsv"
+        if resumed := self._resume():
+            check_items(task, items)
         check_agreement(task, self.position.step, world)
         check_batches(task, self.position, world)
         self.record: RunLog | None = None
         if world.is_main:
-            save_assets(task)
-            save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
-            add_log_file(task.paths.exp / "train.log")
+            # First of all, as it holds the lock: a start that is refused must not change the files of the run.
             self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
+            with self.record.noting_faults():
+                remove_partials(self.checkpoints)
+                if not resumed:
+                    write_items(task, items)
+                save_assets(task)
+                save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
+            add_log_file(task.paths.exp / "train.log")
             self.watcher = Watcher(task, self.record, self._load)
         self.tally = EpochTally(self.position.tally, world.is_main)
 
@@ -76,7 +84,10 @@ class Trainer:
             Whether the last step was reached.
         """
         with self.record or nullcontext():
-            return self._fit()
+            try:
+                return self._fit()
+            except RuntimeError as error:
+                raise lost_peer(error, self.world.rank) or error from error
 
     def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
@@ -220,26 +231,24 @@ class Trainer:
             "best": [list(pair) for pair in self.best.seen],
             "processes": self.world.size,
             "micro_frames": self.micro_frames,
-            "config_hash": config_hash(self.config),
+            "config": self.config.model_dump(mode="json"),
         }
-        write_state(self.checkpoints, state)
+        self.saved.write(state)
         self.best.tidy(self.checkpoints)
 
     def _resume(self) -> bool:
         """Take the newest whole checkpoint up; whether there was one.
 
         Raises:
-            CheckpointError: it belongs to another config, or cannot be used.
+            CheckpointError: it was made with other settings, or cannot be used.
         """
-        found = read_state(self.checkpoints)
+        found = self.saved.read()
         if found is None:
             return False
         state, path = found
-        if state["config_hash"] != config_hash(self.config):
-            raise CheckpointError(
-                f"{path} belongs to config {state['config_hash']}, this run has {config_hash(self.config)}",
-                fix="remove the run's folder to start anew, or give this run another --exp",
-            )
+        # Checkpoints of earlier versions hold none; the run's folder does.
+        before = state["config"] if "config" in state else read_saved(self.task.paths.exp / "config.yaml")
+        check_settings(self.config, before, path)
         load_weights(self.task.model, state["model"], str(path))
         self.steps.load_state_dict(state)
         self.position = Position(**state["position"])

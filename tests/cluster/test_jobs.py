@@ -18,6 +18,7 @@ from work_of_jobs import fail_at_five, note, remember, square
 from ctaplib.errors import ConfigError, CtapError, DataError, StageError
 from ctaplib.jobs import map_jobs
 from ctaplib.slurm import read_options
+from ctaplib.slurm_run import SCRIPT
 
 HERE = Path(__file__).parent
 
@@ -126,3 +127,16 @@ def test_the_array_is_cancelled_with_the_command(slurm: Path, tmp_path: Path, nu
     job = json.loads((slurm / "noted/job.json").read_text())["job"]
     left = subprocess.run(["squeue", "-h", "-j", job, "-t", "RUNNING,PENDING"], capture_output=True, text=True)
     assert not left.stdout.strip()
+
+
+@pytest.mark.parametrize("cores", ["", "3"])
+def test_a_training_gets_the_cores_that_its_job_has(cores: str, tmp_path: Path) -> None:
+    """srun does not take `--cpus-per-task` over from sbatch since Slurm 22.05."""
+    (tmp_path / "srun").write_text('#!/usr/bin/env bash\nprintf "%s|" "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    script = SCRIPT.format(cwd=tmp_path, folder=tmp_path, command="python3 -m work")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": cores}
+    environment |= {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node1"}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    asked = f"--cpus-per-task={cores}|" if cores else ""
+    assert done.stdout.splitlines()[1] == f"--kill-on-bad-exit=1|--export=ALL|{asked}python3|-m|work|"

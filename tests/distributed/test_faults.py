@@ -14,6 +14,7 @@ import pytest
 from small_configs import SMALL
 
 from ctaplib.checkpoint import load_checkpoint
+from ctaplib.runstate import read_state
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 60
@@ -102,6 +103,8 @@ def test_a_broken_file_on_one_process_is_named(tiny: Path, tmp_path: Path) -> No
     scp.write_text("\n".join(sorted([*kept, f"{utt} {copy}:{offset}"])) + "\n")
     told = ends(launch(command("vqctap", corpus, tmp_path / "exp"), tmp_path), tmp_path)
     assert f"error: {copy} ends inside {utt}; to fix it: make the archive again" in told
+    stands = read_state(tmp_path / "exp")
+    assert stands.state == "failed" and f"{copy} ends inside {utt}" in stands.note
     assert nobody_left(tmp_path / "exp")
 
 

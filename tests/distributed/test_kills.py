@@ -87,9 +87,9 @@ def digest(path: Path) -> str:
 
 
 def step_of(exp: Path) -> int:
-    from ctaplib.train.saved import read_state
+    from ctaplib.train.saved import Saved
 
-    found = read_state(exp / "checkpoints")
+    found = Saved(exp / "checkpoints").read()
     return found[0]["position"]["step"] if found else 0
 
 

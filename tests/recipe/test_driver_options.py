@@ -1,6 +1,10 @@
 """The options of recipes: ESPnet's names and manners."""
 
+import subprocess
+
 import pytest
+
+VISIBLE = ". ../../utils/stage.sh; visible_gpus"
 
 
 @pytest.mark.parametrize("spelling", ["--stop-stage", "--stop_stage"])
@@ -126,8 +130,6 @@ def test_foreign_alignments_replace_the_aligner(recipe):
 def test_training_is_started_by_torchrun_on_each_machine(recipe):
     fake = recipe.bin / "python3"
     fake.write_text('#!/usr/bin/env bash\necho "$CUDA_VISIBLE_DEVICES|$*"\n')
-    import subprocess
-
     launch = [str(recipe.path / "../../utils/launch.sh"), "--nproc", "2", "--", "--task", "asr"]
     environment = {**recipe.environment(), "CUDA_VISIBLE_DEVICES": "0"}
     environment["PATH"] = f"{recipe.bin}:{environment['PATH']}"
@@ -139,6 +141,38 @@ def test_training_is_started_by_torchrun_on_each_machine(recipe):
     launch[1:3] = ["--ngpu", "4"]
     done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.startswith("0|") and "--nproc 4" in done.stdout and done.stdout.strip().endswith("--gpu")
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [(None, 4), ("", 0), ("2", 1), ("0,1", 2), ("1, 3", 2), ("0,1,2,3,4,5", 4), ("0,9,1", 1), ("-1", 0), ("NoDevFiles", 0),
+     ("GPU-8932f937,GPU-45cbf7b6", 2), ("MIG-1", 1)],
+)  # fmt: skip
+def test_gpus_are_counted_as_a_process_would_see_them(recipe, visible, found):
+    smi = recipe.bin / "nvidia-smi"
+    smi.write_text('#!/usr/bin/env bash\nfor n in 0 1 2 3; do echo "GPU $n: H200 (UUID: GPU-$n)"; done\n')
+    smi.chmod(0o755)
+    environment = recipe.environment()
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    done = subprocess.run(["bash", "-c", VISIBLE], cwd=recipe.path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{found}\n"
+
+
+def test_a_recipe_asks_for_the_gpus_that_it_sees(recipe):
+    smi = recipe.bin / "nvidia-smi"
+    smi.write_text('#!/usr/bin/env bash\nfor n in 0 1 2 3; do echo "GPU $n: H200 (UUID: GPU-$n)"; done\n')
+    smi.chmod(0o755)
+    output = recipe.run("--dry_run", "true", CUDA_VISIBLE_DEVICES="1,3")[1]
+    assert "launch.sh --ngpu 2 --nproc" in output, output
+
+
+def test_without_a_gpu_none_is_counted_whatever_is_said_to_be_visible(recipe):
+    script = f"command() {{ return 1; }}; {VISIBLE}"
+    environment = {**recipe.environment(), "CUDA_VISIBLE_DEVICES": "0,1"}
+    done = subprocess.run(["bash", "-c", script], cwd=recipe.path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
 
 
 def test_speed_perturbation_makes_the_set_that_is_trained_on(recipe):

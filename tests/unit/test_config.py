@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.config import Config, config_hash, load_config, read_saved, save_config
+from ctaplib.config import Config, config_hash, load_config, read_saved, running_settings, save_config
 from ctaplib.errors import ConfigError
+from ctaplib.tasks.base import read_task_config, task_class
 
 
 class Inner(Config):
@@ -100,3 +101,35 @@ def test_another_name_takes_nothing_over(tmp_path: Path) -> None:
     same = load_config(Model, write(tmp_path / "same.yaml", "extends: base.yaml\nslot: {name: a, options: {y: 2}}\n"))
     other = load_config(Model, write(tmp_path / "other.yaml", "extends: base.yaml\nslot: {name: b, options: {y: 2}}\n"))
     assert same.slot.options == {"x": 1, "y": 2} and other.slot.options == {"y": 2}
+
+
+@pytest.mark.parametrize("task", ["align", "asr", "tts", "vc", "vocoder", "vqctap"])
+def test_values_that_no_training_can_use_are_told_before_it_starts(task: str) -> None:
+    words = {
+        "optim.lr": "-1", "optim.ema_decay": "1.5", "optim.grad_clip": "0", "optim.warmup_steps": "-3", "optim.schedule": "sine",
+        "optim.betas": "[0.9, 1.0]", "optim.lr_scale": "{head: -1}", "optim.weight_decay": "-0.1", "optim.final_lr": ".nan",
+        "train.max_steps": "-1", "train.valid_every_steps": "0", "train.save_every_steps": "0", "train.log_every_steps": "0",
+        "train.compile": "foo", "train.loaders": "-2", "train.keep_best": "0", "train.max_bad_steps": "0",
+        "train.precision": "fp8", "train.spike_factor": "0.5", "watch.utts": "-1", "watch.every": "0", "watch.most_pct": "101",
+        "batch.batch_s": "0", "batch.min_items": "0", "batch.jitter": "1", "batch.min_s": "-1", "batch.max_s": "0",
+        "batch.max_phones": "-1", "seed": "-1",
+    }  # fmt: skip
+    if task == "align":
+        del words["train.max_steps"]  # its passes say how many
+    with pytest.raises(ConfigError) as told:
+        read_task_config(task, None, [f"{name}={value}" for name, value in words.items()])
+    missing = [name for name, value in words.items() if f"--set {name}={value}: {name}" not in str(told.value)]
+    assert not missing and f"{len(words)} fault(s) in the config" in str(told.value)
+
+
+@pytest.mark.parametrize("task", ["asr", "tts", "vc", "vocoder", "vqctap"])
+def test_a_best_metric_that_is_not_measured_is_told_before_training(task: str) -> None:
+    with pytest.raises(ConfigError, match=r"train\.best is 'foo'; expected one of .*(per_ctc|loss|mel)"):
+        read_task_config(task, None, ["train.best=foo"])
+    assert read_task_config(task, None, ["train.max_steps=9"]).train.best in task_class(task).metrics
+
+
+def test_what_may_differ_when_a_run_goes_on_is_declared_beside_it() -> None:
+    free = running_settings(read_task_config("vqctap", None, []))
+    assert {"watch", "train.loaders", "train.compile", "train.log_every_steps", "min_usage_pct"} <= free
+    assert not {name for name in free if name.startswith(("optim", "batch", "model", "loss", "schedule", "draw", "seed"))}

@@ -10,13 +10,18 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from toy_task import ToyTask
 
 from ctaplib.cli.main import main
 from ctaplib.config import save_config
-from ctaplib.errors import ConfigError
+from ctaplib.errors import ConfigError, DataError, LostPeerError
 from ctaplib.runlog import LiveLine, RunLog, get_logger, short_words
-from ctaplib.runstate import read_state
-from ctaplib.tasks.base import OptimConfig, TaskConfig, TrainConfig
+from ctaplib.runs import read_metrics
+from ctaplib.runstate import forget_errors, note_error, read_state
+from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.train.distributed import World
+from ctaplib.train.trainer import Trainer
 
 CONFIG = TaskConfig(train=TrainConfig(max_steps=40, best="per"))
 
@@ -153,6 +158,74 @@ def test_a_run_of_another_machine_is_judged_by_its_newest_record(tmp_path: Path)
     for path in run.iterdir():
         os.utime(path, (long_ago, long_ago))
     assert read_state(run).state == "failed"
+
+
+ELSEWHERE = "import socket\nsocket.gethostname = lambda: 'elsewhere'\n" + HOLDER
+
+
+def test_a_run_of_another_machine_that_was_heard_of_lately_is_not_trained_here(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "one", last=20)
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file() and path.name != "run_state.json"}
+    holder = subprocess.Popen([sys.executable, "-c", ELSEWHERE, str(run)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "holding\n"
+        with pytest.raises(ConfigError) as told:
+            Trainer(ToyTask(CONFIG, TaskPaths(run, run, run, "train", "dev")), World(0, 1, torch.device("cpu")))
+        assert f"is being trained by process {holder.pid} on elsewhere, heard of" in str(told.value)
+        assert "if that machine is down, start again in" in str(told.value)
+        assert {path: path.read_bytes() for path in before} == before and not (run / "train.log").exists()
+        (run / "run_state.json").unlink()  # the holder has the lock, but has not said who it is
+        with pytest.raises(ConfigError, match="on another machine, heard of"):
+            RunLog(run)
+        for path in run.iterdir():
+            os.utime(path, (time.time() - 3600, time.time() - 3600))
+        monkeypatch.setattr(get_logger(), "propagate", True)
+        RunLog(run, 20).end("stopped")
+        assert "another machine, heard of 3600 s ago: taken for dead" in caplog.text
+    finally:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+
+
+def test_other_processes_of_a_run_need_no_lock(tmp_path: Path) -> None:
+    task = ToyTask(CONFIG, TaskPaths(tmp_path, tmp_path, tmp_path, "train", "dev"))
+    assert Trainer(task, World(1, 2, torch.device("cpu"))).record is None
+    assert not (tmp_path / "run.lock").exists()
+
+
+def test_lines_that_are_no_records_are_told_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "one", last=20)
+    with open(run / "metrics.jsonl", "ab") as out:
+        out.write(b'12\nnull\n{"split": "train"}\n{"step": "5"}\n\xff\xfe\n{"step": 30, "spl')
+    monkeypatch.setattr(get_logger(), "propagate", True)
+    RunLog(run, 20).end("stopped")
+    assert "metrics.jsonl: left out 6 lines (torn or foreign): 6: '12'; 7: 'null'" in caplog.text
+    assert [r["step"] for r in read_metrics(run)] == [10, 10, 20, 20, 20]
+
+
+def test_the_note_of_a_run_is_the_cause_not_what_the_first_process_saw(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "one", last=20)
+    note_error(run, 0, ValueError("the first process notes its own"))
+    assert not (run / "errors").exists()
+    note_error(run, 2, DataError("b.ark ends inside utt2", ["more"]))
+    note_error(run, 1, ValueError("came later"))
+    assert read_state(run).note == ""  # it was stopped, whatever lies there
+    with pytest.raises(LostPeerError), RunLog(run, 20, max_steps=40):
+        raise LostPeerError("process 0 lost another process of this run (Connection closed by peer)")
+    assert read_state(run).note == "process 2: b.ark ends inside utt2"
+    with pytest.raises(ValueError, match="own"), RunLog(run, 20, max_steps=40):
+        raise ValueError("the first process's own")
+    assert read_state(run).note == "the first process's own"
+    forget_errors(run, 1, 2)
+    forget_errors(run, 0, 2)
+    assert not list((run / "errors").iterdir())
+    with pytest.raises(LostPeerError), RunLog(run, 20, max_steps=40):
+        raise LostPeerError("process 0 lost another process")
+    assert read_state(run).note == "process 0 lost another process"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from small_configs import small_task
 
 from ctaplib.checkpoint import weights_digest
 from ctaplib.errors import CheckpointError, CollapseError, ConfigError, DataError
+from ctaplib.runs import read_metrics
 from ctaplib.tasks.base import Task, load_task
 from ctaplib.tasks.speech import change_tempo
 from ctaplib.tasks.vqctap import TERMS
@@ -52,6 +53,8 @@ def test_resume_is_exact_and_the_model_loads(name: str, tiny: Path, tmp_path: Pa
         killed.fit()
     again = fit(make(name, tiny, tmp_path / "killed", pretrained))
     assert weights_digest(again.model) == weights_digest(whole.model)
+    measured = {name for record in read_metrics(tmp_path / "whole") if record["split"] == "valid" for name in record}
+    assert set(whole.metrics) - {"piece_error_pct"} <= measured  # word pieces only where there is a model of them
     loaded = load_task(tmp_path / "whole")
     assert loaded.config == whole.config and not loaded.model.training
 

@@ -85,8 +85,33 @@ def test_both_checkpoints_broken_is_an_error_that_names_the_file(tmp_path: Path)
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
     train_killed_at(tmp_path, 9)
-    with pytest.raises(CheckpointError, match="belongs to config"):
-        make(tmp_path, max_steps=20)
+    with pytest.raises(CheckpointError) as told:
+        make(tmp_path, ema=0.5, max_steps=20, best="fit")
+    assert "last.pt was made with other settings: optim.ema_decay was 0.0, is 0.5; train.max_steps was 13, is 20; " in str(
+        told.value
+    )
+    assert "train.best was loss, is fit; to fix it: put them back, or give this run another --exp" in str(told.value)
+    assert "a longer training is another run, as schedules go by the share of train.max_steps" in str(told.value)
+
+
+def test_settings_that_change_no_number_may_change(tmp_path: Path) -> None:
+    whole = make(tmp_path / "whole")
+    whole.fit()
+    train_killed_at(tmp_path / "killed", 9)
+    again = make(tmp_path / "killed", save_every_steps=7, log_every_steps=5, loaders=3, max_bad_steps=9)
+    assert again.position.step == 6 and again.fit()
+    assert weights_digest(again.task.model) == weights_digest(whole.task.model)
+
+
+def test_a_checkpoint_without_its_config_is_held_to_that_of_the_folder(tmp_path: Path) -> None:
+    train_killed_at(tmp_path, 9)
+    path = tmp_path / "checkpoints" / "last.pt"
+    state = load_checkpoint(path)
+    del state["config"]
+    save_checkpoint(path, state)
+    assert make(tmp_path).position.step == 6
+    with pytest.raises(CheckpointError, match=r"made with other settings: train\.keep_best was 1, is 2"):
+        make(tmp_path, keep_best=2)
 
 
 def test_a_foreign_file_is_no_checkpoint(tmp_path: Path) -> None:

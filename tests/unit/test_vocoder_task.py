@@ -142,7 +142,7 @@ def test_validation_uses_the_f0_that_is_read(dump: Path, tmp_path: Path) -> None
     seen, unseen = task.evaluate(batch), task.evaluate(blind)
     assert seen["mel"].mean == unseen["mel"].mean
     assert float(unseen["f0_error_st"].count) == 0
-    assert seen["loss"] is seen["log_magnitude"]
+    assert seen["loss"] is seen["log_magnitude"] and set(seen) == set(task.metrics)
 
 
 def test_without_training_only_the_header_is_needed(dump: Path, tmp_path: Path) -> None:
