@@ -19,11 +19,16 @@ def split_share(task: Task, items: Sequence[int], max_frames: int) -> list[list[
 
     An item that is longer than the limit makes a micro-batch of its own.
     """
+    return cut(items, task.item_frames(items), max_frames)
+
+
+def cut(items: Sequence[int], sizes: Sequence[int], max_frames: int) -> list[list[int]]:
+    """Cut items of these sizes into parts of at most `max_frames` frames, padding included; see `split_share`."""
     if max_frames <= 0:
         return [list(items)]
     parts: list[list[int]] = []
     longest = 0
-    for item, size in zip(items, task.item_frames(items), strict=True):
+    for item, size in zip(items, sizes, strict=True):
         longest = max(longest, size)
         if parts and longest * (len(parts[-1]) + 1) <= max_frames:
             parts[-1].append(item)

@@ -20,7 +20,7 @@ from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches
 from ctaplib.train.best import Best
 from ctaplib.train.distributed import World
-from ctaplib.train.memory import find_micro_frames
+from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
 from ctaplib.train.saved import check_items, read_state, write_state
@@ -52,6 +52,9 @@ class Trainer:
         self.steps = Steps(task, world, self.precision)
         self.best = Best(train.keep_best)
         self.micro_frames = micro_frames
+        self.layout = [world.size, world.device.type] if micro_frames is None else []
+        self.kept_frames: int | None = None
+        self.valid_frames = 0
         self.stopping = False
         resumed = self._resume()
         check_items(task, task.paths.exp / "items.tsv", resumed, world.is_main)
@@ -82,11 +85,14 @@ class Trainer:
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         self._prepare_machine()
         task.before_training(position.step)
-        if self.micro_frames is None:
-            self.micro_frames = find_micro_frames(task, self.world, self._attempt)
+        if self.micro_frames is None and position.step < train.max_steps:
+            to_come = self.steps.bytes_to_come()
+            self.micro_frames = find_micro_frames(task, self.world, self._attempt, to_come, self.kept_frames)
+        # A validation takes no more at once than training does, also where validation takes longer items.
+        self.valid_frames = self.micro_frames or padded_frames(task, largest_share(task, self.world))
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
-        for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames):
+        for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames or 0):
             position.step += 1
             extent = total_extent(task, micros)
             audio_s = extent.audio_s * self.world.size if extent is not None else 0.0
@@ -123,7 +129,7 @@ class Trainer:
             part.compile(backend=train.compile, dynamic=True)
 
     def _attempt(self, items: list[int]) -> None:
-        self.steps.attempt(self._load("train", items, self.config.train.max_steps))
+        self.steps.attempt(self._load("train", items, self.task.trial_step()))
 
     def _load(self, split: str, items: Sequence[int], step: int) -> Any:
         batch = self.task.load(split, items, step)
@@ -145,7 +151,7 @@ class Trainer:
 
     def _measure(self) -> dict[str, float]:
         """Metrics of the validation set, with the weights as they are."""
-        values = measure(self.task, self.world, self.precision, self._load)
+        values = measure(self.task, self.world, self.precision, self._load, self.valid_frames)
         values |= self.task.after_validation(self.position.step)
         if self.config.train.best not in values:
             raise TrainingError(f"train.best is {self.config.train.best!r}", expected=f"one of {', '.join(values)}")
@@ -198,6 +204,7 @@ class Trainer:
             "best": [list(pair) for pair in self.best.seen],
             "processes": self.world.size,
             "micro_frames": self.micro_frames,
+            "micro_layout": self.layout,
             "config_hash": config_hash(self.config),
         }
         write_state(self.checkpoints, state)
@@ -221,8 +228,8 @@ class Trainer:
         self.steps.load_state_dict(state)
         self.position = Position(**state["position"])
         self.best.seen = [(value, step) for value, step in state["best"]]
-        if self.micro_frames is None:
-            self.micro_frames = state["micro_frames"]
+        if self.micro_frames is None and state.get("micro_layout") == self.layout:
+            self.kept_frames = state["micro_frames"]
         log.info("going on from step %d (%s)", self.position.step, path)
         if state["processes"] != self.world.size and self.world.is_main:
             log.warning(
