@@ -72,12 +72,23 @@ def find_micro_frames(
         raise TrainingError(
             f"the longest item, {one / 100:.1f} s, needs {first / 2**30:.2f} GiB, {limit / 2**30:.2f} GiB are free", fix=LESS
         )
-    return 0 if room >= whole else room
+    found = 0 if room >= whole else room
+    if kept is not None:
+        log.warning("this run took up to %.0f s in one pass and goes on with %.0f s: sums are rounded in another order",
+                    (kept or whole) / 100, (found or whole) / 100)  # fmt: skip
+    return found
 
 
 def largest_share(task: Task, world: World) -> list[int]:
-    """What one process takes of the training batch of most padded frames."""
-    return max((batch[:: world.size] for batch in task.train_plan(0)), key=lambda items: padded_frames(task, items))
+    """What one process takes of the training batch of most padded frames.
+
+    Raises:
+        TrainingError: there is no batch.
+    """
+    shares = [batch[:: world.size] for batch in task.train_plan(0)]
+    if not shares:
+        raise TrainingError("the training set gives no batch", fix="see the list of what was left out and why")
+    return max(shares, key=lambda items: padded_frames(task, items))
 
 
 def padded_frames(task: Task, items: list[int]) -> int:
