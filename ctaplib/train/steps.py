@@ -10,7 +10,7 @@ from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import Accumulator, seed_draws
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
-from ctaplib.train.guard import Guard
+from ctaplib.train.guard import BadBatch, Guard
 from ctaplib.train.memory import explain
 from ctaplib.train.optim import WeightAverage, build_optimizer, clip_gradients, learning_rate
 from ctaplib.train.precision import LossScale, autocast
@@ -106,7 +106,7 @@ class Steps:
         if mended:
             log.info("step %d is left out: a gradient overflowed fp16, the loss scale is now %g", step, self.scale.value)
         else:
-            self.guard.keep(step, player, fault, values, micros)
+            self.guard.keep(step, player, fault, BadBatch(micros, share.micros, self.accumulator.own, values))
         return values, norm if finite or mended else None, fault
 
     def attempt(self, batch: Any) -> None:
