@@ -46,6 +46,7 @@ def find_micro_frames(
     share = sorted(largest_share(task, world), key=lambda i: -task.item_frames([i])[0])
     one, whole = padded_frames(task, share[:1]), padded_frames(task, share)
     free = _free_bytes(world)
+    world.barrier()  # trials of other processes on this machine begin when all have looked
     first, reason = _try(world, partial(attempt, share[:1]))
     if reason:
         raise TrainingError(f"the longest item, {one / 100:.1f} s, does not fit into memory ({reason})", fix=LESS)
