@@ -1,11 +1,12 @@
 """Sums and gathers over the processes of a run, for layers and losses that must see the whole batch.
 
-Every function is the identity when no process group is open, so that callers need no branch of their own.
+Every function is the identity when no process group is open or inside `apart`, so that callers need no branch of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -13,16 +14,31 @@ import torch.distributed as dist
 from torch import Tensor
 
 Value = TypeVar("Value")
+_apart: list[bool] = []
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Within, a process computes as if it were the only one: for a trial that may fail on one process and not on another."""
+    _apart.append(True)
+    try:
+        yield
+    finally:
+        _apart.pop()
+
+
+def _in_group() -> bool:
+    return not _apart and dist.is_available() and dist.is_initialized()
 
 
 def world_size() -> int:
     """Give the number of processes of the run, 1 when no process group is open."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return dist.get_world_size() if _in_group() else 1
 
 
 def rank() -> int:
     """Give the number of this process in the run, 0 when no process group is open."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return dist.get_rank() if _in_group() else 0
 
 
 def sum_over_ranks(values: Tensor) -> Tensor:

@@ -200,6 +200,10 @@ class AlignTask(Task):
         """All chunks are of one length."""
         return [round(100 * self.config.network.chunk_frames * self.config.hop_s) for _ in items]
 
+    def trial_step(self) -> int:
+        """The last of the pass that there are labels of: a trial makes none."""
+        return self.ends[max(self.index, 0)]
+
     def after_validation(self, step: int) -> dict[str, float]:
         """Write the aligner when training is over."""
         if step == self.ends[-1] and rank() == 0:

@@ -230,6 +230,14 @@ class Task(abc.ABC):
         """10 ms frames that each item takes in a batch, to weigh micro-batches by; one second unless overridden."""
         return [100 for _ in items]
 
+    def valid_frames(self, items: Sequence[int]) -> list[int]:
+        """10 ms frames that each item of the validation set takes in a batch; one second unless overridden."""
+        return [100 for _ in items]
+
+    def trial_step(self) -> int:
+        """Step whose forward and backward pass shows how much memory one takes; the last unless overridden."""
+        return self.config.train.max_steps
+
     def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
         """Parameters that the player moves."""
         return (p for p in self.model.parameters() if p.requires_grad)
@@ -249,6 +257,10 @@ class Task(abc.ABC):
         for module in self.model.modules():
             if isinstance(module, Quantizer):
                 module.forget()
+
+    def overall(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Metrics that follow from those of the whole validation set."""
+        return {}
 
     def after_validation(self, step: int) -> dict[str, float]:
         """Figures gathered since the last validation (code-book use); may stop the run by raising."""

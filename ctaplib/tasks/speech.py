@@ -130,6 +130,10 @@ class SpeechTask(Task, Generic[Model]):
         """Lengths in the training set."""
         return [self.train.lengths[i] for i in items]
 
+    def valid_frames(self, items: Sequence[int]) -> list[int]:
+        """Lengths in the validation set."""
+        return [self.valid.lengths[i] for i in items]
+
     def valid_plan(self) -> list[list[int]]:
         """Batches of the validation set, always the same."""
         frames = int(self.config.batch.batch_s * 100)

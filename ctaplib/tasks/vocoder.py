@@ -130,6 +130,10 @@ class VocoderTask(Task):
         """A segment each."""
         return [round(self.config.segment.segment_s * 100) for _ in items]
 
+    def valid_frames(self, items: Sequence[int]) -> list[int]:
+        """Whole utterances."""
+        return [round(100 * self.valid.lengths[self.valid.utts[i]] * self.features.hop_s) for i in items]
+
     def valid_plan(self) -> list[list[int]]:
         """Some utterances, evenly spread, in batches of four of like lengths."""
         wanted = min(self.config.valid_utts, len(self.valid.utts))
@@ -227,6 +231,11 @@ class VocoderTask(Task):
         missed = -(targets * output.f0_logits[voiced].log_softmax(-1)).sum()
         flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.to(output.voiced_logit.dtype), reduction="none")
         return {"f0": Term(missed, voiced.sum()), "voicing": Term((flags * valid).sum(), valid.sum())}
+
+    def forget(self) -> None:
+        """Drop the output of the discriminator's turn as well."""
+        super().forget()
+        self._kept = None
 
     def evaluate(self, batch: WaveBatch) -> dict[str, Term]:
         """Distances of resynthesis with the F0 as read, its error in semitones, errors of voicing in percent.

@@ -11,7 +11,7 @@ from ctaplib.nn.joint import JointRows
 from ctaplib.tasks.base import Task
 from ctaplib.train.distributed import World
 from ctaplib.train.reducer import Reducer
-from ctaplib.train.total import join_terms, pairs_of, sum_pairs, values_of, weigh
+from ctaplib.train.total import pairs_of, sum_pairs, values_of, weigh
 
 
 def split_share(task: Task, items: Sequence[int], max_frames: int) -> list[list[int]]:
@@ -19,11 +19,16 @@ def split_share(task: Task, items: Sequence[int], max_frames: int) -> list[list[
 
     An item that is longer than the limit makes a micro-batch of its own.
     """
+    return cut(items, task.item_frames(items), max_frames)
+
+
+def cut(items: Sequence[int], sizes: Sequence[int], max_frames: int) -> list[list[int]]:
+    """Cut items of these sizes into parts of at most `max_frames` frames, padding included; see `split_share`."""
     if max_frames <= 0:
         return [list(items)]
     parts: list[list[int]] = []
     longest = 0
-    for item, size in zip(items, task.item_frames(items), strict=True):
+    for item, size in zip(items, sizes, strict=True):
         longest = max(longest, size)
         if parts and longest * (len(parts[-1]) + 1) <= max_frames:
             parts[-1].append(item)
@@ -40,10 +45,14 @@ class Accumulator:
         task: What is trained.
         world: The processes.
         autocast: Context of the forward passes.
+
+    Attributes:
+        own: Sum and count of every term on this process alone in the last turn, of each micro-batch.
     """
 
     def __init__(self, task: Task, world: World, autocast: Callable[[], AbstractContextManager[object]]) -> None:
         self.task, self.world, self.autocast = task, world, autocast
+        self.own: list[dict[str, torch.Tensor]] = []
 
     def run(
         self, micros: Sequence[Any], step: int, player: str, seed: int, several: bool, reducer: Reducer, scale: float = 1.0
@@ -66,7 +75,9 @@ class Accumulator:
         if not several:
             with self.autocast():
                 terms = task.losses(micros[0], step, player)
-            loss, values = join_terms(terms, weights, self.world)
+            self.own = [pairs_of(terms)]
+            pairs = sum_pairs(self.own, self.world)
+            loss, values = weigh(terms, weights, pairs), values_of(pairs, weights)
             with reducer.summing():
                 (loss * scale if scale != 1.0 else loss).backward()
             return values
@@ -90,6 +101,7 @@ class Accumulator:
             else:
                 with reducer.summing():
                     loss.backward()
+        self.own = found
         return values_of(sum_pairs(found, self.world), weights)
 
 

@@ -1,12 +1,15 @@
 """How much fits into memory: a trial of the largest batch before the first step, and a plain word when it did not fit."""
 
+import gc
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from ctaplib.errors import TrainingError
+from ctaplib.errors import TrainingError, counted
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.train.distributed import World
@@ -15,16 +18,24 @@ USE = 0.85
 """Share of what is free that a trial may plan with."""
 FEW = 4
 """Items of the second trial; memory grows along the line through both."""
+LESS = "lower batch.max_s (what is left out is listed), or take a machine with more memory"
+FEWER = "--batch_bins auto finds how much fits in one pass and adds up the rest; or lower batch.batch_s, or batch.max_s"
 log = get_logger("ctaplib.train")
 
 
-def find_micro_frames(task: Task, world: World, attempt: Callable[[list[int]], None]) -> int:
+def find_micro_frames(
+    task: Task, world: World, attempt: Callable[[list[int]], None], to_come: float = 0.0, kept: int | None = None
+) -> int:
     """Most padded frames of one forward and backward pass that fit, from two trials with the longest items.
+
+    A trial in which memory runs out on any process counts as failed on all; fewer items are then tried.
 
     Args:
         task: What is trained.
         world: The processes; all get the same answer.
-        attempt: Runs the forward and backward passes of these items and leaves no trace.
+        attempt: Runs the forward and backward passes of these items, without the other processes, and leaves no trace.
+        to_come: Bytes that the optimisers will take besides.
+        kept: The answer that a run goes on with, so that it stays the same to the last bit; it is given unless it cannot fit.
 
     Returns:
         Frames; 0 where a process's share of the largest batch fits whole.
@@ -32,26 +43,53 @@ def find_micro_frames(task: Task, world: World, attempt: Callable[[list[int]], N
     Raises:
         TrainingError: the longest item alone does not fit, or memory cannot be measured here.
     """
-    share = max((batch[:: world.size] for batch in task.train_plan(0)), key=lambda items: padded_frames(task, items))
-    share = sorted(share, key=lambda i: -task.item_frames([i])[0])
-    one, few, whole = (padded_frames(task, share[:n]) for n in (1, FEW, len(share)))
-    limit = _free_bytes(world) * USE - 2 * sum(p.numel() * p.element_size() for p in task.model.parameters())
-    first = _peak_bytes(world, lambda: attempt(share[:1]))
-    second = _peak_bytes(world, lambda: attempt(share[:FEW])) if few > one else first
+    share = sorted(largest_share(task, world), key=lambda i: -task.item_frames([i])[0])
+    one, whole = padded_frames(task, share[:1]), padded_frames(task, share)
+    free = _free_bytes(world)
+    world.barrier()  # trials of other processes on this machine begin when all have looked
+    first, reason = _try(world, partial(attempt, share[:1]))
+    if reason:
+        raise TrainingError(f"the longest item, {one / 100:.1f} s, does not fit into memory ({reason})", fix=LESS)
+    second, few, failed = first, one, False
+    for count in sorted({min(n, len(share)) for n in (FEW, 2)} - {1}, reverse=True):
+        peak, reason = _try(world, partial(attempt, share[:count]))
+        if not reason:
+            second, few = peak, padded_frames(task, share[:count])
+            break
+        log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one / 100, reason)
+        failed = True
     slope = max(1.0, (second - first) / max(1, few - one))
-    room = one + int((limit - first) / slope)
-    least = torch.tensor([float(room)], dtype=torch.float64, device=world.device)
+    rooms = torch.tensor([one + (limit - to_come - first) / slope for limit in (USE * free, free)], dtype=torch.float64)
+    rooms = rooms.to(world.device)
     if world.size > 1:
-        torch.distributed.all_reduce(least, torch.distributed.ReduceOp.MIN)
-    room = int(least)
+        torch.distributed.all_reduce(rooms, torch.distributed.ReduceOp.MIN)
+    room, most = (math.floor(min(r, few) if failed else r) for r in rooms.tolist())
+    limit = USE * free - to_come
     log.info("memory: %.2f GiB for %.1f s, %.2f GiB for %.1f s of audio in one pass, %.2f GiB free: %.0f s fit, %.1f s wanted",
              first / 2**30, one / 100, second / 2**30, few / 100, limit / 2**30, max(0, room) / 100, whole / 100)  # fmt: skip
+    if kept is not None and (kept or whole) <= most:
+        return kept
     if room < one:
         raise TrainingError(
-            f"the longest item, {one / 100:.1f} s, needs {first / 2**30:.2f} GiB, {limit / 2**30:.2f} GiB are free",
-            fix="lower batch.max_s (what is left out is listed), or take a machine with more memory",
+            f"the longest item, {one / 100:.1f} s, needs {first / 2**30:.2f} GiB, {limit / 2**30:.2f} GiB are free", fix=LESS
         )
-    return 0 if room >= whole else room
+    found = 0 if room >= whole else room
+    if kept is not None:
+        log.warning("this run took up to %.0f s in one pass and goes on with %.0f s: sums are rounded in another order",
+                    (kept or whole) / 100, (found or whole) / 100)  # fmt: skip
+    return found
+
+
+def largest_share(task: Task, world: World) -> list[int]:
+    """What one process takes of the training batch of most padded frames.
+
+    Raises:
+        TrainingError: there is no batch.
+    """
+    shares = [batch[:: world.size] for batch in task.train_plan(0)]
+    if not shares:
+        raise TrainingError("the training set gives no batch", fix="see the list of what was left out and why")
+    return max(shares, key=lambda items: padded_frames(task, items))
 
 
 def padded_frames(task: Task, items: list[int]) -> int:
@@ -60,17 +98,46 @@ def padded_frames(task: Task, items: list[int]) -> int:
     return max(sizes) * len(sizes)
 
 
-def explain(error: BaseException, task: Task, items: list[int], step: int) -> TrainingError | None:
-    """What to say of an error that means memory ran out; None for any other."""
+def ran_out(error: BaseException) -> str:
+    """The first line of an error that means that memory ran out; empty for any other."""
     text = str(error)
-    words = ("not enough memory", "can't allocate memory", "out of memory", "Cannot allocate memory")
+    words = ("not enough memory", "can't allocate memory", "out of memory", "Cannot allocate memory", "std::bad_alloc")
     if not isinstance(error, MemoryError | torch.OutOfMemoryError) and not any(w in text for w in words):
+        return ""
+    return (text.splitlines() or ["MemoryError"])[0]
+
+
+def explain(error: BaseException, sizes: Sequence[int], where: str, fix: str = FEWER) -> TrainingError | None:
+    """What to say of an error that means that memory ran out; None for any other.
+
+    Args:
+        error: The error.
+        sizes: Frames of the items that were being worked on.
+        where: In the run.
+        fix: What to do.
+    """
+    reason = ran_out(error)
+    if not reason:
         return None
-    longest, reason = max(task.item_frames(items)) / 100, (text.splitlines() or ["MemoryError"])[0]
-    return TrainingError(
-        f"memory ran out at step {step}, with {len(items)} items of up to {longest:.1f} s on this process ({reason})",
-        fix="--batch_bins auto finds how much fits in one pass and adds up the rest; or lower batch.batch_s, or batch.max_s",
-    )
+    items = f"{counted(len(sizes), 'item')} of up to {max(sizes) / 100:.1f} s"
+    return TrainingError(f"memory ran out {where}, with {items} on this process ({reason})", fix=fix)
+
+
+def _try(world: World, work: Callable[[], None]) -> tuple[float, str]:
+    """The largest number of bytes in use during some work, and why it failed, where memory ran out on any process."""
+    peak, reason = 0.0, ""
+    try:
+        peak = _peak_bytes(world, work)
+    except (RuntimeError, MemoryError) as error:
+        reason = ran_out(error)
+        if not reason:
+            raise
+    if reason:  # only now is the error gone, and with it what the passes held
+        gc.collect()
+        if world.device.type == "cuda":
+            torch.cuda.empty_cache()
+    failed = world.sum(torch.tensor([float(bool(reason))], device=world.device))
+    return peak, reason or ("on another process" if failed.item() else "")
 
 
 def _free_bytes(world: World) -> float:

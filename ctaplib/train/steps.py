@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from ctaplib.nn.collective import apart
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import Accumulator, seed_draws
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
-from ctaplib.train.guard import Guard
+from ctaplib.train.guard import BadBatch, Guard
 from ctaplib.train.memory import explain
 from ctaplib.train.optim import WeightAverage, build_optimizer, clip_gradients, learning_rate
 from ctaplib.train.precision import LossScale, autocast
@@ -51,7 +52,7 @@ class Steps:
         try:
             return self._take(share, micros)
         except (RuntimeError, MemoryError) as error:
-            told = explain(error, self.task, share.items, share.step)
+            told = explain(error, self.task.item_frames(share.items), f"at step {share.step}")
             if told is None:
                 raise
             raise told from error
@@ -105,17 +106,28 @@ class Steps:
         if mended:
             log.info("step %d is left out: a gradient overflowed fp16, the loss scale is now %g", step, self.scale.value)
         else:
-            self.guard.keep(step, player, fault, values, micros)
+            self.guard.keep(step, player, fault, BadBatch(micros, share.micros, self.accumulator.own, values))
         return values, norm if finite or mended else None, fault
 
     def attempt(self, batch: Any) -> None:
-        """The forward and backward passes of a batch as at the end of the schedule; leaves no trace."""
-        step, alone = self.config.train.max_steps, Reducer([], World(0, 1, self.world.device))
-        for player, optimizer in self.optimizers.items():
-            if not self.task.idle(step, player):
-                self.accumulator.run([batch], step, player, 0, False, alone)
+        """The forward and backward passes of a batch on this process alone; leaves no trace, whether they succeed or not."""
+        step, world = self.task.trial_step(), World(0, 1, self.world.device)
+        accumulator, reducer = Accumulator(self.task, world, self.accumulator.autocast), Reducer([], world)
+        try:
+            for player, optimizer in self.optimizers.items():
+                if not self.task.idle(step, player):
+                    with apart():
+                        accumulator.run([batch], step, player, 0, False, reducer)
+                    optimizer.zero_grad(set_to_none=True)
+        finally:
+            for optimizer in self.optimizers.values():
                 optimizer.zero_grad(set_to_none=True)
-        self.task.forget()
+            self.task.forget()
+
+    def bytes_to_come(self) -> int:
+        """What the optimisers have yet to allocate: two moments of every parameter that has not moved."""
+        still = [w for o in self.optimizers.values() for g in o.param_groups for w in g["params"] if w not in o.state]
+        return sum(2 * w.numel() * w.element_size() for w in still)
 
     def state_dict(self) -> dict[str, Any]:
         """State for a checkpoint."""

@@ -22,7 +22,7 @@ from ctaplib.train.agree import check_agreement
 from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
 from ctaplib.train.distributed import World, lost_peer
-from ctaplib.train.memory import find_micro_frames
+from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
 from ctaplib.train.saved import Saved, check_items, check_settings, write_items
@@ -55,6 +55,9 @@ class Trainer:
         self.steps = Steps(task, world, self.precision)
         self.best = Best(train.keep_best)
         self.micro_frames = micro_frames
+        self.layout = [world.size, world.device.type] if micro_frames is None else []
+        self.kept_frames: int | None = None
+        self.valid_frames = 0
         self.stopping = False
         items = task.paths.exp / "items.tsv"
         if resumed := self._resume():
@@ -96,14 +99,17 @@ class Trainer:
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         self._prepare_machine()
         task.before_training(position.step)
-        if self.micro_frames is None:
-            self.micro_frames = find_micro_frames(task, self.world, self._attempt)
+        if self.micro_frames is None and position.step < train.max_steps:
+            to_come = self.steps.bytes_to_come()
+            self.micro_frames = find_micro_frames(task, self.world, self._attempt, to_come, self.kept_frames)
+        # A validation takes no more at once than training does, also where validation takes longer items.
+        self.valid_frames = self.micro_frames or padded_frames(task, largest_share(task, self.world))
         if position.due:
             self._do_what_is_due()
             self._save()
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
-        for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames):
+        for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames or 0):
             position.step += 1
             extent = total_extent(task, micros)
             audio_s = extent.audio_s * self.world.size if extent is not None else 0.0
@@ -152,7 +158,7 @@ class Trainer:
             part.compile(backend=train.compile, dynamic=True)
 
     def _attempt(self, items: list[int]) -> None:
-        self.steps.attempt(self._load("train", items, self.config.train.max_steps))
+        self.steps.attempt(self._load("train", items, self.task.trial_step()))
 
     def _load(self, split: str, items: Sequence[int], step: int) -> Any:
         batch = self.task.load(split, items, step)
@@ -174,7 +180,7 @@ class Trainer:
 
     def _measure(self, keeps: bool = True) -> dict[str, float]:
         """Metrics of the validation set, with the weights as they are; `keeps` where they are those that the run goes on with."""
-        values = measure(self.task, self.world, self.precision, self._load)
+        values = measure(self.task, self.world, self.precision, self._load, self.valid_frames)
         if keeps or self.config.train.best not in values:
             values |= self.task.after_validation(self.position.step)
         if self.config.train.best not in values:
@@ -232,6 +238,7 @@ class Trainer:
             "processes": self.world.size,
             "micro_frames": self.micro_frames,
             "config": self.config.model_dump(mode="json"),
+            "micro_layout": self.layout,
         }
         self.saved.write(state)
         self.best.tidy(self.checkpoints)
@@ -253,8 +260,8 @@ class Trainer:
         self.steps.load_state_dict(state)
         self.position = Position(**state["position"])
         self.best.seen = [(value, step) for value, step in state["best"]]
-        if self.micro_frames is None:
-            self.micro_frames = state["micro_frames"]
+        if self.micro_frames is None and state.get("micro_layout") == self.layout:
+            self.kept_frames = state["micro_frames"]
         log.info("going on from step %d (%s)", self.position.step, path)
         if state["processes"] != self.world.size and self.world.is_main:
             log.warning(

@@ -141,20 +141,32 @@ def test_a_full_disk_leaves_the_checkpoint_before(tiny: Path, tmp_path: Path) ->
         subprocess.run(["umount", "-l", str(exp.parent)], check=True)
 
 
+WIDE = "{width: 384, layers: 12, hidden: 1536, heads: 4, dropout: 0.0}"
+LARGE = (
+    f"model.speech.stack={WIDE}",
+    f"model.phoneme.stack={WIDE}",
+    "train.best=per_ctc",
+    "batch.batch_s=2000",
+    "train.max_steps=1",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most_kib", [1350000, 1500000])
+def test_a_trial_that_runs_out_of_memory_says_what_to_do(most_kib: int, tiny: Path, tmp_path: Path) -> None:
+    limited = ["bash", "-c", f'ulimit -v {most_kib}; exec "$@"', "limited"]
+    tries = command("vqctap", tiny, tmp_path / "exp", *LARGE, nproc=1, options=("--batch_bins", "auto"))
+    told = ends(launch([*limited, *tries], tmp_path), tmp_path)
+    assert "error: the longest item, 3.3 s, " in told and "to fix it: lower batch.max_s" in told
+    assert "Traceback" not in told
+
+
 @pytest.mark.slow
 def test_memory_that_runs_out_says_what_to_do(tiny: Path, tmp_path: Path) -> None:
-    wide = "{width: 384, layers: 12, hidden: 1536, heads: 4, dropout: 0.0}"
-    words = [
-        f"model.speech.stack={wide}",
-        f"model.phoneme.stack={wide}",
-        "train.best=per_ctc",
-        "batch.batch_s=2000",
-        "train.max_steps=1",
-    ]
     limited = ["bash", "-c", 'ulimit -v 3000000; exec "$@"', "limited"]
-    told = ends(launch([*limited, *command("vqctap", tiny, tmp_path / "exp", *words, nproc=1)], tmp_path), tmp_path)
+    told = ends(launch([*limited, *command("vqctap", tiny, tmp_path / "exp", *LARGE, nproc=1)], tmp_path), tmp_path)
     assert "error: memory ran out at step 1, with" in told and "--batch_bins auto finds how much fits" in told
-    fits = command("vqctap", tiny, tmp_path / "exp2", *words, nproc=1, options=("--batch_bins", "auto"))
+    fits = command("vqctap", tiny, tmp_path / "exp2", *LARGE, nproc=1, options=("--batch_bins", "auto"))
     done = subprocess.run([*limited, *fits], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-3000:]
     assert "s fit" in done.stderr and "step 1 of 1" in done.stderr

@@ -236,6 +236,7 @@ def test_one_bad_batch_is_left_out_and_kept(tmp_path: Path) -> None:
     assert kept["reason"] == "its gradient is not finite" and kept["batches"][0].shape == (4, 4)
     assert all(bool(p.isfinite().all()) for p in trainer.task.model.parameters())
     assert json.loads((tmp_path / "bad_batches" / "step5_model_rank0.json").read_text())["terms"]["fit"] == "nan"
+    assert kept["where"] == "process 0 of 1: fit, size not finite"
 
 
 def test_a_spike_is_left_out_and_a_new_level_is_not(tmp_path: Path) -> None:
