@@ -133,3 +133,19 @@ def test_what_may_differ_when_a_run_goes_on_is_declared_beside_it() -> None:
     free = running_settings(read_task_config("vqctap", None, []))
     assert {"watch", "train.loaders", "train.compile", "train.log_every_steps", "min_usage_pct"} <= free
     assert not {name for name in free if name.startswith(("optim", "batch", "model", "loss", "schedule", "draw", "seed"))}
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("vqctap", ["draw.random_s=-1", "draw.warp=1", "draw.voice=-0.1", "draw.gain=-1", "draw.tempo=1", "draw.mask_bands=-1",
+                    "draw.mask_frames=-1", "words=-1", "alarm_after=2", "min_usage_pct=101", "model.speech.stack.layers=-1",
+                    "model.speech.stack.dropout=1", "model.speech.stack.width=0", "model.speech.stack.heads=-1"]),
+        ("vocoder", ["segment.segment_s=0", "segment.blur=2", "segment.blur_chance=-1", "segment.noise=-1",
+                     "segment.noise_frames=0", "valid_utts=0", "spectral.floor=0", "read_f0_from=2"]),
+    ],
+)  # fmt: skip
+def test_values_of_one_task_that_it_cannot_use_are_told_before_it_starts(task: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as told:
+        read_task_config(task, None, words)
+    assert [word for word in words if f"--set {word}: " not in str(told.value)] == []
