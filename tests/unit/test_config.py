@@ -139,7 +139,7 @@ def test_what_may_differ_when_a_run_goes_on_is_declared_beside_it() -> None:
     ("task", "words"),
     [
         ("vqctap", ["draw.random_s=-1", "draw.warp=1", "draw.voice=-0.1", "draw.gain=-1", "draw.tempo=1", "draw.mask_bands=-1",
-                    "draw.mask_frames=-1", "words=-1", "alarm_after=2", "min_usage_pct=101", "model.speech.stack.layers=-1",
+                    "draw.mask_frames=-1", "words=-1", "alarm_after=-1", "min_usage_pct=101", "model.speech.stack.layers=-1",
                     "model.speech.stack.dropout=1", "model.speech.stack.width=0", "model.speech.stack.heads=-1"]),
         ("vocoder", ["segment.segment_s=0", "segment.blur=2", "segment.blur_chance=-1", "segment.noise=-1",
                      "segment.noise_frames=0", "valid_utts=0", "spectral.floor=0", "read_f0_from=2"]),
