@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.dataset import draw
@@ -22,15 +23,15 @@ from ctaplib.tensors import pad_stack
 class SegmentConfig(Config):
     """What is cut and how the input is disturbed."""
 
-    segment_s: float = 0.8
+    segment_s: float = Field(0.8, gt=0)
     """Length of a training segment, seconds."""
-    blur: float = 0.0
+    blur: float = Field(0.0, ge=0, le=1)
     """Largest share that neighbouring bands and frames take in the mel spectrogram that is shown, 0 to 1."""
-    blur_chance: float = 0.5
+    blur_chance: float = Field(0.5, ge=0, le=1)
     """Share of segments that are blurred."""
-    noise: float = 0.0
+    noise: float = Field(0.0, ge=0)
     """Largest deviation of noise added to the mel spectrogram that is shown, natural logarithm."""
-    noise_frames: int = 400
+    noise_frames: int = Field(400, ge=1)
     """Frames among which the start of the model's own noise is drawn."""
 
 

@@ -12,19 +12,19 @@ from ctaplib.nn.conv import ConvFeedForward
 class StackConfig(Config):
     """A stack of blocks."""
 
-    width: int = 256
+    width: int = Field(256, ge=1)
     """Features of every frame."""
-    layers: int = 4
+    layers: int = Field(4, ge=0)
     """Number of blocks."""
-    hidden: int = 768
+    hidden: int = Field(768, ge=1)
     """Features inside the feed-forward part."""
-    kernel: int = 3
+    kernel: int = Field(3, ge=1)
     """Frames that the feed-forward part sees at once; odd."""
     dilations: tuple[PositiveInt, ...] = Field((1,), min_length=1)
     """Frames from one that a block sees to the next, block after block, from the first again when they end."""
-    heads: int = 4
+    heads: int = Field(4, ge=0)
     """Attention heads; 0 leaves attention out."""
-    dropout: float = 0.1
+    dropout: float = Field(0.1, ge=0, lt=1)
     """Share of features, and of attention weights, dropped in training before each part is added."""
 
 

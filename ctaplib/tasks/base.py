@@ -118,7 +118,7 @@ class WatchConfig(Config):
     """Utterances of the validation set that are drawn and made heard; 0 for none."""
     every: int = Field(1, ge=1)
     """Validations from one look to the next; the last validation is always followed by one."""
-    most_pct: float = Field(1.0, ge=0, le=100)
+    most_pct: float = Field(1.0, ge=0)
     """Share of a run's time that looks may take; a look that would take more waits for a later validation."""
     sounds: bool = True
     """Whether what was predicted is made heard by Griffin-Lim, beside the original."""

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import sentencepiece
 import torch
+from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.batching import plan_batches
@@ -31,19 +32,19 @@ class DrawConfig(Config):
     """Shortest and longest prompt clip, seconds."""
     prompt_from: str = "utterance"
     """Where the prompt is cut from: the utterance itself (the paper), or another one of its speaker."""
-    random_s: float = 1.6
+    random_s: float = Field(1.6, ge=0)
     """Length of the clip of other speech, seconds; 0 draws none."""
-    warp: float = 0.0
+    warp: float = Field(0.0, ge=0, lt=1)
     """Largest relative stretch of the mel axis of what the speech encoder hears."""
-    voice: float = 0.0
+    voice: float = Field(0.0, ge=0, lt=1)
     """Largest relative stretch of the mel axis of target and prompt together: voices between those of the set."""
-    gain: float = 0.0
+    gain: float = Field(0.0, ge=0)
     """Largest shift of the level of what the speech encoder hears, in deviations."""
-    tempo: float = 0.0
+    tempo: float = Field(0.0, ge=0, lt=1)
     """Largest relative change of tempo, of mel, F0, durations and labels alike."""
-    mask_bands: int = 0
+    mask_bands: int = Field(0, ge=0)
     """Largest number of neighbouring mel bands that are blanked, twice, in what the speech encoder hears (SpecAugment)."""
-    mask_frames: int = 0
+    mask_frames: int = Field(0, ge=0)
     """Largest number of neighbouring frames that are blanked there, once a second (SpecAugment)."""
 
 
@@ -51,7 +52,7 @@ class SpeechTaskConfig(TaskConfig):
     """Common to tasks on mel and phones."""
 
     draw: DrawConfig = DrawConfig()
-    words: int = 0
+    words: int = Field(0, ge=0)
     """Size of the SentencePiece model whose pieces are recognised as well; 0 for none."""
 
 

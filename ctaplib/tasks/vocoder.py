@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import nn
 
 from ctaplib.config import Config
@@ -37,7 +38,7 @@ class SpectralConfig(Config):
 
     resolutions: tuple[tuple[int, int], ...] = ((2048, 512), (512, 128))
     """Transform length and hop, samples."""
-    floor: float = 3e-3
+    floor: float = Field(3e-3, gt=0)
     """Magnitude below which differences fade out (full scale is 1)."""
 
 
@@ -48,9 +49,9 @@ class VocoderTaskConfig(TaskConfig):
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     segment: SegmentConfig = SegmentConfig()
     spectral: SpectralConfig = SpectralConfig()
-    valid_utts: int = 24
+    valid_utts: int = Field(24, ge=1)
     """Utterances of the validation set that are used, evenly spread."""
-    read_f0_from: float = 0.5
+    read_f0_from: float = Field(0.5, ge=0, le=1)
     """Progress, 0 to 1, from which the sources follow the F0 that the model reads itself."""
     schedule: dict[str, Ramp] = {
         "convergence": constant(1.0),

@@ -74,8 +74,8 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
     loss: LossConfig = LossConfig()
     schedule: dict[str, Ramp] = default_schedule()
     """Weight of every term; a term that is not named has the weight 0."""
-    alarm_after: float = Field(0.3, ge=0, le=1)
-    """Progress after which a collapsed code book stops the run."""
+    alarm_after: float = Field(0.3, ge=0)
+    """Progress after which a collapsed code book stops the run; above 1 never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
     """Least share of codes in use on the validation set."""
     train: RecognitionTrainConfig = RecognitionTrainConfig()

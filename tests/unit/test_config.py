@@ -110,7 +110,7 @@ def test_values_that_no_training_can_use_are_told_before_it_starts(task: str) ->
         "optim.betas": "[0.9, 1.0]", "optim.lr_scale": "{head: -1}", "optim.weight_decay": "-0.1", "optim.final_lr": ".nan",
         "train.max_steps": "-1", "train.valid_every_steps": "0", "train.save_every_steps": "0", "train.log_every_steps": "0",
         "train.compile": "foo", "train.loaders": "-2", "train.keep_best": "0", "train.max_bad_steps": "0",
-        "train.precision": "fp8", "train.spike_factor": "0.5", "watch.utts": "-1", "watch.every": "0", "watch.most_pct": "101",
+        "train.precision": "fp8", "train.spike_factor": "0.5", "watch.utts": "-1", "watch.every": "0", "watch.most_pct": "-1",
         "batch.batch_s": "0", "batch.min_items": "0", "batch.jitter": "1", "batch.min_s": "-1", "batch.max_s": "0",
         "batch.max_phones": "-1", "seed": "-1",
     }  # fmt: skip
@@ -133,3 +133,19 @@ def test_what_may_differ_when_a_run_goes_on_is_declared_beside_it() -> None:
     free = running_settings(read_task_config("vqctap", None, []))
     assert {"watch", "train.loaders", "train.compile", "train.log_every_steps", "min_usage_pct"} <= free
     assert not {name for name in free if name.startswith(("optim", "batch", "model", "loss", "schedule", "draw", "seed"))}
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("vqctap", ["draw.random_s=-1", "draw.warp=1", "draw.voice=-0.1", "draw.gain=-1", "draw.tempo=1", "draw.mask_bands=-1",
+                    "draw.mask_frames=-1", "words=-1", "alarm_after=-1", "min_usage_pct=101", "model.speech.stack.layers=-1",
+                    "model.speech.stack.dropout=1", "model.speech.stack.width=0", "model.speech.stack.heads=-1"]),
+        ("vocoder", ["segment.segment_s=0", "segment.blur=2", "segment.blur_chance=-1", "segment.noise=-1",
+                     "segment.noise_frames=0", "valid_utts=0", "spectral.floor=0", "read_f0_from=2"]),
+    ],
+)  # fmt: skip
+def test_values_of_one_task_that_it_cannot_use_are_told_before_it_starts(task: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as told:
+        read_task_config(task, None, words)
+    assert [word for word in words if f"--set {word}: " not in str(told.value)] == []
