@@ -46,7 +46,7 @@ class AlignBatchConfig(BatchConfig):
 
     batch_s: PositiveFloat = 20.5
     """Seconds of audio in one global batch."""
-    min_items: int = 2
+    min_items: int = Field(2, ge=1)
     """Batches differ by one chunk at most."""
 
 

@@ -24,7 +24,7 @@ def choose_precision(wanted: str, device: torch.device) -> str:
     if wanted != "auto":
         return wanted
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     info = Path("/proc/cpuinfo")
     flags = info.read_text() if info.exists() else ""
     return "bf16" if "amx_bf16" in flags or "avx512_bf16" in flags else "fp32"

@@ -22,6 +22,7 @@ from ctaplib.train.agree import check_agreement
 from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
 from ctaplib.train.distributed import World, lost_peer
+from ctaplib.train.machine import prepare_machine
 from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
@@ -97,7 +98,7 @@ class Trainer:
         if self.world.is_main:
             _announce(task, self.world, self.precision)
         signal.signal(signal.SIGTERM, self._ask_to_stop)
-        self._prepare_machine()
+        prepare_machine(train, task.model, self.world.device)
         task.before_training(position.step)
         if self.micro_frames is None and position.step < train.max_steps:
             to_come = self.steps.bytes_to_come()
@@ -146,16 +147,6 @@ class Trainer:
         if position.due == "mean":
             self._try_mean()
             position.due = ""
-
-    def _prepare_machine(self) -> None:
-        train = self.config.train
-        torch.set_deterministic_debug_mode("warn" if train.deterministic else "default")  # the other name imports the compiler
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
-        if self.world.device.type == "cuda":
-            torch.set_float32_matmul_precision("high" if train.tf32 else "highest")
-            torch.backends.cudnn.allow_tf32 = train.tf32
-        for part in self.task.model.children() if train.compile else ():
-            part.compile(backend=train.compile, dynamic=True)
 
     def _attempt(self, items: list[int]) -> None:
         self.steps.attempt(self._load("train", items, self.task.trial_step()))

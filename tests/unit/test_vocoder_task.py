@@ -69,7 +69,7 @@ def make(dump: Path, exp: Path, config: VocoderTaskConfig = CONFIG) -> VocoderTa
 
 def test_batches_are_keyed_by_step_and_item_and_short_ones_are_listed(dump: Path, tmp_path: Path) -> None:
     task = make(dump, tmp_path)
-    assert [len(b) for b in task.train_plan(0)] == [4]
+    assert [len(b) for b in task.train_plan(0)] == [8]
     assert task.train_plan(0) != task.train_plan(1)
     both, alone, later = (task.load("train", i, s) for i, s in (([1, 4], 3), ([4], 3), ([4], 4)))
     assert both.wave.shape == (2, 30 * HOP) and both.mel.shape == (2, 30, 80)
