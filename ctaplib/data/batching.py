@@ -20,7 +20,7 @@ class BatchConfig(Config):
     """Seconds of audio in one global batch, padding included."""
     min_items: int = Field(8, ge=1)
     """Smaller batches, left over at the end of an epoch, are merged into their neighbour. At least the number of processes."""
-    jitter: float = Field(0.05, ge=0, lt=1)
+    jitter: float = Field(0.05, ge=0)
     """Relative jitter of the lengths before sorting, so that batches differ between epochs; the more, the more padding:
     with some hundred seconds a batch, 0.01 makes 1 % and no batch comes twice."""
     pad_frames: int = Field(40, ge=4, multiple_of=4)

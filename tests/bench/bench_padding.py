@@ -58,7 +58,7 @@ def ours(lengths: list[int]) -> Callable[[int], list[list[int]]]:
 def in_any_order(lengths: list[int]) -> Callable[[int], list[list[int]]]:
     from ctaplib.data.batching import BatchConfig, plan_batches
 
-    config = BatchConfig.model_construct(jitter=1e6)
+    config = BatchConfig(jitter=1e6)
     return lambda epoch: plan_batches(lengths, int(CAP_S / HOP_S), config, seed=1, epoch=epoch)
 
 

@@ -111,7 +111,7 @@ def test_values_that_no_training_can_use_are_told_before_it_starts(task: str) ->
         "train.max_steps": "-1", "train.valid_every_steps": "0", "train.save_every_steps": "0", "train.log_every_steps": "0",
         "train.compile": "foo", "train.loaders": "-2", "train.keep_best": "0", "train.max_bad_steps": "0",
         "train.precision": "fp8", "train.spike_factor": "0.5", "watch.utts": "-1", "watch.every": "0", "watch.most_pct": "-1",
-        "batch.batch_s": "0", "batch.min_items": "0", "batch.jitter": "1", "batch.min_s": "-1", "batch.max_s": "0",
+        "batch.batch_s": "0", "batch.min_items": "0", "batch.jitter": "-1", "batch.min_s": "-1", "batch.max_s": "0",
         "batch.max_phones": "-1", "seed": "-1",
     }  # fmt: skip
     if task == "align":
