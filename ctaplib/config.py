@@ -73,9 +73,16 @@ def read_saved(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def config_hash(config: Config) -> str:
-    """Twelve hexadecimal digits that change when any value does."""
-    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+def config_hash(config: Config, *, of_numbers: bool = False) -> str:
+    """Twelve hexadecimal digits that change when any value does; `of_numbers`: when one does that changes numbers."""
+    values = config.model_dump(mode="json")
+    for name in sorted(running_settings(config)) if of_numbers else ():
+        *parts, last = name.split(".")
+        holder = values
+        for part in parts:
+            holder = holder[part]
+        del holder[last]
+    text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -128,7 +128,7 @@ class AlignTask(Task):
         self.batch_chunks = max(1, round(config.batch.batch_s / (config.network.chunk_frames * config.hop_s)))
         self.ends = list(accumulate(self.chunks.steps(self.batch_chunks, epochs) for epochs in config.network.passes))
         self.config = _with_steps(config, self.ends[-1])
-        self.stamp = f"{config_hash(self.config)} {self.material.digest()}"
+        self.stamp = f"{config_hash(self.config, of_numbers=True)} {self.material.digest()}"
         self.index, self.log_prior = -1, np.zeros(0, np.float32)
         torch.manual_seed(config.seed)
         self.model = FrameNetwork(config.n_mels, self.topology.n_classes, config.network)

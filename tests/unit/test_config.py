@@ -129,6 +129,15 @@ def test_a_best_metric_that_is_not_measured_is_told_before_training(task: str) -
     assert read_task_config(task, None, ["train.max_steps=9"]).train.best in task_class(task).metrics
 
 
+def test_the_hash_of_what_changes_numbers_leaves_out_the_rest() -> None:
+    def hashes(*words: str) -> list[str]:
+        config = read_task_config("align", None, list(words))
+        return [config_hash(config), config_hash(config, of_numbers=True)]
+
+    plain, watched, learned = hashes(), hashes("watch.utts=0", "train.save_every_steps=3"), hashes("optim.lr=0.5")
+    assert plain[0] != watched[0] and plain[1] == watched[1] and plain[1] != learned[1]
+
+
 def test_what_may_differ_when_a_run_goes_on_is_declared_beside_it() -> None:
     free = running_settings(read_task_config("vqctap", None, []))
     assert {"watch", "train.loaders", "train.compile", "train.log_every_steps", "min_usage_pct"} <= free
