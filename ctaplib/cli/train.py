@@ -3,8 +3,12 @@
 import argparse
 import os
 import subprocess
+import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ctaplib.errors import ConfigError, CtapError, LostPeerError
 
 if TYPE_CHECKING:
     from ctaplib.tasks.base import TaskConfig
@@ -45,7 +49,6 @@ def check(args: argparse.Namespace) -> "TaskConfig":
 def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
-    from ctaplib.errors import ConfigError, LostPeerError
     from ctaplib.runstate import forget_errors, note_error
     from ctaplib.tasks.base import TaskPaths, task_class
     from ctaplib.train.distributed import join_world, leave_world, lost_peer
@@ -71,12 +74,24 @@ def run(args: argparse.Namespace) -> int:
         told = lost_peer(error, world.rank) if isinstance(error, RuntimeError) else None
         if not isinstance(told or error, LostPeerError):
             note_error(args.exp, world.rank, error)
+        if world.size > 1 and args.gpu:
+            end_at_once(told or error)
+        leave_world()
         if told is not None:
             raise told from error
         raise
-    finally:
-        leave_world()
+    leave_world()
     return 0 if finished else STOPPED
+
+
+def end_at_once(error: Exception) -> None:
+    """Tell the error and end: taking leave of an NCCL group in good order waits for processes that may never answer."""
+    if isinstance(error, CtapError):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _commit() -> str:

@@ -57,6 +57,12 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     return total
 
 
+def take_first(values: Tensor) -> None:
+    """Make a tensor on every rank what it is on the first; where kinds of machine differ, the last bit may."""
+    if world_size() > 1:
+        dist.broadcast(values, 0)
+
+
 def row_counts(rows: int, device: torch.device) -> list[int]:
     """Tell every rank how many rows each rank holds."""
     if world_size() == 1:

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ctaplib.nn.codebook import draw_order, kmeans, nearest_codes, sums_per_code
-from ctaplib.nn.collective import gather_rows, sum_over_ranks
+from ctaplib.nn.collective import gather_rows, sum_over_ranks, take_first
 from ctaplib.nn.quantize import CodebookConfig, Quantizer
 
 
@@ -124,6 +124,7 @@ class EmaQuantizer(Quantizer):
         codebook = kmeans(self._candidates(step), size, self.config.kmeans_iterations, step)
         self.codebook.copy_(self.refine(codebook))
         self.code_use.fill_(frames / size)
+        take_first(self.codebook)
         self.code_sums.copy_(self.codebook * (frames / size))
         self.placed.fill_(True)
 
@@ -146,6 +147,7 @@ class EmaQuantizer(Quantizer):
         dead = dead[: len(fresh)]
         use = uniform * self.config.restart_use
         self.codebook[dead] = self.refine(fresh)
+        take_first(self.codebook)
         self.code_use[dead] = use
         self.code_sums[dead] = self.codebook[dead] * use
 

@@ -59,7 +59,14 @@ def join_world(use_gpu: bool) -> World:
 
 def lost_peer(error: RuntimeError, rank: int) -> LostPeerError | None:
     """What to say of an error that means another process is gone; None for any other."""
-    words = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "NCCL")
+    words = (
+        "Connection closed by peer",
+        "Connection reset by peer",
+        "Broken pipe",
+        "Timed out waiting",
+        "ncclRemoteError",
+        "collective operation timeout",
+    )
     text = str(error)
     if not any(word in text for word in words):
         return None

@@ -33,15 +33,18 @@ def join_terms(terms: Mapping[str, Term], weights: Mapping[str, float], world: W
 
 
 def pairs_of(terms: Mapping[str, Term]) -> dict[str, torch.Tensor]:
-    """Sum and count of every term, without gradient: (2,) float64 on the CPU."""
-    return {n: torch.stack([t.total.detach().double().cpu(), torch.as_tensor(t.count).double().cpu()]) for n, t in terms.items()}
+    """Sum and count of every term, without gradient: (2,) float64, where the term is, so that nothing waits for a GPU."""
+    return {
+        n: torch.stack([t.total.detach().double(), torch.as_tensor(t.count, dtype=torch.float64).to(t.total.device)])
+        for n, t in terms.items()
+    }
 
 
 def sum_pairs(parts: Sequence[Mapping[str, torch.Tensor]], world: World) -> dict[str, torch.Tensor]:
     """Sums and counts over all micro-batches of all processes."""
     names = sorted(parts[0])
-    total = torch.stack([torch.stack([part[n] for n in names]) for part in parts]).sum(0)
-    return dict(zip(names, world.sum(total.to(world.device)).cpu()))
+    total = torch.stack([torch.stack([part[n].to(world.device) for n in names]) for part in parts]).sum(0)
+    return dict(zip(names, world.sum(total).cpu()))
 
 
 def weigh(terms: Mapping[str, Term], weights: Mapping[str, float], pairs: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -37,7 +37,7 @@ def measure(task: Task, world: World, precision: str, load: Load, max_frames: in
         for part in cut(share, task.valid_frames(share), max_frames) if share else ():
             torch.manual_seed(task.config.seed)
             for name, pair in _evaluate(task, part, world, precision, load).items():
-                sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair
+                sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair.cpu()
     names = sorted({n for found in gather_objects(sorted(sums)) for n in found})  # a process may have had no item
     if world.size > 1 and names:
         none = torch.zeros(2, dtype=torch.float64)
