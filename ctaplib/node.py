@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if "--gpu" in args.program:
             check_gpus(args.nproc)
-        status = _torchrun([f"--nproc_per_node={args.nproc}", *_places(args), *args.program])
+        if args.nproc * args.num_nodes == 1:
+            status = _alone(args.program)
+        else:
+            status = _torchrun([f"--nproc_per_node={args.nproc}", *_places(args), *args.program])
     except _StoppedError:
         status = STOPPED
     except CtapError as error:
@@ -104,6 +108,24 @@ def _places(args: argparse.Namespace) -> list[str]:
         f"--nnodes={args.num_nodes}", f"--node_rank={rank}", f"--master_addr={meeting.host}", f"--master_port={meeting.port}",
         f"--rdzv_conf=timeout={max(1, round(args.join_timeout))}",
     ]  # fmt: skip
+
+
+def _alone(program: Sequence[str]) -> int:
+    """Run a single process, which needs no torchrun and none of its imports; SIGTERM goes to it, and it saves and ends."""
+    others = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # of a run around this one
+    environment = {name: value for name, value in os.environ.items() if name not in others}
+    started = subprocess.Popen([sys.executable, "-u", *program], env=environment)
+    signal.signal(signal.SIGTERM, lambda number, _: started.send_signal(number))
+    while True:
+        try:
+            code = started.wait()
+            break
+        except KeyboardInterrupt:  # of the keyboard; the process has it too
+            continue
+    if code not in (0, STOPPED, -signal.SIGTERM):
+        how = f"signal {-code}" if code < 0 else f"status {code}"
+        print(f"error: process 0 of 1 ended first, by {how}", file=sys.stderr)
+    return code if code >= 0 else 128 - code
 
 
 def _torchrun(words: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """Optimisers, learning-rate schedules, moving averages of weights."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,22 @@ from ctaplib.errors import ConfigError
 from ctaplib.tasks.base import OptimConfig
 
 
-def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig) -> torch.optim.AdamW:
+class AdamW(torch.optim.AdamW):
+    """torch's, without the import of torch's compiler (a CPU second of every start), which is not used on optimisers here."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Take a step."""
+        with torch.no_grad():
+            return _STEP(self, closure)
+
+
+_STEP = inspect.unwrap(torch.optim.Adam.step)
+for _method in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+    _plain = inspect.unwrap(getattr(torch.optim.Optimizer, _method))
+    _plain.__dynamo_disable = _plain  # what torch would find by importing the compiler
+
+
+def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig) -> AdamW:
     """AdamW that decays matrices and leaves vectors alone; every group knows its `lr_scale`.
 
     Raises:
@@ -26,7 +42,7 @@ def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig
         decay = config.weight_decay if parameter.dim() > 1 else 0.0
         groups.setdefault((scale, decay), []).append(parameter)
     settings = [{"params": g, "weight_decay": decay, "lr_scale": scale} for (scale, decay), g in groups.items()]
-    return torch.optim.AdamW(settings, lr=config.lr, betas=config.betas, fused=True)
+    return AdamW(settings, lr=config.lr, betas=config.betas, fused=True)
 
 
 @torch.no_grad()

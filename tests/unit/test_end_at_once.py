@@ -1,0 +1,37 @@
+"""A process of a run on GPUs ends with its error, whatever the others do."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ctaplib.train.distributed import lost_peer
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("CtapError('the disk is full')", "error: the disk is full"),
+        ("ZeroDivisionError('by hand')", "ZeroDivisionError: by hand"),
+    ],
+)
+def test_the_error_is_told_and_nothing_is_waited_for(error: str, told: str) -> None:
+    program = (
+        "import threading, time; from ctaplib.errors import CtapError; from ctaplib.cli.train import end_at_once\n"
+        f"threading.Thread(target=time.sleep, args=(60,)).start()\nend_at_once({error})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and done.stderr.strip().endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("ncclRemoteError: A call failed possibly due to a network error or a remote process exiting prematurely.", True),
+        ("[Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=9)", True),
+        ("NCCL error: invalid usage; Duplicate GPU detected : rank 0 and rank 1 both on CUDA device 1b000", False),
+        ("CUDA error: device-side assert triggered", False),
+    ],
+)
+def test_only_what_means_a_lost_process_is_told_as_one(text: str, lost: bool) -> None:
+    assert (lost_peer(RuntimeError(text), 3) is not None) == lost
