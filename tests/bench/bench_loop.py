@@ -49,7 +49,7 @@ def encoder_of(quick: bool):
 class Clock:
     """Tells inside from outside: time of the process, less that of the module's passes."""
 
-    def __init__(self, module, last: int) -> None:
+    def __init__(self, module, last: int, kind) -> None:
         import torch
 
         self.inside = self.optimizer = 0.0
@@ -78,15 +78,15 @@ class Clock:
             self.inside += time.thread_time() - began
 
         module.forward, torch.Tensor.backward = timed_forward, timed_backward
-        step = torch.optim.AdamW.step
+        step = kind.step
 
         def timed_step(*args, **kwargs):
             began = time.thread_time()
             step(*args, **kwargs)
             self.optimizer += time.thread_time() - began
 
-        torch.optim.AdamW.step = timed_step
-        self.undo = lambda: (setattr(torch.Tensor, "backward", backward), setattr(torch.optim.AdamW, "step", step))
+        kind.step = timed_step
+        self.undo = lambda: (setattr(torch.Tensor, "backward", backward), setattr(kind, "step", step))
 
     def told(self) -> dict[str, float]:
         """Milliseconds a step."""
@@ -126,7 +126,7 @@ def run_espnet(quick: bool) -> dict[str, float]:
             return loss, {"loss": loss.detach()}, torch.tensor(float(len(feats)))
 
     plan, model = batches_of(quick), Model()
-    clock = Clock(model.encoder, len(plan))
+    clock = Clock(model.encoder, len(plan), torch.optim.AdamW)
     dataset = ESPnetDataset([(str(bench_batches.folder_of(quick) / "feats.scp"), "feats", "kaldi_ark")], preprocess=None)
     factory = SequenceIterFactory(dataset, plan, num_workers=0, collate_fn=CommonCollateFn(float_pad_value=0.0))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -155,6 +155,7 @@ def run_ours(quick: bool) -> dict[str, float]:
     from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
     from ctaplib.tensors import pad_arrays
     from ctaplib.train.distributed import join_world
+    from ctaplib.train.optim import AdamW
     from ctaplib.train.trainer import Trainer
 
     _keep_freed_memory()  # as every command does
@@ -195,7 +196,7 @@ def run_ours(quick: bool) -> dict[str, float]:
         }  # fmt: skip
         config = TaskConfig.model_validate({"train": train})
         task = LoopTask(config, TaskPaths(Path(folder), Path(folder), Path(folder) / "exp", "", ""))
-        clock = Clock(task.model, len(plan))
+        clock = Clock(task.model, len(plan), AdamW)
         Trainer(task, join_world(False)).fit()
     return clock.told()
 
