@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ctaplib.errors import TrainingError
+from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import split_share
 from ctaplib.train.distributed import World
 
 LOOK_S = 20.0
 """Most seconds that are spent on looking at the batches of all epochs before the first step."""
+log = get_logger("ctaplib.train")
 Load = Callable[[str, Sequence[int], int], Any]
 
 
@@ -61,19 +63,22 @@ class Share:
 
 
 def check_batches(task: Task, start: Position, world: World) -> None:
-    """Look before the first step at all that are to come: whether every batch has an item for every process.
+    """Look before the first step at those to come: whether every batch has an item for every process.
 
     Raises:
-        TrainingError: there is no batch, or one that is too small.
+        TrainingError: one is too small.
     """
     step, epoch, limit = start.step - start.batch, start.epoch, time.monotonic() + LOOK_S
     while world.size > 1 and (left := task.config.train.max_steps - step) > 0:
         sizes = [len(items) for items in task.train_plan(epoch)[:left]]
         if sizes and min(sizes) < world.size:
             raise _too_small(epoch, min(sizes), world.size)
-        if not sizes or time.monotonic() > limit:
-            return
+        if not sizes:
+            return  # the first step tells
         step, epoch = step + len(sizes), epoch + 1
+        if time.monotonic() > limit:
+            log.warning("batches were looked at up to epoch %d; those of later ones are when they come", epoch - 1)
+            return
 
 
 def _too_small(epoch: int, items: int, processes: int) -> TrainingError:

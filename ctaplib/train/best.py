@@ -66,7 +66,7 @@ class Best:
         """
         gone = [step for _, step in self.seen if not self.path(folder, step).exists()]
         if gone:  # a state from before the last one was taken up
-            log.warning("the mean is taken without the checkpoints of steps %s, which are gone", gone)
+            log.warning("the best checkpoints of steps %s are gone, and have no part in the mean", gone)
             self.seen = [pair for pair in self.seen if pair[1] not in gone]
         if len(self.seen) < 2:
             return None

@@ -14,24 +14,6 @@ from ctaplib.losses.terms import Term
 from ctaplib.train.distributed import World
 
 
-def join_terms(terms: Mapping[str, Term], weights: Mapping[str, float], world: World) -> tuple[torch.Tensor, dict[str, float]]:
-    """The weighted loss whose gradients, summed over processes, are those of the global batch.
-
-    Args:
-        terms: Sums and counts of this process.
-        weights: Weight per term, the same names.
-        world: The processes.
-
-    Returns:
-        The loss of this process's share, and the global value of each term and of their weighted sum `loss`.
-
-    Raises:
-        CtapError: the names differ.
-    """
-    pairs = sum_pairs([pairs_of(terms)], world)
-    return weigh(terms, weights, pairs), values_of(pairs, weights)
-
-
 def pairs_of(terms: Mapping[str, Term]) -> dict[str, torch.Tensor]:
     """Sum and count of every term, without gradient: (2,) float64, where the term is, so that nothing waits for a GPU."""
     return {

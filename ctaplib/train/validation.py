@@ -1,19 +1,15 @@
 """Metrics of the validation set, shared by the processes."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import torch
 
 from ctaplib.nn.collective import gather_objects
 from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import cut
+from ctaplib.train.batches import Load
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explain
 from ctaplib.train.precision import autocast
 from ctaplib.train.total import pairs_of
-
-Load = Callable[[str, Sequence[int], int], Any]
 
 
 @torch.no_grad()

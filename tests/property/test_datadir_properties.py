@@ -24,11 +24,12 @@ from ctaplib.data.datadir import (
 )
 from ctaplib.data.normalize import normalize_english, spell_number
 from ctaplib.data.phones import fold
+from ctaplib.data.table_checks import KALDI_SYMBOLS
 from ctaplib.data.tokens import make_phone_list, read_token_list, write_token_list
 from ctaplib.data.validate import fix_datadir, validate_datadir
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, categories=("L", "N", "P", "S")), min_size=1, max_size=8)
-words = words.filter(lambda word: not word.startswith("#"))  # Kaldi keeps such symbols for itself
+words = words.filter(lambda word: not KALDI_SYMBOLS.search(word))  # Kaldi keeps such symbols for itself
 names = st.text(st.characters(min_codepoint=46, max_codepoint=0x4FF, categories=("L", "Nd")), min_size=1, max_size=8)
 names = names.map(lambda name: unicodedata.normalize("NFKC", name)).filter(lambda name: name.isalnum())
 ids = st.from_regex(r"[A-Za-z0-9_.-]{1,10}", fullmatch=True)

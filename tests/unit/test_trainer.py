@@ -16,7 +16,7 @@ from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
 from ctaplib.train.precision import LossScale
-from ctaplib.train.total import join_terms
+from ctaplib.train.total import pairs_of, sum_pairs, values_of, weigh
 from ctaplib.train.trainer import Trainer
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -162,7 +162,9 @@ def test_every_item_is_seen_once_an_epoch(tmp_path: Path) -> None:
 def test_the_loss_is_the_sum_of_weighted_means() -> None:
     x = torch.tensor(2.0, requires_grad=True)
     terms = {"a": Term(x * 6, 3.0), "b": Term(x * x, torch.tensor(2)), "off": Term(x.new_zeros(()), 0.0)}
-    loss, values = join_terms(terms, {"a": 1.0, "b": 0.5, "off": 0.0}, ALONE)
+    weights = {"a": 1.0, "b": 0.5, "off": 0.0}
+    pairs = sum_pairs([pairs_of(terms)], ALONE)
+    loss, values = weigh(terms, weights, pairs), values_of(pairs, weights)
     loss.backward()
     assert loss.item() == pytest.approx(4 + 0.5 * 2) and x.grad == pytest.approx(2 + 0.5 * 2)
     assert values == pytest.approx({"a": 4.0, "b": 2.0, "off": 0.0, "loss": 5.0})
@@ -170,7 +172,7 @@ def test_the_loss_is_the_sum_of_weighted_means() -> None:
 
 def test_terms_and_weights_must_have_the_same_names() -> None:
     with pytest.raises(CtapError, match=r"terms \['a'\] and weights \['b'\] differ"):
-        join_terms({"a": Term(torch.ones(()), 1.0)}, {"b": 1.0}, ALONE)
+        weigh({"a": Term(torch.ones(()), 1.0)}, {"b": 1.0}, {})
 
 
 def test_the_learning_rate_rises_falls_and_ends() -> None:
@@ -283,7 +285,7 @@ def test_best_checkpoints_that_are_gone_do_not_stop_the_end(tmp_path: Path, kept
     for path in sorted((tmp_path / "checkpoints").glob("best_*.pt"))[kept:]:
         path.unlink()
     again = make(tmp_path, max_steps=20, valid_every_steps=4, keep_best=3)
-    assert again.fit() and ("which are gone" in caplog.text or kept)
+    assert again.fit() and ("are gone, and have no part" in caplog.text or kept)
     assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["due"] == ""
 
 
