@@ -149,51 +149,68 @@ def _kernel() -> Callable[..., float]:
 
 
 def _loop(scores, classes, jump, stay, step, leap, starts, ends, path):  # type: ignore[no-untyped-def]  # numba reads it
-    """A frame at a time. State s lies at place s + room of `old` and `new`; loops over states hold no branch: vector code."""
+    """A frame at a time, over the states that lie on some whole path.
+
+    State s lies at place s + room of `old` and `new`. Loops over states hold no branch and run over whole vectors. A state that no
+    path can have reached was never written and is as low as can be; what is written to one from which no end can be reached
+    is read by none from which it can.
+    """
     n_frames, n_states = len(scores), len(classes)
-    lowest = np.float32(-1e30)
+    lowest, vector, block = np.float32(-1e30), 32, 8
     room = max(1, jump.max())
-    columns = classes.astype(np.uint32)
+    width = -(-n_states // vector) * vector
+    stays, steps = np.zeros((2, width), np.float32)
+    stays[:n_states], steps[:n_states] = stay, step
     distances = np.unique(jump[jump > 0])
-    leaps = np.full((len(distances), n_states), lowest, np.float32)
+    leaps = np.full((len(distances), width), lowest, np.float32)
     for d in range(len(distances)):
         for s in range(n_states):
             if jump[s] == distances[d]:
                 leaps[d, s] = leap[s]
-    old = np.full(n_states + room, lowest, np.float32)
-    new = np.full(n_states + room, lowest, np.float32)
-    emitted = np.empty(n_states, np.float32)
-    back = np.empty((n_frames, n_states), np.int8)
+    common = np.argmax(np.bincount(classes))  # read once a frame: half of the states of a CTC graph are blanks
+    others = np.flatnonzero(classes != common).astype(np.uint32)
+    columns = classes[others].astype(np.uint32)
+    emitted = np.empty((block, width), np.float32)  # of several frames: what was just written cannot be read back as a vector
+    old = np.full(width + room, lowest, np.float32)
+    new = np.full(width + room, lowest, np.float32)
+    back = np.empty((n_frames, width), np.int8)
     back[0] = 0
     for state in starts:
         old[room + state] = scores[0, classes[state]]
+    furthest, nearest_end = starts.max(), ends.min()
+    here, before = np.uint64(room), np.uint64(room - 1)
     for t in range(1, n_frames):
-        row, moves = scores[t], back[t]
-        for s in range(n_states):
-            emitted[s] = row[columns[s]]
-        here, before, out = old[room:], old[room - 1 :], new[room:]
+        at = t % block
+        if at == 0 or t == 1:
+            for k in range(at, min(block, n_frames - t + at)):
+                row = scores[t - at + k]
+                emitted[k] = row[common]
+                for n in range(len(others)):
+                    emitted[k, others[n]] = row[columns[n]]
+        first = np.uint64(max(0, nearest_end - room * (n_frames - 1 - t)) // vector * vector)
+        behind = np.uint64(min(width, ((furthest + room * t) // vector + 1) * vector))
         if len(distances) == 1:
-            there, jumped = old[room - distances[0] :], leaps[0]
-            for s in range(n_states):
-                stays, steps, lands = here[s] + stay[s], before[s] + step[s], there[s] + jumped[s]
-                value = steps if steps > stays else stays
-                move = np.int8(1) if steps > stays else np.int8(0)
-                moves[s] = np.int8(2) if lands > value else move
-                value = lands if lands > value else value
-                out[s] = (lowest if value < lowest else value) + emitted[s]
+            there = np.uint64(room - distances[0])
+            for s in range(first, behind):
+                stayed, stepped, landed = old[here + s] + stays[s], old[before + s] + steps[s], old[there + s] + leaps[0, s]
+                value = stepped if stepped > stayed else stayed
+                move = np.int8(1) if stepped > stayed else np.int8(0)
+                back[t, s] = np.int8(2) if landed > value else move
+                value = landed if landed > value else value
+                new[here + s] = (lowest if value < lowest else value) + emitted[at, s]
         else:
-            for s in range(n_states):
-                stays, steps = here[s] + stay[s], before[s] + step[s]
-                moves[s] = np.int8(1) if steps > stays else np.int8(0)
-                out[s] = steps if steps > stays else stays
+            for s in range(first, behind):
+                stayed, stepped = old[here + s] + stays[s], old[before + s] + steps[s]
+                back[t, s] = np.int8(1) if stepped > stayed else np.int8(0)
+                new[here + s] = stepped if stepped > stayed else stayed
             for d in range(len(distances)):
-                there, jumped = old[room - distances[d] :], leaps[d]
-                for s in range(n_states):
-                    lands = there[s] + jumped[s]
-                    moves[s] = np.int8(2) if lands > out[s] else moves[s]
-                    out[s] = lands if lands > out[s] else out[s]
-            for s in range(n_states):
-                out[s] = (lowest if out[s] < lowest else out[s]) + emitted[s]
+                there = np.uint64(room - distances[d])
+                for s in range(first, behind):
+                    landed = old[there + s] + leaps[d, s]
+                    back[t, s] = np.int8(2) if landed > new[here + s] else back[t, s]
+                    new[here + s] = landed if landed > new[here + s] else new[here + s]
+            for s in range(first, behind):
+                new[here + s] = (lowest if new[here + s] < lowest else new[here + s]) + emitted[at, s]
         old, new = new, old
     state = ends.min()
     for end in ends:

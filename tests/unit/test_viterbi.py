@@ -71,6 +71,22 @@ def test_a_path_does_not_depend_on_the_batch(seed: int) -> None:
         assert path.tolist() == alone.tolist() and total == pytest.approx(score, abs=1e-4)
 
 
+@pytest.mark.skipif(not has_compiler(), reason="numba is not installed")
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 150), st.integers(0, 200), st.sampled_from([(), (2,), (3, 4), (1, 40)]))
+def test_both_forms_agree_on_long_chains(seed: int, states: int, more: int, distances: tuple[int, ...]) -> None:
+    # The compiled form leaves out states that lie on no whole path; few frames more than states make these most of all.
+    scores, chain = problem(seed, max(1, states // 2) + more, states, distances)
+    rng = np.random.default_rng(seed)
+    starts, ends = ((0,), (0, min(2, states - 1)))[seed % 2], tuple(states - 1 - rng.permutation(min(4, states))[:2])
+    chain = Chain(chain.classes, chain.jump, chain.stay, chain.step, chain.leap, starts, ends)
+    path, total = best_path(scores, chain)
+    slowly, score = best_path(scores, chain, compiled=False)
+    assert total == pytest.approx(score, abs=1e-3)
+    if np.isfinite(score):
+        assert path.tolist() == slowly.tolist()
+
+
 @pytest.mark.parametrize("compiled", FORMS)
 def test_an_end_out_of_reach_and_broken_scores(compiled: bool) -> None:
     scores, chain = problem(1, 3, 9, ())
