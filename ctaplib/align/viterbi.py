@@ -5,8 +5,9 @@ s-jump[s] (over an optional silence). The compiled form needs numba; the other, 
 frame at a time and returns the same paths. Neither sees padding, so a path depends on its own utterance alone.
 """
 
+import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,6 @@ import numpy as np
 from ctaplib.errors import DataError
 
 IMPOSSIBLE = np.float32(-1e30)
-
-_compiled: list[Callable[..., float]] = []
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,8 @@ def best_path(scores: np.ndarray, chain: Chain, *, compiled: bool = True) -> tup
     scores = np.ascontiguousarray(scores, np.float32)
     path = np.empty(len(scores), np.int32)
     starts, ends = np.array(chain.starts, np.int32), np.array(chain.ends, np.int32)
-    total = _kernel()(scores, chain.classes, chain.jump, chain.stay, chain.step, chain.leap, starts, ends, path)
+    loops = importlib.import_module("ctaplib.align.viterbi_loops")  # numba need not be installed, and takes long to import
+    total = loops.find_path(scores, chain.classes, chain.jump, chain.stay, chain.step, chain.leap, starts, ends, path)
     return _checked(path, total)
 
 
@@ -138,89 +138,3 @@ def _stack(rows: Sequence[np.ndarray], fill: float) -> np.ndarray:
     for row, values in zip(out, rows):
         row[: len(values)] = values
     return out
-
-
-def _kernel() -> Callable[..., float]:
-    """Compile on first use; the machine code is kept beside this file for later processes."""
-    if not _compiled:
-        numba = importlib.import_module("numba")
-        _compiled.append(numba.njit(cache=True, nogil=True, fastmath=False)(_loop))
-    return _compiled[0]
-
-
-def _loop(scores, classes, jump, stay, step, leap, starts, ends, path):  # type: ignore[no-untyped-def]  # numba reads it
-    """A frame at a time, over the states that lie on some whole path.
-
-    State s lies at place s + room of `old` and `new`. Loops over states hold no branch and run over whole vectors. A state that no
-    path can have reached was never written and is as low as can be; what is written to one from which no end can be reached
-    is read by none from which it can.
-    """
-    n_frames, n_states = len(scores), len(classes)
-    lowest, vector, block = np.float32(-1e30), 32, 8
-    room = max(1, jump.max())
-    width = -(-n_states // vector) * vector
-    stays, steps = np.zeros((2, width), np.float32)
-    stays[:n_states], steps[:n_states] = stay, step
-    distances = np.unique(jump[jump > 0])
-    leaps = np.full((len(distances), width), lowest, np.float32)
-    for d in range(len(distances)):
-        for s in range(n_states):
-            if jump[s] == distances[d]:
-                leaps[d, s] = leap[s]
-    common = np.argmax(np.bincount(classes))  # read once a frame: half of the states of a CTC graph are blanks
-    others = np.flatnonzero(classes != common).astype(np.uint32)
-    columns = classes[others].astype(np.uint32)
-    emitted = np.empty((block, width), np.float32)  # of several frames: what was just written cannot be read back as a vector
-    old = np.full(width + room, lowest, np.float32)
-    new = np.full(width + room, lowest, np.float32)
-    back = np.empty((n_frames, width), np.int8)
-    back[0] = 0
-    for state in starts:
-        old[room + state] = scores[0, classes[state]]
-    furthest, nearest_end = starts.max(), ends.min()
-    here, before = np.uint64(room), np.uint64(room - 1)
-    for t in range(1, n_frames):
-        at = t % block
-        if at == 0 or t == 1:
-            for k in range(at, min(block, n_frames - t + at)):
-                row = scores[t - at + k]
-                emitted[k] = row[common]
-                for n in range(len(others)):
-                    emitted[k, others[n]] = row[columns[n]]
-        first = np.uint64(max(0, nearest_end - room * (n_frames - 1 - t)) // vector * vector)
-        behind = np.uint64(min(width, ((furthest + room * t) // vector + 1) * vector))
-        if len(distances) == 1:
-            there = np.uint64(room - distances[0])
-            for s in range(first, behind):
-                stayed, stepped, landed = old[here + s] + stays[s], old[before + s] + steps[s], old[there + s] + leaps[0, s]
-                value = stepped if stepped > stayed else stayed
-                move = np.int8(1) if stepped > stayed else np.int8(0)
-                back[t, s] = np.int8(2) if landed > value else move
-                value = landed if landed > value else value
-                new[here + s] = (lowest if value < lowest else value) + emitted[at, s]
-        else:
-            for s in range(first, behind):
-                stayed, stepped = old[here + s] + stays[s], old[before + s] + steps[s]
-                back[t, s] = np.int8(1) if stepped > stayed else np.int8(0)
-                new[here + s] = stepped if stepped > stayed else stayed
-            for d in range(len(distances)):
-                there = np.uint64(room - distances[d])
-                for s in range(first, behind):
-                    landed = old[there + s] + leaps[d, s]
-                    back[t, s] = np.int8(2) if landed > new[here + s] else back[t, s]
-                    new[here + s] = landed if landed > new[here + s] else new[here + s]
-            for s in range(first, behind):
-                new[here + s] = (lowest if new[here + s] < lowest else new[here + s]) + emitted[at, s]
-        old, new = new, old
-    state = ends.min()
-    for end in ends:
-        if old[room + end] > old[room + state]:
-            state = end
-    total = old[room + state]
-    for t in range(n_frames - 1, -1, -1):
-        path[t] = state
-        if back[t, state] == 1:
-            state -= 1
-        elif back[t, state] == 2:
-            state -= jump[state]
-    return total

@@ -1,0 +1,124 @@
+"""The best path of one utterance as loops that numba compiles; viterbi.py says what they find, and has a form without numba.
+
+State s lies at place s + room of the scores of a frame, so that what lies before the first state can be read. Loops over states
+hold no branch and run over whole vectors. Only states that lie on some whole path are looked at: one that no path can have
+reached was never written and is as low as can be, and what is written to one from which no end can be reached is read by
+none from which it can.
+"""
+
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# numba reads these functions; their types are those of the arrays that they are called with.
+
+import numpy as np
+from numba import njit
+
+LOWEST = np.float32(-1e30)
+VECTOR = 32
+"""States that the loops take at once."""
+BLOCK = 8
+"""Frames whose scores are looked up at once: what was just written number by number cannot yet be read as a vector."""
+
+
+@njit(cache=True, nogil=True)
+def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
+    """Write the states of the best path; the arguments are those of `Chain`. Its score, at most LOWEST / 2 where no path fits."""
+    n_frames, n_states = len(scores), len(classes)
+    room = max(1, jump.max())
+    width = -(-n_states // VECTOR) * VECTOR
+    stays, steps = np.zeros((2, width), np.float32)
+    stays[:n_states], steps[:n_states] = stay, step
+    distances = np.unique(jump[jump > 0])
+    leaps = _by_distance(distances, jump, leap, width)
+    common = np.argmax(np.bincount(classes))  # read once a frame: half of the states of a CTC graph are blanks
+    others = np.flatnonzero(classes != common).astype(np.uint32)
+    columns = classes[others].astype(np.uint32)
+    emitted = np.empty((BLOCK, width), np.float32)
+    old, new = np.full(width + room, LOWEST, np.float32), np.full(width + room, LOWEST, np.float32)
+    back = np.empty((n_frames, width), np.int8)
+    for state in starts:
+        old[room + state] = scores[0, classes[state]]
+    furthest, nearest_end = starts.max(), ends.min()
+    for t in range(1, n_frames):
+        if t % BLOCK == 0 or t == 1:
+            _look_up(scores, t // BLOCK * BLOCK, common, others, columns, emitted)
+        first = np.uint64(max(0, nearest_end - room * (n_frames - 1 - t)) // VECTOR * VECTOR)
+        behind = np.uint64(min(width, ((furthest + room * t) // VECTOR + 1) * VECTOR))
+        if len(distances) == 1:
+            _frame(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new)
+        else:
+            _frame_of_many(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new)
+        old, new = new, old
+    state = ends.min()
+    for end in ends:
+        if old[room + end] > old[room + state]:
+            state = end
+    total = old[room + state]
+    if total > LOWEST / 2:
+        _go_back(back, jump, state, path)
+    else:  # no path fits, or a score is not a number: there is nothing to go back through
+        path[:] = 0
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _by_distance(distances, jump, leap, width):
+    """Scores of the jumps over each distance, (distances, width)."""
+    leaps = np.full((len(distances), width), LOWEST, np.float32)
+    for d in range(len(distances)):
+        for s in range(len(jump)):
+            if jump[s] == distances[d]:
+                leaps[d, s] = leap[s]
+    return leaps
+
+
+@njit(inline="always")
+def _look_up(scores, begin, common, others, columns, emitted):
+    """Scores of all states in some frames, of those that read the most common column first."""
+    for k in range(min(BLOCK, len(scores) - begin)):
+        row = scores[begin + k]
+        emitted[k] = row[common]
+        for n in range(len(others)):
+            emitted[k, others[n]] = row[columns[n]]
+
+
+@njit(inline="always")
+def _frame(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new):
+    """One frame of a chain whose jumps are all of one distance."""
+    here, before, there, at = np.uint64(room), np.uint64(room - 1), np.uint64(room - distances[0]), t % BLOCK
+    for s in range(first, behind):
+        stayed, stepped, landed = old[here + s] + stays[s], old[before + s] + steps[s], old[there + s] + leaps[0, s]
+        value = stepped if stepped > stayed else stayed
+        move = np.int8(1) if stepped > stayed else np.int8(0)
+        back[t, s] = np.int8(2) if landed > value else move
+        value = landed if landed > value else value
+        new[here + s] = (LOWEST if value < LOWEST else value) + emitted[at, s]
+
+
+@njit(inline="always")
+def _frame_of_many(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new):
+    """One frame of a chain without jumps, or with jumps of several distances."""
+    here, before, at = np.uint64(room), np.uint64(room - 1), t % BLOCK
+    for s in range(first, behind):
+        stayed, stepped = old[here + s] + stays[s], old[before + s] + steps[s]
+        back[t, s] = np.int8(1) if stepped > stayed else np.int8(0)
+        new[here + s] = stepped if stepped > stayed else stayed
+    for d in range(len(distances)):
+        there = np.uint64(room - distances[d])
+        for s in range(first, behind):
+            landed = old[there + s] + leaps[d, s]
+            back[t, s] = np.int8(2) if landed > new[here + s] else back[t, s]
+            new[here + s] = landed if landed > new[here + s] else new[here + s]
+    for s in range(first, behind):
+        new[here + s] = (LOWEST if new[here + s] < LOWEST else new[here + s]) + emitted[at, s]
+
+
+@njit(cache=True, nogil=True)
+def _go_back(back, jump, state, path):
+    """Write the states from the last frame to the first."""
+    for t in range(len(path) - 1, 0, -1):
+        path[t] = state
+        if back[t, state] == 1:
+            state -= 1
+        elif back[t, state] == 2:
+            state -= jump[state]
+    path[0] = state
