@@ -10,6 +10,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
+from ctaplib.nn.linear import Linear
 from ctaplib.tensors import widen
 
 
@@ -53,7 +54,7 @@ class Connector(nn.Module):
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__()
         self.stack = Stack(config.stack)
-        self.out = nn.Linear(config.stack.width, config.stack.width)
+        self.out = Linear(config.stack.width, config.stack.width)
 
     def forward(self, phonemes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Predict S."""

@@ -11,6 +11,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
+from ctaplib.nn.linear import Linear
 from ctaplib.tensors import widen
 
 
@@ -44,12 +45,12 @@ class PhonemeDecoder(nn.Module):
     def __init__(self, config: PhonemeDecoderConfig, inputs: int, n_labels: int) -> None:
         super().__init__()
         width, fast = config.stack.width, config.ctc_stack.width
-        self.inward = nn.Linear(inputs, width)
+        self.inward = Linear(inputs, width)
         self.stack = Stack(config.stack)
-        self.classes = nn.Linear(width, n_labels)
-        self.faster = nn.Linear(width, 2 * fast)
+        self.classes = Linear(width, n_labels)
+        self.faster = Linear(width, 2 * fast)
         self.ctc_stack = Stack(config.ctc_stack)
-        self.ctc = nn.Linear(fast, n_labels)
+        self.ctc = Linear(fast, n_labels)
 
     def forward(self, content: torch.Tensor, mask: torch.Tensor) -> Readout:
         """Read both branches; logits are float32."""
@@ -71,9 +72,9 @@ class WordHead(nn.Module):
 
     def __init__(self, stack: StackConfig, inputs: int, n_pieces: int) -> None:
         super().__init__()
-        self.inward = nn.Linear(inputs, stack.width)
+        self.inward = Linear(inputs, stack.width)
         self.stack = Stack(stack)
-        self.out = nn.Linear(stack.width, n_pieces + 1)
+        self.out = Linear(stack.width, n_pieces + 1)
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, inputs), (B, T) -> (B, T, n_pieces + 1) logits, float32."""

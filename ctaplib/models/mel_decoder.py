@@ -13,6 +13,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
+from ctaplib.nn.linear import Linear
 from ctaplib.tensors import widen
 
 
@@ -61,11 +62,11 @@ class MelDecoder(nn.Module):
 
     def __init__(self, config: MelDecoderConfig, inputs: int, condition: int, n_mels: int) -> None:
         super().__init__()
-        self.inward = nn.Linear(inputs, config.slow.width)
+        self.inward = Linear(inputs, config.slow.width)
         self.slow = Stack(config.slow, condition)
-        self.faster = nn.Linear(config.slow.width, 4 * config.fast.width)
+        self.faster = Linear(config.slow.width, 4 * config.fast.width)
         self.fast = Stack(config.fast, condition)
-        self.outward = nn.Linear(config.fast.width, n_mels + 2)
+        self.outward = Linear(config.fast.width, n_mels + 2)
 
     def forward(self, content: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> Spoken:
         """Decode.

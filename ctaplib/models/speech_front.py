@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ctaplib.nn.conv import MaskedConv
+from ctaplib.nn.linear import Linear
 
 FACTOR = 4
 """Mel frames of one output frame."""
@@ -42,7 +43,7 @@ class TimeMelFront(nn.Module):
         self.first = nn.Conv2d(1, channels, 4, stride=2, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.third = nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1)
-        self.out = nn.Linear(2 * channels * n_mels // 4, width)
+        self.out = Linear(2 * channels * n_mels // 4, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, n_mels), (B, T) -> (B, T / 4, width)."""

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ctaplib.nn.linear import Linear, linear
+
 
 class MaskedConv(nn.Module):
     """Convolution that reads zeros outside the mask and at the ends.
@@ -41,7 +43,7 @@ class MaskedConv(nn.Module):
         starts = range(0, self.dilation * self.kernel, self.dilation)
         last = x.shape[1] - starts[-1]
         windows = torch.cat([x[:, i : i + last : self.stride] for i in starts], -1)
-        return F.linear(windows, self.weight.flatten(1), self.bias)
+        return linear(windows, self.weight.flatten(1), self.bias)
 
 
 class ConvFeedForward(nn.Module):
@@ -53,7 +55,7 @@ class ConvFeedForward(nn.Module):
     def __init__(self, width: int, hidden: int, kernel: int, dilation: int = 1) -> None:
         super().__init__()
         self.wide = MaskedConv(width, hidden, kernel, dilation=dilation)
-        self.narrow = nn.Linear(hidden, width)
+        self.narrow = Linear(hidden, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, D), (B, T) -> (B, T, D)."""

@@ -24,6 +24,7 @@ from ctaplib.find import find, names
 from ctaplib.nn.codebook import full_precision
 from ctaplib.nn.codebook_use import CodebookUse, count_codes
 from ctaplib.nn.collective import sum_over_ranks
+from ctaplib.nn.linear import Linear
 
 _PREFIX = "quantize_"
 PADDING_CODE = -1
@@ -80,8 +81,8 @@ class Quantizer(nn.Module, abc.ABC):
         self.code_dim = input_dim if code_dim is None else code_dim
         self.book_sizes = book_sizes
         same = code_dim is None
-        self.project_in: nn.Module = nn.Identity() if same else nn.Linear(input_dim, self.code_dim)
-        self.project_out: nn.Module = nn.Identity() if same else nn.Linear(self.code_dim, input_dim)
+        self.project_in: nn.Module = nn.Identity() if same else Linear(input_dim, self.code_dim)
+        self.project_out: nn.Module = nn.Identity() if same else Linear(self.code_dim, input_dim)
         counts = torch.zeros(sum(book_sizes), dtype=torch.int64)
         self.register_buffer("epoch_counts", counts)
         self.register_buffer("pending_counts", counts.clone(), persistent=False)
