@@ -24,6 +24,10 @@ _PART_FRAMES = 128
 """Frames that are transformed at once: their spectra are small enough that the C library keeps the memory for the next."""
 
 
+_BANDS = 16
+"""Mel bands that are summed up at once, over the bins that they have, not the zeros of the others."""
+
+
 class FeatureConfig(Config):
     """What a feature file holds; written beside every archive as its header."""
 
@@ -108,6 +112,18 @@ def mel_filterbank(config: FeatureConfig) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
+def _filterbank_parts(config: FeatureConfig) -> list[tuple[slice, slice, np.ndarray]]:
+    """The filter bank a few bands at a time: the bins that these have, the bands, the weights."""
+    bank, parts = mel_filterbank(config), []
+    for first in range(0, config.n_mels, _BANDS):
+        bands = slice(first, min(first + _BANDS, config.n_mels))
+        used = np.flatnonzero(bank[:, bands].any(1))
+        bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
+        parts.append((bins, bands, np.ascontiguousarray(bank[bins, bands])))
+    return parts
+
+
+@lru_cache(maxsize=8)
 def hann_window(config: FeatureConfig) -> np.ndarray:
     """Periodic Hann window, (window_samples,) float32."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.window_samples) / config.window_samples)
@@ -134,7 +150,7 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
     wave = _check(wave, config)
     frames = sliding_window_view(np.pad(wave, config.pad_samples, mode="reflect"), config.window_samples)
     frames = frames[:: config.hop_samples]
-    window, bank = hann_window(config), mel_filterbank(config)
+    window, parts = hann_window(config), _filterbank_parts(config)
     n_frames, bins = config.frames(len(wave)), config.fft_size // 2 + 1
     out = np.empty((n_frames, config.n_mels), np.float32)
     part = np.zeros((_PART_FRAMES, config.fft_size), np.float32)
@@ -149,7 +165,8 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
             np.multiply(squares, squares, out=squares)
             np.add(squares[:, ::2], squares[:, 1::2], out=here)
             np.sqrt(here, out=here)
-        np.matmul(magnitude[:count], bank, out=out[first : first + count])
+        for used, bands, weights in parts:
+            np.matmul(magnitude[:count, used], weights, out=out[first : first + count, bands])
     np.maximum(out, config.floor, out=out)
     return np.log(out, out=out)
 

@@ -2,8 +2,8 @@
 
 import math
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ctaplib.config import Config
@@ -102,19 +102,37 @@ def best_track(scores: torch.Tensor, lengths: torch.Tensor, reach: int, jump_cos
     Returns:
         (B, T) classes.
     """
-    batch, frames, bins = scores.shape
-    here = torch.arange(bins, device=scores.device).expand(batch, bins)
-    valid = length_mask(lengths, frames)
-    total, origins = scores[:, 0], []
+    values = (
+        scores.detach().float().cpu().transpose(0, 1).contiguous().numpy()
+    )  # (T, B, bins); frame by frame numpy is the faster
+    frames, batch, bins = values.shape
+    width = 2 * reach + 1
+    totals = np.full((frames, batch, bins + 2 * reach), -np.inf, np.float32)
+    totals[0, :, reach : reach + bins] = values[0]
+    furthest = np.empty((frames, batch), np.float32)
     for t in range(1, frames):
-        kept, origin = F.max_pool1d(total[:, None], 2 * reach + 1, 1, reach, return_indices=True)
-        jumped, source = total.max(1, keepdim=True)
-        far = jumped - jump_cost > kept[:, 0]
-        origin = torch.where(far, source, origin[:, 0])
-        moved = torch.where(far, jumped - jump_cost, kept[:, 0]) + scores[:, t]
-        total = torch.where(valid[:, t, None], moved, total)
-        origins.append(torch.where(valid[:, t, None], origin, here))
-    path = [total.argmax(1)]
-    for origin in reversed(origins):
-        path.append(origin.gather(1, path[-1][:, None])[:, 0])
-    return torch.stack(path[::-1], 1)
+        furthest[t - 1] = totals[t - 1].max(1)
+        moved = np.maximum(_window_max(totals[t - 1], width), furthest[t - 1, :, None] - jump_cost)
+        np.add(moved, values[t], out=totals[t, :, reach : reach + bins])
+    last = lengths.cpu().numpy() - 1
+    rows, offsets = np.arange(batch), np.arange(width)
+    path = np.empty((frames, batch), np.int64)
+    path[-1] = totals[last, rows, reach : reach + bins].argmax(1)
+    for t in range(frames - 2, -1, -1):
+        windows = totals[t, rows[:, None], path[t + 1, :, None] + offsets]
+        near = windows.argmax(1)
+        far = furthest[t] - jump_cost > windows[rows, near]
+        path[t] = path[t + 1] + near - reach
+        if far.any():
+            path[t, far] = totals[t, far, reach : reach + bins].argmax(1)
+        path[t, t >= last] = path[t + 1, t >= last]
+    return torch.from_numpy(path.T.copy()).to(scores.device)
+
+
+def _window_max(x: np.ndarray, width: int) -> np.ndarray:
+    """Maximum of every `width` neighbours of the last axis: (B, N) -> (B, N - width + 1)."""
+    size, out = 1, x
+    while 2 * size <= width:
+        out = np.maximum(out[:, :-size], out[:, size:])
+        size *= 2
+    return np.maximum(out[:, : out.shape[1] - (width - size)], out[:, width - size :]) if size < width else out
