@@ -1,25 +1,23 @@
-"""Typed configuration: pydantic models beside their components, YAML files that say only what differs.
+"""Typed configuration: pydantic models beside their components, filled from YAML files (`ctaplib.config_file`) and words.
 
-A YAML file may name one parent with `extends:` (relative to itself). Unknown keys, wrong types and
-repeated keys are errors that name the file, the line and the nearest valid name. A mapping with another
-`name` than its parent's is another choice for that slot, and takes nothing over from it.
+Unknown keys and wrong types are errors that name the file, the line and the nearest valid name.
 """
 
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ctaplib.config_file import Lines, read_file
 from ctaplib.errors import ConfigError
 from ctaplib.files import atomic_write
 
 C = TypeVar("C", bound="Config")
-Lines = dict[tuple[str, ...], str]
 
 
 class Config(BaseModel):
@@ -44,7 +42,7 @@ def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequenc
     Raises:
         ConfigError: the file or a word cannot be used; lists every fault.
     """
-    values, lines = _read(Path(path), ()) if path is not None else ({}, {})
+    values, lines = read_file(Path(path)) if path is not None else ({}, {})
     for word in overrides:
         _override(values, lines, word)
     try:
@@ -58,19 +56,6 @@ def save_config(config: Config, path: str | Path, **extra: str) -> None:
     document = {"config_hash": config_hash(config), **extra, **config.model_dump(mode="json")}
     with atomic_write(path) as out:
         yaml.safe_dump(document, out, sort_keys=False, allow_unicode=True)
-
-
-def read_saved(path: str | Path) -> dict[str, Any]:
-    """The document that `save_config` wrote.
-
-    Raises:
-        ConfigError: the file is missing or is not a mapping.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise ConfigError(f"{path} is missing", expected="the config.yaml of a trained run", fix="name a run's folder")
-    values, _ = _read(path, ())
-    return values
 
 
 def config_hash(config: Config, *, of_numbers: bool = False) -> str:
@@ -93,73 +78,6 @@ def running_settings(config: Config) -> set[str]:
         if name not in found and isinstance(value := getattr(config, name), Config):
             found |= {f"{name}.{inner}" for inner in running_settings(value)}
     return found
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe loader that refuses repeated keys."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
-    seen: dict[str, int] = {}
-    for key, _ in node.value:
-        name, line = str(key.value), key.start_mark.line + 1
-        if name in seen:
-            raise ConfigError(
-                f"{key.start_mark.name}:{line}: {name} stands twice (first in line {seen[name]})", fix="keep one of them"
-            )
-        seen[name] = line
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _read(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
-    if path.resolve() in above:
-        raise ConfigError(f"{path} extends itself by way of {above[-1]}", fix="break the circle")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        by = f", which {above[-1]} extends" if above else ""
-        raise ConfigError(f"cannot read the config {path}{by}: {error.strerror}", fix="check the path") from error
-    try:
-        loader = _Loader(text)
-        loader.name = str(path)
-        values = loader.get_single_data()
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds a {type(values).__name__}", expected="a mapping of names to values")
-    lines: Lines = {}
-    if isinstance(node, yaml.MappingNode):
-        _collect_lines(node, (), str(path), lines)
-    parent = values.pop("extends", None)
-    if parent is None:
-        return values, lines
-    base, base_lines = _read(path.parent / str(parent), (*above, path.resolve()))
-    return _merge(base, values), {**base_lines, **lines}
-
-
-def _collect_lines(node: yaml.MappingNode, prefix: tuple[str, ...], name: str, lines: Lines) -> None:
-    for key, value in node.value:
-        here = (*prefix, str(key.value))
-        lines[here] = f"{name}:{key.start_mark.line + 1}"
-        if isinstance(value, yaml.MappingNode):
-            _collect_lines(value, here, name, lines)
-
-
-def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in top.items():
-        base_value = merged.get(key)
-        merged[key] = value
-        if isinstance(value, dict) and isinstance(base_value, dict):
-            other = "name" in value and value["name"] != base_value.get("name", value["name"])
-            merged[key] = value if other else _merge(base_value, value)
-    return merged
 
 
 def _override(values: dict[str, Any], lines: Lines, word: str) -> None:

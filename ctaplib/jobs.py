@@ -6,7 +6,6 @@ call, the items of each task, its log and its results. `python -m ctaplib.jobs F
 
 import hashlib
 import json
-import multiprocessing
 import os
 import pickle
 import re
@@ -16,7 +15,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,6 +107,9 @@ def map_jobs(
             setup[0](*setup[1])
         yield from map(function, items)
     else:
+        import multiprocessing  # here: most commands start no processes
+        from concurrent.futures import ProcessPoolExecutor
+
         start = multiprocessing.get_context(context)
         with ProcessPoolExecutor(max(1, min(nj, len(items))), start, initializer=_begin, initargs=(function, setup)) as pool:
             try:

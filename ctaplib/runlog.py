@@ -8,11 +8,9 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from tqdm import tqdm
 
 from ctaplib.errors import LostPeerError, counted, shortened
 from ctaplib.files import atomic_write
@@ -34,7 +32,8 @@ class _Stream(logging.StreamHandler):
         """Write one line."""
         if getattr(record, "live", False) and sys.stderr.isatty():
             return
-        with tqdm.external_write_mode(file=sys.stderr):
+        bars = sys.modules.get("tqdm")  # without it there is no live line
+        with bars.tqdm.external_write_mode(file=sys.stderr) if bars else nullcontext():
             super().emit(record)
 
 
@@ -64,6 +63,8 @@ def progress(items: Iterable[T], total: int | None = None, what: str = "", enabl
         yield from items
         return
     if sys.stderr.isatty():
+        from tqdm import tqdm
+
         yield from tqdm(items, total=total, desc=what, dynamic_ncols=True)
         return
     total = len(items) if total is None and isinstance(items, Sized) else total
@@ -89,6 +90,8 @@ class LiveLine:
     def __init__(self, total: int, done: int, enabled: bool = True) -> None:
         self._bar: Any = None
         if enabled and sys.stderr.isatty():
+            from tqdm import tqdm
+
             form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
             self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True)
 

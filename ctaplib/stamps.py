@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctaplib.config import read_saved
+from ctaplib.config_file import read_saved
 from ctaplib.errors import ConfigError, StageError
 from ctaplib.files import write_json
 

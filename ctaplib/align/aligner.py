@@ -15,7 +15,7 @@ from ctaplib.align.network import FrameNetwork
 from ctaplib.align.topology import Topology, to_intervals
 from ctaplib.align.viterbi import best_path, has_compiler
 from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from ctaplib.config import read_saved
+from ctaplib.config_file import read_saved
 from ctaplib.data.alignment import Alignment
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import AudioError, ConfigError, DataError

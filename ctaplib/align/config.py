@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from ctaplib.config import Config
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 
 
 class BootstrapConfig(Config):

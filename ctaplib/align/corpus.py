@@ -9,7 +9,7 @@ import numpy as np
 
 from ctaplib.align.frontend import listen
 from ctaplib.data.audio import read_audio
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table

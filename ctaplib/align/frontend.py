@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ctaplib.data.features import FeatureConfig, log_mel
+from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.data.features import log_mel
 
 
 def listen(wave: np.ndarray, front_end: FeatureConfig) -> np.ndarray:

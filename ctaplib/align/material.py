@@ -13,7 +13,7 @@ from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, evenly, hear, read_utterances
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.topology import Topology
-from ctaplib.data.features import read_feature_config
+from ctaplib.data.feature_config import read_feature_config
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import read_table
 from ctaplib.nn.collective import rank

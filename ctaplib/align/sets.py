@@ -21,7 +21,7 @@ from ctaplib.data.alignment import (
     write_ctm,
     write_textgrid,
 )  # fmt: skip
-from ctaplib.data.features import read_feature_config
+from ctaplib.data.feature_config import read_feature_config
 from ctaplib.data.perturb import align_copies
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError, shortened

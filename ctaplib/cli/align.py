@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ctaplib.cli import _collection
 from ctaplib.cli import train as training
 
 
@@ -67,8 +68,9 @@ def _outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from ctaplib.align.aligner import Aligner
-    from ctaplib.align.sets import align_set
+    with _collection.paused():
+        from ctaplib.align.aligner import Aligner
+        from ctaplib.align.sets import align_set
 
     aligner = Aligner.load(args.exp)
     for name in args.sets.split():
@@ -79,9 +81,10 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _file(args: argparse.Namespace) -> None:
-    from ctaplib.align.aligner import Aligner
-    from ctaplib.data.alignment import write_textgrid
-    from ctaplib.errors import DataError
+    with _collection.paused():
+        from ctaplib.align.aligner import Aligner
+        from ctaplib.data.alignment import write_textgrid
+        from ctaplib.errors import DataError
 
     outcome = Aligner.load(args.exp).align_file(args.wav, args.phones.split())
     if outcome.status != "aligned":

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ctaplib.cli import _collection
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Verbs of `ctap codes`."""
@@ -21,13 +23,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Dump or print."""
     if args.verb == "dump":
-        from ctaplib.infer.codes import dump_sets
+        with _collection.paused():
+            from ctaplib.infer.codes import dump_sets
 
         dump_sets(args.exp, args.data, args.dump, args.sets.split(), args.nj)
         return 0
-    from ctaplib.infer.api import CTAP
-    from ctaplib.models.vqctap import VQCTAP
-    from ctaplib.tasks.base import load_task
+    with _collection.paused():
+        from ctaplib.infer.api import CTAP
+        from ctaplib.models.vqctap import VQCTAP
+        from ctaplib.tasks.base import load_task
 
     model = CTAP(load_task(args.exp, VQCTAP))
     for path in args.audio:

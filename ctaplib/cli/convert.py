@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ctaplib.cli import _collection
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `ctap convert`."""
@@ -15,9 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write one file for every input, under its name."""
-    from ctaplib.data.audio import write_audio
-    from ctaplib.errors import CtapError
-    from ctaplib.infer.api import CTAP
+    with _collection.paused():
+        from ctaplib.data.audio import write_audio
+        from ctaplib.errors import CtapError
+        from ctaplib.infer.api import CTAP
 
     names = [path.stem for path in args.audio]
     twice = sorted({n for n in names if names.count(n) > 1})

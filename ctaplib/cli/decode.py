@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctaplib.cli import _collection
+
 if TYPE_CHECKING:
     from ctaplib.infer.decode_sets import DecodeConfig
 
@@ -33,9 +35,10 @@ def check(args: argparse.Namespace) -> "DecodeConfig":
 
 def run(args: argparse.Namespace) -> int:
     """Decode every set."""
-    from ctaplib.data.listed import check_listed
-    from ctaplib.infer.decode_jobs import decode_all, judge_all
-    from ctaplib.infer.decode_sets import Decoder
+    with _collection.paused():
+        from ctaplib.data.listed import check_listed
+        from ctaplib.infer.decode_jobs import decode_all, judge_all
+        from ctaplib.infer.decode_sets import Decoder
 
     config = check(args)
     if args.what == "systems":

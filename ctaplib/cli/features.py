@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ctaplib.data.features import FeatureConfig
+    from ctaplib.data.feature_config import FeatureConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace) -> "FeatureConfig":
     """Read the config, before anything is done."""
     from ctaplib.config import load_config
-    from ctaplib.data.features import FeatureConfig
+    from ctaplib.data.feature_config import FeatureConfig
 
     return load_config(FeatureConfig, args.config, args.set)
 
@@ -34,13 +34,18 @@ def run(args: argparse.Namespace) -> int | None:
     """Run `ctap features`."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    config = check(args)
+    from ctaplib.data.datadir import read_spans
+
+    sets = args.sets.split()
+    for name in sets:
+        read_spans(args.data / name)  # a set that is missing or broken is told of before hours of work on another
     from ctaplib.data.extract import extract_sets
 
-    config = check(args)
     extract_sets(
         args.data,
         args.dump,
-        args.sets.split(),
+        sets,
         args.train_set,
         config,
         jobs=args.nj,

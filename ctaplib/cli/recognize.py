@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ctaplib.cli import _collection
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `ctap recognize`."""
@@ -14,7 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line of phones, and one of words where the system has them, for every file."""
-    from ctaplib.infer.api import CTAP
+    with _collection.paused():
+        from ctaplib.infer.api import CTAP
 
     model = CTAP.from_pretrained(args.exp, args.method)
     for path in args.audio:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ctaplib.cli import _collection
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `ctap synthesize`."""
@@ -16,8 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file."""
-    from ctaplib.data.audio import write_audio
-    from ctaplib.infer.api import CTAP
+    with _collection.paused():
+        from ctaplib.data.audio import write_audio
+        from ctaplib.infer.api import CTAP
 
     model = CTAP.from_pretrained(args.exp, args.method)
     words = [part.split() for part in args.phones.split("|")]

@@ -43,21 +43,23 @@ def check(args: argparse.Namespace) -> "TextConfig":
 
 def run(args: argparse.Namespace) -> int | None:
     """Do what the verb says."""
-    from ctaplib.data.frontends import make_frontend
-    from ctaplib.data.listed import check_listed
-    from ctaplib.data.normalize import normalizer
-    from ctaplib.data.prepare_text import prepare
-
     config = check(args)
     if args.verb == "phones":
+        from ctaplib.data.frontends import make_frontend
+
         found = make_frontend(config)(" ".join(args.words))
         print(*found.phones)
         if found.guessed:
             print(f"in no dictionary: {' '.join(found.guessed)}", file=sys.stderr)
         return 0
     if args.verb == "normalize":
+        from ctaplib.data.normalize import normalizer
+
         print(normalizer(config.language)(" ".join(args.words)))
         return 0
+    from ctaplib.data.listed import check_listed
+    from ctaplib.data.prepare_text import prepare
+
     tokens = prepare(args.data, args.dump, args.sets.split(), args.train_set, config, args.nj)
     if args.lists is not None:
         check_listed(args.lists, args.data, args.sets.split())

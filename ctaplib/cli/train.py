@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctaplib.cli import _collection
 from ctaplib.errors import ConfigError, CtapError, LostPeerError
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ def check(args: argparse.Namespace) -> "TaskConfig":
 def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
-    from ctaplib.runstate import forget_errors, note_error
-    from ctaplib.tasks.base import TaskPaths, task_class
-    from ctaplib.train.distributed import join_world, leave_world, lost_peer
-    from ctaplib.train.trainer import Trainer
+    with _collection.paused():
+        from ctaplib.runstate import forget_errors, note_error
+        from ctaplib.tasks.base import TaskPaths, task_class
+        from ctaplib.train.distributed import join_world, leave_world, lost_peer
+        from ctaplib.train.trainer import Trainer
 
+        task_type = task_class(args.task)
     init = {}
     for word in args.init:
         name, equals, folder = word.partition("=")
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     world = join_world(args.gpu)
     forget_errors(args.exp, world.rank, world.size)
     try:
-        task = task_class(args.task)(config, paths)
+        task = task_type(config, paths)
         finished = Trainer(task, world, _commit(), micro_frames).fit()
     except Exception as error:
         told = lost_peer(error, world.rank) if isinstance(error, RuntimeError) else None

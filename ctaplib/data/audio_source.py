@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-
-import soundfile
+from typing import TYPE_CHECKING
 
 from ctaplib.errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
 
 _PRINTED_LINES = 3
 
@@ -48,6 +50,8 @@ def open_audio(source: str | Path) -> Iterator[soundfile.SoundFile]:
         AudioError: the command failed.
         soundfile.LibsndfileError: it is not audio.
     """
+    import soundfile  # here: data directories are read without it
+
     if not is_command(source):
         with soundfile.SoundFile(source) as handle:
             yield handle

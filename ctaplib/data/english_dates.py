@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from re import Match
 
-from ctaplib.data.english_base import ANY_CASE, Rule, rule, said
+from ctaplib.data.english_base import ANY_CASE, said
 from ctaplib.data.english_words import DAYS, MONTHS, SHORT_MONTHS
 from ctaplib.data.numerals_english import spell_digits, spell_number, spell_ordinal, spell_pair, spell_year
+from ctaplib.data.rules import Rule
 
 _MONTH = "|".join([*MONTHS, *(rf"{m.capitalize()}\.?" for m in SHORT_MONTHS)])
 _MONTH_ANY_CASE = "|".join([*(m for m in MONTHS if m not in {"May", "March"}), *(rf"{m}\." for m in SHORT_MONTHS)])
@@ -101,54 +102,54 @@ def _days(match: Match[str]) -> str:
     return f"{_ENDS.get(match[1].lower(), match[1])} to "
 
 
-DATES: list[Rule] = [
-    rule(r"(?<=\d\d\d\d-\d\d-\d\d)T(?=\d\d:\d\d)", said("")),
-    rule(r"(?<![\d/-])(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])", _iso),
-    rule(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\d/])", _slashes),
-    rule(
+DATES = [
+    Rule(r"(?<=\d\d\d\d-\d\d-\d\d)T(?=\d\d:\d\d)", said("")),
+    Rule(r"(?<![\d/-])(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])", _iso),
+    Rule(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\d/])", _slashes),
+    Rule(
         r"(?P<before>\b(?:on|until|till|since|due|dated|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,?)\s)?"
         r"(?<![\w/.,-])(?!9/11)(?P<month>\d{1,2})/(?P<day>\d{1,2})(?![\w/'-]|[.,]\d|\s?%|\s(?:of|an?|the|cup|inch|mile|hour|teaspoon|tablespoon|pound)\b)",
         _month_and_day,
         ANY_CASE,
     ),
-    rule(rf"(?<=\d)\s?-\s?(?=(?:{_MONTHS})\s\d)", said("to")),
-    rule(
+    Rule(rf"(?<=\d)\s?-\s?(?=(?:{_MONTHS})\s\d)", said("to")),
+    Rule(
         rf"\b(?P<month>{_MONTHS})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:\s?-\s?(?P<last>\d{{1,2}})(?:st|nd|rd|th)?)?"
         r"(?:,?\s+(?P<year>[12]\d{3})\b(?!,\d))?(?![\d:%]|[.,]\d)",
         _month_first,
     ),
-    rule(
+    Rule(
         r"(?P<the>\b[Tt]he\s+)?\b(?<![-/])(?P<day>\d{1,2})(?:st|nd|rd|th)?(?:-(?P<last>\d{1,2})(?:st|nd|rd|th)?)?"
         rf"\s+(?P<month>{_MONTHS})(?![\w])(?:,?\s+(?P<year>[12]\d{{3}})\b)?",
         _day_first,
     ),
-    rule(rf"\b({_MONTHS})\s?-\s?(?={_MONTHS}(?!\w))", lambda m: f"{_month(m[1])} to "),
-    rule(rf"\b({_MONTHS})\s+(?=[12]\d{{3}}\b)", lambda m: _month(m[1]) + " "),
-    rule(r"\b(?:" + "|".join(f"{m.capitalize()}" for m in SHORT_MONTHS) + r")\.", lambda m: _month(m[0]) + " "),
-    rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", _days),
-    rule(rf"(?<= to )({'|'.join(d.capitalize() for d in _ENDS)})\b\.?", lambda m: _ENDS[m[1].lower()]),
-    rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
-    rule(r"\b(Sat|Sun)\.(?=,|\s*\d|\s*$)", lambda m: _ENDS[m[1].lower()] + " "),
-    rule(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)", lambda m: f"{m[1]}:{m[2]}", ANY_CASE),
-    rule(r"(?<![\w-])([12]\d{3})-(\d{2})(?![\w-])", _season),
-    rule(r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)", _finish),
-    rule(r"(?<![\d:.])\d+:\d(?![\d:]|\.\d)", _ratio),
-    rule(
+    Rule(rf"\b({_MONTHS})\s?-\s?(?={_MONTHS}(?!\w))", lambda m: f"{_month(m[1])} to "),
+    Rule(rf"\b({_MONTHS})\s+(?=[12]\d{{3}}\b)", lambda m: _month(m[1]) + " "),
+    Rule(r"\b(?:" + "|".join(f"{m.capitalize()}" for m in SHORT_MONTHS) + r")\.", lambda m: _month(m[0]) + " "),
+    Rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", _days),
+    Rule(rf"(?<= to )({'|'.join(d.capitalize() for d in _ENDS)})\b\.?", lambda m: _ENDS[m[1].lower()]),
+    Rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
+    Rule(r"\b(Sat|Sun)\.(?=,|\s*\d|\s*$)", lambda m: _ENDS[m[1].lower()] + " "),
+    Rule(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)", lambda m: f"{m[1]}:{m[2]}", ANY_CASE),
+    Rule(r"(?<![\w-])([12]\d{3})-(\d{2})(?![\w-])", _season),
+    Rule(r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)", _finish),
+    Rule(r"(?<![\d:.])\d+:\d(?![\d:]|\.\d)", _ratio),
+    Rule(
         r"(?<=\bratio of )\d+(?:\.\d+)?(?::\d+)+|(?<=\bodds of )\d+:\d+|(?<=\bscale of )1:\d+"
         r"|(?<![\d:])\d+:\d+(?= (?:ratio|odds|scale|mixture|dilution|split))",
         _ratio,
     ),
-    rule(r"(?<=\d:\d\d)\s?-\s?(?=\d{1,2}:\d\d)", said("to")),
-    rule(
+    Rule(r"(?<=\d:\d\d)\s?-\s?(?=\d{1,2}:\d\d)", said("to")),
+    Rule(
         r"(?<![\d:])(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>[0-5]\d))?(?![\d:])(?:\s?(?P<half>[ap]\.?m\b\.?))?",
         _clock,
         ANY_CASE,
     ),
-    rule(r"(?<=\d)(\s?[ap]\.?m\b\.?)\s?-\s?(?=\d{1,2}\s?[ap]\.?m\b)", lambda m: f"{m[1]} to ", ANY_CASE),
-    rule(r"(?<=\d)\s?([ap])\.?m\b\.?", lambda m: f" {m[1].lower()} m ", ANY_CASE),
-    rule(r"(?<=\bm )\s*([ECMP][SD]T|GMT|UTC|BST)\b", lambda m: " ".join(m[1].lower())),
-    rule(r"\b(?P<era>A\.?D\.?|AD)\s+(?P<year>\d{3,4})(?!\w)", lambda m: f"a d {spell_year(int(m['year']))} "),
-    rule(
+    Rule(r"(?<=\d)(\s?[ap]\.?m\b\.?)\s?-\s?(?=\d{1,2}\s?[ap]\.?m\b)", lambda m: f"{m[1]} to ", ANY_CASE),
+    Rule(r"(?<=\d)\s?([ap])\.?m\b\.?", lambda m: f" {m[1].lower()} m ", ANY_CASE),
+    Rule(r"(?<=\bm )\s*([ECMP][SD]T|GMT|UTC|BST)\b", lambda m: " ".join(m[1].lower())),
+    Rule(r"\b(?P<era>A\.?D\.?|AD)\s+(?P<year>\d{3,4})(?!\w)", lambda m: f"a d {spell_year(int(m['year']))} "),
+    Rule(
         r"(?<![\w.,])(?P<year>\d{4})\s+(?=(?:B\.?C\.?(?:E\.?)?|C\.?E\.?|A\.?D\.?)(?!\w))",
         lambda m: f"{spell_year(int(m['year']))} ",
     ),

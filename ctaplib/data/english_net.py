@@ -6,6 +6,7 @@ import re
 from re import Match
 
 from ctaplib.data.english_words import DOMAINS, SPELLED_DOMAINS, WEB_SIGNS
+from ctaplib.data.rules import Rule
 
 _NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xz]{2,5}", re.IGNORECASE)
 
@@ -22,8 +23,8 @@ def _web(match: Match[str]) -> str:
 
 
 RULES = [
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _web),
-    (re.compile(r"(?:https?://|www\.)[^\s<>]+", re.IGNORECASE), _web),
-    (re.compile(rf"\b[A-Za-z][\w-]*(?:\.[\w-]+)*\.(?:{DOMAINS})\b(?!\.\w)(?:/[^\s<>]*)?"), _web),
+    Rule(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _web),
+    Rule(r"(?:https?://|www\.)[^\s<>]+", _web, re.IGNORECASE),
+    Rule(rf"\b[A-Za-z][\w-]*(?:\.[\w-]+)*\.(?:{DOMAINS})\b(?!\.\w)(?:/[^\s<>]*)?", _web),
 ]
 """Mail, addresses with their scheme or `www`, names that end in a domain."""

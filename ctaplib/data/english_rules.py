@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from re import Match
 
-from ctaplib.data.english_base import ANY_CASE, letters, rule, said
+from ctaplib.data.english_base import ANY_CASE, letters, said
 from ctaplib.data.english_letters import sounds
 from ctaplib.data.english_words import (
     ABBREVIATIONS,
@@ -41,6 +41,7 @@ from ctaplib.data.numerals_english import (
     spell_whole,
     spell_year,
 )
+from ctaplib.data.rules import Rule
 
 APOSTROPHE_S = "'s"
 
@@ -155,80 +156,80 @@ def _plain(match: Match[str]) -> str:
 
 
 MARKS = [
-    rule(r"(?m)^\s*[•*·-]\s+", said("")),
-    rule(r"(?<![\w*])\*+(?=[\w'\"])([^*\n]+?)(?<=[\w.,!?'\"])\*+(?![\w*])", lambda m: m[1]),
-    rule(r"(?<!\w)_+(?=[^\W_])([^_\n]+?)_+(?!\w)", lambda m: m[1]),
+    Rule(r"(?m)^\s*[•*·-]\s+", said("")),
+    Rule(r"(?<![\w*])\*+(?=[\w'\"])([^*\n]+?)(?<=[\w.,!?'\"])\*+(?![\w*])", lambda m: m[1]),
+    Rule(r"(?<!\w)_+(?=[^\W_])([^_\n]+?)_+(?!\w)", lambda m: m[1]),
 ]
 """Marks of lists and of emphasis."""
 NAMES = [
-    rule(r"\b([A-Z]{2})\s+(\d{5})(?:-(\d{4}))?(?!\w)", lambda m: f"{letters(m[1])} {spell_digits(m[2] + (m[3] or ''))}"),
-    rule(rf"(?<=[,-])(\s?)({'|'.join(STATES)})\.(?=[,)]|\s+[a-z]|\s*$)", lambda m: f"{m[1] or ' '}{STATES[m[2]]} "),
-    rule(r"\b([A-Z][A-Za-z]+) ([IVX]+) (and|or|to) ([IVX]{2,})(?!\w)", _parts),
-    rule(rf"\b((?i:{NUMBERED}))\s+([IVXLC]{{2,}})(?!\w)(?!')", _part),
-    rule(rf"\b((?:{'|'.join(w.capitalize() for w in ALONE.split('|'))}|World War)) ([IVX])(?!\w)(?!')", _part),
-    rule(rf"\b((?i:{RULERS}))\s+([IVX]{{2,}}|[VX](?!\.\s+[A-Z]))(?!\w)", _monarch),
-    rule(rf"\b((?i:{NUMBERED}))\s+([ivx]{{2,}})(?!\w)(?!')", _part),
-    rule(r"\b((?!The\b|And\b|But\b|For\b|His\b|Her\b|This\b|With\b)[A-Z][a-z]{2,}) ([IVX]{2,})(?!\w)(?!')", _part),
-    rule(r"(?<![\w.])(?:" + "|".join(re.escape(d) for d in DOTTED) + r")(?!\w)", lambda m: f" {DOTTED[m[0].lower()]} ", ANY_CASE),
-    rule(rf"\b({'|'.join(BEFORE_NUMBERS)})\.\s*(?=\d)", lambda m: f"{BEFORE_NUMBERS[m[1].lower()]} ", ANY_CASE),
-    rule(rf"(?<![\w'])(?P<word>{'|'.join(TITLES)})\b(?P<dot>\.)?(?!['\w])", _title, ANY_CASE),
-    rule(rf"(?<![\w'])({'|'.join(ABBREVIATIONS)})\.(?!\w)", lambda m: f"{ABBREVIATIONS[m[1].lower()]} ", ANY_CASE),
-    rule(r"(?<![\w.])((?:[A-Za-z]\.){2,}(?:[A-Za-z](?!\w))?)('s\b)?", lambda m: f" {letters(m[1])}{m[2] or ''} "),
-    rule(r"(?<!\w)([A-Z]{1,2})&([A-Z]{1,2})(?!\w)", lambda m: f" {letters(m[1])} and {letters(m[2])} "),
-    rule(r"\band/or\b", said("and or"), ANY_CASE),
-    rule(r"(?<=[A-Z])/(?=[A-Z])", said("")),
+    Rule(r"\b([A-Z]{2})\s+(\d{5})(?:-(\d{4}))?(?!\w)", lambda m: f"{letters(m[1])} {spell_digits(m[2] + (m[3] or ''))}"),
+    Rule(rf"(?<=[,-])(\s?)({'|'.join(STATES)})\.(?=[,)]|\s+[a-z]|\s*$)", lambda m: f"{m[1] or ' '}{STATES[m[2]]} "),
+    Rule(r"\b([A-Z][A-Za-z]+) ([IVX]+) (and|or|to) ([IVX]{2,})(?!\w)", _parts),
+    Rule(rf"\b((?i:{NUMBERED}))\s+([IVXLC]{{2,}})(?!\w)(?!')", _part),
+    Rule(rf"\b((?:{'|'.join(w.capitalize() for w in ALONE.split('|'))}|World War)) ([IVX])(?!\w)(?!')", _part),
+    Rule(rf"\b((?i:{RULERS}))\s+([IVX]{{2,}}|[VX](?!\.\s+[A-Z]))(?!\w)", _monarch),
+    Rule(rf"\b((?i:{NUMBERED}))\s+([ivx]{{2,}})(?!\w)(?!')", _part),
+    Rule(r"\b((?!The\b|And\b|But\b|For\b|His\b|Her\b|This\b|With\b)[A-Z][a-z]{2,}) ([IVX]{2,})(?!\w)(?!')", _part),
+    Rule(r"(?<![\w.])(?:" + "|".join(re.escape(d) for d in DOTTED) + r")(?!\w)", lambda m: f" {DOTTED[m[0].lower()]} ", ANY_CASE),
+    Rule(rf"\b({'|'.join(BEFORE_NUMBERS)})\.\s*(?=\d)", lambda m: f"{BEFORE_NUMBERS[m[1].lower()]} ", ANY_CASE),
+    Rule(rf"(?<![\w'])(?P<word>{'|'.join(TITLES)})\b(?P<dot>\.)?(?!['\w])", _title, ANY_CASE),
+    Rule(rf"(?<![\w'])({'|'.join(ABBREVIATIONS)})\.(?!\w)", lambda m: f"{ABBREVIATIONS[m[1].lower()]} ", ANY_CASE),
+    Rule(r"(?<![\w.])((?:[A-Za-z]\.){2,}(?:[A-Za-z](?!\w))?)('s\b)?", lambda m: f" {letters(m[1])}{m[2] or ''} "),
+    Rule(r"(?<!\w)([A-Z]{1,2})&([A-Z]{1,2})(?!\w)", lambda m: f" {letters(m[1])} and {letters(m[2])} "),
+    Rule(r"\band/or\b", said("and or"), ANY_CASE),
+    Rule(r"(?<=[A-Z])/(?=[A-Z])", said("")),
 ]
 CAPITALS = [
-    rule(
+    Rule(
         r"(?<!\w)(?:p[HO]\b|NaCl|(?=[A-Z]*[a-z])(?:[B-DF-HJ-NP-TV-Z][b-df-hj-np-rtv-xz]?|(?<=[BM])S(?=c)){2,4}|[a-z][A-Z]{3})(?P<many>'?s)?(?!\w)",
         _formula,
     ),
-    rule(r"\b(an|the|in|our|their|his|her|my|your) IT(?!\w|'\w)", lambda m: f"{m[1]} i t"),
-    rule(r"\b([Tt]he) WHO(?!\w)", lambda m: f"{m[1]} w h o"),
-    rule(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<many>'?s)?(?!\w)(?!'\w)(?!-\d)", _initials),
-    rule(r"(?<![A-Za-z])([A-Z]{2,3})-?(?=\d)", lambda m: f" {letters(m[1])} "),
-    rule(r"(?<=\d)[A-Z]{2,3}(?!\w)", lambda m: f" {letters(m[0])} "),
+    Rule(r"\b(an|the|in|our|their|his|her|my|your) IT(?!\w|'\w)", lambda m: f"{m[1]} i t"),
+    Rule(r"\b([Tt]he) WHO(?!\w)", lambda m: f"{m[1]} w h o"),
+    Rule(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<many>'?s)?(?!\w)(?!'\w)(?!-\d)", _initials),
+    Rule(r"(?<![A-Za-z])([A-Z]{2,3})-?(?=\d)", lambda m: f" {letters(m[1])} "),
+    Rule(r"(?<=\d)[A-Z]{2,3}(?!\w)", lambda m: f" {letters(m[0])} "),
 ]
 NUMBERS = [
-    rule(r"(?<!\w)24/7(?!\w)", said("twenty four seven")),
-    rule(r"(?<!\w)9/11(?!\w)", said("nine eleven")),
-    rule(r"(?<![\w.,$/-])911(?![\w/-]|[.,]\d|\s?%)", said("nine one one")),
-    rule(r"(?<=\d/\d)-(?=\d/\d)", said("to")),
-    rule(r"(?<![\w/])(\d{1,3})/\1(?![\w/])", lambda m: f" {spell_number(int(m[1]))} {spell_number(int(m[1]))} "),
-    rule(r"\b((?:call|dial|called|dialed|dialled|calling)(?:\s+\d{3}\s+or)?)\s+(\d{3})(?!\w)", _called, ANY_CASE),
-    rule(r"\b(call|dial|called|dialed|dialled|calling)\s+(\d{3})(?!\w)", _called, ANY_CASE),
-    rule(r"(?<=\d )[b-df-hj-np-tv-xz]{2,4}(?!\w)(?!')(?<!ft)(?<!th)", lambda m: " ".join(m[0])),
-    rule(r"\b(boeing|airbus|flight|room|suite|highway|apartment|apt|bus|area)\s+(\d{3})(?!\w)", _room, ANY_CASE),
-    rule(r"\b(in|since|of|from|until|till|before|after|by|year|around)\s+(10[1-9]\d)(?![\w,.]\d|\w)", _early_year, ANY_CASE),
-    rule(
+    Rule(r"(?<!\w)24/7(?!\w)", said("twenty four seven")),
+    Rule(r"(?<!\w)9/11(?!\w)", said("nine eleven")),
+    Rule(r"(?<![\w.,$/-])911(?![\w/-]|[.,]\d|\s?%)", said("nine one one")),
+    Rule(r"(?<=\d/\d)-(?=\d/\d)", said("to")),
+    Rule(r"(?<![\w/])(\d{1,3})/\1(?![\w/])", lambda m: f" {spell_number(int(m[1]))} {spell_number(int(m[1]))} "),
+    Rule(r"\b((?:call|dial|called|dialed|dialled|calling)(?:\s+\d{3}\s+or)?)\s+(\d{3})(?!\w)", _called, ANY_CASE),
+    Rule(r"\b(call|dial|called|dialed|dialled|calling)\s+(\d{3})(?!\w)", _called, ANY_CASE),
+    Rule(r"(?<=\d )[b-df-hj-np-tv-xz]{2,4}(?!\w)(?!')(?<!ft)(?<!th)", lambda m: " ".join(m[0])),
+    Rule(r"\b(boeing|airbus|flight|room|suite|highway|apartment|apt|bus|area)\s+(\d{3})(?!\w)", _room, ANY_CASE),
+    Rule(r"\b(in|since|of|from|until|till|before|after|by|year|around)\s+(10[1-9]\d)(?![\w,.]\d|\w)", _early_year, ANY_CASE),
+    Rule(
         r"(?:(?P<whole>(?<![\w.,/-])\d+)(?:\s+|-))?(?<![\w.,/])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?:ths?|rds?|nds?)?(?![\w/]|[.,]\d)",
         _fraction,
     ),
-    rule(r"(?<!\w)(\d{1,3}(?:,\d{3})+|\d{1,15})-?(?:st|nd|rd|th)(?!\w)", _ordinal, ANY_CASE),
-    rule(r"(?<![\w'])(\d{2})ers(?!\w)", _people),
-    rule(r"(?<!\bthe )(?<!\w)(?<!\bearly )(?<!\blate )(?<!\bmid-)([12]\d{3})'s(?=\s+[a-z])", _year_alone, ANY_CASE),
-    rule(r"(?<!\w)'(\d{2})(?![\w'])", _short_year),
-    rule(r"(?<![\w.])'?(\d{2}|\d{3}0|\d0)'?s(?!\w)", _decade),
-    rule(r"(?<!\w)(\d+)'?s(?!\w)", lambda m: f" {plural(spell_whole(m[1]))} "),
-    rule(r"(?<![\w-])(20|50)-\1(?![\w-])", lambda m: f"{m[1]} {m[1]}"),
-    rule(r"(?<![\w.])(?<!\d-)(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?!-?\d|[A-Za-z]{2})", _range),
-    rule(r"(?<![\w.,)%'])-(?=\.?\d)", said("minus")),
-    rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
-    rule(r"(?<=\d)\s?\*\s?(?=\d)|(?<=\b[A-Za-z])\s?\*\s?(?=[A-Za-z]\b)", said("times")),
-    rule(
+    Rule(r"(?<!\w)(\d{1,3}(?:,\d{3})+|\d{1,15})-?(?:st|nd|rd|th)(?!\w)", _ordinal, ANY_CASE),
+    Rule(r"(?<![\w'])(\d{2})ers(?!\w)", _people),
+    Rule(r"(?<!\bthe )(?<!\w)(?<!\bearly )(?<!\blate )(?<!\bmid-)([12]\d{3})'s(?=\s+[a-z])", _year_alone, ANY_CASE),
+    Rule(r"(?<!\w)'(\d{2})(?![\w'])", _short_year),
+    Rule(r"(?<![\w.])'?(\d{2}|\d{3}0|\d0)'?s(?!\w)", _decade),
+    Rule(r"(?<!\w)(\d+)'?s(?!\w)", lambda m: f" {plural(spell_whole(m[1]))} "),
+    Rule(r"(?<![\w-])(20|50)-\1(?![\w-])", lambda m: f"{m[1]} {m[1]}"),
+    Rule(r"(?<![\w.])(?<!\d-)(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?!-?\d|[A-Za-z]{2})", _range),
+    Rule(r"(?<![\w.,)%'])-(?=\.?\d)", said("minus")),
+    Rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
+    Rule(r"(?<=\d)\s?\*\s?(?=\d)|(?<=\b[A-Za-z])\s?\*\s?(?=[A-Za-z]\b)", said("times")),
+    Rule(
         r"(?<=(?:ents|lars|ound|unds|uros|onds|rams|ters)\s)/(?=[a-z]+\b)|(?<=(?:ents|lars|unds|uros))/(?=[a-z]+\b)", said("per")
     ),
-    rule(rf"(?<=[a-z])/({'|'.join(PER)})\b", lambda m: f" per {EACH.get(m[1]) or UNITS[m[1]]}"),
-    rule(r"(?<=\w)\s?/\s?(?=\w)", said("slash")),
-    rule(r"(?<=[\w:])\\(?=\w)", said("backslash")),
-    rule(r"(?<=\w)_(?=\w)", said("underscore")),
-    rule(r"(?<=\b[A-G])#(?!\w)", said("sharp")),
-    rule(r"#(?=\d)", said("number")),
-    rule(r"#(?=[A-Za-z])", said("hashtag")),
-    rule(r"~(?=\d)", said("about")),
-    rule(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w])", _points),
-    rule(r"(?<=[A-Za-z'])(?=\d)|(?<=\d)(?=[A-Za-z'])", said("")),
-    rule(r"(?<![\w.])\.\d+(?!\w)", _plain),
-    rule(r"(?<![\w.,])(\d+),(\d{1,2})(?![\w,]|\.\d)", lambda m: f" {spell_decimal(f'{m[1]}.{m[2]}')} "),
-    rule(r"(?<!\w)(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?", _plain),
+    Rule(rf"(?<=[a-z])/({'|'.join(PER)})\b", lambda m: f" per {EACH.get(m[1]) or UNITS[m[1]]}"),
+    Rule(r"(?<=\w)\s?/\s?(?=\w)", said("slash")),
+    Rule(r"(?<=[\w:])\\(?=\w)", said("backslash")),
+    Rule(r"(?<=\w)_(?=\w)", said("underscore")),
+    Rule(r"(?<=\b[A-G])#(?!\w)", said("sharp")),
+    Rule(r"#(?=\d)", said("number")),
+    Rule(r"#(?=[A-Za-z])", said("hashtag")),
+    Rule(r"~(?=\d)", said("about")),
+    Rule(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w])", _points),
+    Rule(r"(?<=[A-Za-z'])(?=\d)|(?<=\d)(?=[A-Za-z'])", said("")),
+    Rule(r"(?<![\w.])\.\d+(?!\w)", _plain),
+    Rule(r"(?<![\w.,])(\d+),(\d{1,2})(?![\w,]|\.\d)", lambda m: f" {spell_decimal(f'{m[1]}.{m[2]}')} "),
+    Rule(r"(?<!\w)(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?", _plain),
 ]

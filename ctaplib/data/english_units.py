@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from re import Match
 
-from ctaplib.data.english_base import ANY_CASE, NUMBER, Rule, letters, rule, said
+from ctaplib.data.english_base import ANY_CASE, NUMBER, letters, said
 from ctaplib.data.english_words import CROWDS, EACH, MONEY, NATIONS, SCALES, UNCOUNTED, UNITS
 from ctaplib.data.numerals_english import plural, spell_decimal, spell_digits, spell_number
+from ctaplib.data.rules import Rule
 
 _SIGN = r"[$£€¥]"
 _SCALE = r"(?:(?:[\s-]?(?P<scale>(?i:thousand|million|billion|trillion|bn|mn|tn)\b)|\s?(?P<short>[kKmMbBT]\b)))?"
@@ -92,49 +93,49 @@ def _inches(match: Match[str]) -> str:
     return match[0] if match.string.count('"') % 2 == 0 else f"{match[1]} inches "
 
 
-QUANTITIES: list[Rule] = [
-    rule(r"(?<=\d)\s?[x×*]\s?10\^?(?=\^)", said("times ten")),
-    rule(r"(?<=\d)['\"]\s?x\s?(\d+)['\"]", lambda m: f" by {m[1]}"),
-    rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
-    rule(
+QUANTITIES = [
+    Rule(r"(?<=\d)\s?[x×*]\s?10\^?(?=\^)", said("times ten")),
+    Rule(r"(?<=\d)['\"]\s?x\s?(\d+)['\"]", lambda m: f" by {m[1]}"),
+    Rule(r"(?<=\d)\s?x\s?(?=\d)", said("by")),
+    Rule(
         r"(?<![\w+-])(?:\+?1[-. ])?(?:\(\d{3}\)\s?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])|(?<![\w-])\d{3}-\d{4}(?![\w-])"
         r"|(?<!\w)\(0\d{2,4}\)(?:\s?\d{3,4}){1,2}(?!\w)"
         r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}(?!\w)|(?<!\w)0\d{2,4}(?:[ -]\d{3,4}){2}(?!\w)"
         r"|(?<![\w-])\d+(?:-\d+){3,}(?![\w-])",
         _telephone,
     ),
-    rule(
+    Rule(
         rf"({_SIGN}\s?(?:{NUMBER}))/({_EACH})(?!\w)\.?(?!\w)",
         lambda m: f"{m[1]} per {EACH.get(m[2].lower()) or UNITS[m[2].lower()]} ",
     ),
-    rule(
+    Rule(
         rf"(?P<article>\ban?\s)?(?<![\w])(?P<nation>US|AU|CA|HK|NZ|[CAS](?=\$))?(?:(?P<sign>{_SIGN})\s?(?P<amount>{NUMBER})"
         rf"(?:\s?-\s?{_SIGN}?(?P<last>{NUMBER}))?{_SCALE}|(?P<before>{NUMBER})\s?(?P<after>[€¢£]))(?!\w)",
         _money,
     ),
-    rule(r"(?<!\w)(\d)'\s?(\d{1,2})\"", lambda m: f"{m[1]} feet {m[2]} inches "),
-    rule(r"(?<![\w.])(\d+(?:\.\d+)?)\"(?=[\s,.;)]|$)", _inches),
-    rule(r"(?<=\d)[\s-]?(sq|cu)(?:\.\s?|\s)(km|cm|mm|m|ft|in|mi|yd)\b\.?", lambda m: f" {m[1].lower()}{m[2].lower()} ", ANY_CASE),
-    rule(rf"(?<![\w.])(\d+(?:\.\d+)?)m(?=\s(?:{CROWDS})\b)", lambda m: f"{m[1]} million "),
-    rule(r"(?<=\d)[\s-]?(km|cm|mm|m|ft|in|mi|yd)\^?([23])(?!\w)", _area, ANY_CASE),
-    rule(
+    Rule(r"(?<!\w)(\d)'\s?(\d{1,2})\"", lambda m: f"{m[1]} feet {m[2]} inches "),
+    Rule(r"(?<![\w.])(\d+(?:\.\d+)?)\"(?=[\s,.;)]|$)", _inches),
+    Rule(r"(?<=\d)[\s-]?(sq|cu)(?:\.\s?|\s)(km|cm|mm|m|ft|in|mi|yd)\b\.?", lambda m: f" {m[1].lower()}{m[2].lower()} ", ANY_CASE),
+    Rule(rf"(?<![\w.])(\d+(?:\.\d+)?)m(?=\s(?:{CROWDS})\b)", lambda m: f"{m[1]} million "),
+    Rule(r"(?<=\d)[\s-]?(km|cm|mm|m|ft|in|mi|yd)\^?([23])(?!\w)", _area, ANY_CASE),
+    Rule(
         rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
     ),
-    rule(rf"(?<![\w.])((?:\d+\s+)?)([NSEW])\.?(?=\s+(?:\d+(?:st|nd|rd|th)\s+|(?:[A-Z][\w']+\s){{1,3}})(?:{_STREETS})\b)", _side),
-    rule(
+    Rule(rf"(?<![\w.])((?:\d+\s+)?)([NSEW])\.?(?=\s+(?:\d+(?:st|nd|rd|th)\s+|(?:[A-Z][\w']+\s){{1,3}})(?:{_STREETS})\b)", _side),
+    Rule(
         r"(?<=\d)\sin\.(?=\s+(?:in|on|during|over|per|of|x|by|long|wide|tall|deep|high|thick|in diameter|[a-z]+ing)\b|\s*$)",
         said("inches"),
     ),
-    rule(r"(?<=\d\.\d)(\d*)\s?s\b|(?<=\d) s\b(?!')", lambda m: f"{m[1] or ''} seconds "),
-    rule(
+    Rule(r"(?<=\d\.\d)(\d*)\s?s\b|(?<=\d) s\b(?!')", lambda m: f"{m[1] or ''} seconds "),
+    Rule(
         rf"(?P<article>\ban?\s)?(?<![\w.])(?P<number>{NUMBER})(?:\s|(?P<hyphen>-))?(?P<unit>(?i:km/h|kmh|{_UNIT_NAMES}))"
         rf"(?:/(?P<each>(?i:{_EACH})))?(?![\w'/])(?:\.(?=\s+[a-z]|$))?",
         _unit,
     ),
-    rule(rf"(?<=illion )({_LARGE})(?!\w)|(?<=housand )({_LARGE})(?!\w)", lambda m: _many(UNITS[m[0].lower()])),
-    rule(r"(?<![\w.])3M(?!\w)(?!\s+[a-z]+s\b)", said("three m")),
-    rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", _magnitude),
-    rule(r"(?<=[=+] )[b-df-hj-np-tv-xz]{2,3}(?=\^|\d?(?:\s|$|[.,]))", lambda m: " ".join(m[0])),
-    rule(r"(?<=[\w)])\s?\^\s?([-{(]{0,2})(\d+)[})]?", _power),
+    Rule(rf"(?<=illion )({_LARGE})(?!\w)|(?<=housand )({_LARGE})(?!\w)", lambda m: _many(UNITS[m[0].lower()])),
+    Rule(r"(?<![\w.])3M(?!\w)(?!\s+[a-z]+s\b)", said("three m")),
+    Rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", _magnitude),
+    Rule(r"(?<=[=+] )[b-df-hj-np-tv-xz]{2,3}(?=\^|\d?(?:\s|$|[.,]))", lambda m: " ".join(m[0])),
+    Rule(r"(?<=[\w)])\s?\^\s?([-{(]{0,2})(\d+)[})]?", _power),
 ]
 """Telephone numbers, money, areas, units, directions in addresses, magnitudes, powers."""

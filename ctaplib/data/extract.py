@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import soxr
 
-from ctaplib.config import config_hash, read_saved, save_config
+from ctaplib.config import config_hash, save_config
+from ctaplib.config_file import read_saved
 from ctaplib.data.audio_source import is_command, open_audio
 from ctaplib.data.datadir import Span, read_spans
-from ctaplib.data.features import FeatureConfig, f0_track, log_mel
+from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.data.features import f0_track, log_mel
 from ctaplib.data.store import ArkWriter
 from ctaplib.errors import AudioError, DataError, shortened
 from ctaplib.files import atomic_write, write_table, write_tsv

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms and F0 of a wave, one frame per hop, and the settings that describe them.
+"""Log-mel spectrograms and F0 of a wave, one frame per hop.
 
 Frame t covers the samples [t * hop, (t + 1) * hop): its window is centred on the middle of that span, so
 T = floor(samples / hop) and a time in seconds is frame * hop_s without any offset.
@@ -6,13 +6,11 @@ T = floor(samples / hop) and a time in seconds is frame * hop_s without any offs
 
 import warnings
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from pydantic import Field, model_validator
 
-from ctaplib.config import Config, read_saved
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.errors import AudioError
 
 F0_RATE_HZ = 8000
@@ -22,76 +20,8 @@ _BLOCK_FRAMES = 256
 """Frames that go through the filter bank at once."""
 _PART_FRAMES = 128
 """Frames that are transformed at once: their spectra are small enough that the C library keeps the memory for the next."""
-
-
 _BANDS = 16
 """Mel bands that are summed up at once, over the bins that they have, not the zeros of the others."""
-
-
-class FeatureConfig(Config):
-    """What a feature file holds; written beside every archive as its header."""
-
-    rate_hz: int = Field(24000, ge=8000, le=96000)
-    """Sampling rate of the audio the features are made from, Hz."""
-    hop_samples: int = Field(240, ge=16)
-    """Samples from one frame to the next (10 ms by default)."""
-    window_samples: int = Field(960, ge=32)
-    """Length of the Hann window, samples."""
-    fft_size: int = Field(1024, ge=32)
-    """Length of the Fourier transform, at least the window."""
-    n_mels: int = Field(80, ge=8, le=256)
-    """Mel bands."""
-    fmin_hz: float = Field(0.0, ge=0)
-    """Lower edge of the lowest band, Hz."""
-    fmax_hz: float | None = None
-    """Upper edge of the highest band, Hz; half the rate when not given."""
-    floor: float = Field(1e-5, gt=0)
-    """Smallest band magnitude before the logarithm (our choice: that of most neural vocoders)."""
-    f0_min_hz: float = Field(60.0, gt=20)
-    """Lowest fundamental looked for, Hz."""
-    f0_max_hz: float = Field(600.0, le=1000)
-    """Highest fundamental looked for, Hz."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> "FeatureConfig":
-        if not self.hop_samples <= self.window_samples <= self.fft_size:
-            raise ValueError("hop_samples <= window_samples <= fft_size must hold")
-        if (self.window_samples - self.hop_samples) % 2:
-            raise ValueError("window_samples - hop_samples must be even, so that frames are centred")
-        if not self.fmin_hz < self.top_hz <= self.rate_hz / 2:
-            raise ValueError("fmin_hz < fmax_hz <= rate_hz / 2 must hold")
-        if self.f0_min_hz >= self.f0_max_hz:
-            raise ValueError("f0_min_hz must be below f0_max_hz")
-        return self
-
-    @property
-    def top_hz(self) -> float:
-        """Upper edge of the highest band, Hz."""
-        return self.rate_hz / 2 if self.fmax_hz is None else self.fmax_hz
-
-    @property
-    def hop_s(self) -> float:
-        """Seconds from one frame to the next."""
-        return self.hop_samples / self.rate_hz
-
-    @property
-    def pad_samples(self) -> int:
-        """Samples mirrored at each end, so that T = floor(samples / hop)."""
-        return (self.window_samples - self.hop_samples) // 2
-
-    def frames(self, samples: int) -> int:
-        """Frames of a wave of so many samples."""
-        return samples // self.hop_samples
-
-
-def read_feature_config(path: str | Path) -> FeatureConfig:
-    """Read the header `features.yaml` of a dump directory or a trained folder.
-
-    Raises:
-        ConfigError: the file is missing or is not such a header.
-    """
-    values = read_saved(path)
-    return FeatureConfig.model_validate({k: v for k, v in values.items() if k in FeatureConfig.model_fields})
 
 
 @lru_cache(maxsize=8)

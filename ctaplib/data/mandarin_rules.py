@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from re import Match
 
 from ctaplib.data.numerals_mandarin import say_count, say_decimal, say_digits, say_number, say_telephone
+from ctaplib.data.rules import Rule
 
-Rule = tuple[re.Pattern[str], Callable[[Match[str]], str]]
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _UNITS = {
     "kg": "公斤", "g": "克", "mg": "毫克", "t": "吨", "km": "公里", "m": "米", "cm": "厘米",
@@ -125,67 +124,56 @@ def _plain(match: Match[str]) -> str:
     return say_decimal(match[0])
 
 
-def _rule(pattern: str, say: Callable[[Match[str]], str], flags: int = 0) -> Rule:
-    return re.compile(pattern, flags), say
-
-
 _UNIT_NAMES = "|".join(re.sub(r"([23])$", r"\\^?\1", re.escape(u)) for u in sorted(_UNITS, key=len, reverse=True))
 RULES = [
-    _rule(
+    Rule(
         r"(?<![\w@.])(?:https?://|www\.)[\w./:@-]*\w|[\w.-]+@[\w-]+(?:\.[\w-]+)+|\b[A-Za-z][\w-]*(?:\.[\w-]+)*\.(?:com|cn|org|net|edu|gov|io)\b",
         _net,
         re.ASCII,
     ),
-    _rule(r"(?<=\d)(?:·|•)(?=\d)", lambda m: "·"),
-    _rule(r"(?<!\d)(\d{1,2})·(\d{1,2})(?!\d)", lambda m: say_digits(m[1] + m[2])),
-    _rule(r"(?<!\d)([016-9]0)(?=(?:、\d0)*后)", lambda m: say_digits(m[1])),
-    _rule(r"(?<![\d-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])", _date),
-    _rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)", _points),
-    _rule(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/.%])", _month_and_day),
-    _rule(r"(?<!\d)(\d{4})(?:(年?[-~—至到])(\d{4}))?(?=[学财]?年)", _years),
-    _rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: say_digits(m[1])),
-    _rule(r"(?<=\d:\d\d)\s?[-~—]+\s?(?=\d{1,2}:\d\d)", lambda m: "到"),
-    _rule(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])(?=$|[^胜负比])(?<!\d:0\d:)", _clock),
-    _rule(
+    Rule(r"(?<=\d)(?:·|•)(?=\d)", lambda m: "·"),
+    Rule(r"(?<!\d)(\d{1,2})·(\d{1,2})(?!\d)", lambda m: say_digits(m[1] + m[2])),
+    Rule(r"(?<!\d)([016-9]0)(?=(?:、\d0)*后)", lambda m: say_digits(m[1])),
+    Rule(r"(?<![\d-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])", _date),
+    Rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)", _points),
+    Rule(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/.%])", _month_and_day),
+    Rule(r"(?<!\d)(\d{4})(?:(年?[-~—至到])(\d{4}))?(?=[学财]?年)", _years),
+    Rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: say_digits(m[1])),
+    Rule(r"(?<=\d:\d\d)\s?[-~—]+\s?(?=\d{1,2}:\d\d)", lambda m: "到"),
+    Rule(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])(?=$|[^胜负比])(?<!\d:0\d:)", _clock),
+    Rule(
         r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d-\d{4}-\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|(?<!\d)[48]00-\d{3,4}-\d{3,4}(?!\d)"
         r"|(?<=拨打)\d{3,5}(?!\d)|(?<=[打拨])(?:1[12]\d|1[02]\d{3}|9\d{4})(?![\d个次])|(?<=[请直]拨)\d{3,5}(?!\d)|(?<=热线)\d{3,6}(?!\d)|(?<=电话)\d{3,12}(?!\d)|(?<=号[是为:])\d{5,}(?!\d)|(?<=号码[是为:])\d{4,}(?!\d)|(?<=账号)\d{5,}(?!\d)|(?<=电话[:是为])\s?\d{3,12}(?!\d)|(?<![\d.])1(?:10|19|20|22)(?=报警|电话|急救|热线)",
         _telephone,
     ),
-    _rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
-    _rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", _money),
-    _rule(rf"(-?{_NUMBER})\s?(?![GSHTMV](?![A-Za-z])|L(?![A-Za-z/]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
-    _rule(r"(?<![\d/])(\d{1,3})/(\d{1,3})(?![\d/])", _fraction),
-    _rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{say_number(m[1])}比{say_number(m[2])}"),
-    _rule(
+    Rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
+    Rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", _money),
+    Rule(rf"(-?{_NUMBER})\s?(?![GSHTMV](?![A-Za-z])|L(?![A-Za-z/]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
+    Rule(r"(?<![\d/])(\d{1,3})/(\d{1,3})(?![\d/])", _fraction),
+    Rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{say_number(m[1])}比{say_number(m[2])}"),
+    Rule(
         rf"(?<![\d.-])(?P<first>\d{{1,3}})-(?P<last>\d{{1,3}})(?![\d.-]|\s?[%万亿号室栋楼年月日])(?P<won>(?=(?:{_WON})))?",
         _versus,
     ),
-    _rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", _range),
-    _rule(r"第(\d+)", lambda m: f"第{say_number(m[1])}"),
-    _rule(rf"(?<![\d.月])2(?=(?:到\d+)?{_COUNT})", lambda m: "两"),
-    _rule(r"(?<=[A-Z])\d{3,}(?!\d|[.]\d)", lambda m: say_digits(m[0])),
-    _rule(r"(?<=\d)#(?=[楼栋院馆宿])", lambda m: "号"),
-    _rule(r"(\d+)\^(-?\d+)", lambda m: f"{say_number(m[1])}的{say_decimal(m[2])}次方"),
-    _rule(r"(?<=[\d])\s?[*x]\s?(?=\d)", lambda m: "乘"),
-    _rule(
+    Rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", _range),
+    Rule(r"第(\d+)", lambda m: f"第{say_number(m[1])}"),
+    Rule(rf"(?<![\d.月])2(?=(?:到\d+)?{_COUNT})", lambda m: "两"),
+    Rule(r"(?<=[A-Z])\d{3,}(?!\d|[.]\d)", lambda m: say_digits(m[0])),
+    Rule(r"(?<=\d)#(?=[楼栋院馆宿])", lambda m: "号"),
+    Rule(r"(\d+)\^(-?\d+)", lambda m: f"{say_number(m[1])}的{say_decimal(m[2])}次方"),
+    Rule(r"(?<=[\d])\s?[*x]\s?(?=\d)", lambda m: "乘"),
+    Rule(
         r"(?<=[元米克吨里度人次升斤时秒瓦])/(?=[一二三四五六七八九十百千]+(?:公里|克|毫升|人)|平方|立方|[人天日月年斤吨克米个件次股度升只台套张位]|小时|分钟|秒|公斤|公里)",
         lambda m: "每",
     ),
-    _rule(r"(?<=[\u4e00-\u9fff])/(?=[\u4e00-\u9fff])", lambda m: "或"),
-    _rule(r"(?<=[A-Za-z])/(?=[A-Za-z0-9])|(?<=\d)/(?=[A-Za-z])", lambda m: " "),
-    _rule(r"(?<=[\d%个天元])~(?=\d)", lambda m: "到"),
-    _rule(r"(?<=[\u4e00-\u9fffA-Za-z])[~]+(?=\s|$|[，。！？,.!?)])", lambda m: " "),
-    _rule(r"(?<=[A-Za-z])-(?=\d)", lambda m: " "),
-    _rule(r"[A-Za-z]+(?:'[A-Za-z]+)?", _latin),
-    _rule(r"(?<![\d\w])-(?=\d)", lambda m: "负"),
-    _rule(rf"{_NUMBER}{_LAST}", _plain),
-    _rule("[" + "".join(map(re.escape, _SIGNS)) + "]", lambda m: _SIGNS[m[0]]),
+    Rule(r"(?<=[\u4e00-\u9fff])/(?=[\u4e00-\u9fff])", lambda m: "或"),
+    Rule(r"(?<=[A-Za-z])/(?=[A-Za-z0-9])|(?<=\d)/(?=[A-Za-z])", lambda m: " "),
+    Rule(r"(?<=[\d%个天元])~(?=\d)", lambda m: "到"),
+    Rule(r"(?<=[\u4e00-\u9fffA-Za-z])[~]+(?=\s|$|[，。！？,.!?)])", lambda m: " "),
+    Rule(r"(?<=[A-Za-z])-(?=\d)", lambda m: " "),
+    Rule(r"[A-Za-z]+(?:'[A-Za-z]+)?", _latin),
+    Rule(r"(?<![\d\w])-(?=\d)", lambda m: "负"),
+    Rule(rf"{_NUMBER}{_LAST}", _plain),
+    Rule("[" + "".join(map(re.escape, _SIGNS)) + "]", lambda m: _SIGNS[m[0]]),
 ]
 """Dates, years, times, telephone numbers, shares, money, units, fractions, scores, ranges, ordinals, counts, words, numbers."""
-
-
-def apply(text: str) -> str:
-    """Apply the rules one after the other."""
-    for pattern, say in RULES:
-        text = pattern.sub(say, text)
-    return text

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ctaplib.data.features import FeatureConfig, hann_window, mel_filterbank
+from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.data.features import hann_window, mel_filterbank
 
 
 class MelSpectrogram(nn.Module):

@@ -11,14 +11,13 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
-from ctaplib.data import english_net
-from ctaplib.data.english_base import apply
+from ctaplib.data import english_net, mandarin_rules
 from ctaplib.data.english_dates import DATES
 from ctaplib.data.english_rules import CAPITALS, MARKS, NAMES, NUMBERS
 from ctaplib.data.english_units import QUANTITIES
 from ctaplib.data.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE
-from ctaplib.data.mandarin_rules import apply as apply_mandarin
 from ctaplib.data.numerals_english import spell_number, spell_ordinal
+from ctaplib.data.rules import apply
 from ctaplib.errors import DataError
 
 __all__ = [
@@ -128,7 +127,7 @@ def mandarin_clauses(text: str, where: str = "") -> list[str]:
     """
     text = _RAISED.sub(_power, text.translate(APOSTROPHES))
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
-    text = apply_mandarin(text)
+    text = apply(mandarin_rules.RULES, text)
     odd = [c for c in text if c in _MARKS]
     clauses = [_spaced(part) for part in re.split(_PAUSES, text)]
     odd += [

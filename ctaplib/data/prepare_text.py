@@ -18,7 +18,8 @@ from typing import TypeVar
 
 import sentencepiece
 
-from ctaplib.config import read_saved, save_config
+from ctaplib.config import save_config
+from ctaplib.config_file import read_saved
 from ctaplib.data.datadir import NORMALIZED
 from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, check_frontend, make_frontend
 from ctaplib.data.normalize import UnknownSymbolsError, normalizer

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import kaldiio
 import numpy as np
 
 from ctaplib.errors import DataError, counted
@@ -43,6 +42,8 @@ class ArkWriter:
         """Append one array: float32 or float64 of one or two axes, or int32 of one."""
         if utt in self._places:
             raise DataError(f"{self.scp}: {utt} is written twice", fix="keep one entry per utterance")
+        import kaldiio  # here: readers start without it
+
         offset = self._file.tell() + len(utt.encode()) + 1
         kaldiio.save_ark(self._file, {utt: np.ascontiguousarray(array)})
         self._places[utt] = f"{self.ark}:{offset}"

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.dataset import draw
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.store import FeatureStore
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv

@@ -6,7 +6,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from ctaplib.config import read_saved
+from ctaplib.config_file import read_saved
 from ctaplib.evaluate.results import Identity
 from ctaplib.runlog import get_logger
 

@@ -8,10 +8,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctaplib.errors import DataError
-from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.files import write_json
+
+if TYPE_CHECKING:
+    from ctaplib.evaluate.bootstrap import Estimate
 
 Key = tuple[str, str, str, str, str]
 FIELDS = (
@@ -108,7 +111,7 @@ class Cell:
     unit: str
     judge: str | None = None
 
-    def row(self, outcome: Estimate | str, identity: Identity, note: str | None = None) -> Row:
+    def row(self, outcome: "Estimate | str", identity: Identity, note: str | None = None) -> Row:
         """Fill the place with an estimate, or with the reason why there is none."""
         common = vars(self) | vars(identity)
         if isinstance(outcome, str):

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 
 from ctaplib.config import Config
-from ctaplib.data.features import FeatureConfig, hann_window, mel_filterbank
+from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.data.features import hann_window, mel_filterbank
 from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.runlog import get_logger
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from ctaplib.checkpoint import load_checkpoint
-from ctaplib.config import read_saved
+from ctaplib.config_file import read_saved
 from ctaplib.errors import StageError
 from ctaplib.files import atomic_write, write_json
 from ctaplib.tasks.base import PACKED_CONFIG, PACKED_WEIGHTS

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.data.features import FeatureConfig, hann_window, mel_filterbank
+from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.data.features import hann_window, mel_filterbank
 from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.tensors import length_mask
 

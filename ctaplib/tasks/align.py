@@ -29,7 +29,7 @@ from ctaplib.align.parallel import map_shards
 from ctaplib.align.show import show_path
 from ctaplib.config import config_hash
 from ctaplib.data.batching import BatchConfig
-from ctaplib.data.features import read_feature_config
+from ctaplib.data.feature_config import read_feature_config
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.files import atomic_write
 from ctaplib.losses.terms import Term

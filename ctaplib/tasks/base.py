@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ctaplib.checkpoint import load_checkpoint, load_weights
-from ctaplib.config import Config, load_config, read_saved
+from ctaplib.config import Config, load_config
+from ctaplib.config_file import read_saved
 from ctaplib.data.batching import BatchConfig
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.find import find

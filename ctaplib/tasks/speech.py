@@ -13,7 +13,7 @@ from ctaplib.config import Config
 from ctaplib.data.batching import plan_batches
 from ctaplib.data.datadir import read_words
 from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
-from ctaplib.data.features import FeatureConfig, read_feature_config
+from ctaplib.data.feature_config import FeatureConfig, read_feature_config
 from ctaplib.data.tokens import TokenList, read_token_list
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.models.recognizer import Recognizer

@@ -14,7 +14,8 @@ from pydantic import Field
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.data.features import log_mel, mel_filterbank, read_feature_config
+from ctaplib.data.feature_config import read_feature_config
+from ctaplib.data.features import log_mel, mel_filterbank
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
 from ctaplib.errors import ConfigError
 from ctaplib.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator

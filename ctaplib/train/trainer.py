@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from ctaplib.checkpoint import load_weights
-from ctaplib.config import read_saved, save_config
+from ctaplib.config import save_config
+from ctaplib.config_file import read_saved
 from ctaplib.errors import TrainingError
 from ctaplib.files import remove_partials
 from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger

@@ -57,7 +57,8 @@ def ours(part: str, seconds: int) -> Callable[[], tuple[int, ...]]:
     import torch
 
     from ctaplib.cli.main import _keep_freed_memory
-    from ctaplib.data.features import FeatureConfig, log_mel
+    from ctaplib.data.feature_config import FeatureConfig
+    from ctaplib.data.features import log_mel
     from ctaplib.models.vocoder import Vocoder, VocoderConfig
     from ctaplib.models.vqctap import VQCTAP
     from ctaplib.tasks.base import read_task_config

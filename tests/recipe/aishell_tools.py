@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 from ctaplib.config import load_config
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.frontends import TextConfig
 from ctaplib.evaluate.paper_rows import read_paper_rows, read_recipe_rows
 from ctaplib.infer.decode_sets import DecodeConfig

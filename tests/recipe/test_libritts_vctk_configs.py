@@ -6,7 +6,7 @@ import pytest
 from recipe_copy import ROOT, copy_of, run
 
 from ctaplib.config import load_config
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.tasks.base import read_task_config
 
 RECIPES = ("libritts", "vctk")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ctaplib.config import load_config
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.frontends import TextConfig
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.asr import ASRConfig

@@ -1,7 +1,9 @@
 import argparse
+import gc
 
 import pytest
 
+from ctaplib.cli import _collection
 from ctaplib.cli import main as cli
 from ctaplib.errors import ConfigError, CtapError
 from ctaplib.find import find, offering
@@ -107,3 +109,42 @@ def test_what_is_offered_are_the_modules_that_define_it():
         find("tasks", "nope", "TASK")
     with pytest.raises(ConfigError, match=r"there is no 'looks' in ctaplib.tasks that defines TASK"):
         find("tasks", "looks", "TASK")
+
+
+@pytest.fixture
+def collecting():
+    """The garbage collector as it is when a process starts."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_the_collector_rests_while_modules_are_imported_and_leaves_them_alone_behind(collecting):
+    with _collection.paused():
+        kept = [[]]
+        assert not gc.isenabled() and gc.is_tracked(kept)
+    assert gc.isenabled() and gc.get_freeze_count() > 0
+    assert all(kept is not one for one in gc.get_objects())
+
+
+def test_the_collector_rests_once_in_a_process(collecting):
+    with _collection.paused():
+        pass
+    with _collection.paused():
+        assert gc.isenabled()
+        later = [[]]
+    assert any(later is one for one in gc.get_objects())
+
+
+def test_the_collector_works_again_behind_a_fault(collecting):
+    with pytest.raises(ImportError), _collection.paused():
+        raise ImportError
+    assert gc.isenabled() and gc.get_freeze_count() == 0
+
+
+def test_a_collector_that_is_off_stays_off(collecting):
+    gc.disable()
+    with _collection.paused():
+        pass
+    assert not gc.isenabled()

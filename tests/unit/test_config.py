@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.config import Config, config_hash, load_config, read_saved, running_settings, save_config
+from ctaplib.config import Config, config_hash, load_config, running_settings, save_config
+from ctaplib.config_file import read_saved
 from ctaplib.errors import ConfigError
 from ctaplib.tasks.base import read_task_config, task_class
 

@@ -8,7 +8,7 @@ import soundfile
 
 from ctaplib.data.datadir import Span
 from ctaplib.data.extract import extract_set, extract_sets, read_wave
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.store import FeatureStore
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import read_table, read_tsv

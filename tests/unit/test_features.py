@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ctaplib.config import save_config
-from ctaplib.data.features import FeatureConfig, f0_track, log_mel, mel_filterbank, read_feature_config
+from ctaplib.data.feature_config import FeatureConfig, read_feature_config
+from ctaplib.data.features import f0_track, log_mel, mel_filterbank
 from ctaplib.data.mel import MelSpectrogram
 from ctaplib.errors import AudioError
 

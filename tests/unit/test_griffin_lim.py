@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_vocoder import pitch_hz, tone
 
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.mel import MelSpectrogram
 from ctaplib.infer.griffin_lim import GriffinLim
 from ctaplib.infer.vocode import Speech, load_vocoder, vocode

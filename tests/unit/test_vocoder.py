@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctaplib.data.features import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.mel import MelSpectrogram
 from ctaplib.losses.spectral import distance
 from ctaplib.models.f0_reader import F0ReaderConfig, best_track

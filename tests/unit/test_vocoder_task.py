@@ -8,7 +8,8 @@ import soundfile
 import torch
 
 from ctaplib.config import save_config
-from ctaplib.data.features import FeatureConfig, f0_track, log_mel
+from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.data.features import f0_track, log_mel
 from ctaplib.data.store import ArkWriter
 from ctaplib.data.waves import SegmentConfig, disturb
 from ctaplib.errors import ConfigError, DataError

@@ -1,0 +1,108 @@
+"""YAML files of configs, read without the classes that they fill: a file says only what differs from its parent's.
+
+A file may name one parent with `extends:` (relative to itself). Repeated keys are errors that name the file and the line. A
+mapping with another `name` than its parent's is another choice for that slot, and takes nothing over from it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ctaplib.errors import ConfigError
+
+Lines = dict[tuple[str, ...], str]
+"""Where a value stands, by the keys that lead to it: `file:line`."""
+
+
+def read_saved(path: str | Path) -> dict[str, Any]:
+    """The document that `save_config` wrote.
+
+    Raises:
+        ConfigError: the file is missing or is not a mapping.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ConfigError(f"{path} is missing", expected="the config.yaml of a trained run", fix="name a run's folder")
+    values, _ = read_file(path)
+    return values
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that refuses repeated keys."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in seen:
+            raise ConfigError(
+                f"{key.start_mark.name}:{line}: {name} stands twice (first in line {seen[name]})", fix="keep one of them"
+            )
+        seen[name] = line
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_file(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], Lines]:
+    """Read a file and what it extends.
+
+    Args:
+        path: The file.
+        above: The files that extend it.
+
+    Returns:
+        The values, and the place of each.
+
+    Raises:
+        ConfigError: a file is missing or is not YAML, holds no mapping, repeats a key or extends itself.
+    """
+    if path.resolve() in above:
+        raise ConfigError(f"{path} extends itself by way of {above[-1]}", fix="break the circle")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        by = f", which {above[-1]} extends" if above else ""
+        raise ConfigError(f"cannot read the config {path}{by}: {error.strerror}", fix="check the path") from error
+    try:
+        loader = _Loader(text)
+        loader.name = str(path)
+        values = loader.get_single_data()
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}", expected="a mapping of names to values")
+    lines: Lines = {}
+    if isinstance(node, yaml.MappingNode):
+        _collect_lines(node, (), str(path), lines)
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values, lines
+    base, base_lines = read_file(path.parent / str(parent), (*above, path.resolve()))
+    return _merge(base, values), {**base_lines, **lines}
+
+
+def _collect_lines(node: yaml.MappingNode, prefix: tuple[str, ...], name: str, lines: Lines) -> None:
+    for key, value in node.value:
+        here = (*prefix, str(key.value))
+        lines[here] = f"{name}:{key.start_mark.line + 1}"
+        if isinstance(value, yaml.MappingNode):
+            _collect_lines(value, here, name, lines)
+
+
+def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        base_value = merged.get(key)
+        merged[key] = value
+        if isinstance(value, dict) and isinstance(base_value, dict):
+            other = "name" in value and value["name"] != base_value.get("name", value["name"])
+            merged[key] = value if other else _merge(base_value, value)
+    return merged

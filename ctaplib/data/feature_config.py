@@ -1,0 +1,74 @@
+"""The settings that describe features (`ctaplib.data.features`); here, what only reads them starts without numpy."""
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from ctaplib.config import Config
+from ctaplib.config_file import read_saved
+
+
+class FeatureConfig(Config):
+    """What a feature file holds; written beside every archive as its header."""
+
+    rate_hz: int = Field(24000, ge=8000, le=96000)
+    """Sampling rate of the audio the features are made from, Hz."""
+    hop_samples: int = Field(240, ge=16)
+    """Samples from one frame to the next (10 ms by default)."""
+    window_samples: int = Field(960, ge=32)
+    """Length of the Hann window, samples."""
+    fft_size: int = Field(1024, ge=32)
+    """Length of the Fourier transform, at least the window."""
+    n_mels: int = Field(80, ge=8, le=256)
+    """Mel bands."""
+    fmin_hz: float = Field(0.0, ge=0)
+    """Lower edge of the lowest band, Hz."""
+    fmax_hz: float | None = None
+    """Upper edge of the highest band, Hz; half the rate when not given."""
+    floor: float = Field(1e-5, gt=0)
+    """Smallest band magnitude before the logarithm (our choice: that of most neural vocoders)."""
+    f0_min_hz: float = Field(60.0, gt=20)
+    """Lowest fundamental looked for, Hz."""
+    f0_max_hz: float = Field(600.0, le=1000)
+    """Highest fundamental looked for, Hz."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "FeatureConfig":
+        if not self.hop_samples <= self.window_samples <= self.fft_size:
+            raise ValueError("hop_samples <= window_samples <= fft_size must hold")
+        if (self.window_samples - self.hop_samples) % 2:
+            raise ValueError("window_samples - hop_samples must be even, so that frames are centred")
+        if not self.fmin_hz < self.top_hz <= self.rate_hz / 2:
+            raise ValueError("fmin_hz < fmax_hz <= rate_hz / 2 must hold")
+        if self.f0_min_hz >= self.f0_max_hz:
+            raise ValueError("f0_min_hz must be below f0_max_hz")
+        return self
+
+    @property
+    def top_hz(self) -> float:
+        """Upper edge of the highest band, Hz."""
+        return self.rate_hz / 2 if self.fmax_hz is None else self.fmax_hz
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop_samples / self.rate_hz
+
+    @property
+    def pad_samples(self) -> int:
+        """Samples mirrored at each end, so that T = floor(samples / hop)."""
+        return (self.window_samples - self.hop_samples) // 2
+
+    def frames(self, samples: int) -> int:
+        """Frames of a wave of so many samples."""
+        return samples // self.hop_samples
+
+
+def read_feature_config(path: str | Path) -> FeatureConfig:
+    """Read the header `features.yaml` of a dump directory or a trained folder.
+
+    Raises:
+        ConfigError: the file is missing or is not such a header.
+    """
+    values = read_saved(path)
+    return FeatureConfig.model_validate({k: v for k, v in values.items() if k in FeatureConfig.model_fields})
