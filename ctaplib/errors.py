@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+STOPPED = 143
+"""Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
+
 
 def counted(number: int, what: str, many: str = "") -> str:
     """A number and its word: `1 fault`, `2 faults`.

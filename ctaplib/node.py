@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctaplib.errors import ConfigError, CtapError
+from ctaplib.errors import STOPPED, ConfigError, CtapError
 from ctaplib.files import atomic_write
 from ctaplib.meeting import Meeting
 from ctaplib.slurm import Allocation
 
-STOPPED = 143
-"""Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
+KILL_AFTER_S = 15
+"""Where a process failed, how long the others of this machine have to end before they are killed."""
 
 
 class _StoppedError(BaseException):
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words[: words.index("--")])
     args.program = words[words.index("--") + 1 :]
     _share_cores(args.nproc)
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(KILL_AFTER_S))
     os.environ["CTAP_WORLD_SIZE"] = str(args.nproc * args.num_nodes)
     try:
         if "--gpu" in args.program:

@@ -17,7 +17,7 @@ from ctaplib.files import write_json
 STATE_FILE = "run_state.json"
 LOCK_FILE = "run.lock"
 ERRORS = "errors"
-"""Folder of a run where its processes but the first leave what they failed with."""
+"""Folder of a run where its processes leave what they failed with, the first one only where it can do nothing more."""
 ENDINGS = ("finished", "stopped", "failed")
 METRICS_FILE = "metrics.jsonl"
 SILENT_S = 600.0
@@ -112,9 +112,16 @@ def read_state(exp: Path) -> RunState:
     return RunState("failed", _cause(exp) or wordless, steps, task)
 
 
-def note_error(exp: Path, rank: int, error: BaseException) -> None:
-    """Leave what a process failed with for `read_state`; the first process, which holds the lock, notes its own."""
-    if rank and exp.is_dir():
+def note_error(exp: Path, rank: int, error: BaseException, *, ends_here: bool = False) -> None:
+    """Leave what a process failed with for `read_state`; the first process, which holds the lock, notes its own.
+
+    Args:
+        exp: Folder of the run.
+        rank: The process.
+        error: What it failed with.
+        ends_here: Whether the process says nothing after this; then the first one leaves it here as well.
+    """
+    if (rank or ends_here) and exp.is_dir():
         lines = str(error).splitlines()
         write_json(exp / ERRORS / f"rank{rank}.json", {"time": time.time(), "error": lines[0] if lines else type(error).__name__})
 

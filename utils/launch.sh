@@ -11,6 +11,7 @@ help_message="usage: $0 [options] -- ARGUMENTS OF ctap train
   --slurm_config FILE    options of sbatch, one 'name=value' a line (docs/clusters.md)
   --rdzv_endpoint H:P    where the machines meet, for several machines without slurm; start this on each of them
   --join_timeout S       seconds to wait for all machines to come
+  --patience S           seconds without a sign of life of another process after which all end (30); 0: no limit
   --batch_bins N|auto    most 10 ms frames in one forward pass of a process (docs/training.md)"
 
 ngpu=0
@@ -20,6 +21,7 @@ cmd_backend=local
 slurm_config=${CTAP_SLURM_CONFIG:-conf/slurm.conf} # a recipe's own, else the shared one
 rdzv_endpoint=
 join_timeout=50
+patience=
 batch_bins=0
 . "$(dirname "${BASH_SOURCE[0]}")/parse_options.sh"
 [ -e "${slurm_config}" ] || slurm_config=$(dirname "${BASH_SOURCE[0]}")/../conf/slurm.conf
@@ -28,6 +30,7 @@ processes=${nproc}
 [ "${ngpu}" -eq 0 ] || processes=${ngpu}
 [ "${ngpu}" -ne 0 ] || export CUDA_VISIBLE_DEVICES=
 program=(-- -m ctaplib.cli.main train "$@")
+[ -z "${patience}" ] || program+=(--patience "${patience}")
 [ "${batch_bins}" = 0 ] || program+=(--batch_bins "${batch_bins}")
 [ "${ngpu}" -eq 0 ] || program+=(--gpu)
 # torchrun on one machine (ctaplib/node.py meets the others first).

@@ -38,6 +38,7 @@ Machine
   --ngpu N                   GPUs of each machine (all that are seen); 0: --nproc N processes on the CPU
   --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
   --rdzv_endpoint HOST:PORT --join_timeout 50    where machines meet without slurm (docs/clusters.md); seconds to wait
+  --patience 30              seconds without a sign of life of a training process after which all end
   --batch_bins N|auto        most 10 ms frames in one forward pass (what fits); the rest of a batch is added up
   --nj N                     processes, or Slurm tasks at once, of the stages that train nothing"
 
@@ -49,7 +50,7 @@ force=false
 resume=true
 ngpu="" nproc=1
 num_nodes=1
-rdzv_endpoint="" join_timeout=50 batch_bins=0
+rdzv_endpoint="" join_timeout=50 patience=30 batch_bins=0
 nj=
 cmd_backend=${CTAP_CMD_BACKEND:-local}
 datadir="" dumpdir="" expdir=""
@@ -106,7 +107,7 @@ named=""
 [ -n "${ngpu}" ] || ngpu=$(visible_gpus)
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 launch=("${utils}/launch.sh" @launch --)
-launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend}"
+launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend} --patience ${patience}"
 launch_options+="${rdzv_endpoint:+ --rdzv_endpoint ${rdzv_endpoint}} --join_timeout ${join_timeout} --batch_bins ${batch_bins}"
 export CTAP_CMD_BACKEND=${cmd_backend} # for the commands that train nothing
 

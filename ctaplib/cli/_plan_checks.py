@@ -93,8 +93,9 @@ def _machine_faults(values: Mapping[str, str], trains: bool) -> list[str]:
         text = options.get(name, "1")
         if not text.isdecimal() or int(text) < lowest:
             faults.append(f"--{name} {text}; expected a whole number, at least {lowest}")
-    if not re.fullmatch(r"\d+(\.\d+)?", text := options.get("join_timeout", "50")):
-        faults.append(f"--join_timeout {text}; expected seconds")
+    for name in ("join_timeout", "patience"):
+        if not re.fullmatch(r"\d+(\.\d+)?", text := options.get(name, "30")):
+            faults.append(f"--{name} {text}; expected seconds")
     if not re.fullmatch(r"\d+|auto", text := options.get("batch_bins", "0")):
         faults.append(f"--batch_bins {text}; expected a number of 10 ms frames, or auto")
     if backend not in ("local", "slurm"):

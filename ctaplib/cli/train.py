@@ -4,18 +4,16 @@ import argparse
 import os
 import subprocess
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctaplib.cli import _collection
-from ctaplib.errors import ConfigError, CtapError, LostPeerError
+from ctaplib.errors import STOPPED, ConfigError, CtapError, LostPeerError
 
 if TYPE_CHECKING:
     from ctaplib.tasks.base import TaskConfig
-
-STOPPED = 143
-"""Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
 
 
 def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
@@ -37,6 +35,13 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
         help="most 10 ms frames, padding included, in one forward pass of a process; a global batch of more is added up over "
         "several passes, with the same result. auto: as many as fit into memory; 0: no limit",
     )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds without a sign of life of another process after which this one ends; 0: as long as an exchange may take",
+    )
     parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process")
 
 
@@ -54,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         from ctaplib.runstate import forget_errors, note_error
         from ctaplib.tasks.base import TaskPaths, task_class
         from ctaplib.train.distributed import join_world, leave_world, lost_peer
+        from ctaplib.train.heartbeat import Heartbeat
         from ctaplib.train.trainer import Trainer
 
         task_type = task_class(args.task)
@@ -65,14 +71,17 @@ def run(args: argparse.Namespace) -> int:
         init[name] = Path(folder)
     if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
         raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")
+    if not args.patience >= 0:
+        raise ConfigError(f"--patience {args.patience:g}", expected="seconds, or 0")
     micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)
     config = check(args)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
     world = join_world(args.gpu)
     forget_errors(args.exp, world.rank, world.size)
     try:
-        task = task_type(config, paths)
-        finished = Trainer(task, world, _commit(), micro_frames).fit()
+        with Heartbeat(world, args.patience, lambda error: _end_alone(error, args.exp, world.rank)):
+            task = task_type(config, paths)
+            finished = Trainer(task, world, _commit(), micro_frames).fit()
     except Exception as error:
         told = lost_peer(error, world.rank) if isinstance(error, RuntimeError) else None
         if not isinstance(told or error, LostPeerError):
@@ -95,6 +104,16 @@ def end_at_once(error: Exception) -> None:
         traceback.print_exception(error)
     sys.stderr.flush()
     os._exit(1)
+
+
+def _end_alone(error: LostPeerError, exp: Path, rank: int) -> None:
+    """End a process whose main thread may wait for another one for ever; its folder may lie on the machine that is gone."""
+    from ctaplib.runstate import note_error
+
+    noting = threading.Thread(target=note_error, args=(exp, rank, error), kwargs={"ends_here": True}, daemon=True)
+    noting.start()
+    noting.join(5.0)
+    end_at_once(error)
 
 
 def _commit() -> str:

@@ -231,6 +231,10 @@ class Task(abc.ABC):
         """10 ms frames that each item takes in a batch, to weigh micro-batches by; one second unless overridden."""
         return [100 for _ in items]
 
+    def item_names(self, items: Sequence[int]) -> list[str]:
+        """What errors call each item of the training set; its number unless overridden."""
+        return [f"item {i}" for i in items]
+
     def valid_frames(self, items: Sequence[int]) -> list[int]:
         """10 ms frames that each item of the validation set takes in a batch; one second unless overridden."""
         return [100 for _ in items]
@@ -254,7 +258,7 @@ class Task(abc.ABC):
         """What moves without gradients: code books."""
 
     def forget(self) -> None:
-        """Drop what layers noted for `after_step`, after a step that is not taken."""
+        """Drop what layers noted for `after_step`, after a step that is not taken, or a trial."""
         for module in self.model.modules():
             if isinstance(module, Quantizer):
                 module.forget()

@@ -131,6 +131,10 @@ class SpeechTask(Task, Generic[Model]):
         """Lengths in the training set."""
         return [self.train.lengths[i] for i in items]
 
+    def item_names(self, items: Sequence[int]) -> list[str]:
+        """Utterances."""
+        return [self.train.utts[i] for i in items]
+
     def valid_frames(self, items: Sequence[int]) -> list[int]:
         """Lengths in the validation set."""
         return [self.valid.lengths[i] for i in items]

@@ -132,6 +132,10 @@ class VocoderTask(Task):
         """A segment each."""
         return [round(self.config.segment.segment_s * 100) for _ in items]
 
+    def item_names(self, items: Sequence[int]) -> list[str]:
+        """Utterances."""
+        return [self.train.utts[i] for i in items]
+
     def valid_frames(self, items: Sequence[int]) -> list[int]:
         """Whole utterances."""
         return [round(100 * self.valid.lengths[self.valid.utts[i]] * self.features.hop_s) for i in items]

@@ -208,6 +208,11 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             check_collapse(use, step=step, min_usage_pct=self.config.min_usage_pct)
         return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
 
+    def forget(self) -> None:
+        """Besides, drop what a trial of the validation counted."""
+        super().forget()
+        self.usage = UsageMeter(self.model.quantizer.codebook_size)
+
     def show(self, batch: Batch) -> list[Shown]:
         """Reconstruction with the utterance's own prompt, posteriors, likeness of S and P, pitch."""
         model = self.model

@@ -7,11 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ctaplib.errors import TrainingError
+from ctaplib.errors import CtapError, TrainingError, shortened
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import split_share
 from ctaplib.train.distributed import World
+from ctaplib.train.memory import explain
 
 LOOK_S = 20.0
 """Most seconds that are spent on looking at the batches of all epochs before the first step."""
@@ -112,6 +113,18 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
         at.epoch, at.batch = at.epoch + 1, 0
 
 
+def _not_loaded(task: Task, share: Share, error: Exception) -> TrainingError:
+    """What to say of a batch that could not be made."""
+    fewer = "lower train.loaders or batch.batch_s, or take a machine with more memory for each process"
+    told = explain(error, task.item_frames(share.items), f"while the batch of step {share.step} was loaded", fewer)
+    names = shortened(task.item_names(share.items), 8)
+    if told is None:
+        log.error("the batch of step %d could not be loaded", share.step, exc_info=error)
+    found = told.found if told is not None else f"the batch of step {share.step} could not be loaded: {error!r}"
+    fix = fewer if told is not None else "look at these items; the log has where it happened"
+    return TrainingError(f"{found}; it was to hold {', '.join(names)}", fix=fix)
+
+
 def batches(
     task: Task, position: Position, world: World, load: Load, micro_frames: int = 0
 ) -> Iterator[tuple[Share, list[Any], float]]:
@@ -120,7 +133,12 @@ def batches(
     with ThreadPoolExecutor(ahead) as pool:
 
         def make(share: Share) -> list[Any]:
-            return [load("train", items, share.step) for items in share.micros]
+            try:
+                return [load("train", items, share.step) for items in share.micros]
+            except CtapError:
+                raise  # it says what it met
+            except Exception as error:
+                raise _not_loaded(task, share, error) from error
 
         plan = shares(task, position, world, micro_frames)
         waiting: deque[tuple[Share, Future[list[Any]]]] = deque()

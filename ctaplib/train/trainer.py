@@ -29,7 +29,7 @@ from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
 from ctaplib.train.saved import Saved, check_items, check_settings, write_items
 from ctaplib.train.steps import Steps
-from ctaplib.train.validation import measure
+from ctaplib.train.validation import measure, try_largest
 from ctaplib.train.watch import Watcher
 
 log = get_logger("ctaplib.train")
@@ -106,6 +106,8 @@ class Trainer:
             self.micro_frames = find_micro_frames(task, self.world, self._attempt, to_come, self.kept_frames)
         # A validation takes no more at once than training does, also where validation takes longer items.
         self.valid_frames = self.micro_frames or padded_frames(task, largest_share(task, self.world))
+        if position.step < train.max_steps:
+            try_largest(task, self.world, self.precision, self._load, self.valid_frames)
         if position.due:
             self._do_what_is_due()
             self._save()

@@ -6,6 +6,7 @@ Runs are started as recipes start them, by utils/launch.sh.
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -85,6 +86,48 @@ def test_a_process_that_is_killed_ends_all(rank: int, tiny: Path, tmp_path: Path
     assert f"error: process {rank} of 2 ended first, by signal 9" in told
     assert nobody_left(exp)
     assert load_checkpoint(exp / "checkpoints" / "last.pt")["position"]["step"] >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_stopped_ends_all(rank: int, tiny: Path, tmp_path: Path) -> None:
+    exp = tmp_path / "exp"
+    process = launch(command("vqctap", tiny, exp), tmp_path)
+    wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
+    os.kill(trainers(exp)[rank], signal.SIGSTOP)
+    told = ends(process, tmp_path)
+    assert f"error: process {rank} on {socket.gethostname()} has not been heard of for 30 s" in told
+    assert nobody_left(exp)
+    stands = read_state(exp)
+    assert stands.state == "failed" and f"process {rank} on {socket.gethostname()} has not been heard of" in stands.note
+    assert load_checkpoint(exp / "checkpoints" / "last.pt")["position"]["step"] >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_machine_that_vanishes_ends_the_other(gone: int, tiny: Path, tmp_path: Path) -> None:
+    """A machine is a launcher with its process here; all of it stands still, and closes no connection."""
+    exp = tmp_path / "exp"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = ["--num_nodes", "2", "--rdzv_endpoint", f"localhost:{port}", "--patience", "5"]
+    first, *rest = command("vqctap", tiny, exp, nproc=1)
+    machines = [launch([first, *place, *rest], tmp_path, start_new_session=True) for _ in range(2)]
+    wait_for((exp / "checkpoints" / "previous.pt").exists, machines[0], tmp_path)
+    found = trainers(exp)
+    agents = {rank: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for rank, pid in found.items()}
+    try:
+        for pid in (agents[gone], found[gone]):
+            os.kill(pid, signal.SIGSTOP)
+        living = next(machine for machine in machines if machine.pid == agents[1 - gone])
+        told = ends(living, tmp_path)
+        assert f"error: process {gone} on {socket.gethostname()} has not been heard of for 5 s" in told
+    finally:
+        for pid in (agents[gone], found[gone]):
+            os.kill(pid, signal.SIGKILL)
+        for machine in machines:
+            machine.wait(LIMIT_S)
 
 
 @pytest.mark.slow

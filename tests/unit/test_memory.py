@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_configs import small_task
 from toy_task import ToyTask
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
-from ctaplib.errors import TrainingError
+from ctaplib.errors import DataError, TrainingError
 from ctaplib.losses.terms import Term
+from ctaplib.runstate import read_state
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.train import memory
+from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
-from ctaplib.train.validation import measure
+from ctaplib.train.validation import measure, try_largest
 
 ALONE = World(0, 1, torch.device("cpu"))
 OUT = {
@@ -104,9 +109,10 @@ def small_passes(trainer: Trainer, fits: int) -> list[int]:
     plain, sizes = trainer.task.losses, list[int]()
 
     def losses(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
-        sizes.append(len(batch))
-        if len(batch) > fits:
-            raise OUT["cpu"]()
+        if trainer.task.model.training:  # the toy validates by it, too
+            sizes.append(len(batch))
+            if len(batch) > fits:
+                raise OUT["cpu"]()
         return plain(batch, step, player)
 
     trainer.task.losses = losses  # type: ignore[method-assign]
@@ -245,4 +251,132 @@ def test_a_validation_takes_no_more_at_once_than_training(tmp_path: Path) -> Non
         return plain(batch)
 
     trainer.task.evaluate = evaluate  # type: ignore[method-assign]
-    assert trainer.fit() and sizes == [2, 2, 2, 1] * 2
+    assert trainer.fit() and sizes == [2] + [2, 2, 2, 1] * 2  # the trial comes first
+
+
+LONG = (600, 300, 3000, 300, 300, 300, 300)
+"""Frames of the validation items; the training items have 100."""
+
+
+def with_long_validation(
+    trainer: Trainer, fits: int, error: Callable[[], Exception], lengths: Sequence[int] = LONG
+) -> list[list[int]]:
+    """Let evaluations of more padded frames than `fits` run out of memory; gives the items of each."""
+    task, loaded, tried = trainer.task, list[list[int]](), list[list[int]]()
+    plain_load, plain = task.load, task.evaluate
+    task.valid_frames = lambda items: [lengths[i] for i in items]  # type: ignore[method-assign]
+
+    def load(split: str, items: Sequence[int], step: int) -> torch.Tensor:
+        if split == "valid":
+            loaded.append(list(items))
+        return plain_load(split, items, step)
+
+    def evaluate(batch: torch.Tensor) -> dict[str, Term]:
+        tried.append(loaded[-1])
+        if max(lengths[i] for i in tried[-1]) * len(tried[-1]) > fits:
+            raise error()
+        return plain(batch)
+
+    task.load, task.evaluate = load, evaluate  # type: ignore[method-assign]
+    return tried
+
+
+@pytest.mark.parametrize("micro_frames", [None, 0, 200])
+@pytest.mark.parametrize("kind", OUT)
+def test_a_validation_item_that_does_not_fit_ends_the_run_before_the_first_step(
+    kind: str, micro_frames: int | None, tmp_path: Path
+) -> None:
+    trainer = make(tmp_path, micro_frames)
+    with_long_validation(trainer, 2999, OUT[kind])
+    told = r"memory ran out in a trial of the validation, before the first step, with 1 item of up to 30\.0 s on this process \("
+    with pytest.raises(TrainingError, match=told + ".*take utterances of that length out of the validation set"):
+        trainer.fit()
+    assert trainer.position.step == 0 and not (tmp_path / "checkpoints" / "last.pt").exists()
+
+
+def test_another_error_in_a_trial_of_the_validation_stays_what_it_is(tmp_path: Path) -> None:
+    trainer = make(tmp_path, 0)
+    with_long_validation(trainer, 0, lambda: RuntimeError("sizes do not match"))
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        trainer.fit()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 5000), min_size=7, max_size=7), st.integers(0, 12).map(lambda n: 100 * n))
+def test_no_pass_of_a_validation_is_larger_than_those_tried(lengths: list[int], micro_frames: int) -> None:
+    with TemporaryDirectory() as folder:
+        trainer = make(Path(folder), micro_frames)
+        passes, first = with_long_validation(trainer, 10**9, OUT["cpu"], lengths), list[int]()
+        plain = trainer.steps.take
+
+        def take(share: Share, micros: Sequence[torch.Tensor]) -> dict[str, float]:
+            first.append(len(passes))
+            return plain(share, micros)
+
+        trainer.steps.take = take  # type: ignore[method-assign]
+        assert trainer.fit()
+    frames = [max(lengths[i] for i in items) * len(items) for items in passes]
+    longest = [max(lengths[i] for i in items) for items in passes]
+    assert first[0] in (1, 2)
+    assert max(frames[: first[0]]) == max(frames) and max(longest[: first[0]]) == max(longest)
+
+
+@pytest.mark.parametrize("name", ["vqctap", "asr", "vocoder"])
+def test_a_trial_of_the_validation_leaves_no_trace(name: str, tiny: Path, tmp_path: Path) -> None:
+    trainer = Trainer(small_task(name, tiny, tmp_path, "train.precision=fp64"), ALONE)
+    task = trainer.task
+    task.before_training(0)
+    before = {n: t.clone() for n, t in task.model.state_dict().items()}
+    torch.manual_seed(7)
+    drawn = torch.rand(1)
+    torch.manual_seed(7)
+    try_largest(task, ALONE, "fp64", trainer._load)
+    assert torch.equal(torch.rand(1), drawn) and task.model.training
+    assert all(torch.equal(t, before[n]) for n, t in task.model.state_dict().items())
+    if name == "vqctap":
+        assert float(task.usage.use_over_ranks(torch.device("cpu")).counts.sum()) == 0
+
+
+def test_memory_that_runs_out_while_loading_names_the_items(tmp_path: Path) -> None:
+    trainer = make(tmp_path, 0)
+    plain, third = trainer.task.load, trainer.task.train_plan(0)[2]
+
+    def load(split: str, items: Sequence[int], step: int) -> torch.Tensor:
+        if split == "train" and step == 3:
+            raise OUT["numpy"]()
+        return plain(split, items, step)
+
+    trainer.task.load = load  # type: ignore[method-assign]
+    names = ", ".join(f"item {i}" for i in third)
+    told = r"memory ran out while the batch of step 3 was loaded, with 4 items of up to 1\.0 s .*20 GiB.*"
+    with pytest.raises(TrainingError, match=told + rf"hold {names}; to fix it: lower"):
+        trainer.fit()
+    assert trainer.position.step == 2
+
+
+def test_any_error_while_loading_names_the_items(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    trainer = make(tmp_path, 0)
+
+    def load(split: str, items: Sequence[int], step: int) -> torch.Tensor:
+        if split == "train":
+            raise OSError(5, "Input/output error", "a.ark")
+        return torch.zeros(len(items), 4)
+
+    trainer.task.load = load  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match=r"the batch of step 1 could not be loaded: OSError\(5.*it was to hold item"):
+        trainer.fit()
+    stands = read_state(tmp_path)
+    assert stands.state == "failed" and "the batch of step 1 could not be loaded" in stands.note
+
+
+def test_a_clear_error_while_loading_stays_what_it_is(tmp_path: Path) -> None:
+    trainer = make(tmp_path, 0)
+
+    def load(split: str, items: Sequence[int], step: int) -> torch.Tensor:
+        if split == "train":
+            raise DataError("a.ark ends inside utt1")
+        return torch.zeros(len(items), 4)
+
+    trainer.task.load = load  # type: ignore[method-assign]
+    with pytest.raises(DataError, match=r"^a\.ark ends inside utt1$"):
+        trainer.fit()

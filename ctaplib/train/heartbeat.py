@@ -1,0 +1,118 @@
+"""Whether the other processes of a run live: each beats, and all end where one falls silent.
+
+A machine that vanishes and a process that is stopped close no connection: what is exchanged with them would wait for as long as
+the group allows, ten minutes. The beats are numbers in a store that process 0 keeps. One thread writes this process's own and
+reads those of the others, and may hang where the store is gone; a second one looks at the clock. Both go on while the process
+computes, writes or waits. A process that finds that it stood still itself, as a whole run that is suspended does, counts anew.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import torch.distributed as dist
+
+from ctaplib.errors import LostPeerError, TrainingError
+from ctaplib.nn.collective import from_first
+from ctaplib.train.distributed import World
+
+LONGEST_S = 5.0
+"""Most seconds from one beat to the next."""
+
+
+class Heartbeat:
+    """Beats and listens within its context; the last to come to its end lets all leave it.
+
+    Args:
+        world: The processes.
+        patience_s: Seconds without a beat after which a process is taken for lost; 0: nothing is done.
+        lost: Called by a thread of its own with what to say; must end this process, whose main thread may wait for ever.
+    """
+
+    def __init__(self, world: World, patience_s: float, lost: Callable[[LostPeerError], None]) -> None:
+        self.world, self.patience_s, self.lost = world, patience_s, lost
+        self.every_s = min(LONGEST_S, patience_s / 6)
+        self.others = [rank for rank in range(world.size) if rank != world.rank]
+        self._said: dict[int, str] = {}
+        self._heard: dict[int, float] = {}
+        self._answered = 0.0
+        self._ended = threading.Event()
+
+    def __enter__(self) -> "Heartbeat":
+        if not self.others or not self.patience_s:
+            return self
+        self._store = self._open()
+        self._store.set(str(self.world.rank), f"0 {socket.gethostname()}")
+        self.world.barrier()  # from here on there is a word of every process
+        self._begin()
+        for work in (self._beat, self._watch):
+            threading.Thread(target=work, name=f"heartbeat{work.__name__}", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.world.barrier()  # process 0 may still be writing, and whoever waits for it beats
+        self._ended.set()
+
+    def _open(self) -> dist.TCPStore:
+        """The store of process 0, on whose machine the processes met.
+
+        Raises:
+            TrainingError: it cannot be reached.
+        """
+        host, wait = os.environ["MASTER_ADDR"], timedelta(seconds=max(self.patience_s, 30.0))
+        store = dist.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=wait) if self.world.is_main else None
+        port = from_first(lambda: store.port if store is not None else 0)
+        try:
+            return store or dist.TCPStore(host, port, is_master=False, timeout=wait)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"process {self.world.rank} does not reach port {port} of {host}, where process 0 listens for signs of life",
+                fix="open the ports between the machines, or do without with --patience 0",
+            ) from error
+
+    def _begin(self) -> None:
+        """Count from now."""
+        now = time.monotonic()
+        self._heard = dict.fromkeys(self.others, now)
+        self._answered = now
+
+    def _beat(self) -> None:
+        name, beats = socket.gethostname(), 0
+        keys = [str(rank) for rank in self.others]
+        while not self._ended.wait(self.every_s * bool(beats)):
+            beats += 1
+            try:
+                self._store.set(str(self.world.rank), f"{beats} {name}")
+                words = [word.decode() for word in self._store.multi_get(keys)]
+            except RuntimeError:  # no connection any more: silence, which the other thread counts
+                continue
+            self._answered = now = time.monotonic()
+            for rank, word in zip(self.others, words, strict=True):
+                if word != self._said.get(rank):
+                    self._said[rank], self._heard[rank] = word, now
+
+    def _watch(self) -> None:
+        looked = time.monotonic()
+        while not self._ended.wait(self.every_s):
+            before, looked = looked, time.monotonic()
+            if looked - before > 2 * self.every_s:
+                self._begin()
+            silent = [rank for rank, heard in self._heard.items() if self._answered - heard > self.patience_s]
+            if self.world.rank and looked - self._answered > self.patience_s:  # nobody is heard of where process 0 is silent
+                silent = [0]
+            if silent:
+                self.lost(self._tell(silent))
+                return
+
+    def _tell(self, silent: list[int]) -> LostPeerError:
+        names = {rank: self._said.get(rank, "").partition(" ")[2] or "an unknown machine" for rank in silent}
+        which = ", ".join(f"process {rank} on {name}" for rank, name in names.items())
+        which += " have" if len(silent) > 1 else " has"
+        return LostPeerError(
+            f"{which} not been heard of for {self.patience_s:g} s: a machine or its network is down, or the process is stopped",
+            fix="look at that machine; the same command goes on from the last checkpoint. --patience waits longer",
+        )
