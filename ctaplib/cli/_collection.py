@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def paused() -> Iterator[None]:
     """Import without the garbage collector, and have it leave alone what was imported; the first time in a process only.
 
-    Torch makes hundreds of thousands of objects that live as long as the process. The collector would look through them
-    again and again while they come in, for an eighth of the time, and through all of them once more when the process ends.
+    Modules are many objects that live as long as the process, those of torch hundreds of thousands. The collector would look
+    through them again and again while they come in, for an eighth of the time, and through all of them once more at the end.
     """
     if not gc.isenabled() or gc.get_freeze_count():
         yield

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from ctaplib.cli import _data_import
+from ctaplib.cli import _collection, _data_import
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,9 +65,10 @@ def run(args: argparse.Namespace) -> int | None:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from ctaplib.data.tokens import read_token_list
-    from ctaplib.data.validate import fix_datadir, validate_datadir
-    from ctaplib.errors import counted
+    with _collection.paused():
+        from ctaplib.data.tokens import read_token_list
+        from ctaplib.data.validate import fix_datadir, validate_datadir
+        from ctaplib.errors import counted
 
     tokens = read_token_list(args.tokens).tokens if args.tokens else None
     options = {"nj": args.nj, "rate_hz": args.rate_hz, "tokens": tokens, "audio": not args.no_wav}

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctaplib.cli import _collection
+
 if TYPE_CHECKING:
     from ctaplib.data.feature_config import FeatureConfig
 
@@ -34,8 +36,9 @@ def run(args: argparse.Namespace) -> int | None:
     """Run `ctap features`."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    config = check(args)
-    from ctaplib.data.datadir import read_spans
+    with _collection.paused():
+        config = check(args)
+        from ctaplib.data.datadir import read_spans
 
     sets = args.sets.split()
     for name in sets:

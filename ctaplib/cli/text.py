@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctaplib.cli import _collection
+
 if TYPE_CHECKING:
     from ctaplib.data.frontends import TextConfig
 
@@ -43,7 +45,8 @@ def check(args: argparse.Namespace) -> "TextConfig":
 
 def run(args: argparse.Namespace) -> int | None:
     """Do what the verb says."""
-    config = check(args)
+    with _collection.paused():
+        config = check(args)
     if args.verb == "phones":
         from ctaplib.data.frontends import make_frontend
 

@@ -74,3 +74,22 @@ def test_help_starts_quickly_and_imports_no_torch():
         assert done.returncode == 0, "help imported a heavy package"
     assert "  stage" in done.stdout
     assert min(times) <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("config_file", "pydantic numpy"),
+        ("data.datadir", "pydantic numpy soundfile"),
+        ("data.feature_config", "numpy"),
+        ("data.frontends", "numpy"),
+        ("data.normalize", "pydantic numpy"),
+        ("driver", "pydantic numpy"),
+        ("evaluate.results", "pydantic numpy"),
+        ("jobs", "pydantic numpy tqdm concurrent.futures.process"),
+    ],
+)
+def test_what_starts_every_command_imports_nothing_heavy(module, heavy):
+    code = f"import sys, ctaplib.{module}; print(*({set(heavy.split())} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")

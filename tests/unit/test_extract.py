@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctaplib.cli.main import main
 from ctaplib.data.datadir import Span
 from ctaplib.data.extract import extract_set, extract_sets, read_wave
 from ctaplib.data.feature_config import FeatureConfig
@@ -60,6 +61,13 @@ def test_unchanged_inputs_are_left_alone(data: Path, tmp_path: Path) -> None:
     assert extract_set(data / "train", dump, CONFIG, skip_unchanged=True)
     assert not extract_set(data / "train", dump, CONFIG, skip_unchanged=True)
     assert extract_set(data / "train", dump, FeatureConfig(n_mels=40), skip_unchanged=True)
+
+
+def test_a_missing_set_is_told_of_before_work_on_another(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["features", "--data", str(data.parent), "--dump", str(tmp_path / "dump"), "--train_set", data.name]
+    assert main([*words, "--sets", f"{data.name} elsewhere"]) == 1
+    assert f"{data.parent}/elsewhere/wav.scp is missing" in capsys.readouterr().err
+    assert not (tmp_path / "dump").exists()
 
 
 def test_unusable_audio_is_listed_and_too_much_of_it_fails(data: Path, tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
+from ctaplib.data import english_dates, english_net, english_rules, english_units, mandarin_rules
 from ctaplib.data.datadir import DataDir, write_datadir
 from ctaplib.data.frontends import TextConfig, frontend_names, make_frontend
 from ctaplib.data.mandarin import engine_tones, sandhi
 from ctaplib.data.normalize import UnknownSymbolsError, normalize_english, normalize_mandarin, spell_number, spell_ordinal
 from ctaplib.data.phone_cache import fingerprint
 from ctaplib.data.prepare_text import prepare, read_text_config, train_pieces
+from ctaplib.data.rules import Rule
 from ctaplib.data.tokens import read_token_list
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
@@ -69,6 +71,24 @@ def test_chinese_is_written_as_it_is_said(text: str, words: str) -> None:
 @pytest.mark.parametrize("number,words", [(0, "zero"), (100, "one hundred"), (1000001, "one million one"), (-7, "minus seven")])
 def test_numbers(number: int, words: str) -> None:
     assert spell_number(number) == words
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        english_rules.MARKS,
+        english_rules.NAMES,
+        english_rules.CAPITALS,
+        english_rules.NUMBERS,
+        english_dates.DATES,
+        english_units.QUANTITIES,
+        english_net.RULES,
+        mandarin_rules.RULES,
+    ],  # fmt: skip
+)
+def test_every_rule_compiles_once_and_matches_no_empty_text(rules: list[Rule]) -> None:
+    for rule in rules:
+        assert rule.pattern is rule.pattern and not rule.pattern.fullmatch("")
 
 
 def test_ordinals() -> None:
