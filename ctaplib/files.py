@@ -22,20 +22,31 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with open(partial, mode, encoding=None if "b" in mode else "utf-8") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(partial, path)
+        with telling_full_disk(path, "; the earlier file is untouched"):
+            with open(partial, mode, encoding=None if "b" in mode else "utf-8") as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def telling_full_disk(path: Path, besides: str = "") -> Iterator[None]:
+    """Write a file within.
+
+    Raises:
+        CtapError: the disk is full.
+    """
+    try:
+        yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise CtapError(
-                f"no space left on the disk while writing {path}",
-                fix="free some space and run the same command again; the earlier file is untouched",
+                f"no space left on the disk while writing {path}", fix=f"free some space and run the same command again{besides}"
             ) from error
         raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def remove_partials(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctaplib.errors import LostPeerError, counted, shortened
-from ctaplib.files import atomic_write
+from ctaplib.files import atomic_write, telling_full_disk
 from ctaplib.runstate import METRICS_FILE, Running, as_record
 
 if TYPE_CHECKING:
@@ -186,15 +186,20 @@ class RunLog:
             self.end("finished" if self._step >= self._max_steps else "stopped")
 
     def scalars(self, step: int, values: Mapping[str, float], split: str) -> None:
-        """Write one record; non-finite values are written as null."""
+        """Write one record; non-finite values are written as null.
+
+        Raises:
+            CtapError: the disk is full.
+        """
         self._step = max(self._step, step)
         clean = {k: (float(v) if math.isfinite(v) else None) for k, v in values.items()}
-        self._file.write(json.dumps({"step": step, "split": split, **clean}) + "\n")
-        self._file.flush()
-        for name, value in clean.items():
-            if value is not None:
-                self._board.add_scalar(f"{split}/{name}", value, step)
-        self._board.flush()  # what a killed run has told must not be missing behind its last checkpoint
+        with telling_full_disk(self._path):
+            self._file.write(json.dumps({"step": step, "split": split, **clean}) + "\n")
+            self._file.flush()
+            for name, value in clean.items():
+                if value is not None:
+                    self._board.add_scalar(f"{split}/{name}", value, step)
+            self._board.flush()  # what a killed run has told must not be missing behind its last checkpoint
 
     def figure(self, name: str, step: int, figure: "Figure") -> None:
         """Write a picture under `images/<name>.png` (the newest) and into TensorBoard."""
@@ -214,6 +219,9 @@ class RunLog:
 
     def end(self, state: str, note: str = "", lost_peer: bool = False) -> None:
         """Close the files and note how the run ended: finished, stopped or failed; the first word counts."""
-        self._file.close()
-        self._board.close()
+        try:
+            self._file.close()
+            self._board.close()
+        except OSError as error:  # what could not be written before is tried once more
+            get_logger().warning("%s: the last records are not there: %s", self._path, error)
         self._running.end(state, note, lost_peer)

@@ -1,6 +1,8 @@
-"""Padded tensors and their lengths: masks (True = valid), masked means, stacking."""
+"""Padded tensors and their lengths: masks (True = valid), masked means, stacking; all tensors of a batch at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,3 +62,13 @@ def pad_arrays(items: Sequence[np.ndarray], value: float = 0.0, multiple: int = 
 def widen(x: torch.Tensor) -> torch.Tensor:
     """At least float32: half precisions are widened, double stays."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def map_tensors(batch: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """A tensor, or a dataclass with each of its tensors, changed; anything else stays as it is."""
+    if torch.is_tensor(batch):
+        return change(batch)
+    if not is_dataclass(batch) or isinstance(batch, type):
+        return batch
+    held = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    return replace(batch, **{n: change(v) for n, v in held.items() if torch.is_tensor(v)})

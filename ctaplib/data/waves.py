@@ -60,7 +60,7 @@ class WaveBatch:
     def to(self, device: torch.device) -> Self:
         """The same batch on another device."""
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        tensors = {n: v.to(device) for n, v in moved.items() if torch.is_tensor(v)}
+        tensors = {n: v.to(device, non_blocking=True) for n, v in moved.items() if torch.is_tensor(v)}
         return replace(self, frames=self.frames, ids=self.ids, **tensors)
 
 

@@ -100,7 +100,7 @@ class ChunkBatch:
 
     def to(self, device: torch.device) -> "ChunkBatch":
         """The same with the frames on another device."""
-        return replace(self, frames=self.frames.to(device))
+        return replace(self, frames=self.frames.to(device, non_blocking=True))
 
 
 class AlignTask(Task):

@@ -7,9 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+
 from ctaplib.errors import CtapError, TrainingError, shortened
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
+from ctaplib.tensors import map_tensors
 from ctaplib.train.accumulate import split_share
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explain
@@ -128,13 +131,22 @@ def _not_loaded(task: Task, share: Share, error: Exception) -> TrainingError:
 def batches(
     task: Task, position: Position, world: World, load: Load, micro_frames: int = 0
 ) -> Iterator[tuple[Share, list[Any], float]]:
-    """Shares with their micro-batches and the seconds waited for them; moves `position`'s place in the epoch, not its step."""
-    ahead = max(1, task.config.train.loaders)
-    with ThreadPoolExecutor(ahead) as pool:
+    """Shares with their micro-batches and the seconds waited for them; moves `position`'s place in the epoch, not its step.
+
+    Micro-batches are on the CPU; where the model is on a GPU, in pinned memory, out of which they are copied while it computes.
+    """
+    ahead, pins = max(1, task.config.train.loaders), world.device.type == "cuda"
+
+    def begin() -> None:
+        if pins:
+            torch.cuda.set_device(world.device)  # a new thread would open a context on the first GPU
+
+    with ThreadPoolExecutor(ahead, initializer=begin) as pool:
 
         def make(share: Share) -> list[Any]:
             try:
-                return [load("train", items, share.step) for items in share.micros]
+                micros = [load("train", items, share.step) for items in share.micros]
+                return [map_tensors(batch, torch.Tensor.pin_memory) for batch in micros] if pins else micros
             except CtapError:
                 raise  # it says what it met
             except Exception as error:

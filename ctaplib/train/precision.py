@@ -1,13 +1,13 @@
 """Which number format the products are computed in."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctaplib.errors import ConfigError
+from ctaplib.tensors import map_tensors
 
 LOW = {"bf16": torch.bfloat16, "fp16": torch.float16}
 KNOWN = ("fp32", "bf16", "fp16", "fp64", "auto")
@@ -39,12 +39,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 def as_double(batch: Any) -> Any:
     """A batch with its floating-point tensors in float64."""
-    if torch.is_tensor(batch):
-        return batch.double() if batch.is_floating_point() else batch
-    if not is_dataclass(batch) or isinstance(batch, type):
-        return batch
-    held = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    return replace(batch, **{n: as_double(v) for n, v in held.items() if torch.is_tensor(v)})
+    return map_tensors(batch, lambda t: t.double() if t.is_floating_point() else t)
 
 
 class LossScale:

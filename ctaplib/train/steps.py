@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import torch
+
 from ctaplib.nn.collective import apart
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
@@ -43,6 +45,10 @@ class Steps:
     def take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
         """Take a step.
 
+        Args:
+            share: What it takes.
+            micros: The micro-batches, on the device or not.
+
         Returns:
             Terms, weights, gradient norms and learning rate.
 
@@ -50,7 +56,7 @@ class Steps:
             TrainingError: memory ran out, or too many steps in a row had gradients that are not finite.
         """
         try:
-            return self._take(share, micros)
+            return self._take(share, [on_device(batch, self.world.device) for batch in micros])
         except (RuntimeError, MemoryError) as error:
             told = explain(error, self.task.item_frames(share.items), f"at step {share.step}")
             if told is None:
@@ -146,3 +152,8 @@ class Steps:
             self.average.load_state_dict(state["average"])
         self.guard.load_state_dict(state["guard"])
         self.scale.load_state_dict(state["scale"])
+
+
+def on_device(batch: Any, device: torch.device) -> Any:
+    """A batch on a device; one that has no tensors stays where it is."""
+    return batch.to(device) if hasattr(batch, "to") else batch

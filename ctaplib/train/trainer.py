@@ -28,7 +28,7 @@ from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
 from ctaplib.train.saved import Saved, check_items, check_settings, write_items
-from ctaplib.train.steps import Steps
+from ctaplib.train.steps import Steps, on_device
 from ctaplib.train.validation import measure, try_largest
 from ctaplib.train.watch import Watcher
 
@@ -49,18 +49,15 @@ class Trainer:
     def __init__(self, task: Task, world: World, commit: str = "", micro_frames: int | None = 0) -> None:
         self.task, self.world, self.config = task, world, task.config
         self.checkpoints = Path(task.paths.exp) / "checkpoints"
-        self.saved = Saved(self.checkpoints)
-        self.position = Position()
+        self.saved, self.position = Saved(self.checkpoints), Position()
         train = self.config.train
         self.precision = choose_precision(train.precision, world.device)
         task.model.to(world.device, torch.float64 if self.precision == "fp64" else None)
         self.steps = Steps(task, world, self.precision)
-        self.best = Best(train.keep_best)
-        self.micro_frames = micro_frames
+        self.best, self.micro_frames = Best(train.keep_best), micro_frames
         self.layout = [world.size, world.device.type] if micro_frames is None else []
         self.kept_frames: int | None = None
-        self.valid_frames = 0
-        self.stopping = False
+        self.valid_frames, self.stopping = 0, False
         items = task.paths.exp / "items.tsv"
         if resumed := self._resume():
             check_items(task, items)
@@ -96,8 +93,7 @@ class Trainer:
 
     def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
-        if self.world.is_main:
-            _announce(task, self.world, self.precision)
+        _announce(task, self.world, self.precision)
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         prepare_machine(train, task.model, self.world.device)
         task.before_training(position.step)
@@ -113,7 +109,7 @@ class Trainer:
             self._save()
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
-        for share, micros, waited_s in batches(task, position, self.world, self._load, self.micro_frames or 0):
+        for share, micros, waited_s in batches(task, position, self.world, self._make, self.micro_frames or 0):
             position.step += 1
             extent = total_extent(task, micros)
             audio_s = extent.audio_s * self.world.size if extent is not None else 0.0
@@ -154,10 +150,12 @@ class Trainer:
     def _attempt(self, items: list[int]) -> None:
         self.steps.attempt(self._load("train", items, self.task.trial_step()))
 
-    def _load(self, split: str, items: Sequence[int], step: int) -> Any:
+    def _make(self, split: str, items: Sequence[int], step: int) -> Any:
         batch = self.task.load(split, items, step)
-        batch = batch.to(self.world.device) if hasattr(batch, "to") else batch
         return as_double(batch) if self.precision == "fp64" else batch
+
+    def _load(self, split: str, items: Sequence[int], step: int) -> Any:
+        return on_device(self._make(split, items, step), self.world.device)
 
     # ---- validation, records, checkpoints --------------------------------------------------------------------
 
@@ -290,6 +288,8 @@ class Trainer:
 
 
 def _announce(task: Task, world: World, precision: str) -> None:
+    if not world.is_main:
+        return
     size = sum(p.numel() for p in task.model.parameters()) / 1e6
     log.info(
         "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",

@@ -29,6 +29,11 @@ def work(place: int, port: int, tiny: str, folder: str) -> None:
         options = {"max_steps": 3, "valid_every_steps": 3, "precision": "fp32"}
         task = WideTask(TaskConfig(train=TrainConfig(**options)), TaskPaths(exp, exp, exp, "train", "dev"))
         found[name] = outcome(Trainer(limited(task, limits[place]), world, micro_frames=None))
+    exp = Path(folder) / "validation"
+    task = ToyTask(TaskConfig(train=TrainConfig(max_steps=3, precision="fp32")), TaskPaths(exp, exp, exp, "train", "dev"))
+    if place == 1:
+        task.evaluate = runs_out
+    found["validation"] = outcome(Trainer(task, world, micro_frames=0))
     vqctap = limited(small_task("vqctap", Path(tiny), Path(folder) / "vqctap", "train.max_steps=1"), (8, 2)[place])
     found["contrast"] = outcome(Trainer(vqctap, world, micro_frames=None))
     torch.save(found, Path(folder) / f"{place}.pt")
@@ -41,6 +46,10 @@ class WideTask(ToyTask):
     def train_plan(self, epoch: int) -> list[list[int]]:
         """Two batches."""
         return [list(range(8)), list(range(8, 16))]
+
+
+def runs_out(batch):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 
 def limited(task, most: int):
@@ -85,6 +94,11 @@ def test_an_item_that_fits_on_one_process_only_ends_both(found: list[dict]) -> N
     told = [each["one takes none"][1] for each in found]
     assert all("the longest item, 1.0 s, does not fit into memory" in words for words in told)
     assert "on another process" in told[0] and "CUDA out of memory" in told[1]
+
+
+def test_a_validation_that_fits_on_one_process_only_ends_both_before_the_first_step(found: list[dict]) -> None:
+    one, other = (each["validation"][1] for each in found)
+    assert one == other and one.startswith("process 1 of 2: memory ran out in a trial of the validation, before the first step")
 
 
 def test_a_trial_with_a_contrast_over_processes_may_fail_on_one(found: list[dict]) -> None:

@@ -15,7 +15,7 @@ from toy_task import ToyTask
 
 from ctaplib.cli.main import main
 from ctaplib.config import save_config
-from ctaplib.errors import ConfigError, DataError, LostPeerError
+from ctaplib.errors import ConfigError, CtapError, DataError, LostPeerError
 from ctaplib.runlog import LiveLine, RunLog, get_logger, short_words
 from ctaplib.runs import read_metrics
 from ctaplib.runstate import forget_errors, note_error, read_state
@@ -320,3 +320,13 @@ def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatc
     other = LiveLine(10, 4, enabled=False)
     other.step()
     other.close()
+
+
+def test_a_full_disk_under_the_records_is_told(tmp_path: Path) -> None:
+    record = RunLog(tmp_path, task="toy", max_steps=9)
+    record._file.close()
+    told = r"no space left on the disk while writing .*metrics\.jsonl; to fix it: free some space"
+    with open("/dev/full", "w", encoding="utf-8") as record._file, pytest.raises(CtapError, match=told), record:
+        record.scalars(1, {"loss": 1.0}, "train")
+    stands = read_state(tmp_path)
+    assert stands.state == "failed" and "no space left on the disk" in stands.note

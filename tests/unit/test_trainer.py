@@ -1,17 +1,22 @@
 """The trainer: exact resume, atomic checkpoints, guards, and losses that do not depend on the layout."""
 
 import json
+import threading
+import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
+from small_configs import small_task
 from toy_task import ToyTask
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
-from ctaplib.train.batches import Position, Share, check_batches
+from ctaplib.tensors import map_tensors
+from ctaplib.train.batches import Position, Share, batches, check_batches
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
@@ -101,6 +106,61 @@ def test_settings_that_change_no_number_may_change(tmp_path: Path) -> None:
     again = make(tmp_path / "killed", save_every_steps=7, log_every_steps=5, loaders=3, max_bad_steps=9)
     assert again.position.step == 6 and again.fit()
     assert weights_digest(again.task.model) == weights_digest(whole.task.model)
+
+
+@pytest.mark.parametrize("loaders", [2, 5])
+def test_the_number_of_threads_that_load_changes_nothing(loaders: int, tmp_path: Path) -> None:
+    runs = {number: make(tmp_path / str(number), loaders=number) for number in (1, loaders)}
+    seen: dict[int, list[tuple[list[int], torch.Tensor]]] = {number: [] for number in runs}
+    for number, trainer in runs.items():
+        plain_load, plain = trainer.task.load, trainer.steps.take
+
+        def load(split: str, items: list[int], step: int, plain=plain_load) -> torch.Tensor:
+            if split == "train":
+                time.sleep(0.01 * (step % 3))  # later ones may be ready before earlier ones
+            return plain(split, items, step)
+
+        def take(share: Share, micros: list[torch.Tensor], plain=plain, kept=seen[number]) -> dict[str, float]:
+            kept.append((share.items, micros[0]))
+            return plain(share, micros)
+
+        trainer.task.load, trainer.steps.take = load, take  # type: ignore[method-assign]
+        assert trainer.fit()
+    assert [items for items, _ in seen[1]] == [items for items, _ in seen[loaders]]
+    assert all(torch.equal(one, other) for (_, one), (_, other) in zip(seen[1], seen[loaders], strict=True))
+    assert weights_digest(runs[1].task.model) == weights_digest(runs[loaders].task.model)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_batches_for_a_gpu_are_made_in_pinned_memory(device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned, threads = list[torch.Tensor](), list[object]()
+    monkeypatch.setattr(torch.cuda, "set_device", lambda wanted: threads.append((wanted, threading.current_thread())))
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor.clone())
+        assert threading.current_thread() is not threading.main_thread()
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    trainer, world = make(tmp_path), World(0, 1, torch.device(device, 0) if device == "cuda" else torch.device(device))
+    found = [micro for _, micros, _ in batches(trainer.task, Position(), world, trainer.task.load, 200) for micro in micros]
+    assert len(found) == 26
+    if device == "cpu":
+        assert not pinned and not threads
+    else:
+        assert all(any(micro is each for each in pinned) for micro in found) and len(pinned) == len(found)
+        assert [wanted for wanted, _ in threads] == [world.device]  # type: ignore[misc]
+
+
+def test_all_tensors_of_a_batch_are_pinned(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = small_task("vqctap", tiny, tmp_path).load("train", [0, 1], 1)
+    marked = map_tensors(batch, lambda tensor: tensor + 1)
+    held = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    tensors = {name for name, value in held.items() if torch.is_tensor(value)}
+    assert {"mel", "f0_hz", "mel_lengths", "prompt"} <= tensors
+    for name, value in held.items():
+        other = getattr(marked, name)
+        assert torch.equal(other, value + 1) if name in tensors else other == value
 
 
 def test_a_checkpoint_without_its_config_is_held_to_that_of_the_folder(tmp_path: Path) -> None:
