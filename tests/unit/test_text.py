@@ -84,7 +84,7 @@ def test_numbers(number: int, words: str) -> None:
         english_units.QUANTITIES,
         english_net.RULES,
         mandarin_rules.RULES,
-    ],  # fmt: skip
+    ],
 )
 def test_every_rule_compiles_once_and_matches_no_empty_text(rules: list[Rule]) -> None:
     for rule in rules:
