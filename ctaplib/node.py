@@ -20,9 +20,6 @@ from ctaplib.files import atomic_write
 from ctaplib.meeting import Meeting
 from ctaplib.slurm import Allocation
 
-KILL_AFTER_S = 15
-"""Where a process failed, how long the others of this machine have to end before they are killed."""
-
 
 class _StoppedError(BaseException):
     """A request to stop before there was anything to save."""
@@ -44,7 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words[: words.index("--")])
     args.program = words[words.index("--") + 1 :]
     _share_cores(args.nproc)
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(KILL_AFTER_S))
     os.environ["CTAP_WORLD_SIZE"] = str(args.nproc * args.num_nodes)
     try:
         if "--gpu" in args.program:

@@ -7,15 +7,17 @@ computes, writes or waits. A process that finds that it stood still itself, as a
 """
 
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import torch.distributed as dist
 
-from ctaplib.errors import LostPeerError, TrainingError
+from ctaplib.errors import LostPeerError, TrainingError, shortened
 from ctaplib.nn.collective import from_first
 from ctaplib.train.distributed import World
 
@@ -45,7 +47,8 @@ class Heartbeat:
         if not self.others or not self.patience_s:
             return self
         self._store = self._open()
-        self._store.set(str(self.world.rank), f"0 {socket.gethostname()}")
+        self._store.set_timeout(timedelta(days=365))  # whether an answer comes too late is for `_watch` to say
+        self._store.set(str(self.world.rank), f"0 {socket.gethostname()} {os.getpid()}")
         self.world.barrier()  # from here on there is a word of every process
         self._begin()
         for work in (self._beat, self._watch):
@@ -81,7 +84,7 @@ class Heartbeat:
         self._answered = now
 
     def _beat(self) -> None:
-        name, beats = socket.gethostname(), 0
+        name, beats = f"{socket.gethostname()} {os.getpid()}", 0
         keys = [str(rank) for rank in self.others]
         while not self._ended.wait(self.every_s * bool(beats)):
             beats += 1
@@ -105,14 +108,29 @@ class Heartbeat:
             if self.world.rank and looked - self._answered > self.patience_s:  # nobody is heard of where process 0 is silent
                 silent = [0]
             if silent:
-                self.lost(self._tell(silent))
+                told = self._tell(silent)
+                for rank in silent:
+                    self._end_beside(rank)
+                self.lost(told)
                 return
 
     def _tell(self, silent: list[int]) -> LostPeerError:
-        names = {rank: self._said.get(rank, "").partition(" ")[2] or "an unknown machine" for rank in silent}
-        which = ", ".join(f"process {rank} on {name}" for rank, name in names.items())
+        names = {rank: self._said[rank].split()[1] if rank in self._said else "an unknown machine" for rank in silent}
+        which = ", ".join(shortened([f"process {rank} on {name}" for rank, name in names.items()], 8))
         which += " have" if len(silent) > 1 else " has"
         return LostPeerError(
             f"{which} not been heard of for {self.patience_s:g} s: a machine or its network is down, or the process is stopped",
             fix="look at that machine; the same command goes on from the last checkpoint. --patience waits longer",
         )
+
+    def _end_beside(self, rank: int) -> None:
+        """Kill a silent process of the same launcher, which would wait half a minute for it to end in good order."""
+        if rank not in self._said:
+            return
+        _, host, pid = self._said[rank].split()
+        try:
+            parent = int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
+            if host == socket.gethostname() and parent == os.getppid():
+                os.kill(int(pid), signal.SIGKILL)
+        except OSError:  # it is gone, or of another machine
+            return

@@ -104,6 +104,22 @@ def test_a_process_that_is_stopped_ends_all(rank: int, tiny: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_a_run_that_is_suspended_goes_on(tiny: Path, tmp_path: Path) -> None:
+    exp = tmp_path / "exp"
+    process = launch(command("vqctap", tiny, exp, options=("--patience", "5")), tmp_path)
+    wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
+    found = trainers(exp)
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in found.values():
+            os.kill(pid, number)
+        time.sleep(12)
+        step = load_checkpoint(exp / "checkpoints" / "last.pt")["position"]["step"]
+    wait_for(lambda: load_checkpoint(exp / "checkpoints" / "last.pt")["position"]["step"] > step, process, tmp_path, limit_s=60)
+    process.terminate()
+    assert process.wait(LIMIT_S) == 143 and nobody_left(exp)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [0, 1])
 def test_a_machine_that_vanishes_ends_the_other(gone: int, tiny: Path, tmp_path: Path) -> None:
     """A machine is a launcher with its process here; all of it stands still, and closes no connection."""

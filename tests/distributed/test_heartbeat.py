@@ -140,7 +140,7 @@ def test_without_patience_nobody_is_waited_for(runs: list[Run], tmp_path: Path) 
 
 def test_it_is_an_error_of_a_lost_process() -> None:
     beats = Heartbeat(World(0, 3, torch.device("cpu")), 30.0, print)
-    beats._said = {1: "7 a.b", 2: "9 node2"}
+    beats._said = {1: "7 a.b 12", 2: "9 node2 13"}
     told = beats._tell([1, 2])
     assert isinstance(told, LostPeerError) and "process 1 on a.b, process 2 on node2 have not been heard of for 30 s" in str(told)
     assert beats.every_s == 5.0
