@@ -37,16 +37,36 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
     back = np.empty((n_frames, width), np.int8)
     for state in starts:
         old[room + state] = scores[0, classes[state]]
+    here, before = np.uint64(room), np.uint64(room - 1)
+    there = np.uint64(room - distances[0]) if len(distances) else before
     furthest, nearest_end = starts.max(), ends.min()
     for t in range(1, n_frames):
-        if t % BLOCK == 0 or t == 1:
-            _look_up(scores, t // BLOCK * BLOCK, common, others, columns, emitted)
+        at = t % BLOCK
+        if at == 0 or t == 1:
+            _look_up(scores, t - at, common, others, columns, emitted)
         first = np.uint64(max(0, nearest_end - room * (n_frames - 1 - t)) // VECTOR * VECTOR)
         behind = np.uint64(min(width, ((furthest + room * t) // VECTOR + 1) * VECTOR))
         if len(distances) == 1:
-            _frame(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new)
+            for s in range(first, behind):
+                stayed, stepped, landed = old[here + s] + stays[s], old[before + s] + steps[s], old[there + s] + leaps[0, s]
+                value = stepped if stepped > stayed else stayed
+                move = np.int8(1) if stepped > stayed else np.int8(0)
+                back[t, s] = np.int8(2) if landed > value else move
+                value = landed if landed > value else value
+                new[here + s] = (LOWEST if value < LOWEST else value) + emitted[at, s]
         else:
-            _frame_of_many(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new)
+            for s in range(first, behind):
+                stayed, stepped = old[here + s] + stays[s], old[before + s] + steps[s]
+                back[t, s] = np.int8(1) if stepped > stayed else np.int8(0)
+                new[here + s] = stepped if stepped > stayed else stayed
+            for d in range(len(distances)):
+                there = np.uint64(room - distances[d])
+                for s in range(first, behind):
+                    landed = old[there + s] + leaps[d, s]
+                    back[t, s] = np.int8(2) if landed > new[here + s] else back[t, s]
+                    new[here + s] = landed if landed > new[here + s] else new[here + s]
+            for s in range(first, behind):
+                new[here + s] = (LOWEST if new[here + s] < LOWEST else new[here + s]) + emitted[at, s]
         old, new = new, old
     state = ends.min()
     for end in ends:
@@ -71,7 +91,7 @@ def _by_distance(distances, jump, leap, width):
     return leaps
 
 
-@njit(inline="always")
+@njit(cache=True, nogil=True)
 def _look_up(scores, begin, common, others, columns, emitted):
     """Scores of all states in some frames, of those that read the most common column first."""
     for k in range(min(BLOCK, len(scores) - begin)):
@@ -79,37 +99,6 @@ def _look_up(scores, begin, common, others, columns, emitted):
         emitted[k] = row[common]
         for n in range(len(others)):
             emitted[k, others[n]] = row[columns[n]]
-
-
-@njit(inline="always")
-def _frame(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new):
-    """One frame of a chain whose jumps are all of one distance."""
-    here, before, there, at = np.uint64(room), np.uint64(room - 1), np.uint64(room - distances[0]), t % BLOCK
-    for s in range(first, behind):
-        stayed, stepped, landed = old[here + s] + stays[s], old[before + s] + steps[s], old[there + s] + leaps[0, s]
-        value = stepped if stepped > stayed else stayed
-        move = np.int8(1) if stepped > stayed else np.int8(0)
-        back[t, s] = np.int8(2) if landed > value else move
-        value = landed if landed > value else value
-        new[here + s] = (LOWEST if value < LOWEST else value) + emitted[at, s]
-
-
-@njit(inline="always")
-def _frame_of_many(t, first, behind, room, distances, old, stays, steps, leaps, emitted, back, new):
-    """One frame of a chain without jumps, or with jumps of several distances."""
-    here, before, at = np.uint64(room), np.uint64(room - 1), t % BLOCK
-    for s in range(first, behind):
-        stayed, stepped = old[here + s] + stays[s], old[before + s] + steps[s]
-        back[t, s] = np.int8(1) if stepped > stayed else np.int8(0)
-        new[here + s] = stepped if stepped > stayed else stayed
-    for d in range(len(distances)):
-        there = np.uint64(room - distances[d])
-        for s in range(first, behind):
-            landed = old[there + s] + leaps[d, s]
-            back[t, s] = np.int8(2) if landed > new[here + s] else back[t, s]
-            new[here + s] = landed if landed > new[here + s] else new[here + s]
-    for s in range(first, behind):
-        new[here + s] = (LOWEST if new[here + s] < LOWEST else new[here + s]) + emitted[at, s]
 
 
 @njit(cache=True, nogil=True)
