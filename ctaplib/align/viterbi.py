@@ -62,6 +62,8 @@ def best_path(scores: np.ndarray, chain: Chain, *, compiled: bool = True) -> tup
     Raises:
         DataError: a score is not a number.
     """
+    if not len(scores):
+        return np.empty(0, np.int32), -np.inf
     if not compiled:
         return best_paths([scores], [chain])[0]
     scores = np.ascontiguousarray(scores, np.float32)

@@ -68,7 +68,7 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
             for s in range(first, behind):
                 new[here + s] = (LOWEST if new[here + s] < LOWEST else new[here + s]) + emitted[at, s]
         old, new = new, old
-    state = ends.min()
+    state = ends[0]
     for end in ends:
         if old[room + end] > old[room + state]:
             state = end

@@ -1,18 +1,23 @@
 """Linear layers by the fastest product that a processor has."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 LEAST = 1 << 22
 """Multiplications from which on a product is worth another kernel (our choice: 256 features to as many over 64 frames)."""
+STEPS = 16
+"""Numbers of rows, between one power of two and the next, that kernels are made for; others are filled up with zeros."""
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """The product of `torch.nn.functional.linear`, which float32 on the CPU takes from oneDNN.
+    """The product of `torch.nn.functional.linear`, which large products in float32 on the CPU take from oneDNN.
 
     torch takes float32 products from MKL, which leaves half of the speed of processors of other makers unused; bfloat16 it takes
-    from oneDNN itself. Sums are rounded in another order.
+    from oneDNN itself. Sums are rounded in another order. Can be differentiated once.
 
     Args:
         x: (..., inputs).
@@ -22,17 +27,58 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
     Returns:
         (..., outputs).
     """
-    if not _by_onednn(x, weight):
+    if not _by_onednn(x, weight, bias):
         return F.linear(x, weight, bias)
-    return F.linear(x.contiguous().to_mkldnn(), weight, bias).to_dense()
+    return _Product.apply(x.reshape(-1, x.shape[-1]), weight, bias).view(*x.shape[:-1], -1)
 
 
-def _by_onednn(x: torch.Tensor, weight: torch.Tensor) -> bool:
-    if x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32 or x.dim() < 2:
+def _by_onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> bool:
+    if x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32 or x.dim() < 2 or weight.dim() != 2:
         return False
-    if x.numel() * weight.shape[0] < LEAST or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+    if x.shape[-1] != weight.shape[1] or (bias is not None and (bias.dtype != x.dtype or len(bias) != len(weight))):
+        return False  # torch says best what is wrong
+    if x.numel() * len(weight) < LEAST or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
         return False
     return bool(torch.backends.mkldnn.enabled) and torch.backends.mkldnn.is_available()
+
+
+class _Product(torch.autograd.Function):
+    """oneDNN's product; keeps the dense input alone, where torch's own way through oneDNN keeps a copy of it besides."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """(rows, inputs), (outputs, inputs), (outputs,) or None -> (rows, outputs)."""
+        ctx.save_for_backward(x, weight)
+        ctx.has_bias = bias is not None
+        return F.linear(_packed(x), weight, bias).to_dense()[: len(x)]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """Gradients of what `forward` was given."""
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = None, None, None
+        packed = _packed(grad)
+        if ctx.needs_input_grad[0]:
+            of_x = torch.ops.aten.mkldnn_linear_backward_input((len(packed), x.shape[1]), packed, weight).to_dense()[: len(x)]
+        if any(ctx.needs_input_grad[1:]):
+            found = torch.ops.aten.mkldnn_linear_backward_weights(packed, _packed(x), weight, ctx.has_bias)
+            of_weight, of_bias = (None if t is None else t.to_dense() for t in found)
+        return of_x, of_weight, of_bias if ctx.has_bias else None
+
+
+def _packed(x: torch.Tensor) -> torch.Tensor:
+    """Rows as oneDNN takes them, with rows of zeros besides.
+
+    A kernel is made for every number of rows, which takes longer than the product itself, and is kept; so there are but a few.
+    """
+    step = max(STEPS, (1 << len(x).bit_length() - 1) // STEPS)
+    full = -(-len(x) // step) * step
+    if full == len(x):
+        return x.contiguous().to_mkldnn()
+    filled = x.new_empty(full, x.shape[1])
+    filled[: len(x)], filled[len(x) :] = x, 0.0
+    return filled.to_mkldnn()
 
 
 class Linear(nn.Linear):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ctaplib.nn.linear import LEAST, Linear, linear
+from ctaplib.nn.linear import LEAST, STEPS, Linear, _packed, linear
 
 
 def of_both(shape: tuple[int, ...], outputs: int, dtype: torch.dtype, bias: bool) -> list[list[torch.Tensor]]:
@@ -35,11 +35,39 @@ def test_double_precision_is_left_to_torch() -> None:
 
 
 def test_large_float32_products_on_the_cpu_are_of_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
-    layouts = []
-    monkeypatch.setattr(F, "linear", lambda x, *rest: layouts.append(x.layout) or torch.zeros(1).to_mkldnn())
+    layouts, product = [], F.linear
+    monkeypatch.setattr(F, "linear", lambda x, *rest: layouts.append(x.layout) or product(x, *rest))
     side = round(LEAST ** (1 / 3)) + 1
-    linear(torch.zeros(side, side), torch.zeros(side, side))
-    assert layouts == [torch._mkldnn]
+    assert linear(torch.zeros(side, side), torch.zeros(side, side)).shape == (side, side)
+    assert linear(torch.zeros(1, 1, 1, 1, side, side), torch.zeros(side, side)).shape == (1, 1, 1, 1, side, side)
+    assert layouts == [torch._mkldnn, torch._mkldnn]
+
+
+def test_kernels_are_made_for_a_few_numbers_of_rows() -> None:
+    # Every kernel is kept: one for each length of an utterance would fill the memory.
+    packed = {rows: len(_packed(torch.zeros(rows, 1))) for rows in range(1, 5000)}
+    assert all(rows <= full < rows * (1 + 1 / STEPS) + STEPS for rows, full in packed.items())
+    assert len(set(packed.values())) <= STEPS * 7
+
+
+def test_nothing_but_dense_inputs_is_kept_for_the_gradient() -> None:
+    kept = []
+    x, weight = torch.randn(300, 200).relu().requires_grad_(), torch.randn(200, 200, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        linear(x, weight)
+    assert {t.data_ptr() for t in kept} == {x.data_ptr(), weight.data_ptr()}
+
+
+@pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
+def test_only_gradients_that_are_wanted_are_made(wanted: tuple[bool, bool, bool]) -> None:
+    given = [t.requires_grad_(w) for t, w in zip((torch.randn(90, 300), torch.randn(257, 300), torch.randn(257)), wanted)]
+    linear(*given).sum().backward()
+    assert tuple(t.grad is not None for t in given) == wanted
+
+
+def test_what_does_not_fit_is_told_as_by_torch() -> None:
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        linear(torch.zeros(300, 200), torch.zeros(200, 199))
 
 
 def test_a_linear_layer_begins_and_is_saved_as_that_of_torch() -> None:

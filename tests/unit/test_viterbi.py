@@ -88,6 +88,15 @@ def test_both_forms_agree_on_long_chains(seed: int, states: int, more: int, dist
 
 
 @pytest.mark.parametrize("compiled", FORMS)
+def test_equal_ends_and_no_frames(compiled: bool) -> None:
+    zeros = np.zeros(3, np.float32)
+    chain = Chain(np.zeros(3, np.int32), np.zeros(3, np.int32), zeros, zeros, zeros, (0, 1, 2), (2, 1))
+    assert best_path(np.zeros((1, 1), np.float32), chain, compiled=compiled)[0].tolist() == [2]  # the first that is named
+    path, total = best_path(np.zeros((0, 1), np.float32), chain, compiled=compiled)
+    assert len(path) == 0 and total == -np.inf
+
+
+@pytest.mark.parametrize("compiled", FORMS)
 def test_an_end_out_of_reach_and_broken_scores(compiled: bool) -> None:
     scores, chain = problem(1, 3, 9, ())
     chain = Chain(chain.classes, chain.jump, chain.stay, chain.step, chain.leap, (0,), (8,))
