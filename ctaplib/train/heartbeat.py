@@ -175,8 +175,8 @@ class Heartbeat:
         which = ", ".join(shortened([f"process {rank} on {name}" for rank, name in names.items()], 8))
         which += " have" if len(silent) > 1 else " has"
         return LostPeerError(
-            f"{which} not been heard of for {self.patience_s:g} s: a machine or its network is down, the process is stopped, or it "
-            "computes without letting its threads run",
+            f"{which} not been heard of for {self.patience_s:g} s: a machine or its network is down, the process is stopped, "
+            "or it computes without letting its threads run",
             fix="look at that machine; the same command goes on from the last checkpoint. --patience waits longer",
         )
 

@@ -24,6 +24,23 @@ def test_the_error_is_told_and_nothing_is_waited_for(error: str, told: str) -> N
     assert done.returncode == 1 and done.stderr.strip().endswith(told)
 
 
+@pytest.mark.parametrize("call", ["end_at_once(error)", "_end_alone(error, Path(), 1)"])
+def test_a_log_that_takes_no_more_is_not_waited_for(call: str) -> None:
+    program = (
+        "import os; from pathlib import Path; from ctaplib.cli import train; from ctaplib.errors import LostPeerError\n"
+        "os.set_blocking(2, False)\n"
+        "try:\n    while True: os.write(2, bytes(4096))\n"
+        "except BlockingIOError: os.set_blocking(2, True)\n"
+        f"train.LEAVE_S = 0.3\nerror = LostPeerError('gone')\ntrain.{call}"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+    try:
+        assert process.wait(timeout=10) == 1
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize(
     ("text", "lost"),
     [
