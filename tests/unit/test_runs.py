@@ -160,6 +160,17 @@ def test_a_run_of_another_machine_is_judged_by_its_newest_record(tmp_path: Path)
     assert read_state(run).state == "failed"
 
 
+def test_a_run_of_another_machine_that_left_an_error_has_failed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "one", last=20)
+    said = json.loads((run / "run_state.json").read_text())
+    (run / "run_state.json").write_text(json.dumps({**said, "state": "running", "host": "elsewhere"}))
+    note_error(run, 0, LostPeerError("process 1 has ended: no"), ends_here=True)
+    stands = read_state(run)
+    assert stands.state == "failed" and stands.note == "process 0: process 1 has ended: no"
+    forget_errors(run, 0, 2)  # the next start
+    assert read_state(run).state == "running"
+
+
 ELSEWHERE = "import socket\nsocket.gethostname = lambda: 'elsewhere'\n" + HOLDER
 
 
