@@ -1,6 +1,7 @@
 """Train a task (started by torchrun for several processes)."""
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -76,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
         init[name] = Path(folder)
     if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
         raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")
-    if not args.patience >= 0:
-        raise ConfigError(f"--patience {args.patience:g}", expected="seconds, or 0")
+    if args.patience != 0 and not 1 <= args.patience < math.inf:
+        raise ConfigError(f"--patience {args.patience:g}", expected="seconds, at least 1, or 0")
     micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)
     config = check(args)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
