@@ -78,6 +78,8 @@ class Heartbeat:
             told = lines[0] if isinstance(error, CtapError) else f"{type(error).__name__}: {lines[0]}"
             lost = isinstance(error, LostPeerError) or (isinstance(error, RuntimeError) and lost_peer(error, self.world.rank))
             self._last_word = f"{LOST if lost else ENDED} {socket.gethostname()} {os.getpid()} {told}"
+            if lost and self._threads:
+                self._threads[1].join(self.every_s)  # it may be about to say which one, and ends this process then
         self._ended.set()
         if error is not None and self._threads:
             self._threads[0].join(3 * self.every_s)
