@@ -163,7 +163,8 @@ class RunLog:
         self._file = self._path.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter
 
-        self._board: Any = SummaryWriter(str(self.exp / "tensorboard"), purge_step=from_step + 1)
+        self._board_folder = self.exp / "tensorboard"
+        self._board: Any = SummaryWriter(str(self._board_folder), purge_step=from_step + 1)
 
     @contextmanager
     def noting_faults(self) -> Iterator[None]:
@@ -196,13 +197,18 @@ class RunLog:
         with telling_full_disk(self._path):
             self._file.write(json.dumps({"step": step, "split": split, **clean}) + "\n")
             self._file.flush()
+        with telling_full_disk(self._board_folder):
             for name, value in clean.items():
                 if value is not None:
                     self._board.add_scalar(f"{split}/{name}", value, step)
             self._board.flush()  # what a killed run has told must not be missing behind its last checkpoint
 
     def figure(self, name: str, step: int, figure: "Figure") -> None:
-        """Write a picture under `images/<name>.png` (the newest) and into TensorBoard."""
+        """Write a picture under `images/<name>.png` (the newest) and into TensorBoard.
+
+        Raises:
+            CtapError: the disk is full.
+        """
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         buffer = io.BytesIO()
@@ -211,11 +217,17 @@ class RunLog:
             out.write(buffer.getbuffer())
         width, height = (round(80 * inches) for inches in figure.get_size_inches())
         picture = Summary.Image(encoded_image_string=buffer.getvalue(), width=width, height=height, colorspace=4)
-        self._board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=picture)]), step)
+        with telling_full_disk(self._board_folder):
+            self._board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=picture)]), step)
 
     def sound(self, name: str, step: int, wave: "np.ndarray", rate_hz: int) -> None:
-        """Write a waveform (samples,) between -1 and 1 into TensorBoard."""
-        self._board.add_audio(name, wave[None], step, rate_hz)
+        """Write a waveform (samples,) between -1 and 1 into TensorBoard.
+
+        Raises:
+            CtapError: the disk is full.
+        """
+        with telling_full_disk(self._board_folder):
+            self._board.add_audio(name, wave[None], step, rate_hz)
 
     def end(self, state: str, note: str = "", lost_peer: bool = False) -> None:
         """Close the files and note how the run ended: finished, stopped or failed; the first word counts."""
@@ -223,5 +235,5 @@ class RunLog:
             self._file.close()
             self._board.close()
         except OSError as error:  # what could not be written before is tried once more
-            get_logger().warning("%s: the last records are not there: %s", self._path, error)
+            get_logger().warning("%s: the last records are not there: %s", self.exp, error)
         self._running.end(state, note, lost_peer)

@@ -105,11 +105,11 @@ def read_state(exp: Path) -> RunState:
         return RunState("running", f"process {said.get('pid')} on {host}", steps, task)
     if state in ENDINGS:
         return RunState(state, (_cause(exp) if said.get("lost_peer") else "") or note, steps, task)
-    quiet_s = time.time() - newest(exp)
-    if host != socket.gethostname() and quiet_s < SILENT_S:
+    quiet_s, cause = time.time() - newest(exp), _cause(exp)
+    if not cause and host != socket.gethostname() and quiet_s < SILENT_S:
         return RunState("running", f"on {host}, whose lock is not seen here; last heard of {quiet_s:.0f} s ago", steps, task)
     wordless = "it ended without a word: killed, or the machine went down; the same command goes on"
-    return RunState("failed", _cause(exp) or wordless, steps, task)
+    return RunState("failed", cause or wordless, steps, task)
 
 
 def note_error(exp: Path, rank: int, error: BaseException, *, ends_here: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Checks of the commands of a plan before any of them starts: their options, configs and machines."""
 
 import importlib
+import math
 import os
 import re
 import shlex
@@ -96,6 +97,8 @@ def _machine_faults(values: Mapping[str, str], trains: bool) -> list[str]:
     for name in ("join_timeout", "patience"):
         if not re.fullmatch(r"\d+(\.\d+)?", text := options.get(name, "30")):
             faults.append(f"--{name} {text}; expected seconds")
+        elif name == "patience" and float(text) != 0 and not 1 <= float(text) < math.inf:
+            faults.append(f"--{name} {text}; expected seconds, at least 1, or 0")
     if not re.fullmatch(r"\d+|auto", text := options.get("batch_bins", "0")):
         faults.append(f"--batch_bins {text}; expected a number of 10 ms frames, or auto")
     if backend not in ("local", "slurm"):

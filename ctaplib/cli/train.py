@@ -1,11 +1,14 @@
 """Train a task (started by torchrun for several processes)."""
 
 import argparse
+import math
 import os
 import subprocess
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,9 @@ from ctaplib.errors import STOPPED, ConfigError, CtapError, LostPeerError
 
 if TYPE_CHECKING:
     from ctaplib.tasks.base import TaskConfig
+
+LEAVE_S = 5.0
+"""Most seconds that a process that ends at once spends on saying why."""
 
 
 def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
@@ -71,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
         init[name] = Path(folder)
     if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
         raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")
-    if not args.patience >= 0:
-        raise ConfigError(f"--patience {args.patience:g}", expected="seconds, or 0")
+    if args.patience != 0 and not 1 <= args.patience < math.inf:
+        raise ConfigError(f"--patience {args.patience:g}", expected="seconds, at least 1, or 0")
     micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)
     config = check(args)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
@@ -96,24 +102,37 @@ def run(args: argparse.Namespace) -> int:
     return 0 if finished else STOPPED
 
 
-def end_at_once(error: Exception) -> None:
-    """Tell the error and end: taking leave of an NCCL group in good order waits for processes that may never answer."""
-    if isinstance(error, CtapError):
-        print(f"error: {error}", file=sys.stderr)
-    else:
-        traceback.print_exception(error)
-    sys.stderr.flush()
+def end_at_once(error: Exception, note: Callable[[], None] | None = None) -> None:
+    """Tell the error and end: taking leave of an NCCL group in good order waits for processes that may never answer.
+
+    What takes the log or the note may be gone as well, with the machine that holds them: neither is waited for without limit.
+
+    Args:
+        error: What to tell.
+        note: Leaves it elsewhere.
+    """
+
+    def tell() -> None:
+        if isinstance(error, CtapError):
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            traceback.print_exception(error)
+        sys.stderr.flush()
+
+    works = [threading.Thread(target=work, daemon=True) for work in (note, tell) if work is not None]
+    for work in works:
+        work.start()
+    until = time.monotonic() + LEAVE_S
+    for work in works:
+        work.join(max(0.0, until - time.monotonic()))
     os._exit(1)
 
 
 def _end_alone(error: LostPeerError, exp: Path, rank: int) -> None:
-    """End a process whose main thread may wait for another one for ever; its folder may lie on the machine that is gone."""
+    """End a process whose main thread may wait for another one for ever."""
     from ctaplib.runstate import note_error
 
-    noting = threading.Thread(target=note_error, args=(exp, rank, error), kwargs={"ends_here": True}, daemon=True)
-    noting.start()
-    noting.join(5.0)
-    end_at_once(error)
+    end_at_once(error, lambda: note_error(exp, rank, error, ends_here=True))
 
 
 def _commit() -> str:

@@ -102,9 +102,8 @@ def best_track(scores: torch.Tensor, lengths: torch.Tensor, reach: int, jump_cos
     Returns:
         (B, T) classes.
     """
-    values = (
-        scores.detach().float().cpu().transpose(0, 1).contiguous().numpy()
-    )  # (T, B, bins); frame by frame numpy is the faster
+    # (T, B, bins); frame by frame numpy is the faster. The floor tells an impossible class from what is none.
+    values = scores.detach().float().cpu().clamp_min(-1e30).transpose(0, 1).contiguous().numpy()
     frames, batch, bins = values.shape
     width = 2 * reach + 1
     totals = np.full((frames, batch, bins + 2 * reach), -np.inf, np.float32)

@@ -31,7 +31,7 @@ from ctaplib.config import config_hash
 from ctaplib.data.batching import BatchConfig
 from ctaplib.data.feature_config import read_feature_config
 from ctaplib.errors import CheckpointError, ConfigError
-from ctaplib.files import atomic_write
+from ctaplib.files import atomic_write, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.nn.collective import from_first, rank
 from ctaplib.runlog import get_logger
@@ -119,7 +119,7 @@ class AlignTask(Task):
         self.jobs = torch.get_num_threads()
         data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
         utterances = read_heard(data, dump)
-        self.valid = self._choose_valid()
+        self.valid, self.valid_lengths = self._choose_valid()
         self.rate_hz = read_feature_config(dump / "features.yaml").rate_hz
         self.topology = make_topology(config, find_units(utterances, config.drop_tone))
         chosen = choose(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
@@ -200,6 +200,14 @@ class AlignTask(Task):
         """All chunks are of one length."""
         return [round(100 * self.config.network.chunk_frames * self.config.hop_s) for _ in items]
 
+    def item_names(self, items: Sequence[int]) -> list[str]:
+        """Chunks, which are cut from all utterances laid end to end."""
+        return [f"chunk {i} of {self.chunks.count}" for i in items]
+
+    def valid_frames(self, items: Sequence[int]) -> list[int]:
+        """Lengths of the utterances to validate on."""
+        return [self.valid_lengths[i] for i in items]
+
     def trial_step(self) -> int:
         """The last of the pass that there are labels of: a trial makes none."""
         return self.ends[max(self.index, 0)]
@@ -266,12 +274,15 @@ class AlignTask(Task):
         network = copy.deepcopy(self.model).cpu()
         return Aligner(self.config, self.topology, network, self.log_prior, self.rate_hz)
 
-    def _choose_valid(self) -> list[Utterance]:
+    def _choose_valid(self) -> tuple[list[Utterance], list[int]]:
+        """Utterances to validate on, and how many frames of 10 ms each has."""
         name = self.paths.valid_set
         if not name:
             raise ConfigError("the aligner has no validation set", fix="give --valid_set")
         dump = self.paths.dump / name
-        return choose(read_heard(self.paths.data / name, dump), dump, self.config.valid_minutes)
+        chosen = choose(read_heard(self.paths.data / name, dump), dump, self.config.valid_minutes)
+        frames, hop_s = read_table(dump / "utt2num_frames"), read_feature_config(dump / "features.yaml").hop_s
+        return chosen, [round(100 * hop_s * int(frames[u.utt])) for u in chosen]
 
 
 def _with_steps(config: AlignTaskConfig, steps: int) -> AlignTaskConfig:

@@ -50,7 +50,8 @@ def measure(corpus: Path, config_path: Path, few: int, many: int) -> dict[str, f
             begun = time.process_time()
             steps.attempt(batch)
             found[f"cpu_s_{n}"], found[f"peak_mb_{n}"] = time.process_time() - begun, peak_mb()
-            with FlopCounterMode(display=False) as counter:
+            # The counter does not see what oneDNN is given outside autocast.
+            with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
                 steps.attempt(batch)
             found[f"flop_{n}"] = counter.get_total_flops()
         grown = sizes[many] - sizes[few]

@@ -17,6 +17,7 @@ from ctaplib.tasks.align import AlignTask
 from ctaplib.tasks.base import load_task
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
+from ctaplib.train.validation import try_largest
 
 ALONE = World(0, 1, torch.device("cpu"))
 
@@ -75,6 +76,22 @@ def test_the_aligner_is_there_and_aligns(whole: AlignTask) -> None:
     outcome = Aligner.load(exp).align_file(utterance.wav, utterance.phones)
     assert outcome.reason == "" or "log-posterior" in outcome.reason
     assert (exp / "metrics.jsonl").read_text().count('"split": "valid"') >= 2
+
+
+def test_the_longest_utterance_of_the_validation_is_tried_first(tiny: Path, tmp_path: Path) -> None:
+    task = make(tiny, tmp_path)
+    frames = read_table(task.paths.dump / task.paths.valid_set / "utt2num_frames")
+    lengths = [int(frames[u.utt]) for u in task.valid]
+    assert task.valid_frames(range(len(lengths))) == lengths and len(set(lengths)) > 1  # the hop of the features is 10 ms
+    tried: list[str] = []
+    task._relabel(1)
+    task.evaluate = lambda batch: tried.extend(u.utt for u in batch) or {}  # type: ignore[method-assign,func-returns-value]
+    try_largest(task, ALONE, "fp32", task.load, 1)  # passes of one utterance each
+    assert tried == [task.valid[lengths.index(max(lengths))].utt]
+
+
+def test_errors_name_the_chunks(whole: AlignTask) -> None:
+    assert whole.item_names([0, 2]) == [f"chunk 0 of {whole.chunks.count}", f"chunk 2 of {whole.chunks.count}"]
 
 
 def test_realignment_brings_labels_nearer_to_the_truth(tiny: Path, tmp_path: Path) -> None:

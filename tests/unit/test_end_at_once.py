@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from ctaplib.cli._plan_checks import _machine_faults
+from ctaplib.cli.main import main
 from ctaplib.train.distributed import lost_peer
 
 
@@ -24,6 +27,24 @@ def test_the_error_is_told_and_nothing_is_waited_for(error: str, told: str) -> N
     assert done.returncode == 1 and done.stderr.strip().endswith(told)
 
 
+@pytest.mark.parametrize("call", ["end_at_once(error)", "_end_alone(error, Path(), 1)"])
+def test_a_log_that_takes_no_more_is_not_waited_for(call: str, tmp_path: Path) -> None:
+    program = (
+        "import os; from pathlib import Path; from ctaplib.cli import train; from ctaplib.errors import LostPeerError\n"
+        "os.set_blocking(2, False)\n"
+        "try:\n    while True: os.write(2, bytes(4096))\n"
+        "except BlockingIOError: os.set_blocking(2, True)\n"
+        f"train.LEAVE_S = 0.3\nerror = LostPeerError('gone')\ntrain.{call}"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, cwd=tmp_path)
+    try:
+        assert process.wait(timeout=10) == 1
+    finally:
+        process.kill()
+        process.communicate()
+    assert (tmp_path / "errors").exists() == call.startswith("_end_alone")
+
+
 @pytest.mark.parametrize(
     ("text", "lost"),
     [
@@ -35,3 +56,11 @@ def test_the_error_is_told_and_nothing_is_waited_for(error: str, told: str) -> N
 )
 def test_only_what_means_a_lost_process_is_told_as_one(text: str, lost: bool) -> None:
     assert (lost_peer(RuntimeError(text), 3) is not None) == lost
+
+
+@pytest.mark.parametrize("patience", ["inf", "nan", "-1", "0.5"])
+def test_a_patience_that_cannot_be_is_told(patience: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--task", "asr", "--exp", str(tmp_path / "exp"), f"--patience={patience}"]) == 1
+    assert f"--patience {patience}; expected seconds, at least 1, or 0" in capsys.readouterr().err
+    faults = _machine_faults({"launch": f"--patience {patience}"}, trains=False)
+    assert len(faults) == 1 and faults[0].startswith(f"--patience {patience}; expected seconds")

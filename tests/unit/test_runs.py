@@ -1,5 +1,6 @@
 """`ctap runs`: runs side by side, how they stand, differences, plots; the live line of a terminal."""
 
+import errno
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from toy_task import ToyTask
@@ -158,6 +160,17 @@ def test_a_run_of_another_machine_is_judged_by_its_newest_record(tmp_path: Path)
     for path in run.iterdir():
         os.utime(path, (long_ago, long_ago))
     assert read_state(run).state == "failed"
+
+
+def test_a_run_of_another_machine_that_left_an_error_has_failed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "one", last=20)
+    said = json.loads((run / "run_state.json").read_text())
+    (run / "run_state.json").write_text(json.dumps({**said, "state": "running", "host": "elsewhere"}))
+    note_error(run, 0, LostPeerError("process 1 has ended: no"), ends_here=True)
+    stands = read_state(run)
+    assert stands.state == "failed" and stands.note == "process 0: process 1 has ended: no"
+    forget_errors(run, 0, 2)  # the next start
+    assert read_state(run).state == "running"
 
 
 ELSEWHERE = "import socket\nsocket.gethostname = lambda: 'elsewhere'\n" + HOLDER
@@ -330,3 +343,24 @@ def test_a_full_disk_under_the_records_is_told(tmp_path: Path) -> None:
         record.scalars(1, {"loss": 1.0}, "train")
     stands = read_state(tmp_path)
     assert stands.state == "failed" and "no space left on the disk" in stands.note
+
+
+@pytest.mark.parametrize("what", ["scalars", "figure", "sound"])
+def test_a_full_disk_under_tensorboard_is_told(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with RunLog(tmp_path, task="toy", max_steps=9) as record:
+        for owner, name in (
+            (record._board, "add_scalar"),
+            (record._board, "add_audio"),
+            (record._board.file_writer, "add_summary"),
+        ):
+            monkeypatch.setattr(owner, name, full)
+        words = {"scalars": (1, {"loss": 1.0}, "train"), "figure": ("a", 1, Figure()), "sound": ("a", 1, np.zeros(9), 16000)}[
+            what
+        ]
+        with pytest.raises(CtapError, match=r"no space left on the disk while writing .*/tensorboard; to fix it"):
+            getattr(record, what)(*words)

@@ -176,6 +176,13 @@ def test_a_track_does_not_see_the_padding() -> None:
     assert both[1, :11].tolist() == alone[0].tolist()
 
 
+def test_a_track_of_impossible_frames_stays_among_the_classes() -> None:
+    scores = torch.full((1, 9, 12), -torch.inf)
+    scores[0, 8, 1] = 0.0
+    track = best_track(scores, torch.tensor([9]), reach=3, jump_cost=2.0)
+    assert track[0, 8] == 1 and track.min() >= 0 and track.max() < 12
+
+
 def test_a_track_has_the_largest_sum() -> None:
     scores = torch.randn(1, 4, 5, generator=torch.Generator().manual_seed(4))
 
