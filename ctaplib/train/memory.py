@@ -16,6 +16,8 @@ from ctaplib.train.distributed import World
 
 USE = 0.85
 """Share of what is free that a trial may plan with."""
+KERNELS = 400 * 2**20
+"""Addresses that products compiled later may take besides memory; what counts where addresses are limited (`ulimit -v`)."""
 FEW = 4
 """Items of the second trial; memory grows along the line through both."""
 LESS = "lower batch.max_s (what is left out is listed), or take a machine with more memory"
@@ -58,6 +60,7 @@ def find_micro_frames(
             break
         log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one / 100, reason)
         failed = True
+    free = min(free, _free_bytes(world))  # what the trials compiled stays
     slope = max(1.0, (second - first) / max(1, few - one))
     rooms = torch.tensor([one + (limit - to_come - first) / slope for limit in (USE * free, free)], dtype=torch.float64)
     rooms = rooms.to(world.device)
@@ -71,7 +74,8 @@ def find_micro_frames(
         return kept
     if room < one:
         raise TrainingError(
-            f"the longest item, {one / 100:.1f} s, needs {first / 2**30:.2f} GiB, {limit / 2**30:.2f} GiB are free", fix=LESS
+            f"the longest item, {one / 100:.1f} s, needs {first / 2**30:.2f} GiB, {max(0.0, limit) / 2**30:.2f} GiB are free",
+            fix=LESS,
         )
     found = 0 if room >= whole else room
     if kept is not None:
@@ -159,7 +163,7 @@ def _free_of_machine() -> float:
 
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
-        free = min(free, soft - _status_bytes("VmSize"))
+        free = min(free, soft - _status_bytes("VmSize") - KERNELS)
     return free
 
 
