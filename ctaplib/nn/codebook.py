@@ -106,8 +106,9 @@ def sums_per_code(vectors: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Te
 def kmeans(vectors: Tensor, size: int, iterations: int, key: int) -> Tensor:
     """Place `size` codes among vectors by Lloyd's algorithm, started from vectors drawn with `draw_order`.
 
-    A code that no vector falls to stays where it was drawn. With fewer vectors than codes the vectors are
-    used again, each time with a little noise, so that no two codes are equal.
+    Codes come in the order of their first value when drawn (our choice): of vectors whose priorities all but agree, runs
+    that round differently may draw either one first. A code that no vector falls to stays where it was drawn. With fewer
+    vectors than codes the vectors are used again, each time with a little noise, so that no two codes are equal.
 
     Args:
         vectors: (rows, dim), at least one row.
@@ -121,7 +122,9 @@ def kmeans(vectors: Tensor, size: int, iterations: int, key: int) -> Tensor:
     vectors = vectors[draw_order(vectors, key)]
     repeats = -(-size // len(vectors))
     codebook = vectors.repeat(repeats, 1)[:size].clone()
-    if repeats > 1:
+    if repeats == 1:
+        codebook = codebook[codebook[:, 0].argsort(stable=True)]
+    else:
         generator = torch.Generator().manual_seed(int(key) & (2**63 - 1))
         noise = torch.randn(codebook.shape, generator=generator, dtype=torch.float64).to(codebook)
         codebook[len(vectors) :] += 1e-2 * vectors.square().mean().sqrt() * noise[len(vectors) :]
