@@ -105,6 +105,7 @@ def rows(figures: dict[str, fresh.Figures], quick: bool) -> list[fresh.Row]:
     found.append(fresh.row("start-up without torch", cpu[slowest], GOAL_S, of=f"ctap {slowest}", peer="", unit=" s", note=note))
     name = max(TRAIN, key=lambda name: cpu[f"train {name}"])
     note = ", ".join(f"{each} {cpu[f'train {each}']:.2f}" for each in TRAIN) + f" CPU s; import torch {cpu['import torch']:.2f}"
+    note += ", which pays for a garbage collector that rests in ours"
     if "espnet2 tts_train" in cpu:
         note += f", espnet2 tts_train {cpu['espnet2 tts_train']:.2f}"
     ratio = cpu[f"train {name}"] / cpu["import torch"]
