@@ -18,6 +18,8 @@ USE = 0.85
 """Share of what is free that a trial may plan with."""
 KERNELS = 400 * 2**20
 """Addresses that products compiled later may take besides memory; what counts where addresses are limited (`ulimit -v`)."""
+UNMADE = ("could not create a primitive", "could not create a memory object", "could not create a memory storage")
+"""All that oneDNN says where there is no room; of what it does not know, it cannot create "a primitive descriptor"."""
 FEW = 4
 """Items of the second trial; memory grows along the line through both."""
 LESS = "lower batch.max_s (what is left out is listed), or take a machine with more memory"
@@ -106,7 +108,7 @@ def ran_out(error: BaseException) -> str:
     """The first line of an error that means that memory ran out; empty for any other."""
     text = str(error)
     words = ("not enough memory", "can't allocate memory", "out of memory", "Cannot allocate memory", "std::bad_alloc")
-    if not isinstance(error, MemoryError | torch.OutOfMemoryError) and not any(w in text for w in words):
+    if not (text.strip() in UNMADE or isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in text for w in words)):
         return ""
     return (text.splitlines() or ["MemoryError"])[0]
 

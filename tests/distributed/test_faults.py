@@ -106,7 +106,8 @@ def test_a_process_that_is_stopped_ends_all(rank: int, tiny: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_a_run_that_is_suspended_goes_on(tiny: Path, tmp_path: Path) -> None:
     exp = tmp_path / "exp"
-    process = launch(command("vqctap", tiny, exp, options=("--patience", "5")), tmp_path)
+    endless = "train={max_steps: 100000, valid_every_steps: 1000, save_every_steps: 5}"
+    process = launch(command("vqctap", tiny, exp, endless, options=("--patience", "5")), tmp_path)
     wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
     found = trainers(exp)
     for number in (signal.SIGSTOP, signal.SIGCONT):

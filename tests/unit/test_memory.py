@@ -27,7 +27,13 @@ OUT = {
     "gpu": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
     "cpu": lambda: RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes."),
     "numpy": lambda: MemoryError("Unable to allocate 20 GiB"),
+    "oneDNN": lambda: RuntimeError("could not create a primitive"),
 }
+
+
+def test_what_onednn_does_not_know_is_no_lack_of_memory() -> None:
+    assert all(memory.ran_out(make()) for make in OUT.values())
+    assert not memory.ran_out(RuntimeError("could not create a primitive descriptor for an inner product"))
 
 
 class SmallMachine:
