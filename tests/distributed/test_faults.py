@@ -75,12 +75,18 @@ def nobody_left(exp: Path) -> bool:
     return False
 
 
+def begun(tiny: Path, folder: Path, *words: str, options: tuple[str, ...] = ()) -> tuple[Path, subprocess.Popen]:
+    """A pre-training by two processes that has saved twice."""
+    exp = folder / "exp"
+    process = launch(command("vqctap", tiny, exp, *words, options=options), folder)
+    wait_for((exp / "checkpoints" / "previous.pt").exists, process, folder)
+    return exp, process
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_is_killed_ends_all(rank: int, tiny: Path, tmp_path: Path) -> None:
-    exp = tmp_path / "exp"
-    process = launch(command("vqctap", tiny, exp), tmp_path)
-    wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
+    exp, process = begun(tiny, tmp_path)
     os.kill(trainers(exp)[rank], signal.SIGKILL)
     told = ends(process, tmp_path)
     assert f"error: process {rank} of 2 ended first, by signal 9" in told
@@ -91,9 +97,7 @@ def test_a_process_that_is_killed_ends_all(rank: int, tiny: Path, tmp_path: Path
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_is_stopped_ends_all(rank: int, tiny: Path, tmp_path: Path) -> None:
-    exp = tmp_path / "exp"
-    process = launch(command("vqctap", tiny, exp), tmp_path)
-    wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
+    exp, process = begun(tiny, tmp_path)
     os.kill(trainers(exp)[rank], signal.SIGSTOP)
     told = ends(process, tmp_path)
     assert f"error: process {rank} on {socket.gethostname()} has not been heard of for 30 s" in told
@@ -105,10 +109,8 @@ def test_a_process_that_is_stopped_ends_all(rank: int, tiny: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_run_that_is_suspended_goes_on(tiny: Path, tmp_path: Path) -> None:
-    exp = tmp_path / "exp"
     endless = "train={max_steps: 100000, valid_every_steps: 1000, save_every_steps: 5}"
-    process = launch(command("vqctap", tiny, exp, endless, options=("--patience", "5")), tmp_path)
-    wait_for((exp / "checkpoints" / "previous.pt").exists, process, tmp_path)
+    exp, process = begun(tiny, tmp_path, endless, options=("--patience", "5"))
     found = trainers(exp)
     for number in (signal.SIGSTOP, signal.SIGCONT):
         for pid in found.values():
