@@ -12,6 +12,7 @@ import torch
 from ctaplib.errors import TrainingError, counted
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
+from ctaplib.train.cgroup import free_bytes
 from ctaplib.train.distributed import World
 
 USE = 0.85
@@ -157,10 +158,7 @@ def _free_bytes(world: World) -> float:
 
 def _free_of_machine() -> float:
     words = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-    free = int(words["MemAvailable"].split()[0]) * 1024.0
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and (most := limit.read_text().strip()) != "max":
-        free = min(free, int(most) - int(used.read_text()))
+    free = min(int(words["MemAvailable"].split()[0]) * 1024.0, free_bytes())
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
