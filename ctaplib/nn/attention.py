@@ -7,21 +7,30 @@ from torch import nn
 from ctaplib.nn.linear import Linear
 from ctaplib.tensors import widen
 
+Rotation = tuple[torch.Tensor, torch.Tensor]
+"""Cosines and signed sines of the angles, (T, D) float32 each; see `rotation_of`."""
 
-def rotary(x: torch.Tensor) -> torch.Tensor:
-    """Rotate pairs of features by angles that grow with time.
+
+def rotation_of(time: int, width: int, device: torch.device) -> Rotation:
+    """The angles by which pairs of features are rotated, which grow with time; the same for all heads and layers.
 
     Args:
-        x: (B, H, T, D) with D even.
+        time: Frames T.
+        width: Features D of a head, even; feature i and i + D / 2 are a pair.
+        device: Where they are needed.
 
-    Source: Su et al. 2021, RoFormer (arXiv 2104.09864), eq. 34.
+    Source: Su et al. 2021, RoFormer (arXiv 2104.09864), eq. 34. The sines of the first half have the minus of the equation.
     """
-    time, width = x.shape[-2], x.shape[-1]
-    speeds = 10000.0 ** (-torch.arange(0, width, 2, device=x.device, dtype=torch.float32) / width)
-    angles = torch.arange(time, device=x.device, dtype=torch.float32)[:, None] * speeds
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    even, odd = x[..., : width // 2], x[..., width // 2 :]
-    return torch.cat([even * cos - odd * sin, even * sin + odd * cos], -1)
+    speeds = 10000.0 ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+    angles = torch.arange(time, device=device, dtype=torch.float32)[:, None] * speeds
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
+
+
+def rotate(x: torch.Tensor, rotation: Rotation) -> torch.Tensor:
+    """Rotate the pairs of features of (..., T, D), eq. 34 as written there: the features, and the other of each pair."""
+    cos, sin = (part.to(x.dtype) for part in rotation)
+    return x * cos + x.roll(x.shape[-1] // 2, -1) * sin
 
 
 SHORT_FRAMES = 300
@@ -52,9 +61,12 @@ class SelfAttention(nn.Module):
         self.inward = Linear(width, 3 * width)
         self.outward = Linear(width, width)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, D), (B, T) -> (B, T, D); keys outside the mask are not seen."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, rotation: Rotation | None = None) -> torch.Tensor:
+        """(B, T, D), (B, T) -> (B, T, D); keys outside the mask are not seen. `rotation` where it is known already."""
         batch, time, width = x.shape
-        q, k, v = self.inward(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        out = attend(rotary(q), rotary(k), v, mask[:, None, None, :], self.dropout if self.training else 0.0)
+        rotation = rotation_of(time, width // self.heads, x.device) if rotation is None else rotation
+        parts = self.inward(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).contiguous()
+        both, v = parts.split([2, 1])
+        q, k = rotate(both, rotation)
+        out = attend(q, k, v[0], mask[:, None, None, :], self.dropout if self.training else 0.0)
         return self.outward(out.transpose(1, 2).reshape(batch, time, width))

@@ -5,7 +5,7 @@ from pydantic import Field, PositiveInt
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.nn.attention import SelfAttention
+from ctaplib.nn.attention import Rotation, SelfAttention, rotation_of
 from ctaplib.nn.conv import ConvFeedForward
 
 
@@ -50,13 +50,15 @@ class Block(nn.Module):
             nn.init.zeros_(self.modulate.weight)
             nn.init.zeros_(self.modulate.bias)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, T, D), (B, T), (B, C) or None -> (B, T, D)."""
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None, rotation: Rotation | None = None
+    ) -> torch.Tensor:
+        """(B, T, D), (B, T), (B, C) or None -> (B, T, D); `rotation` of the attention, where it is known already."""
         turns: list[torch.Tensor | None] = [None] * 4
         if self.modulate is not None and condition is not None:
             turns = list(self.modulate(condition).unsqueeze(1).chunk(4, -1))
         if self.attention is not None:
-            x = x + self.dropout(self.attention(_turn(self.norms[0](x), turns[0], turns[1]), mask))
+            x = x + self.dropout(self.attention(_turn(self.norms[0](x), turns[0], turns[1]), mask, rotation))
         return x + self.dropout(self.feed(_turn(self.norms[1](x), turns[2], turns[3]), mask))
 
 
@@ -72,9 +74,11 @@ class Stack(nn.Module):
         dilations = [config.dilations[i % len(config.dilations)] for i in range(config.layers)]
         self.blocks = nn.ModuleList([Block(config, condition, d) for d in dilations])
         self.norm = nn.LayerNorm(config.width)
+        self.head_width = config.width // config.heads if config.heads else 0
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
         """(B, T, D), (B, T), (B, C) or None -> (B, T, D)."""
+        rotation = rotation_of(x.shape[1], self.head_width, x.device) if self.head_width else None
         for block in self.blocks:
-            x = block(x, mask, condition)
+            x = block(x, mask, condition, rotation)
         return self.norm(x)

@@ -13,7 +13,7 @@ from ctaplib.models.prompt_encoder import PromptEncoderConfig
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.speech_encoder import SpeechEncoderConfig, instance_normalize
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
-from ctaplib.nn.attention import SHORT_FRAMES, attend
+from ctaplib.nn.attention import SHORT_FRAMES, attend, rotate, rotation_of
 from ctaplib.nn.blocks import Block, Stack, StackConfig
 from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.length import regulate
@@ -177,6 +177,21 @@ def test_both_forms_of_attention_agree() -> None:
     mask = length_mask(torch.tensor([SHORT_FRAMES, 17]))[:, None, None, :]
     fused = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     torch.testing.assert_close(attend(q, k, v, mask, 0.0), fused, atol=1e-5, rtol=1e-4)
+
+
+def test_rotated_products_depend_on_the_distance_alone() -> None:
+    torch.manual_seed(0)
+    rotation = rotation_of(9, 6, torch.device("cpu"))
+    q, k = (torch.randn(6).expand(9, 6) for _ in range(2))
+    products = rotate(q, rotation) @ rotate(k, rotation).T
+    for distance in range(-8, 9):
+        same = products.diagonal(distance)
+        torch.testing.assert_close(same, same[:1].expand_as(same))
+    assert len(set(products[0].tolist())) == 9, "distances differ"
+    pair = rotate(q, rotation)[5].view(2, 3).T  # the second pair turns by 5 * 10000 ** (-2 / 6)
+    angle = torch.tensor(5 * 10000 ** (-2 / 6))
+    turn = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]])
+    torch.testing.assert_close(pair[1], turn @ q[5].view(2, 3).T[1])
 
 
 def test_a_condition_of_zero_weight_changes_nothing_at_first() -> None:
