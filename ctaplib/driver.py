@@ -131,6 +131,8 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
                 continue
             _one_stage(stamps, rows[-1], options)
     except KeyboardInterrupt:
+        if rows:
+            rows[-1].state = "stopped"
         where = rows[-1].stage.label if rows else "the first look around"
         onward = _resume(rows[-1].stage, options) if rows else options.command
         print(f"\nStopped in {where}. To go on: {onward}", file=sys.stderr)
@@ -214,8 +216,11 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
     begun = time.monotonic()
     for command in stage.commands:
         start = log.stat().st_size if log.exists() else 0
-        code, peak_mib = run_logged(_fill(command, options.values), log, run_id)
-        row.seconds, row.peak_mib = time.monotonic() - begun, max(row.peak_mib, peak_mib)
+        try:
+            code, peak_mib = run_logged(_fill(command, options.values), log, run_id)
+        finally:  # also where it is stopped
+            row.seconds = time.monotonic() - begun
+        row.peak_mib = max(row.peak_mib, peak_mib)
         if code:
             raise StageError(_failure(stage, code, row.seconds, log, start, options))
     absent = [path for path in stage.makes if not Path(path).exists()]
@@ -322,4 +327,4 @@ def _clock(seconds: float) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 STOPPED = 143
 """Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
+KEYBOARD = 130
+"""Exit status after Ctrl-C that ended a program at once, as a shell tells of SIGINT."""
 
 
 def counted(number: int, what: str, many: str = "") -> str:

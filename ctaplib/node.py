@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctaplib.errors import STOPPED, ConfigError, CtapError
+from ctaplib.errors import KEYBOARD, STOPPED, ConfigError, CtapError
 from ctaplib.files import atomic_write
 from ctaplib.meeting import Meeting
+from ctaplib.runstate import note_error
 from ctaplib.slurm import Allocation
 
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words[: words.index("--")])
     args.program = words[words.index("--") + 1 :]
     _share_cores(args.nproc)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # below that, pages of stack behind every process that is lost
     os.environ["CTAP_WORLD_SIZE"] = str(args.nproc * args.num_nodes)
     try:
         if "--gpu" in args.program:
@@ -51,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             status = _torchrun([f"--nproc_per_node={args.nproc}", *_places(args), *args.program])
     except _StoppedError:
         status = STOPPED
+    except KeyboardInterrupt:
+        status = KEYBOARD
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1
@@ -117,42 +121,56 @@ def _alone(program: Sequence[str]) -> int:
         try:
             code = started.wait()
             break
-        except KeyboardInterrupt:  # of the keyboard; the process has it too
-            continue
-    if code not in (0, STOPPED, -signal.SIGTERM):
-        how = f"signal {-code}" if code < 0 else f"status {code}"
-        print(f"error: process 0 of 1 ended first, by {how}", file=sys.stderr)
+        except KeyboardInterrupt:  # of the keyboard, and the process has it too; of `kill -INT`, and it has not
+            started.send_signal(signal.SIGTERM)
+    if code not in (0, STOPPED, KEYBOARD, -signal.SIGTERM):
+        _tell_first(program, 0, code)
     return code if code >= 0 else 128 - code
 
 
+def _tell_first(program: Sequence[str], rank: int, code: int) -> None:
+    """Say which process ended first; one that was killed had no time to, so it is noted in the folder of the run as well."""
+    how = f"signal {-code}" if code < 0 else f"status {code}"
+    print(f"error: process {rank} of {os.environ['CTAP_WORLD_SIZE']} ended first, by {how}", file=sys.stderr)
+    if code < 0 and "--exp" in program[:-1]:
+        kernel = "; the kernel does that where memory runs out" if -code == signal.SIGKILL else ""
+        name = signal.Signals(-code).name if -code in {*signal.Signals} else "unknown"
+        error = CtapError(f"ended by signal {-code} ({name}){kernel}")
+        note_error(Path(program[program.index("--exp") + 1]), rank, error, ends_here=True)
+
+
 def _torchrun(words: Sequence[str]) -> int:
-    """Run torchrun in this process; SIGTERM goes to its processes, which save and end."""
+    """Run torchrun in this process; a request to stop goes to its processes, which save and end; Ctrl-C again kills them."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import get_args_parser, run
 
-    asked = []
+    asked: list[int] = []
 
     def forward(number: int, _: object) -> None:
-        asked.append(number)
         workers = children(os.getpid())
-        for pid in workers:
-            _signal(pid, number)
+        again = number == signal.SIGINT and number in asked
+        asked.append(number)
+        for pid in workers:  # they have sessions of their own, which the keyboard does not reach
+            _signal(pid, signal.SIGKILL if again else signal.SIGTERM)
+        if again:
+            raise KeyboardInterrupt
         if not workers:
             raise _StoppedError
 
-    signal.signal(signal.SIGTERM, forward)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, forward)
     # What failed is said below and by the process itself.
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     try:
         with TemporaryDirectory(prefix="ctap_torchrun_") as logs:  # its own folder would stay for ever
-            run(get_args_parser().parse_args(["--signals-to-handle=SIGINT,SIGHUP", f"--log-dir={logs}", *words]))
+            run(get_args_parser().parse_args(["--signals-to-handle=SIGQUIT", f"--log-dir={logs}", *words]))
     except ChildFailedError as error:
         codes = {failure.exitcode for failure in error.failures.values()}
         if codes <= {STOPPED, -signal.SIGTERM} and (asked or STOPPED in codes):
             return STOPPED
         rank, first = error.get_first_failure()
-        how = f"signal {-first.exitcode}" if first.exitcode < 0 else f"status {first.exitcode}"
-        print(f"error: process {rank} of {os.environ['CTAP_WORLD_SIZE']} ended first, by {how}", file=sys.stderr)
+        _tell_first(words, rank, first.exitcode)
         return first.exitcode if first.exitcode > 0 else 128 - first.exitcode
     return 0
 

@@ -7,6 +7,7 @@ import math
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -30,7 +31,7 @@ class _Stream(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        if getattr(record, "live", False) and sys.stderr.isatty():
+        if (getattr(record, "live", False) and sys.stderr.isatty()) or getattr(record, "for_file", False):
             return
         bars = sys.modules.get("tqdm")  # without it there is no live line
         with bars.tqdm.external_write_mode(file=sys.stderr) if bars else nullcontext():
@@ -49,11 +50,35 @@ def get_logger(name: str = "ctaplib") -> logging.Logger:
     return root if name == "ctaplib" else root.getChild(name.removeprefix("ctaplib."))
 
 
+class _Kept(logging.Handler):
+    """Keeps the newest lines for a file that is still to come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: deque[logging.LogRecord] = deque(maxlen=500)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        self.records.append(record)
+
+
+_kept = _Kept()
+
+
+def keep_lines() -> None:
+    """Keep log lines from now on, for `add_log_file`."""
+    get_logger().addHandler(_kept)
+
+
 def add_log_file(path: str | Path) -> None:
-    """Append all further log lines to `path` as well."""
+    """Append all further log lines to `path` as well, and before them those since `keep_lines`."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path)
     handler.setFormatter(_FORMAT)
+    get_logger().removeHandler(_kept)
+    for record in _kept.records:
+        handler.handle(record)
+    _kept.records.clear()
     get_logger().addHandler(handler)
 
 
@@ -179,9 +204,10 @@ class RunLog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, KeyboardInterrupt):
-            self.end("stopped", "stopped by the keyboard")
+            self.end("stopped", "ended at once by the keyboard; the same command goes on from the last checkpoint")
         elif error is not None:
             lines = str(error).splitlines()
+            get_logger().error("%s", error or type(error).__name__, extra={"for_file": True})  # the screen gets it at the end
             self.end("failed", lines[0] if lines else type(error).__name__, isinstance(error, LostPeerError))
         else:
             self.end("finished" if self._step >= self._max_steps else "stopped")

@@ -57,33 +57,8 @@ class Running:
         self.exp = exp
         self.document: dict[str, object] = {"state": "running", "task": task, "max_steps": max_steps}
         self.document |= {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
-        self._lock: IO[str] = (exp / LOCK_FILE).open("a")
-        try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._doubt(error)
-        else:
-            os.utime(exp / LOCK_FILE)
+        self._lock = _take_lock(exp)
         write_json(exp / STATE_FILE, self.document)
-
-    def _doubt(self, error: OSError) -> None:
-        """Raise where the holder lives; a lock of another machine may be that of a dead one, or locks may not work at all."""
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            log.warning("%s: nothing keeps two trainings apart here, as this file system has no locks (%s)", self.exp, error)
-            return
-        other, quiet_s = _read(self.exp), time.time() - newest(self.exp)
-        who, here = f"process {other.get('pid')}", other.get("host") == socket.gethostname()
-        if not here:
-            who += f" on {other.get('host', 'another machine')}, heard of {max(0.0, quiet_s):.0f} s ago"
-            if quiet_s >= SILENT_S:
-                log.warning("%s is locked by %s: taken for dead", self.exp, who)
-                return
-        self._lock.close()
-        dead = "" if here else f"; if that machine is down, start again in {SILENT_S - quiet_s:.0f} s"
-        raise ConfigError(
-            f"{self.exp} is being trained by {who}",
-            fix=f"wait until it is done, stop it, or give this run another --exp{dead}",
-        ) from error
 
     def end(self, state: str, note: str = "", lost_peer: bool = False) -> None:
         """Write how the run ended, and whether the cause lies with another of its processes; give the lock back."""
@@ -92,6 +67,54 @@ class Running:
         ended = {"state": state, "note": note, "ended": time.time(), "lost_peer": lost_peer}
         write_json(self.exp / STATE_FILE, self.document | ended)
         self._lock.close()
+
+
+def check_free(exp: Path) -> None:
+    """Look whether a run may be trained here, long before `Running` makes sure.
+
+    Raises:
+        ConfigError: another one is.
+    """
+    if (exp / LOCK_FILE).exists():
+        _take_lock(exp).close()
+
+
+def _take_lock(exp: Path) -> IO[str]:
+    """Take the lock of a run's folder, and write into it who has it."""
+    lock = (exp / LOCK_FILE).open("a+")
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        try:
+            _doubt(exp, error)
+        except ConfigError:
+            lock.close()
+            raise
+    else:
+        lock.truncate(0)
+        lock.write(f"{os.getpid()} {socket.gethostname()}\n")
+        lock.flush()
+    return lock
+
+
+def _doubt(exp: Path, error: OSError) -> None:
+    """Raise where the holder lives; a lock of another machine may be that of a dead one, or locks may not work at all."""
+    if error.errno not in (errno.EACCES, errno.EAGAIN):
+        log.warning("%s: nothing keeps two trainings apart here, as this file system has no locks (%s)", exp, error)
+        return
+    pid, _, host = (exp / LOCK_FILE).read_text(encoding="utf-8").strip().partition(" ")
+    quiet_s, here = time.time() - newest(exp), host == socket.gethostname()
+    who = f"process {pid}" if pid else "a process that has not said yet who it is"
+    if not here:
+        who += f"{' on ' if host else ''}{host}, heard of {max(0.0, quiet_s):.0f} s ago"
+        if quiet_s >= SILENT_S:
+            log.warning("%s is locked by %s: taken for dead", exp, who)
+            return
+    dead = "" if here else f"; if that machine is down, start again in {SILENT_S - quiet_s:.0f} s"
+    raise ConfigError(
+        f"{exp} is being trained by {who}",
+        fix=f"wait until it is done, stop it, or give this run another --exp{dead}",
+    ) from error
 
 
 def read_state(exp: Path) -> RunState:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ctaplib import __version__
-from ctaplib.errors import CtapError
+from ctaplib.errors import KEYBOARD, STOPPED, CtapError
 
 _HERE = Path(__file__).parent
 
@@ -129,9 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("error: stopped by the keyboard", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        signal_name = str(stop)  # where a signal was made one
+        print(f"error: stopped by {signal_name or 'the keyboard'}", file=sys.stderr)
+        return STOPPED if signal_name else KEYBOARD
     except BrokenPipeError:
         sys.stderr.close()
         return 141

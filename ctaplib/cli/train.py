@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
     with _collection.paused():
+        from ctaplib.runlog import keep_lines
         from ctaplib.runstate import forget_errors, note_error
         from ctaplib.tasks.base import TaskPaths, task_class
         from ctaplib.train.distributed import join_world, leave_world, lost_peer
@@ -83,9 +84,12 @@ def run(args: argparse.Namespace) -> int:
     config = check(args)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)
     world = join_world(args.gpu)
-    forget_errors(args.exp, world.rank, world.size)
+    if world.is_main:
+        keep_lines()
     try:
         with Heartbeat(world, args.patience, lambda error: _end_alone(error, args.exp, world.rank)):
+            _refuse_second(args.exp)
+            forget_errors(args.exp, world.rank, world.size)
             task = task_type(config, paths)
             finished = Trainer(task, world, _commit(), micro_frames).fit()
     except Exception as error:
@@ -100,6 +104,26 @@ def run(args: argparse.Namespace) -> int:
         raise
     leave_world()
     return 0 if finished else STOPPED
+
+
+def _refuse_second(exp: Path) -> None:
+    """Find a training in the folder of this one before anything is loaded.
+
+    Raises:
+        ConfigError: there is one; every process raises it.
+    """
+    from ctaplib.nn.collective import from_first
+    from ctaplib.runstate import check_free
+
+    def look() -> ConfigError | None:
+        try:
+            check_free(exp)
+        except ConfigError as error:
+            return error
+        return None
+
+    if (told := from_first(look)) is not None:
+        raise told
 
 
 def end_at_once(error: Exception, note: Callable[[], None] | None = None) -> None:

@@ -70,8 +70,9 @@ def lost_peer(error: RuntimeError, rank: int) -> LostPeerError | None:
     text = str(error)
     if not any(word in text for word in words):
         return None
+    reason = text.splitlines()[0].rpartition(".cc:")[2].partition("] ")[2] or text.splitlines()[0]
     return LostPeerError(
-        f"process {rank} lost another process of this run ({text.splitlines()[0]})",
+        f"process {rank} lost another process of this run ({reason.partition('. This is typically')[0]})",
         fix="the cause is the error of that process; the same command goes on from the last checkpoint",
     )
 

@@ -4,7 +4,6 @@ Every random draw is keyed by (seed, step), never by what happened before, so a 
 started again walks the same path as one that was not.
 """
 
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -29,6 +28,7 @@ from ctaplib.train.meter import EpochTally, Meter, total_extent
 from ctaplib.train.precision import as_double, autocast, choose_precision
 from ctaplib.train.saved import Saved, check_items, check_settings, write_items
 from ctaplib.train.steps import Steps, on_device
+from ctaplib.train.stop import StopRequest
 from ctaplib.train.validation import measure, try_largest
 from ctaplib.train.watch import Watcher
 
@@ -57,7 +57,7 @@ class Trainer:
         self.best, self.micro_frames = Best(train.keep_best), micro_frames
         self.layout = [world.size, world.device.type] if micro_frames is None else []
         self.kept_frames: int | None = None
-        self.valid_frames, self.stopping = 0, False
+        self.valid_frames, self.stop = 0, StopRequest(world)
         items = task.paths.exp / "items.tsv"
         if resumed := self._resume():
             check_items(task, items)
@@ -85,7 +85,7 @@ class Trainer:
         Returns:
             Whether the last step was reached.
         """
-        with self.record or nullcontext():
+        with self.record or nullcontext(), self.stop:
             try:
                 return self._fit()
             except RuntimeError as error:
@@ -94,7 +94,6 @@ class Trainer:
     def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
         _announce(task, self.world, self.precision)
-        signal.signal(signal.SIGTERM, self._ask_to_stop)
         prepare_machine(train, task.model, self.world.device)
         task.before_training(position.step)
         if self.micro_frames is None and position.step < train.max_steps:
@@ -119,7 +118,7 @@ class Trainer:
             if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
                 self._report(meter, live)
                 meter = Meter()
-            stop, last = self._should_stop(), position.step == train.max_steps
+            stop, last = self.stop.asked(), position.step == train.max_steps
             if position.step % train.valid_every_steps == 0 or last:
                 position.due = "validation"
             if position.epoch_ends or last:
@@ -275,16 +274,6 @@ class Trainer:
             position.step, self.config.train.max_steps, position.epoch, left, _words(shown), extra={"live": True},
         )  # fmt: skip
         live.tell(values)
-
-    def _ask_to_stop(self, *_: object) -> None:
-        self.stopping = True
-
-    def _should_stop(self) -> bool:
-        """Whether any process was asked to stop; all agree."""
-        if self.world.size > 1:
-            flag = self.world.sum(torch.tensor([float(self.stopping)], device=self.world.device))
-            self.stopping = bool(flag.item() > 0)
-        return self.stopping
 
 
 def _announce(task: Task, world: World, precision: str) -> None:

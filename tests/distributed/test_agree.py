@@ -27,7 +27,7 @@ def fit(world: World, exp: Path, stop_at: int | None = None) -> bool:
 
     def taking(share, micros):  # type: ignore[no-untyped-def]
         if share.step == stop_at:
-            trainer._ask_to_stop()
+            trainer.stop.ask()
         return plain(share, micros)
 
     trainer.steps.take = taking  # type: ignore[method-assign]

@@ -180,7 +180,9 @@ def test_a_run_of_another_machine_that_was_heard_of_lately_is_not_trained_here(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(tmp_path / "one", last=20)
-    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file() and path.name != "run_state.json"}
+    before = {
+        path: path.read_bytes() for path in run.iterdir() if path.is_file() and path.name not in ("run_state.json", "run.lock")
+    }
     holder = subprocess.Popen([sys.executable, "-c", ELSEWHERE, str(run)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "holding\n"
@@ -189,14 +191,14 @@ def test_a_run_of_another_machine_that_was_heard_of_lately_is_not_trained_here(
         assert f"is being trained by process {holder.pid} on elsewhere, heard of" in str(told.value)
         assert "if that machine is down, start again in" in str(told.value)
         assert {path: path.read_bytes() for path in before} == before and not (run / "train.log").exists()
-        (run / "run_state.json").unlink()  # the holder has the lock, but has not said who it is
-        with pytest.raises(ConfigError, match="on another machine, heard of"):
+        (run / "run.lock").write_text("")  # the holder has the lock, but has not said who it is
+        with pytest.raises(ConfigError, match="a process that has not said yet who it is, heard of"):
             RunLog(run)
         for path in run.iterdir():
             os.utime(path, (time.time() - 3600, time.time() - 3600))
         monkeypatch.setattr(get_logger(), "propagate", True)
         RunLog(run, 20).end("stopped")
-        assert "another machine, heard of 3600 s ago: taken for dead" in caplog.text
+        assert "heard of 3600 s ago: taken for dead" in caplog.text
     finally:
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
@@ -246,7 +248,7 @@ def test_the_note_of_a_run_is_the_cause_not_what_the_first_process_saw(tmp_path:
     ("error", "state", "note"),
     [
         (ValueError("no\nmore"), "failed", "no"),
-        (KeyboardInterrupt(), "stopped", "stopped by the keyboard"),
+        (KeyboardInterrupt(), "stopped", "ended at once by the keyboard; the same command goes on from the last checkpoint"),
         (None, "finished", ""),
     ],
 )

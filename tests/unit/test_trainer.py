@@ -188,7 +188,7 @@ def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
 
     def asked(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
         if share.step == 4:
-            trainer._ask_to_stop()
+            trainer.stop.ask()
         return plain(share, micros)
 
     trainer.steps.take = asked  # type: ignore[method-assign]
