@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from ctaplib.runstate import read_state
 
 
 def node(program: str) -> list[str]:
@@ -51,3 +54,49 @@ def test_no_torch_is_imported_for_it() -> None:
     words = [sys.executable, "-X", "importtime", *node("pass")[1:]]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "ctaplib.meeting" in done.stderr and "| torch\n" not in done.stderr
+
+
+def test_a_process_that_is_killed_is_named_in_the_folder_of_the_run(tmp_path: Path) -> None:
+    program = [*node("import os; os.kill(os.getpid(), 9)"), "--exp", str(tmp_path)]
+    assert subprocess.run(program, capture_output=True, check=False).returncode == 137
+    (tmp_path / "run_state.json").write_text('{"state": "running", "host": "elsewhere"}')
+    stands = read_state(tmp_path)
+    assert stands.state == "failed"
+    assert stands.note == "process 0: ended by signal 9 (SIGKILL); the kernel does that where memory runs out"
+
+
+TWO = """
+import os, pathlib, signal, sys, time
+place = pathlib.Path(sys.argv[1])
+def asked(*_):
+    (place / f"asked{os.environ['RANK']}").touch()
+    if len(sys.argv) == 2:
+        sys.exit(143)
+signal.signal(signal.SIGTERM, asked)
+(place / f"ready{os.environ['RANK']}").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_the_keyboard_asks_the_processes_to_stop_and_then_kills_them(tmp_path: Path, twice: bool) -> None:
+    (tmp_path / "two.py").write_text(TWO)
+    words = [sys.executable, "-m", "ctaplib.node", "--nproc", "2", "--", str(tmp_path / "two.py"), str(tmp_path)]
+    running = subprocess.Popen([*words, "stay"] if twice else words, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: (tmp_path / "ready0").exists() and (tmp_path / "ready1").exists())
+    running.send_signal(signal.SIGINT)
+    if twice:
+        wait_for(lambda: (tmp_path / "asked0").exists() and (tmp_path / "asked1").exists())
+        running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=50)
+    assert running.returncode == (130 if twice else 143) and "Traceback" not in told, told
+    assert (tmp_path / "asked0").exists() and (tmp_path / "asked1").exists()
+    for rank in range(2):
+        assert not Path(f"/proc/{(tmp_path / f'ready{rank}').read_text()}").exists()
+
+
+def wait_for(seen: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,6 +1,8 @@
 """The trainer: exact resume, atomic checkpoints, guards, and losses that do not depend on the layout."""
 
 import json
+import os
+import signal
 import threading
 import time
 from dataclasses import fields
@@ -14,6 +16,8 @@ from toy_task import ToyTask
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
+from ctaplib.runlog import get_logger, keep_lines
+from ctaplib.runstate import read_state
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.tensors import map_tensors
 from ctaplib.train.batches import Position, Share, batches, check_batches
@@ -21,6 +25,7 @@ from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
 from ctaplib.train.precision import LossScale
+from ctaplib.train.stop import StopRequest
 from ctaplib.train.total import pairs_of, sum_pairs, values_of, weigh
 from ctaplib.train.trainer import Trainer
 
@@ -195,6 +200,70 @@ def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
     assert trainer.fit() is False
     assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] == 4
     assert make(tmp_path).fit() is True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_the_step_and_ends(tmp_path: Path, number: signal.Signals) -> None:
+    before = [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGTERM, signal.SIGHUP)]
+    keyboard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    trainer = make(tmp_path)
+    plain = trainer.steps.take
+
+    def struck(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+        if share.step == 4:
+            os.kill(os.getpid(), number)
+        return plain(share, micros)
+
+    trainer.steps.take = struck  # type: ignore[method-assign]
+    assert trainer.fit() is False
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] == 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler and read_state(tmp_path).state == "stopped"
+    for n, handler in zip((signal.SIGTERM, signal.SIGHUP, signal.SIGINT), (*before, keyboard)):
+        signal.signal(n, handler)
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    keyboard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    trainer = make(tmp_path)
+    plain = trainer.steps.take
+
+    def struck(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+        if share.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return plain(share, micros)
+
+    trainer.steps.take = struck  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit()
+    signal.signal(signal.SIGINT, keyboard)
+    assert "Ctrl-C again ends at once" in capfd.readouterr().err
+    assert read_state(tmp_path).note == "ended at once by the keyboard; the same command goes on from the last checkpoint"
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] < 4
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopRequest(World(0, 1, torch.device("cpu"))) as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.asked()
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_the_log_has_the_lines_before_it_and_the_error(tmp_path: Path) -> None:
+    keep_lines()
+    get_logger("ctaplib.train").warning("before there was a file")
+    trainer = make(tmp_path)
+
+    def fails(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+        raise TrainingError("no such step", fix="none")
+
+    trainer.steps.take = fails  # type: ignore[method-assign]
+    with pytest.raises(TrainingError):
+        trainer.fit()
+    lines = (tmp_path / "train.log").read_text().splitlines()
+    assert lines[0].endswith("WARNING before there was a file")
+    assert lines[-1].endswith("ERROR no such step; to fix it: none")
 
 
 def test_gradients_that_are_not_finite_stop_the_run(tmp_path: Path) -> None:
