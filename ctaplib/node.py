@@ -135,7 +135,7 @@ def _tell_first(program: Sequence[str], rank: int, code: int) -> None:
     if code < 0 and "--exp" in program[:-1]:
         kernel = "; the kernel does that where memory runs out" if -code == signal.SIGKILL else ""
         name = signal.Signals(-code).name if -code in {*signal.Signals} else "unknown"
-        error = CtapError(f"ended by signal {-code} ({name}){kernel}")
+        error = CtapError(f"ended by signal {-code} ({name}){kernel}; the same command goes on")
         note_error(Path(program[program.index("--exp") + 1]), rank, error, ends_here=True)
 
 
@@ -154,6 +154,8 @@ def _torchrun(words: Sequence[str]) -> int:
             _signal(pid, signal.SIGKILL if again else signal.SIGTERM)
         if again:
             raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            os.write(2, b"\nstopping: the step is finished and saved; Ctrl-C again kills the processes\n")
         if not workers:
             raise _StoppedError
 

@@ -128,7 +128,8 @@ class Trainer:
             if position.step % train.save_every_steps == 0 or last or stop:
                 self._save()
             if stop:
-                log.info("asked to stop: saved step %d; the same command goes on from there", position.step)
+                if self.world.is_main:
+                    log.info("asked to stop: saved step %d; the same command goes on from there", position.step)
                 break
             self.tally.skip()
         live.close()
@@ -253,8 +254,10 @@ class Trainer:
         self.best.seen = [(value, step) for value, step in state["best"]]
         if self.micro_frames is None and state.get("micro_layout") == self.layout:
             self.kept_frames = state["micro_frames"]
+        if not self.world.is_main:
+            return True
         log.info("going on from step %d (%s)", self.position.step, path)
-        if state["processes"] != self.world.size and self.world.is_main:
+        if state["processes"] != self.world.size:
             log.warning(
                 "this run had %d process(es) and goes on with %d: batches, schedule and draws stay the same; sums are rounded in "
                 "another order, and dropout masks, where there is dropout, are others",
