@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from ctaplib.errors import CtapError, StageError
+from ctaplib.files import make_folder
 from ctaplib.preflight import Check, find_faults, refuse
 from ctaplib.processes import end_run, first_error, jobs_folder, run_logged
 from ctaplib.setaside import Earlier, bring_back, drop_carried, find_earlier, move_aside
@@ -210,7 +211,7 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
     stamp.write(stage.stamp_path)
     drop_carried(stage)
     log = _log(stage, options)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(log.parent)
     begun = time.monotonic()
     for command in stage.commands:
         start = log.stat().st_size if log.exists() else 0
@@ -255,7 +256,7 @@ def _check_inputs(stamps: Stamps, stage: Stage, options: RunOptions) -> None:
 @contextmanager
 def _lock(stage: Stage) -> Iterator[None]:
     path = stage.stamp_path.with_suffix(".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with open(path, "w", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

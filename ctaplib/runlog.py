@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctaplib.errors import LostPeerError, counted, shortened
-from ctaplib.files import atomic_write, telling_full_disk
+from ctaplib.files import atomic_write, make_folder, telling_full_disk
 from ctaplib.runstate import METRICS_FILE, Running, as_record
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class RunLog:
 
     def __init__(self, exp: str | Path, from_step: int = 0, task: str = "", max_steps: int = 0) -> None:
         self.exp = Path(exp)
-        self.exp.mkdir(parents=True, exist_ok=True)
+        make_folder(self.exp)
         self._running = Running(self.exp, task, max_steps)
         self._step, self._max_steps = from_step, max_steps
         self._path = self.exp / METRICS_FILE

@@ -89,7 +89,7 @@ class Stamp:
         """
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, TypeError) as error:
             raise StageError(f"{path} is not a stamp: {error}", fix="delete it; its stage will run again") from error

@@ -8,7 +8,8 @@ import torch
 from small_configs import small_task
 
 from ctaplib.checkpoint import weights_digest
-from ctaplib.errors import CheckpointError, CollapseError, ConfigError, DataError
+from ctaplib.errors import CheckpointError, CollapseError, ConfigError, CtapError, DataError
+from ctaplib.runlog import RunLog
 from ctaplib.runs import read_metrics
 from ctaplib.tasks.base import Task, load_task
 from ctaplib.tasks.speech import change_tempo
@@ -171,6 +172,16 @@ def test_what_needs_a_pretrained_model_says_so(tiny: Path, tmp_path: Path) -> No
     for name in ("tts", "vc"):
         with pytest.raises(ConfigError, match="--init vqctap=exp/vqctap"):
             small_task(name, tiny, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vqctap", "vocoder", "align"])
+def test_a_run_whose_folder_cannot_be_made_is_told_before_it_starts(name: str, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "exp").write_text("a file in the way")
+    for exp in (tmp_path / "exp", tmp_path / "exp" / name):
+        with pytest.raises(CtapError, match=r"cannot make the folder .*exp.* is no folder"):
+            small_task(name, tiny, exp)
+    with pytest.raises(CtapError, match="cannot make the folder"):
+        RunLog(tmp_path / "exp")
 
 
 def test_missing_alignments_name_the_stage(tiny: Path, tmp_path: Path) -> None:
