@@ -21,8 +21,10 @@ def make_folder(path: str | Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        standing = [place for place in (path, *path.parents) if os.path.lexists(place) and not os.path.isdir(place)]
-        reason = f"{standing[0]} is no folder" if standing else error.strerror
+        reason = error.strerror
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            standing = next(p for p in (path, *path.parents) if (p.exists() or p.is_symlink()) and not p.is_dir())
+            reason = f"{standing} is no folder"
         raise CtapError(f"cannot make the folder {path}: {reason}", fix="name another folder, or clear its place") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise CtapError(f"nothing can be written in the folder {path}", fix="name another folder, or change its permissions")
