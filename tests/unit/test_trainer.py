@@ -280,6 +280,9 @@ def test_data_that_changed_between_two_starts_is_told(tmp_path: Path, monkeypatc
     with pytest.raises(DataError, match="the data changed since this run began: 3 items then, 3 now, 3 differences") as told:
         make(tmp_path)
     assert {"gone: train b", "new: train d", "train c: 300 frames before, 301 now"} <= set(told.value.faults)
+    monkeypatch.setattr(ShrinkingTask, "held", {"train": {"a": 100, "b": 200, "c": 301}})
+    with pytest.raises(DataError, match=r"3 items then, 3 now, 1 difference;"):
+        make(tmp_path)
     monkeypatch.setattr(ShrinkingTask, "held", {"train": {"a": 100, "b": 200, "c": 300}})
     assert make(tmp_path).fit()
 
