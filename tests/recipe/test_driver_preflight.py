@@ -69,12 +69,30 @@ def test_settings_tried_and_given_up_bring_the_earlier_run_back(recipe):
     assert not (recipe.path / BEST).exists() and (recipe.path / "exp/old/vqctap.1/.stamp.json").exists()
     recipe.calls()
     output = recipe.run("--stage", "5", *UNTIL, "--dry_run", "true")[1]
-    assert "would bring back exp/old/vqctap.1, made with these settings" in output
+    assert "would bring back exp/old/vqctap.1, made with these settings; nothing is left to do behind it" in output
+    assert "would run" not in output
     status, output = recipe.run("--stage", "5", *UNTIL)
     assert status == 0 and "Brought exp/old/vqctap.1 back as exp/vqctap" in output, output
     assert (recipe.path / BEST).read_text() == "the first run\n" and recipe.calls() == []
     assert not (recipe.path / "exp/vqctap/.stamp.json").exists()
     assert "Nothing to do" in recipe.run(*UNTIL)[1]
+
+
+@pytest.mark.parametrize("given_up", [True, False])
+def test_a_dry_run_tells_what_follows_when_an_earlier_run_is_brought_back(recipe, given_up):
+    """What it says is held to what the run then does, also of the stages that rest on it."""
+    asked = ("--stage", "5", "--stop_stage", "7")
+    assert recipe.run("--stop_stage", "7")[0] == 0
+    status, _ = recipe.run(*asked, "--pretrain_args", "seed=2", **({"FAIL_AT": "vqctap"} if given_up else {}))
+    assert status == given_up
+    recipe.calls()
+    output = recipe.run(*asked, "--dry_run", "true")[1]
+    promised = [line.split("train ")[-1] for line in output.splitlines() if "would run" in line]
+    assert not any("--task vqctap" in command for command in promised), output
+    assert "would bring back exp/old/vqctap.1" in output
+    status, output = recipe.run(*asked)
+    assert status == 0, output
+    assert len(recipe.calls()) == len(promised), output
 
 
 def test_a_run_moved_back_by_hand_is_taken_as_it_is(recipe):
