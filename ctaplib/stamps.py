@@ -146,7 +146,7 @@ class Stamps:
         self._places: dict[Path, Path] = {}
 
     def assume(self, stage: Stage, stamp: Stamp, places: Mapping[Path, Path]) -> None:
-        """From now on look at the stages as if an earlier run of one were back: its stamp, and where each folder of it lies now."""
+        """From now on look at the stages as if an earlier run of one were back: its stamp, and where its folders lie now."""
         self._stamps[stage.number] = stamp
         self._places |= places
 
