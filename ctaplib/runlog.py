@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import math
+import os
 import shutil
 import sys
 import time
@@ -30,11 +31,22 @@ class _Stream(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        if getattr(record, "live", False) and sys.stderr.isatty():
+        if getattr(record, "live", False) and has_live_line():
             return
         bars = sys.modules.get("tqdm")  # without it there is no live line
         with bars.tqdm.external_write_mode(file=sys.stderr) if bars else nullcontext():
             super().emit(record)
+
+
+def has_live_line() -> bool:
+    """Whether standard error is a terminal on which a line can be rewritten; without any rows, tqdm shows nothing."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        size = os.get_terminal_size(sys.stderr.fileno())
+    except OSError:  # a terminal that does not tell its size
+        return True
+    return size.lines > 0 and size.columns > 0
 
 
 def get_logger(name: str = "ctaplib") -> logging.Logger:
@@ -58,11 +70,11 @@ def add_log_file(path: str | Path) -> None:
 
 
 def progress(items: Iterable[T], total: int | None = None, what: str = "", enabled: bool = True) -> Iterator[T]:
-    """Go through items with a bar and the time left; without a terminal, a plain line every ten seconds."""
+    """Go through items with a bar and the time left; without a terminal that has a size, a plain line every ten seconds."""
     if not enabled:
         yield from items
         return
-    if sys.stderr.isatty():
+    if has_live_line():
         from tqdm import tqdm
 
         yield from tqdm(items, total=total, desc=what, dynamic_ncols=True)
@@ -89,7 +101,7 @@ class LiveLine:
 
     def __init__(self, total: int, done: int, enabled: bool = True) -> None:
         self._bar: Any = None
-        if enabled and sys.stderr.isatty():
+        if enabled and has_live_line():
             from tqdm import tqdm
 
             form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"

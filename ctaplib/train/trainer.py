@@ -254,7 +254,7 @@ class Trainer:
         self.best.seen = [(value, step) for value, step in state["best"]]
         if self.micro_frames is None and state.get("micro_layout") == self.layout:
             self.kept_frames = state["micro_frames"]
-        log.info("going on from step %d (%s)", self.position.step, path)
+        log.info("%s (%s)", _how_far(self.position, self.config.train.max_steps), path)
         if state["processes"] != self.world.size and self.world.is_main:
             log.warning(
                 "this run had %d process(es) and goes on with %d: batches, schedule and draws stay the same; sums are rounded in "
@@ -285,6 +285,15 @@ class Trainer:
             flag = self.world.sum(torch.tensor([float(self.stopping)], device=self.world.device))
             self.stopping = bool(flag.item() > 0)
         return self.stopping
+
+
+def _how_far(position: Position, max_steps: int) -> str:
+    """What a start that found a checkpoint has before it."""
+    if position.step < max_steps:
+        return f"going on from step {position.step}"
+    if position.due:
+        return f"all {max_steps} steps are done; what is left is the validation behind the last"
+    return f"all {max_steps} steps are done before: nothing is left to do"
 
 
 def _announce(task: Task, world: World, precision: str) -> None:

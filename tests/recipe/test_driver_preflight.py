@@ -12,7 +12,7 @@ def test_a_fault_found_before_the_start_costs_nothing_and_undoing_it_leaves_the_
     before = recipe.tree()
     recipe.write("conf/pretrain.yaml", "extends: base.yaml\noptim:\n  lrr: 0.1\n")
     status, output = recipe.run("--stage", "5", *UNTIL)
-    assert status == 1 and "stage 5 (pretrain): 1 fault(s) in the config" in output and "did you mean lr?" in output, output
+    assert status == 1 and "stage 5 (pretrain): 1 fault in the config" in output and "did you mean optim.lr?" in output, output
     recipe.write("conf/pretrain.yaml", "extends: base.yaml\n")
     assert recipe.calls() == [] and recipe.tree() == before
     status, output = recipe.run("--stage", "5", *UNTIL)
@@ -22,8 +22,9 @@ def test_a_fault_found_before_the_start_costs_nothing_and_undoing_it_leaves_the_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--pretrain_args", "train.max_stepz=3"), "there is no train.max_stepz, did you mean max_steps?"),
+        (("--pretrain_args", "train.max_stepz=3"), "there is no train.max_stepz, did you mean train.max_steps?"),
         (("--pretrain_args", "--nonsense 3"), "stage 5 (pretrain): ctap train: unrecognized arguments: --nonsense 3"),
+        (("--pretrain_args", "optim.lr"), "unrecognized arguments: optim.lr; to fix it: write optim.lr=VALUE to set it"),
         (("--ngpu", "64", "--force", "true"), "64 GPU(s) were asked for, this machine has "),
         (("--ngpu", "two", "--force", "true"), "--ngpu two; expected a whole number, at least 0"),
         (("--cmd_backend", "nope", "--force", "true"), "--cmd_backend nope; expected local or slurm"),
@@ -37,6 +38,15 @@ def test_a_dry_run_and_a_run_find_the_same_faults_and_change_nothing(recipe, opt
         status, output = recipe.run(*options, "--dry_run", dry)
         assert status == 1 and message in output, output
         assert recipe.calls() == [] and recipe.tree() == before
+
+
+def test_values_that_no_machine_can_use_are_told_where_nothing_is_to_run(recipe):
+    assert recipe.run(*UNTIL)[0] == 0
+    recipe.calls()
+    for option, value in {"--nproc": "two", "--ngpu": "-1", "--nj": "0", "--batch_bins": "some", "--patience": "0.5"}.items():
+        for dry in ("true", "false"):
+            status, output = recipe.run(*UNTIL, option, value, "--dry_run", dry)
+            assert status == 1 and f"{option} {value}; expected" in output and recipe.calls() == [], output
 
 
 def test_every_config_is_looked_at_and_all_faults_are_told_at_once(recipe):

@@ -14,6 +14,7 @@ from toy_task import ToyTask
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
+from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.tensors import map_tensors
 from ctaplib.train.batches import Position, Share, batches, check_batches
@@ -271,6 +272,19 @@ class ShrinkingTask(ToyTask):
 
     def items(self) -> dict[str, dict[str, int]]:
         return self.held
+
+
+def test_a_run_that_is_finished_says_that_nothing_is_left_to_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_logger(), "propagate", True)
+    assert make(tmp_path).fit()
+    records = (tmp_path / "metrics.jsonl").read_text()
+    caplog.clear()
+    assert make(tmp_path).fit()
+    told = caplog.text
+    assert "all 13 steps are done before: nothing is left to do" in told and "going on from" not in told
+    assert (tmp_path / "metrics.jsonl").read_text() == records
 
 
 def test_data_that_changed_between_two_starts_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
