@@ -304,6 +304,9 @@ def _announce(task: Task, world: World, precision: str) -> None:
         "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",
         task.name, size, task.config.train.max_steps, world.size, world.device, precision,
     )  # fmt: skip
+    given = " and ".join(f"{name}={folder}" for name, folder in task.paths.init.items())
+    first = f"begins from {given}" if given else "begins from random weights"
+    log.info("%s %s; trained on %s, validated on %s", task.name, first, task.paths.train_set, task.paths.valid_set)
 
 
 def _words(values: Mapping[str, float]) -> str:

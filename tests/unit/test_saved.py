@@ -12,7 +12,6 @@ from test_trainer import make, train_killed_at
 from ctaplib.checkpoint import content_digest, load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError
 from ctaplib.files import atomic_write, remove_partials
-from ctaplib.runlog import get_logger
 from ctaplib.train.saved import Saved
 
 
@@ -94,9 +93,8 @@ def test_the_only_checkpoint_broken_is_an_error_with_a_way_out(size: int, tmp_pa
 
 
 def test_a_broken_checkpoint_before_a_whole_one_asks_nothing_of_the_user(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(get_logger(), "propagate", True)
     for step in (1, 2):
         Saved(tmp_path).write(state(step))
     changed = bytearray((tmp_path / "last.pt").read_bytes())

@@ -14,7 +14,6 @@ from toy_task import ToyTask
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
-from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.tensors import map_tensors
 from ctaplib.train.batches import Position, Share, batches, check_batches
@@ -274,10 +273,30 @@ class ShrinkingTask(ToyTask):
         return self.held
 
 
-def test_a_run_that_is_finished_says_that_nothing_is_left_to_do(
+@pytest.mark.parametrize(("limit", "told"), [(0, False), (99, True), (100, False)])
+def test_items_longer_than_a_pass_are_told_once(limit: int, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    task = ToyTask(TaskConfig(train=TrainConfig(max_steps=7)), TaskPaths(tmp_path, tmp_path, tmp_path, "a", "b"))
+    list(batches(task, Position(), World(0, 1, torch.device("cpu")), task.load, limit))
+    limit_of = "a pass is to take 99 frames of 10 ms at most (--batch_bins)"
+    wanted = f"{limit_of}; 20 items are longer, up to 100, and each is a pass of its own"
+    assert [m for m in caplog.messages if "longer" in m] == [wanted] * told
+
+
+def test_the_log_says_what_a_run_begins_from_and_its_sets(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(get_logger(), "propagate", True)
+    trainer = make(tmp_path)
+    trainer.fit()
+    sets = f"trained on {trainer.task.paths.train_set}, validated on {trainer.task.paths.valid_set}"
+    assert f"toy begins from random weights; {sets}" in caplog.messages
+    monkeypatch.setattr(ToyTask, "inits", ("other",))
+    config = TaskConfig(train=TrainConfig(max_steps=2))
+    paths = TaskPaths(tmp_path, tmp_path, tmp_path / "b", "train", "dev", init={"other": Path("exp/other")})
+    Trainer(ToyTask(config, paths), World(0, 1, torch.device("cpu"))).fit()
+    assert "toy begins from other=exp/other; trained on train, validated on dev" in caplog.messages
+
+
+def test_a_run_that_is_finished_says_that_nothing_is_left_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert make(tmp_path).fit()
     records = (tmp_path / "metrics.jsonl").read_text()
     caplog.clear()
