@@ -305,8 +305,8 @@ def _announce(task: Task, world: World, precision: str) -> None:
         task.name, size, task.config.train.max_steps, world.size, world.device, precision,
     )  # fmt: skip
     given = " and ".join(f"{name}={folder}" for name, folder in task.paths.init.items())
-    first = f"begins from {given}" if given else "begins from random weights"
-    log.info("%s %s; trained on %s, validated on %s", task.name, first, task.paths.train_set, task.paths.valid_set)
+    first = f"first weights from {given}" if given else "first weights drawn at random"
+    log.info("%s: %s; trained on %s, validated on %s", task.name, first, task.paths.train_set, task.paths.valid_set)
 
 
 def _words(values: Mapping[str, float]) -> str:

@@ -288,12 +288,12 @@ def test_the_log_says_what_a_run_begins_from_and_its_sets(
     trainer = make(tmp_path)
     trainer.fit()
     sets = f"trained on {trainer.task.paths.train_set}, validated on {trainer.task.paths.valid_set}"
-    assert f"toy begins from random weights; {sets}" in caplog.messages
+    assert f"toy: first weights drawn at random; {sets}" in caplog.messages
     monkeypatch.setattr(ToyTask, "inits", ("other",))
     config = TaskConfig(train=TrainConfig(max_steps=2))
     paths = TaskPaths(tmp_path, tmp_path, tmp_path / "b", "train", "dev", init={"other": Path("exp/other")})
     Trainer(ToyTask(config, paths), World(0, 1, torch.device("cpu"))).fit()
-    assert "toy begins from other=exp/other; trained on train, validated on dev" in caplog.messages
+    assert "toy: first weights from other=exp/other; trained on train, validated on dev" in caplog.messages
 
 
 def test_a_run_that_is_finished_says_that_nothing_is_left_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
