@@ -29,7 +29,7 @@ class PlanChecks:
     def __call__(self, stages: Sequence[Stage]) -> list[str]:
         """One line for every fault; looks in a process of its own, so that this one stays small."""
         if not stages:
-            return _option_faults(*_machine(self.values))
+            return _option_faults(self.values)
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
@@ -49,7 +49,7 @@ class _Parser(Parser):
 
 def _faults(told: Sequence[tuple[str, Sequence[str]]], values: Mapping[str, str]) -> list[str]:
     trains = any("--" in words and Path(words[0]).name == "launch.sh" for _, words in told)
-    faults = _option_faults(*_machine(values)) or _machine_faults(*_machine(values), trains)
+    faults = _option_faults(values) or _machine_faults(values, trains)
     for label, words in told:
         if words[0] == "ctap" and len(words) > 1:
             noun, rest = words[1].replace("-", "_"), words[2:]
@@ -94,8 +94,9 @@ def _machine(values: Mapping[str, str]) -> tuple[dict[str, str], str]:
     return options, options.get("cmd_backend", os.environ.get("CTAP_CMD_BACKEND", "local"))
 
 
-def _option_faults(options: Mapping[str, str], backend: str) -> list[str]:
-    """Values that no machine can use."""
+def _option_faults(values: Mapping[str, str]) -> list[str]:
+    """Options that no machine can use."""
+    options, backend = _machine(values)
     faults = []
     for name, lowest in {"ngpu": 0, "nproc": 1, "num_nodes": 1, "nj": 1}.items():
         text = options.get(name, "1")
@@ -113,8 +114,9 @@ def _option_faults(options: Mapping[str, str], backend: str) -> list[str]:
     return faults
 
 
-def _machine_faults(options: Mapping[str, str], backend: str, trains: bool) -> list[str]:
+def _machine_faults(values: Mapping[str, str], trains: bool) -> list[str]:
     """What this machine or its cluster does not have."""
+    options, backend = _machine(values)
     faults: list[str] = []
     if backend == "slurm":
         kinds = ("train", "jobs") if trains else ("jobs",)
