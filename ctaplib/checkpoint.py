@@ -11,7 +11,7 @@ from ctaplib.errors import CheckpointError
 from ctaplib.files import atomic_write
 
 FORMAT = "ctaplib-checkpoint-2"
-_OTHER = "use the other checkpoint in that folder, or train again"
+_AGAIN = "take the file from a copy, or train again (in a recipe: --force true for its stage; else another --exp)"
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
@@ -40,23 +40,23 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may raise anything: KeyError, struct.error, ...
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__  # torch goes on with advice of its own
         raise CheckpointError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as a checkpoint: {reason}",
             expected="a file written to its end by ctaplib",
-            fix=_OTHER,
+            fix=_AGAIN,
         ) from error
     if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of ctaplib", expected=f"the mark {FORMAT}")
     try:
         whole = state.pop("digest", None) == content_digest(state)
     except Exception as error:  # damage may leave what nothing can be made of, a tensor without data for instance
-        raise CheckpointError(f"{path} holds what ctaplib never writes: {error}", fix=_OTHER) from error
+        raise CheckpointError(f"{path} holds what ctaplib never writes: {error}", fix=_AGAIN) from error
     if not whole:
         raise CheckpointError(
             f"{path} is not what was written: its content does not fit its digest",
             expected="a file that nobody changed",
-            fix=_OTHER,
+            fix=_AGAIN,
         )
     return state
 

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ctaplib.config_file import Lines, read_file
-from ctaplib.errors import ConfigError
+from ctaplib.errors import ConfigError, counted
 from ctaplib.files import atomic_write
 
 C = TypeVar("C", bound="Config")
@@ -104,11 +104,11 @@ def _explain(cls: type[Config], error: ValidationError, lines: Lines) -> ConfigE
         if item["type"] == "extra_forbidden":
             known = _fields_at(cls, keys[:-1])
             near = difflib.get_close_matches(keys[-1], known, 1)
-            hint = f", did you mean {near[0]}?" if near else f", known are {', '.join(known)}"
+            hint = f", did you mean {'.'.join((*keys[:-1], near[0]))}?" if near else f", known are {', '.join(known)}"
             faults.append(f"{where}: there is no {name}{hint}")
         else:
             faults.append(f"{where}: {name}: {item['msg']}, found {item.get('input')!r}")
-    return ConfigError(f"{len(faults)} fault(s) in the config: " + "; ".join(faults))
+    return ConfigError(f"{counted(len(faults), 'fault')} in the config: " + "; ".join(faults))
 
 
 def _fields_at(cls: type[Config], keys: tuple[str, ...]) -> list[str]:

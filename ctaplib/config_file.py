@@ -16,15 +16,22 @@ Lines = dict[tuple[str, ...], str]
 """Where a value stands, by the keys that lead to it: `file:line`."""
 
 
-def read_saved(path: str | Path) -> dict[str, Any]:
+def read_saved(
+    path: str | Path, expected: str = "the config.yaml of a trained run", fix: str = "name a run's folder"
+) -> dict[str, Any]:
     """The document that `save_config` wrote.
+
+    Args:
+        path: The file.
+        expected: What it is; told where it is missing.
+        fix: What to do then.
 
     Raises:
         ConfigError: the file is missing or is not a mapping.
     """
     path = Path(path)
     if not path.exists():
-        raise ConfigError(f"{path} is missing", expected="the config.yaml of a trained run", fix="name a run's folder")
+        raise ConfigError(f"{path} is missing", expected=expected, fix=fix)
     values, _ = read_file(path)
     return values
 

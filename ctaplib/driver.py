@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 from ctaplib.errors import CtapError, StageError
+from ctaplib.files import make_folder
 from ctaplib.preflight import Check, find_faults, refuse
 from ctaplib.processes import end_run, first_error, jobs_folder, run_logged
 from ctaplib.setaside import Earlier, bring_back, drop_carried, find_earlier, move_aside
@@ -75,7 +77,7 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
     """
     stamps = Stamps(stages)
     will_run: list[Stage] = []
-    for stage, status in _outlook(stamps, select(stages, options), options):
+    for stage, status, earlier, current in _outlook(stamps, select(stages, options), options):
         if status is None:
             print(f"Stage {stage.number:>2} {stage.name:<9} skipped      as --skip_{stage.kind} says")
             continue
@@ -83,31 +85,47 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
             print(f"Stage {stage.number:>2} {stage.name:<9} current      nothing to do")
             continue
         print(f"Stage {stage.number:>2} {stage.name:<9} {_state(status, options):<12} {_shorten(status.reasons)}")
-        earlier = _earlier(stage, status, options)
         if _begins_anew(status, options):
             for folder in stage.run_dirs:
                 if Path(folder).exists() and not (earlier and Path(folder) in earlier.places.values()):
                     print(f"    would move {folder} to {Path(folder).parent / 'old'}/")
         if earlier:
-            print(f"    would bring back {earlier}, made with these settings")
-        for command in stage.commands:
+            nothing = "; nothing is left to do behind it" if current else ""
+            print(f"    would bring back {earlier}, made with these settings{nothing}")
+        for command in () if current else stage.commands:
             print(f"    would run: {_fill(command, options.values)}")
         will_run.append(stage)
     sys.stdout.flush()
     refuse(find_faults(stamps, will_run, options.check))
 
 
-def _outlook(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> Iterator[tuple[Stage, Status | None]]:
-    """Every stage asked for with its status as it is going to be; None for those that are skipped."""
+class Outlook(NamedTuple):
+    """What is going to be done about a stage."""
+
+    stage: Stage
+    status: Status | None
+    """As it is going to be when its turn comes; None where it is skipped."""
+    earlier: Earlier | None = None
+    """A run that will be brought back."""
+    current: bool = False
+    """Whether nothing is left to do once it is back."""
+
+
+def _outlook(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> Iterator[Outlook]:
+    """Every stage asked for; `stamps` take over what is going to be brought back."""
     will_run: set[int] = set()
     for stage in chosen:
         if stage.kind in options.skip_kinds:
-            yield stage, None
+            yield Outlook(stage, None)
             continue
         status = stamps.status(stage, will_run)
-        if status.state != "current" or options.force:
+        earlier = _earlier(stage, status, options)
+        if earlier:
+            stamps.assume(stage, earlier.stamp, earlier.places)
+        current = stamps.status(stage, will_run).state == "current" and not options.force
+        if not current:
             will_run.add(stage.number)
-        yield stage, status
+        yield Outlook(stage, status, earlier, current)
 
 
 def run(stages: Sequence[Stage], options: RunOptions) -> None:
@@ -121,8 +139,8 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
     chosen = select(stages, options)
     begun, rows, stamps = time.monotonic(), [], Stamps(stages)
     try:
-        outlook = list(_outlook(stamps, chosen, options))
-        will_run = [s for s, status in outlook if status and (status.state != "current" or options.force)]
+        outlook = list(_outlook(Stamps(stages), chosen, options))
+        will_run = [s for s, status, *_ in outlook if status and (status.state != "current" or options.force)]
         refuse(find_faults(stamps, will_run, options.check))
         for stage in chosen:
             rows.append(Row(stage, "skipped"))
@@ -212,7 +230,7 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
     stamp.write(stage.stamp_path)
     drop_carried(stage)
     log = _log(stage, options)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(log.parent)
     begun = time.monotonic()
     for command in stage.commands:
         start = log.stat().st_size if log.exists() else 0
@@ -260,7 +278,7 @@ def _check_inputs(stamps: Stamps, stage: Stage, options: RunOptions) -> None:
 @contextmanager
 def _lock(stage: Stage) -> Iterator[None]:
     path = stage.stamp_path.with_suffix(".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with open(path, "w", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

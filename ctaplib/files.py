@@ -11,15 +11,34 @@ from typing import IO, Any
 from ctaplib.errors import CtapError, DataError, counted
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder to write in, and those above it, where they are not there.
+
+    Raises:
+        CtapError: it cannot be made, or nothing can be written in it.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            standing = next(p for p in (path, *path.parents) if (p.exists() or p.is_symlink()) and not p.is_dir())
+            reason = f"{standing} is no folder"
+        raise CtapError(f"cannot make the folder {path}: {reason}", fix="name another folder, or clear its place") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CtapError(f"nothing can be written in the folder {path}", fix="name another folder, or change its permissions")
+
+
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that appears under its name only when it was written to the end.
 
     Raises:
-        CtapError: the disk is full; the earlier file of that name, if any, is untouched.
+        CtapError: the folder cannot be made, or the disk is full; the earlier file of that name, if any, is untouched.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with telling_full_disk(path, "; the earlier file is untouched"):

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import math
+import os
 import shutil
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctaplib.errors import LostPeerError, counted, shortened
-from ctaplib.files import atomic_write, telling_full_disk
+from ctaplib.files import atomic_write, make_folder, telling_full_disk
 from ctaplib.runstate import METRICS_FILE, Running, as_record
 
 if TYPE_CHECKING:
@@ -31,11 +32,22 @@ class _Stream(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        if (getattr(record, "live", False) and sys.stderr.isatty()) or getattr(record, "for_file", False):
+        if (getattr(record, "live", False) and has_live_line()) or getattr(record, "for_file", False):
             return
         bars = sys.modules.get("tqdm")  # without it there is no live line
         with bars.tqdm.external_write_mode(file=sys.stderr) if bars else nullcontext():
             super().emit(record)
+
+
+def has_live_line() -> bool:
+    """Whether standard error is a terminal on which a line can be rewritten; without any rows, tqdm shows nothing."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        size = os.get_terminal_size(sys.stderr.fileno())
+    except OSError:  # a terminal that does not tell its size
+        return True
+    return size.lines > 0 and size.columns > 0
 
 
 def get_logger(name: str = "ctaplib") -> logging.Logger:
@@ -83,11 +95,11 @@ def add_log_file(path: str | Path) -> None:
 
 
 def progress(items: Iterable[T], total: int | None = None, what: str = "", enabled: bool = True) -> Iterator[T]:
-    """Go through items with a bar and the time left; without a terminal, a plain line every ten seconds."""
+    """Go through items with a bar and the time left; without a terminal that has a size, a plain line every ten seconds."""
     if not enabled:
         yield from items
         return
-    if sys.stderr.isatty():
+    if has_live_line():
         from tqdm import tqdm
 
         yield from tqdm(items, total=total, desc=what, dynamic_ncols=True)
@@ -114,7 +126,7 @@ class LiveLine:
 
     def __init__(self, total: int, done: int, enabled: bool = True) -> None:
         self._bar: Any = None
-        if enabled and sys.stderr.isatty():
+        if enabled and has_live_line():
             from tqdm import tqdm
 
             form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
@@ -174,7 +186,7 @@ class RunLog:
 
     def __init__(self, exp: str | Path, from_step: int = 0, task: str = "", max_steps: int = 0) -> None:
         self.exp = Path(exp)
-        self.exp.mkdir(parents=True, exist_ok=True)
+        make_folder(self.exp)
         self._running = Running(self.exp, task, max_steps)
         self._step, self._max_steps = from_step, max_steps
         self._path = self.exp / METRICS_FILE

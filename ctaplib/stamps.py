@@ -89,7 +89,7 @@ class Stamp:
         """
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, TypeError) as error:
             raise StageError(f"{path} is not a stamp: {error}", fix="delete it; its stage will run again") from error
@@ -142,6 +142,13 @@ class Stamps:
         self.stages = {stage.number: stage for stage in stages}
         self.maker = {path: stage for stage in stages for path in stage.makes}
         self._digests: dict[tuple[str, int, int], str] = {}
+        self._stamps: dict[int, Stamp] = {}
+        self._places: dict[Path, Path] = {}
+
+    def assume(self, stage: Stage, stamp: Stamp, places: Mapping[Path, Path]) -> None:
+        """From now on look at the stages as if an earlier run of one were back: its stamp, and where its folders lie now."""
+        self._stamps[stage.number] = stamp
+        self._places |= places
 
     def rests_on(self, stage: Stage) -> list[Stage]:
         """The stages that make what this one needs."""
@@ -155,7 +162,7 @@ class Stamps:
             stage: The stage.
             will_run: Numbers of the stages that are to run before it (in a dry run they did not).
         """
-        stamp = Stamp.read(stage.stamp_path)
+        stamp = self._stamp(stage)
         upcoming = [s for s in self.rests_on(stage) if s.number in set(will_run)]
         parts = self._parts(stage)
         if stamp is None:
@@ -167,7 +174,7 @@ class Stamps:
             return Status("stale", tuple(reasons), parts, stamp)
         if stamp.state != "done":
             return Status("interrupted", ("it did not come to its end",), parts, stamp)
-        gone = [f"{path} is gone" for path in stage.makes if not Path(path).exists()]
+        gone = [f"{path} is gone" for path in stage.makes if not self._place(path).exists()]
         return Status("missing" if gone else "current", tuple(gone), parts, stamp)
 
     def _parts(self, stage: Stage) -> dict[str, str]:
@@ -178,12 +185,23 @@ class Stamps:
             named = [value.strip('"') for _, value in known if value.startswith('"') and len(value) < 255]
             parts.update({f"file {name}": self._file_digest(Path(name)) for name in named if name and Path(name).is_file()})
         for path in stage.needs:
-            parts[f"file {path}"] = self._file_digest(Path(path))
+            parts[f"file {path}"] = self._file_digest(self._place(path))
         for maker in self.rests_on(stage):
-            stamp = Stamp.read(maker.stamp_path)
+            stamp = self._stamp(maker)
             done = stamp is not None and stamp.state == "done"
             parts[maker.label] = stamp.fingerprint if stamp is not None and done else "not stamped"
         return parts
+
+    def _stamp(self, stage: Stage) -> Stamp | None:
+        return self._stamps.get(stage.number) or Stamp.read(stage.stamp_path)
+
+    def _place(self, path: str) -> Path:
+        """Where a file lies that will lie at `path`."""
+        found = Path(path)
+        for folder, place in self._places.items():
+            if found.is_relative_to(folder):
+                return place / found.relative_to(folder)
+        return found
 
     def _file_digest(self, path: Path) -> str:
         try:

@@ -12,7 +12,7 @@ help_message="usage: $0 [options] -- ARGUMENTS OF ctap train
   --rdzv_endpoint H:P    where the machines meet, for several machines without slurm; start this on each of them
   --join_timeout S       seconds to wait for all machines to come
   --patience S           seconds without a sign of life of another process after which all end (30); 0: no limit
-  --batch_bins N|auto    most 10 ms frames in one forward pass of a process (docs/training.md)"
+  --batch_bins N|auto    most 10 ms frames in one forward pass of a process (0); 0: no limit; auto: what fits (docs/training.md)"
 
 ngpu=0
 nproc=1

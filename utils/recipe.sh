@@ -39,7 +39,7 @@ Machine
   --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
   --rdzv_endpoint HOST:PORT --join_timeout 50    where machines meet without slurm (docs/clusters.md); seconds to wait
   --patience 30              seconds without a sign of life of a training process after which all end
-  --batch_bins N|auto        most 10 ms frames in one forward pass (what fits); the rest of a batch is added up
+  --batch_bins N|auto        most 10 ms frames in one forward pass (0: no limit; auto: what fits); the rest is added up
   --nj N                     processes, or Slurm tasks at once, of the stages that train nothing"
 
 stage=1

@@ -29,7 +29,7 @@ class PlanChecks:
     def __call__(self, stages: Sequence[Stage]) -> list[str]:
         """One line for every fault; looks in a process of its own, so that this one stays small."""
         if not stages:
-            return []
+            return _option_faults(self.values)
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
@@ -42,12 +42,14 @@ class _Parser(Parser):
     """A parser that tells of faults as errors of ours."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{self.prog}: {message}")
+        word = message.rpartition(" ")[2]
+        named = re.fullmatch(r"[a-z]\w*(\.\w+)+", word)
+        raise ConfigError(f"{self.prog}: {message}", fix=f"write {word}=VALUE to set it" if named else "")
 
 
 def _faults(told: Sequence[tuple[str, Sequence[str]]], values: Mapping[str, str]) -> list[str]:
     trains = any("--" in words and Path(words[0]).name == "launch.sh" for _, words in told)
-    faults = _machine_faults(values, trains)
+    faults = _option_faults(values) or _machine_faults(values, trains)
     for label, words in told:
         if words[0] == "ctap" and len(words) > 1:
             noun, rest = words[1].replace("-", "_"), words[2:]
@@ -84,11 +86,17 @@ def _check_command(noun: str, words: Sequence[str]) -> None:
         module.check(args)
 
 
-def _machine_faults(values: Mapping[str, str], trains: bool) -> list[str]:
+def _machine(values: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The options that say how programs are started, and the backend among them."""
     words = shlex.split(values.get("launch", ""))
     options = {word.removeprefix("--"): words[n + 1] for n, word in enumerate(words[:-1]) if word.startswith("--")}
     options |= {"nj": values["nj"]} if "nj" in values else {}
-    backend = options.get("cmd_backend", os.environ.get("CTAP_CMD_BACKEND", "local"))
+    return options, options.get("cmd_backend", os.environ.get("CTAP_CMD_BACKEND", "local"))
+
+
+def _option_faults(values: Mapping[str, str]) -> list[str]:
+    """Options that no machine can use."""
+    options, backend = _machine(values)
     faults = []
     for name, lowest in {"ngpu": 0, "nproc": 1, "num_nodes": 1, "nj": 1}.items():
         text = options.get(name, "1")
@@ -103,8 +111,13 @@ def _machine_faults(values: Mapping[str, str], trains: bool) -> list[str]:
         faults.append(f"--batch_bins {text}; expected a number of 10 ms frames, or auto")
     if backend not in ("local", "slurm"):
         faults.append(f"--cmd_backend {backend}; expected local or slurm")
-    if faults:
-        return faults
+    return faults
+
+
+def _machine_faults(values: Mapping[str, str], trains: bool) -> list[str]:
+    """What this machine or its cluster does not have."""
+    options, backend = _machine(values)
+    faults: list[str] = []
     if backend == "slurm":
         kinds = ("train", "jobs") if trains else ("jobs",)
         for kind in kinds:

@@ -25,30 +25,40 @@ LEAVE_S = 5.0
 def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
     """Options of `ctap train`, or of another command that trains one task."""
     parser.add_argument("--task", required=task is None, default=task, help="what to train: a module of ctaplib.tasks")
-    parser.add_argument("--config", type=Path, help="YAML file; defaults of the task without one")
-    parser.add_argument("--set", action="append", default=[], metavar="a.b=c", dest="overrides", help="override a value")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data directories")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
-    parser.add_argument("--exp", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--train_set", default="train")
-    parser.add_argument("--valid_set", default="dev")
-    parser.add_argument("--speech_only_set", default=None, help="set without labels for the second branch")
-    parser.add_argument("--init", action="append", default=[], metavar="name=folder", help="trained run to start from")
+    parser.add_argument("--config", type=Path, help="YAML file; without one, the defaults of the task")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="a.b=c", dest="overrides", help="set a value of the config; may be repeated"
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data directories (default: data)")
+    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features (default: dump)")
+    parser.add_argument("--exp", type=Path, required=True, help="folder of the run; where it holds one, that goes on")
+    parser.add_argument("--train_set", default="train", help="set to train on (default: train)")
+    parser.add_argument("--valid_set", default="dev", help="set that chooses the best checkpoint (default: dev)")
+    parser.add_argument("--speech_only_set", default=None, help="set without labels for the second branch (default: none)")
+    parser.add_argument(
+        "--init",
+        action="append",
+        default=[],
+        metavar="name=folder",
+        help="trained run to begin from, for example vqctap=exp/vqctap; may be repeated (default: none, random weights)",
+    )
     parser.add_argument(
         "--batch_bins",
         default="0",
         metavar="N|auto",
         help="most 10 ms frames, padding included, in one forward pass of a process; a global batch of more is added up over "
-        "several passes, with the same result. auto: as many as fit into memory; 0: no limit",
+        "several passes, with the same result. auto: as many as fit into memory; 0: no limit (default: 0). "
+        "A longer utterance is a pass of its own",
     )
     parser.add_argument(
         "--patience",
         type=float,
         default=30.0,
         metavar="S",
-        help="seconds without a sign of life of another process after which this one ends; 0: as long as an exchange may take",
+        help="seconds without a sign of life of another process after which this one ends; 0: as long as an exchange may take "
+        "(default: 30)",
     )
-    parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process")
+    parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process (default: on the CPU)")
 
 
 def check(args: argparse.Namespace) -> "TaskConfig":

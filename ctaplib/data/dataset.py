@@ -13,6 +13,7 @@ import torch
 
 from ctaplib.data.alignment import frame_phones, read_ctm, to_durations
 from ctaplib.data.batching import BatchConfig
+from ctaplib.data.feature_config import check_set
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.data.store import FeatureStore
 from ctaplib.data.tokens import TokenList
@@ -128,6 +129,9 @@ class SpeechSet:
         tokens: Token list, or None for speech without labels.
         limits: Shortest and longest utterance, and the batch size.
         report: Where to list what was left out.
+
+    Raises:
+        ConfigError, DataError: there is no such set, nothing of it can be used, or files are missing or malformed.
     """
 
     def __init__(
@@ -140,6 +144,7 @@ class SpeechSet:
         report: Path | None = None,
     ) -> None:
         self.name = name
+        check_set(dump / name)
         self.store = FeatureStore(dump / name / "feats.scp")
         self.pitch = FeatureStore(dump / name / "f0.scp")
         self.speakers = read_table(data / name / "utt2spk")

@@ -20,7 +20,7 @@ from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.features import f0_track, log_mel
 from ctaplib.data.store import ArkWriter
 from ctaplib.errors import AudioError, DataError, shortened
-from ctaplib.files import atomic_write, write_table, write_tsv
+from ctaplib.files import atomic_write, make_folder, write_table, write_tsv
 from ctaplib.jobs import map_jobs
 from ctaplib.runlog import get_logger, progress
 
@@ -193,7 +193,7 @@ def extract_set(
     if skip_unchanged and header.exists() and read_saved(header).get("inputs_hash") == stamp:
         log.info("%s: features are up to date", dump)
         return False
-    (dump / "wav").mkdir(parents=True, exist_ok=True)
+    make_folder(dump / "wav")
     sources = [Source(u, s.path, str(dump / "wav" / f"{u}.wav"), config, s) for u, s in sorted(spans.items())]
     waves: dict[str, str] = {}
     frames: dict[str, str] = {}

@@ -1,11 +1,13 @@
 """The settings that describe features (`ctaplib.data.features`); here, what only reads them starts without numpy."""
 
+import difflib
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from ctaplib.config import Config
 from ctaplib.config_file import read_saved
+from ctaplib.errors import ConfigError
 
 
 class FeatureConfig(Config):
@@ -68,7 +70,31 @@ def read_feature_config(path: str | Path) -> FeatureConfig:
     """Read the header `features.yaml` of a dump directory or a trained folder.
 
     Raises:
-        ConfigError: the file is missing or is not such a header.
+        ConfigError: the file is missing or is not such a header; of a set without features, names those that have them.
     """
-    values = read_saved(path)
+    path = Path(path)
+    if not path.exists() and not any((path.parent / name).exists() for name in ("config.yaml", "config.json")):
+        check_set(path.parent)  # a run's folder has its config beside it
+    values = read_saved(path, "the settings that its features were made with", "run stage 3 (ctap features) again")
     return FeatureConfig.model_validate({k: v for k, v in values.items() if k in FeatureConfig.model_fields})
+
+
+def check_set(folder: Path) -> None:
+    """Hold the name of a set to those that have features.
+
+    Args:
+        folder: Where its features should lie, `dump/<set>`.
+
+    Raises:
+        ConfigError: there are none; names the sets that have some, and the one whose name is nearest.
+    """
+    if (folder / "feats.scp").exists():
+        return
+    sets = sorted(found.parent.name for found in folder.parent.glob("*/feats.scp"))
+    near = difflib.get_close_matches(folder.name, sets, 1)
+    raise ConfigError(
+        f"there is no set {folder.name} in {folder.parent}: {folder / 'feats.scp'} is missing",
+        expected=f"one of {', '.join(sets)}" if sets else "a set with features",
+        fix=("correct its name" + (f" (did you mean {near[0]}?)" if near else "") + ", or " if sets else "")
+        + "run stage 3 (ctap features), which makes it",
+    )

@@ -281,5 +281,5 @@ def _said(text: str, config: TextConfig) -> tuple[str, tuple[str, ...]]:
 
 def read_text_config(token_list: str | Path) -> TextConfig:
     """Read back the config that the text stage kept in `dump/token_list/text.yaml`."""
-    values = read_saved(Path(token_list) / "text.yaml")
+    values = read_saved(Path(token_list) / "text.yaml", "the settings of the text stage", "run stage 2 (text)")
     return TextConfig.model_validate({k: v for k, v in values.items() if k != "config_hash"})

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.dataset import draw
-from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.data.feature_config import FeatureConfig, check_set
 from ctaplib.data.store import FeatureStore
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
@@ -75,11 +75,12 @@ class WaveSet:
         report: Where to list what was left out.
 
     Raises:
-        DataError: nothing is left, or files are missing or malformed.
+        ConfigError, DataError: there is no such set, nothing is left, or files are missing or malformed.
     """
 
     def __init__(self, dump: Path, features: FeatureConfig, min_s: float, max_s: float, report: Path) -> None:
         self.features = features
+        check_set(dump)
         self.mels, self.f0 = FeatureStore(dump / "feats.scp"), FeatureStore(dump / "f0.scp")
         waves = read_table(dump / "wav.scp")
         self.waves: dict[str, str] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ctaplib.data.audio import write_audio
-from ctaplib.files import write_table, write_tsv
+from ctaplib.files import make_folder, write_table, write_tsv
 from ctaplib.infer.recognize import Transcript
 
 
@@ -42,7 +42,7 @@ def write_waves(
     places = {}
     for utt, wave in waves.items():
         path = (folder / "wav" / f"{utt}.wav").absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_audio(path, wave.float().numpy(), rate_hz)
         places[utt] = str(path)
     write_table(folder / "wav.scp", places)

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from ctaplib.checkpoint import load_checkpoint
 from ctaplib.config_file import read_saved
 from ctaplib.errors import StageError
-from ctaplib.files import atomic_write, write_json
+from ctaplib.files import atomic_write, make_folder, write_json
 from ctaplib.tasks.base import PACKED_CONFIG, PACKED_WEIGHTS
 
 ASSETS = ("tokens.txt", "features.yaml", "bpe.model")
@@ -34,7 +34,7 @@ def pack(exp: Path, out: Path, runs: list[str], results: Path | None = None) -> 
         raise StageError(f"{exp / runs[0]} holds no trained model", fix="run stage 5 (pretrain)")
     for run in done:
         folder = out / run
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         weights = load_checkpoint(exp / run / "checkpoints" / "best.pt")["model"]
         partial = folder / ".weights.partial"
         save_file({n: t.contiguous() for n, t in weights.items()}, partial)

@@ -31,7 +31,7 @@ from ctaplib.config import config_hash
 from ctaplib.data.batching import BatchConfig
 from ctaplib.data.feature_config import read_feature_config
 from ctaplib.errors import CheckpointError, ConfigError
-from ctaplib.files import atomic_write, read_table
+from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.nn.collective import from_first, rank
 from ctaplib.runlog import get_logger
@@ -116,6 +116,7 @@ class AlignTask(Task):
         if not training:
             self.model = Aligner.load(paths.exp).network
             return
+        make_folder(paths.exp)
         self.jobs = torch.get_num_threads()
         data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
         utterances = read_heard(data, dump)

@@ -22,6 +22,7 @@ from ctaplib.config import Config, load_config
 from ctaplib.config_file import read_saved
 from ctaplib.data.batching import BatchConfig
 from ctaplib.errors import CheckpointError, ConfigError
+from ctaplib.files import make_folder
 from ctaplib.find import find
 from ctaplib.losses.terms import Term
 from ctaplib.nn.quantize import Quantizer
@@ -295,7 +296,7 @@ class Task(abc.ABC):
 
 def save_assets(task: Task) -> None:
     """Copy the task's assets into its run's folder."""
-    task.paths.exp.mkdir(parents=True, exist_ok=True)
+    make_folder(task.paths.exp)
     for name, source in task.assets().items():
         target = task.paths.exp / name
         if source.resolve() != target.resolve():

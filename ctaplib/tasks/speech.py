@@ -16,6 +16,7 @@ from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, cli
 from ctaplib.data.feature_config import FeatureConfig, read_feature_config
 from ctaplib.data.tokens import TokenList, read_token_list
 from ctaplib.errors import ConfigError, DataError
+from ctaplib.files import make_folder
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP, warp_mel
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
@@ -99,7 +100,7 @@ class SpeechTask(Task, Generic[Model]):
 
     def _open_sets(self) -> None:
         p, batch, tokens = self.paths, self.config.batch, self.tokens if self.labelled else None
-        p.exp.mkdir(parents=True, exist_ok=True)
+        make_folder(p.exp)
         self.train = SpeechSet(p.data, p.dump, p.train_set, tokens, batch, p.exp / "left_out_train.tsv")
         self.valid = SpeechSet(p.data, p.dump, p.valid_set, tokens, batch, p.exp / "left_out_valid.tsv")
         self.other = self.train

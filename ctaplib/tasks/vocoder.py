@@ -18,6 +18,7 @@ from ctaplib.data.feature_config import read_feature_config
 from ctaplib.data.features import log_mel, mel_filterbank
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
 from ctaplib.errors import ConfigError
+from ctaplib.files import make_folder
 from ctaplib.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ctaplib.losses.spectral import distance, log_distance
 from ctaplib.losses.terms import Term
@@ -105,7 +106,7 @@ class VocoderTask(Task):
 
     def _open(self, set_name: str, part: str) -> WaveSet:
         batch, exp = self.config.batch, self.paths.exp
-        exp.mkdir(parents=True, exist_ok=True)
+        make_folder(exp)
         folder = self.paths.dump / set_name
         return WaveSet(folder, self.features, batch.min_s, batch.max_s, exp / f"left_out_{part}.tsv")
 

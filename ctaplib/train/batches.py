@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ctaplib.errors import CtapError, TrainingError, shortened
+from ctaplib.errors import CtapError, TrainingError, counted, shortened
 from ctaplib.runlog import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.tensors import map_tensors
@@ -116,6 +116,18 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
         at.epoch, at.batch = at.epoch + 1, 0
 
 
+def _tell_longer(task: Task, start: Position, world: World, micro_frames: int) -> None:
+    """Warn once of items that are longer than a pass is to be: each is a pass of its own, and takes more memory."""
+    if not micro_frames or not world.is_main:
+        return
+    frames = task.item_frames(sorted({item for items in task.train_plan(start.epoch) for item in items}))
+    if longer := [n for n in frames if n > micro_frames]:
+        log.warning(
+            "a pass is to take %d frames of 10 ms at most (--batch_bins); %s longer, up to %d, and each is a pass of its own",
+            micro_frames, counted(len(longer), "item is", "items are"), max(longer),
+        )  # fmt: skip
+
+
 def _not_loaded(task: Task, share: Share, error: Exception) -> TrainingError:
     """What to say of a batch that could not be made."""
     fewer = "lower train.loaders or batch.batch_s, or take a machine with more memory for each process"
@@ -152,6 +164,7 @@ def batches(
             except Exception as error:
                 raise _not_loaded(task, share, error) from error
 
+        _tell_longer(task, position, world, micro_frames)
         plan = shares(task, position, world, micro_frames)
         waiting: deque[tuple[Share, Future[list[Any]]]] = deque()
 

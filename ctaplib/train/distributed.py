@@ -49,7 +49,7 @@ def join_world(use_gpu: bool) -> World:
         if local >= torch.cuda.device_count():
             raise ConfigError(
                 f"GPU {local} was asked for, this machine has {torch.cuda.device_count()}",
-                fix="lower --ngpu, or train on the CPU with --ngpu 0",
+                fix="lower --ngpu, or train on the CPU with --ngpu 0 (ctap train itself: without --gpu)",
             )
         torch.cuda.set_device(local)
     if size > 1 and not dist.is_initialized():

@@ -6,13 +6,14 @@ from typing import Any
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint
 from ctaplib.config import Config, running_settings
-from ctaplib.errors import CheckpointError, DataError, shortened
+from ctaplib.errors import CheckpointError, DataError, counted, shortened
 from ctaplib.files import atomic_write
 from ctaplib.runlog import get_logger
 from ctaplib.runs import ABOUT, flatten
 from ctaplib.tasks.base import Task
 
 log = get_logger("ctaplib.train")
+BEGIN_AGAIN = "begin the run again (--resume false in a recipe, or another --exp)"
 
 
 class Saved:
@@ -55,8 +56,8 @@ class Saved:
             except CheckpointError as error:
                 self._broken.add(path)
                 if path == found[-1]:
-                    raise
-                log.warning("%s; trying %s", error, found[len(self._broken)].name)
+                    raise CheckpointError(error.found, expected=error.expected, fix=BEGIN_AGAIN) from error
+                log.warning("%s; trying %s", error.found, found[len(self._broken)].name)
                 continue
             self._taken = path
             return state, path
@@ -116,10 +117,11 @@ def check_items(task: Task, path: Path) -> None:
     ]
     if faults:
         raise DataError(
-            f"the data changed since this run began: {len(before)} items then, {len(items)} now, {len(faults)} differences",
+            f"the data changed since this run began: {len(before)} items then, {len(items)} now, "
+            f"{counted(len(faults), 'difference')}",
             shortened([fault.replace("\t", " ") for fault in faults]),
             expected=f"the items of {path}",
-            fix="bring them back, or begin the run again (--resume false in a recipe, or another --exp)",
+            fix=f"bring them back, or {BEGIN_AGAIN}",
         )
 
 

@@ -93,7 +93,8 @@ class Trainer:
 
     def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
-        _announce(task, self.world, self.precision)
+        if position.step < train.max_steps:
+            _announce(task, self.world, self.precision)
         prepare_machine(train, task.model, self.world.device)
         task.before_training(position.step)
         if self.micro_frames is None and position.step < train.max_steps:
@@ -256,7 +257,7 @@ class Trainer:
             self.kept_frames = state["micro_frames"]
         if not self.world.is_main:
             return True
-        log.info("going on from step %d (%s)", self.position.step, path)
+        log.info("%s (%s)", _how_far(self.position, self.config.train.max_steps), path)
         if state["processes"] != self.world.size:
             log.warning(
                 "this run had %d process(es) and goes on with %d: batches, schedule and draws stay the same; sums are rounded in "
@@ -279,6 +280,15 @@ class Trainer:
         live.tell(values)
 
 
+def _how_far(position: Position, max_steps: int) -> str:
+    """What a start that found a checkpoint has before it."""
+    if position.step < max_steps:
+        return f"going on from step {position.step}"
+    if position.due:
+        return f"all {max_steps} steps are done; what is left is the validation behind the last"
+    return f"all {max_steps} steps are done before: nothing is left to do"
+
+
 def _announce(task: Task, world: World, precision: str) -> None:
     if not world.is_main:
         return
@@ -287,6 +297,9 @@ def _announce(task: Task, world: World, precision: str) -> None:
         "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",
         task.name, size, task.config.train.max_steps, world.size, world.device, precision,
     )  # fmt: skip
+    given = " and ".join(f"{name}={folder}" for name, folder in task.paths.init.items())
+    first = f"first weights from {given}" if given else "first weights drawn at random"
+    log.info("%s: %s; trained on %s, validated on %s", task.name, first, task.paths.train_set, task.paths.valid_set)
 
 
 def _words(values: Mapping[str, float]) -> str:

@@ -76,6 +76,15 @@ def test_missing_config_is_found_before_anything_runs(recipe):
     assert recipe.calls() == []
 
 
+def test_a_folder_of_runs_that_cannot_be_made_is_told(recipe):
+    recipe.write("taken", "a file in the way")
+    code, output = recipe.run("--expdir", "taken", "--stage", "5", "--stop_stage", "5", "--dry_run", "true")
+    assert "Traceback" not in output
+    code, output = recipe.run("--dumpdir", "taken", "--stop_stage", "1")
+    assert code and "Traceback" not in output
+    assert "error: cannot make the folder taken/.stamps: taken is no folder" in output
+
+
 def test_changed_config_value_is_named_and_old_run_kept(recipe):
     assert recipe.run("--stop_stage", "6")[0] == 0
     recipe.calls()

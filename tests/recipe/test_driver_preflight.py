@@ -12,7 +12,7 @@ def test_a_fault_found_before_the_start_costs_nothing_and_undoing_it_leaves_the_
     before = recipe.tree()
     recipe.write("conf/pretrain.yaml", "extends: base.yaml\noptim:\n  lrr: 0.1\n")
     status, output = recipe.run("--stage", "5", *UNTIL)
-    assert status == 1 and "stage 5 (pretrain): 1 fault(s) in the config" in output and "did you mean lr?" in output, output
+    assert status == 1 and "stage 5 (pretrain): 1 fault in the config" in output and "did you mean optim.lr?" in output, output
     recipe.write("conf/pretrain.yaml", "extends: base.yaml\n")
     assert recipe.calls() == [] and recipe.tree() == before
     status, output = recipe.run("--stage", "5", *UNTIL)
@@ -22,8 +22,9 @@ def test_a_fault_found_before_the_start_costs_nothing_and_undoing_it_leaves_the_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--pretrain_args", "train.max_stepz=3"), "there is no train.max_stepz, did you mean max_steps?"),
+        (("--pretrain_args", "train.max_stepz=3"), "there is no train.max_stepz, did you mean train.max_steps?"),
         (("--pretrain_args", "--nonsense 3"), "stage 5 (pretrain): ctap train: unrecognized arguments: --nonsense 3"),
+        (("--pretrain_args", "optim.lr"), "unrecognized arguments: optim.lr; to fix it: write optim.lr=VALUE to set it"),
         (("--ngpu", "64", "--force", "true"), "64 GPU(s) were asked for, this machine has "),
         (("--ngpu", "two", "--force", "true"), "--ngpu two; expected a whole number, at least 0"),
         (("--cmd_backend", "nope", "--force", "true"), "--cmd_backend nope; expected local or slurm"),
@@ -37,6 +38,15 @@ def test_a_dry_run_and_a_run_find_the_same_faults_and_change_nothing(recipe, opt
         status, output = recipe.run(*options, "--dry_run", dry)
         assert status == 1 and message in output, output
         assert recipe.calls() == [] and recipe.tree() == before
+
+
+def test_values_that_no_machine_can_use_are_told_where_nothing_is_to_run(recipe):
+    assert recipe.run(*UNTIL)[0] == 0
+    recipe.calls()
+    for option, value in {"--nproc": "two", "--ngpu": "-1", "--nj": "0", "--batch_bins": "some", "--patience": "0.5"}.items():
+        for dry in ("true", "false"):
+            status, output = recipe.run(*UNTIL, option, value, "--dry_run", dry)
+            assert status == 1 and f"{option} {value}; expected" in output and recipe.calls() == [], output
 
 
 def test_every_config_is_looked_at_and_all_faults_are_told_at_once(recipe):
@@ -69,12 +79,30 @@ def test_settings_tried_and_given_up_bring_the_earlier_run_back(recipe):
     assert not (recipe.path / BEST).exists() and (recipe.path / "exp/old/vqctap.1/.stamp.json").exists()
     recipe.calls()
     output = recipe.run("--stage", "5", *UNTIL, "--dry_run", "true")[1]
-    assert "would bring back exp/old/vqctap.1, made with these settings" in output
+    assert "would bring back exp/old/vqctap.1, made with these settings; nothing is left to do behind it" in output
+    assert "would run" not in output
     status, output = recipe.run("--stage", "5", *UNTIL)
     assert status == 0 and "Brought exp/old/vqctap.1 back as exp/vqctap" in output, output
     assert (recipe.path / BEST).read_text() == "the first run\n" and recipe.calls() == []
     assert not (recipe.path / "exp/vqctap/.stamp.json").exists()
     assert "Nothing to do" in recipe.run(*UNTIL)[1]
+
+
+@pytest.mark.parametrize("given_up", [True, False])
+def test_a_dry_run_tells_what_follows_when_an_earlier_run_is_brought_back(recipe, given_up):
+    """What it says is held to what the run then does, also of the stages that rest on it."""
+    asked = ("--stage", "5", "--stop_stage", "7")
+    assert recipe.run("--stop_stage", "7")[0] == 0
+    status, _ = recipe.run(*asked, "--pretrain_args", "seed=2", **({"FAIL_AT": "vqctap"} if given_up else {}))
+    assert status == given_up
+    recipe.calls()
+    output = recipe.run(*asked, "--dry_run", "true")[1]
+    promised = [line.split("train ")[-1] for line in output.splitlines() if "would run" in line]
+    assert not any("--task vqctap" in command for command in promised), output
+    assert "would bring back exp/old/vqctap.1" in output
+    status, output = recipe.run(*asked)
+    assert status == 0, output
+    assert len(recipe.calls()) == len(promised), output
 
 
 def test_a_run_moved_back_by_hand_is_taken_as_it_is(recipe):

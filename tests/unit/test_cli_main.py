@@ -3,7 +3,7 @@ import gc
 
 import pytest
 
-from ctaplib.cli import _collection
+from ctaplib.cli import _collection, train
 from ctaplib.cli import main as cli
 from ctaplib.errors import ConfigError, CtapError
 from ctaplib.find import find, offering
@@ -93,6 +93,18 @@ def test_help_lists_every_command_with_its_line(capsys):
     assert "  stage" in shown and "main " not in shown
     for name, line in cli.commands().items():
         assert name in shown and line and line in shown
+
+
+def test_every_option_of_training_is_described_with_its_default(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for words in ("(default: train)", "(default: dev)", "(default: data)", "(default: dump)", "(default: 0)", "(default: 30)"):
+        assert words in told
+    assert told.count("may be repeated") == 2
+    parser = cli.Parser()
+    train.configure(parser)
+    assert all(action.help for action in parser._actions)
 
 
 def test_an_unknown_option_behind_a_verb_is_told_with_the_verbs_usage(noun, capsys):

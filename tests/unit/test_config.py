@@ -43,13 +43,13 @@ def test_words_override_the_file(tmp_path: Path) -> None:
 
 def test_a_misspelt_key_names_file_line_and_the_nearest(tmp_path: Path) -> None:
     path = write(tmp_path / "a.yaml", "steps: 5\ninner:\n  learning_rte: 1\n")
-    with pytest.raises(ConfigError, match=r"a\.yaml:3: there is no inner\.learning_rte, did you mean learning_rate\?"):
+    with pytest.raises(ConfigError, match=r"a\.yaml:3: there is no inner\.learning_rte, did you mean inner\.learning_rate\?"):
         load_config(Outer, path)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path / "a.yaml", "steps: many\nstep: 1\n")
-    with pytest.raises(ConfigError, match=r"2 fault\(s\)") as caught:
+    with pytest.raises(ConfigError, match="2 faults in the config") as caught:
         load_config(Outer, path)
     assert "a.yaml:1: steps" in str(caught.value) and "did you mean steps?" in str(caught.value)
 
@@ -120,7 +120,7 @@ def test_values_that_no_training_can_use_are_told_before_it_starts(task: str) ->
     with pytest.raises(ConfigError) as told:
         read_task_config(task, None, [f"{name}={value}" for name, value in words.items()])
     missing = [name for name, value in words.items() if f"--set {name}={value}: {name}" not in str(told.value)]
-    assert not missing and f"{len(words)} fault(s) in the config" in str(told.value)
+    assert not missing and f"{len(words)} faults in the config" in str(told.value)
 
 
 @pytest.mark.parametrize("task", ["asr", "tts", "vc", "vocoder", "vqctap"])

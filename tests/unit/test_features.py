@@ -8,7 +8,7 @@ from ctaplib.config import save_config
 from ctaplib.data.feature_config import FeatureConfig, read_feature_config
 from ctaplib.data.features import f0_track, log_mel, mel_filterbank
 from ctaplib.data.mel import MelSpectrogram
-from ctaplib.errors import AudioError
+from ctaplib.errors import AudioError, ConfigError
 
 
 def noise(samples: int, seed: int = 0) -> np.ndarray:
@@ -67,6 +67,17 @@ def test_header_round_trip(tmp_path) -> None:
     config = FeatureConfig(rate_hz=16000, hop_samples=160, window_samples=640)
     save_config(config, tmp_path / "features.yaml", inputs_hash="0123")
     assert read_feature_config(tmp_path / "features.yaml") == config
+
+
+def test_settings_that_are_missing_are_told_as_those_of_features(tmp_path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"there is no set a in .*; expected a set with features; to fix it: run stage 3 \(ctap"
+    ):
+        read_feature_config(tmp_path / "a" / "features.yaml")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "feats.scp").write_text("")
+    with pytest.raises(ConfigError, match=r"a/features.yaml is missing; expected the settings .*; to fix it: run stage 3"):
+        read_feature_config(tmp_path / "a" / "features.yaml")
 
 
 def test_filters_that_cannot_be_are_refused() -> None:

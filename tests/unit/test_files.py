@@ -7,7 +7,7 @@ import pytest
 
 from ctaplib import files
 from ctaplib.errors import CtapError, DataError
-from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
+from ctaplib.files import atomic_write, make_folder, read_table, read_tsv, write_table, write_tsv
 
 
 def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path) -> None:
@@ -33,6 +33,25 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pyte
     ):
         out.write("new")
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["file", "file/inner", "file/inner/deeper"])
+def test_a_folder_that_cannot_be_made_is_told_with_what_stands_there(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a")
+    with pytest.raises(CtapError, match=rf"cannot make the folder .*{name}: .*/file is no folder; to fix it: name another"):
+        make_folder(tmp_path / name)
+    with pytest.raises(CtapError, match="cannot make the folder"), atomic_write(tmp_path / name / "a.txt"):
+        pass
+    assert (tmp_path / "file").read_text() == "a"
+
+
+def test_a_folder_where_nothing_can_be_made_or_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CtapError, match=r"cannot make the folder /proc/nope: .+; to fix it: name another"):
+        make_folder("/proc/nope")
+    make_folder(tmp_path / "a" / "b")
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)  # as root, everything can be written
+    with pytest.raises(CtapError, match=r"nothing can be written in the folder .*b; to fix it: name another"):
+        make_folder(tmp_path / "a" / "b")
 
 
 def test_tables_come_back_as_they_were_in_c_order(tmp_path: Path) -> None:

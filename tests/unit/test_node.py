@@ -62,7 +62,8 @@ def test_a_process_that_is_killed_is_named_in_the_folder_of_the_run(tmp_path: Pa
     (tmp_path / "run_state.json").write_text('{"state": "running", "host": "elsewhere"}')
     stands = read_state(tmp_path)
     assert stands.state == "failed"
-    assert stands.note == "process 0: ended by signal 9 (SIGKILL); the kernel does that where memory runs out; the same command goes on"
+    told = "ended by signal 9 (SIGKILL); the kernel does that where memory runs out; the same command goes on"
+    assert stands.note == f"process 0: {told}"
 
 
 TWO = """

@@ -1,13 +1,19 @@
 """`ctap runs`: runs side by side, how they stand, differences, plots; the live line of a terminal."""
 
 import errno
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
+from io import UnsupportedOperation
 from pathlib import Path
 
 import numpy as np
@@ -307,6 +313,9 @@ class Terminal:
     def isatty(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        raise UnsupportedOperation("fileno")
+
 
 def test_a_terminal_gets_one_line_that_is_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
@@ -324,6 +333,33 @@ def test_a_terminal_gets_one_line_that_is_rewritten(monkeypatch: pytest.MonkeyPa
     told = [line for line in lines if "loss 9.88" in line]
     assert told and told[-1].startswith("5/10 [") and "contrastive 5.12" in told[-1] and "102 h/h" in told[-1]
     assert any(line.endswith("INFO a warning of its own") for line in lines) and "as well" not in terminal.written
+
+
+@pytest.mark.parametrize(("rows", "columns", "live"), [(24, 100, True), (0, 0, False), (0, 100, False), (24, 0, False)])
+def test_on_a_terminal_the_loss_is_told_whatever_its_size(rows: int, columns: int, live: bool) -> None:
+    told = in_a_terminal(
+        rows,
+        columns,
+        "from ctaplib.runlog import LiveLine, get_logger\n"
+        f"live = LiveLine(10, 4); live.step(); live.tell({VALUES!r})\n"
+        "get_logger().info('plain line', extra={'live': True}); live.close()\n",
+    )
+    assert ("loss 9.88" in told) == live and ("plain line" in told) != live
+
+
+def in_a_terminal(rows: int, columns: int, code: str) -> str:
+    """What a program writes to a terminal of a size."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    written = b""
+    with suppress(OSError):  # the end, on Linux
+        while part := os.read(ours, 4096):
+            written += part
+    os.close(ours)
+    assert child.wait() == 0, written
+    return written.decode()
 
 
 def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -80,6 +80,31 @@ def test_a_broken_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path: Path
     assert names(tmp_path) == {"last": 4, "previous": 3}
 
 
+@pytest.mark.parametrize("size", [0, 2, 400])
+def test_the_only_checkpoint_broken_is_an_error_with_a_way_out(size: int, tmp_path: Path) -> None:
+    Saved(tmp_path).write(state(1))
+    last = tmp_path / "last.pt"
+    last.write_bytes(last.read_bytes()[:size])
+    with pytest.raises(CheckpointError) as told:
+        Saved(tmp_path).read()
+    way = "to fix it: begin the run again (--resume false in a recipe, or another --exp)"
+    assert f"last.pt ({size} bytes) cannot be read as a checkpoint: " in str(told.value) and str(told.value).endswith(way)
+    assert "other checkpoint" not in str(told.value) and "internal" not in str(told.value) and len(str(told.value)) < 400
+
+
+def test_a_broken_checkpoint_before_a_whole_one_asks_nothing_of_the_user(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for step in (1, 2):
+        Saved(tmp_path).write(state(step))
+    changed = bytearray((tmp_path / "last.pt").read_bytes())
+    changed[changed.index(b"exp_avg")] ^= 1
+    (tmp_path / "last.pt").write_bytes(changed)
+    found = Saved(tmp_path).read()
+    assert found is not None and found[1].name == "previous.pt"
+    assert caplog.messages[0].endswith("; trying previous.pt") and "to fix it" not in caplog.messages[0]
+
+
 class Killed(BaseException):
     """Stands for kill -9."""
 

@@ -8,9 +8,10 @@ import torch
 from small_configs import small_task
 
 from ctaplib.checkpoint import weights_digest
-from ctaplib.errors import CheckpointError, CollapseError, ConfigError, DataError
+from ctaplib.errors import CheckpointError, CollapseError, ConfigError, CtapError, DataError
+from ctaplib.runlog import RunLog
 from ctaplib.runs import read_metrics
-from ctaplib.tasks.base import Task, load_task
+from ctaplib.tasks.base import Task, TaskPaths, load_task, read_task_config, task_class
 from ctaplib.tasks.speech import change_tempo
 from ctaplib.tasks.vqctap import TERMS
 from ctaplib.train.batches import Share
@@ -171,6 +172,31 @@ def test_what_needs_a_pretrained_model_says_so(tiny: Path, tmp_path: Path) -> No
     for name in ("tts", "vc"):
         with pytest.raises(ConfigError, match="--init vqctap=exp/vqctap"):
             small_task(name, tiny, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vqctap", "vocoder", "align"])
+def test_a_run_whose_folder_cannot_be_made_is_told_before_it_starts(name: str, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "exp").write_text("a file in the way")
+    for exp in (tmp_path / "exp", tmp_path / "exp" / name):
+        with pytest.raises(CtapError, match=r"cannot make the folder .*exp.* is no folder"):
+            small_task(name, tiny, exp)
+    with pytest.raises(CtapError, match="cannot make the folder"):
+        RunLog(tmp_path / "exp")
+
+
+@pytest.mark.parametrize("name", ["vqctap", "vocoder"])
+@pytest.mark.parametrize(
+    ("train_set", "valid_set", "wrong", "near"), [("trian", "dev", "trian", "train"), ("train", "dve", "dve", "dev")]
+)
+def test_a_set_whose_name_is_not_there_is_told_with_those_that_are(
+    name: str, train_set: str, valid_set: str, wrong: str, near: str, tiny: Path, tmp_path: Path
+) -> None:
+    paths = TaskPaths(tiny / "data", tiny / "dump", tmp_path / "exp", train_set, valid_set)
+    said = rf"there is no set {wrong} in .*dump: .*{wrong}/feats.scp is missing; expected one of dev, .*train.*; to fix it: "
+    with pytest.raises(
+        ConfigError, match=said + rf"correct its name \(did you mean {near}\?\), or run stage 3 \(ctap features\)"
+    ):
+        task_class(name)(read_task_config(name, None, ()), paths)
 
 
 def test_missing_alignments_name_the_stage(tiny: Path, tmp_path: Path) -> None:

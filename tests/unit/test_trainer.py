@@ -342,6 +342,39 @@ class ShrinkingTask(ToyTask):
         return self.held
 
 
+@pytest.mark.parametrize(("limit", "told"), [(0, False), (99, True), (100, False)])
+def test_items_longer_than_a_pass_are_told_once(limit: int, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    task = ToyTask(TaskConfig(train=TrainConfig(max_steps=7)), TaskPaths(tmp_path, tmp_path, tmp_path, "a", "b"))
+    list(batches(task, Position(), World(0, 1, torch.device("cpu")), task.load, limit))
+    limit_of = "a pass is to take 99 frames of 10 ms at most (--batch_bins)"
+    wanted = f"{limit_of}; 20 items are longer, up to 100, and each is a pass of its own"
+    assert [m for m in caplog.messages if "longer" in m] == [wanted] * told
+
+
+def test_the_log_says_what_a_run_begins_from_and_its_sets(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make(tmp_path)
+    trainer.fit()
+    sets = f"trained on {trainer.task.paths.train_set}, validated on {trainer.task.paths.valid_set}"
+    assert f"toy: first weights drawn at random; {sets}" in caplog.messages
+    monkeypatch.setattr(ToyTask, "inits", ("other",))
+    config = TaskConfig(train=TrainConfig(max_steps=2))
+    paths = TaskPaths(tmp_path, tmp_path, tmp_path / "b", "train", "dev", init={"other": Path("exp/other")})
+    Trainer(ToyTask(config, paths), World(0, 1, torch.device("cpu"))).fit()
+    assert "toy: first weights from other=exp/other; trained on train, validated on dev" in caplog.messages
+
+
+def test_a_run_that_is_finished_says_that_nothing_is_left_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert make(tmp_path).fit()
+    records = (tmp_path / "metrics.jsonl").read_text()
+    caplog.clear()
+    assert make(tmp_path).fit()
+    told = caplog.text
+    assert "all 13 steps are done before: nothing is left to do" in told and "going on from" not in told
+    assert (tmp_path / "metrics.jsonl").read_text() == records
+
+
 def test_data_that_changed_between_two_starts_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("test_trainer.ToyTask", ShrinkingTask)
     train_killed_at(tmp_path, 9)
@@ -349,6 +382,9 @@ def test_data_that_changed_between_two_starts_is_told(tmp_path: Path, monkeypatc
     with pytest.raises(DataError, match="the data changed since this run began: 3 items then, 3 now, 3 differences") as told:
         make(tmp_path)
     assert {"gone: train b", "new: train d", "train c: 300 frames before, 301 now"} <= set(told.value.faults)
+    monkeypatch.setattr(ShrinkingTask, "held", {"train": {"a": 100, "b": 200, "c": 301}})
+    with pytest.raises(DataError, match=r"3 items then, 3 now, 1 difference;"):
+        make(tmp_path)
     monkeypatch.setattr(ShrinkingTask, "held", {"train": {"a": 100, "b": 200, "c": 300}})
     assert make(tmp_path).fit()
 
