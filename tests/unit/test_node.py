@@ -83,7 +83,8 @@ time.sleep(60)
 def test_the_keyboard_asks_the_processes_to_stop_and_then_kills_them(tmp_path: Path, twice: bool) -> None:
     (tmp_path / "two.py").write_text(TWO)
     words = [sys.executable, "-m", "ctaplib.node", "--nproc", "2", "--", str(tmp_path / "two.py"), str(tmp_path)]
-    running = subprocess.Popen([*words, "stay"] if twice else words, stderr=subprocess.PIPE, text=True)
+    program = [*words, "stay"] if twice else words
+    running = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=heed_the_keyboard)
     wait_for(lambda: (tmp_path / "ready0").exists() and (tmp_path / "ready1").exists())
     running.send_signal(signal.SIGINT)
     if twice:
@@ -94,6 +95,11 @@ def test_the_keyboard_asks_the_processes_to_stop_and_then_kills_them(tmp_path: P
     assert (tmp_path / "asked0").exists() and (tmp_path / "asked1").exists()
     for rank in range(2):
         assert not Path(f"/proc/{(tmp_path / f'ready{rank}').read_text()}").exists()
+
+
+def heed_the_keyboard() -> None:
+    """Also where these tests run behind `&`, which has everything below ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(seen: Callable[[], bool]) -> None:
