@@ -33,8 +33,8 @@ program=(-- -m ctaplib.cli.main train "$@")
 [ -z "${patience}" ] || program+=(--patience "${patience}")
 [ "${batch_bins}" = 0 ] || program+=(--batch_bins "${batch_bins}")
 [ "${ngpu}" -eq 0 ] || program+=(--gpu)
-# torchrun on one machine (ctaplib/node.py meets the others first).
-node=(python3 -m ctaplib.node --nproc "${processes}" --num_nodes "${num_nodes}" --join_timeout "${join_timeout}")
+# torchrun on one machine (ctaplib/cluster/launcher.py meets the others first).
+node=(python3 -m ctaplib.cluster.launcher --nproc "${processes}" --num_nodes "${num_nodes}" --join_timeout "${join_timeout}")
 
 case "${cmd_backend}" in
     local)
@@ -49,7 +49,7 @@ case "${cmd_backend}" in
         for ((_word = 1; _word < $#; _word++)); do
             [ "${!_word}" != --exp ] || { _word=$((_word + 1)) && exp=${!_word}; }
         done
-        exec python3 -m ctaplib.slurm_run --folder "${CTAP_JOBS:-jobs}/${exp//\//_}" --num_nodes "${num_nodes}" --ngpu "${ngpu}" \
+        exec python3 -m ctaplib.cluster.slurm_run --folder "${CTAP_JOBS:-jobs}/${exp//\//_}" --num_nodes "${num_nodes}" --ngpu "${ngpu}" \
             --slurm_config "${slurm_config}" -- "${node[@]}" --tell @folder "${program[@]}"
         ;;
     *)

@@ -19,7 +19,7 @@ from ctaplib.config_file import read_saved
 from ctaplib.data.alignment import Alignment
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import AudioError, ConfigError, DataError
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 

@@ -11,7 +11,7 @@ from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures, flat
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.viterbi import Chain, best_path, has_compiler
 from ctaplib.nn.collective import rank
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 

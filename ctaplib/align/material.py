@@ -17,7 +17,7 @@ from ctaplib.data.feature_config import read_feature_config
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import read_table
 from ctaplib.nn.collective import rank
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 

@@ -11,6 +11,7 @@ import torch
 from ctaplib.align.aligner import Aligner, Outcome
 from ctaplib.align.corpus import Utterance, read_utterances
 from ctaplib.align.parallel import SHARD
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.data.alignment import (
     Alignment,
     lost_phones,
@@ -26,8 +27,7 @@ from ctaplib.data.perturb import align_copies
 from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
-from ctaplib.jobs import map_jobs
-from ctaplib.runlog import get_logger, progress
+from ctaplib.runs.log import get_logger, progress
 
 log = get_logger(__name__)
 

@@ -8,7 +8,7 @@ from ctaplib.align.aligner import Aligner
 from ctaplib.align.bootstrap import Graph
 from ctaplib.align.frontend import centre
 from ctaplib.align.topology import to_intervals
-from ctaplib.shown import Shown, posterior_panel
+from ctaplib.runs.panels import Shown, posterior_panel
 
 
 def show_path(aligner: Aligner, utt: str, phones: Sequence[str], mel: np.ndarray, graph: Graph) -> Shown:

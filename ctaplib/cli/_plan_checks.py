@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ctaplib.cli.main import Parser, commands
+from ctaplib.cluster.launcher import check_gpus
+from ctaplib.cluster.slurm import check_cluster, config_path, read_options
 from ctaplib.errors import ConfigError, CtapError
-from ctaplib.node import check_gpus
-from ctaplib.slurm import check_cluster, config_path, read_options
-from ctaplib.stamps import Stage
+from ctaplib.recipe.stamps import Stage
 
 
 class PlanChecks:

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ctaplib.errors import ConfigError
-    from ctaplib.runs import find_runs, read_run
+    from ctaplib.runs.listing import find_runs, read_run
 
     if args.diff:
         if args.folders or args.plot:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _diff(one: Path, other: Path, as_json: bool) -> int:
-    from ctaplib.runs import config_diff
+    from ctaplib.runs.listing import config_diff
 
     found = config_diff(one, other)
     if as_json:
@@ -63,7 +63,7 @@ def _diff(one: Path, other: Path, as_json: bool) -> int:
 
 
 def _plot(folders: Sequence[Path]) -> int:
-    from ctaplib.curves import save_curves
+    from ctaplib.runs.curves import save_curves
 
     for folder in folders:
         written = save_curves(folder)

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from ctaplib.cli._plan_checks import PlanChecks
-from ctaplib.driver import RunOptions, dry_run
-from ctaplib.driver import run as run_plan
 from ctaplib.errors import ConfigError
-from ctaplib.stamps import read_plan
+from ctaplib.recipe.driver import RunOptions, dry_run
+from ctaplib.recipe.driver import run as run_plan
+from ctaplib.recipe.stamps import read_plan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
     with _collection.paused():
-        from ctaplib.runlog import keep_lines
-        from ctaplib.runstate import forget_errors, note_error
+        from ctaplib.runs.log import keep_lines
+        from ctaplib.runs.state import forget_errors, note_error
         from ctaplib.tasks.base import TaskPaths, task_class
         from ctaplib.train.distributed import join_world, leave_world, lost_peer
         from ctaplib.train.heartbeat import Heartbeat
@@ -123,7 +123,7 @@ def _refuse_second(exp: Path) -> None:
         ConfigError: there is one; every process raises it.
     """
     from ctaplib.nn.collective import from_first
-    from ctaplib.runstate import check_free
+    from ctaplib.runs.state import check_free
 
     def look() -> ConfigError | None:
         try:
@@ -164,7 +164,7 @@ def end_at_once(error: Exception, note: Callable[[], None] | None = None) -> Non
 
 def _end_alone(error: LostPeerError, exp: Path, rank: int) -> None:
     """End a process whose main thread may wait for another one for ever."""
-    from ctaplib.runstate import note_error
+    from ctaplib.runs.state import note_error
 
     end_at_once(error, lambda: note_error(exp, rank, error, ends_here=True))
 

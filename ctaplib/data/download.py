@@ -20,7 +20,7 @@ from ctaplib.data.transfer import BLOCK, NotTheFile, finish, forget, transfer
 from ctaplib.data.unpack import unpack
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import atomic_write
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 SPACE = 2.5

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import soxr
 
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import config_hash, save_config
 from ctaplib.config_file import read_saved
 from ctaplib.data.audio_source import is_command, open_audio
@@ -21,8 +22,7 @@ from ctaplib.data.features import f0_track, log_mel
 from ctaplib.data.store import ArkWriter
 from ctaplib.errors import AudioError, DataError, shortened
 from ctaplib.files import atomic_write, make_folder, write_table, write_tsv
-from ctaplib.jobs import map_jobs
-from ctaplib.runlog import get_logger, progress
+from ctaplib.runs.log import get_logger, progress
 
 log = get_logger(__name__)
 _MARGIN_S = 0.05

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ctaplib.data.frontends import PREFIX, TextConfig, check_frontend
 from ctaplib.files import atomic_write
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 _MODULES = (

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import sentencepiece
 
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import save_config
 from ctaplib.config_file import read_saved
 from ctaplib.data.datadir import NORMALIZED
@@ -28,8 +29,7 @@ from ctaplib.data.phones import BLANK, UNKNOWN
 from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
 from ctaplib.errors import DataError, counted
 from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
-from ctaplib.jobs import map_jobs
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 T = TypeVar("T")

@@ -21,9 +21,9 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.data.phones import SILENCE
 from ctaplib.errors import DataError, DependencyError
-from ctaplib.jobs import map_jobs
 
 Result = TypeVar("Result")
 

@@ -10,7 +10,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 
 from ctaplib.files import write_json
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 BLOCK = 1 << 20

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.data import datadir
 from ctaplib.data.audio import AudioInfo, inspect
 from ctaplib.data.datadir import CTM_FILES, REC_TABLES, SPK_TABLES, UTT_TABLES, DataDir, Segment, c_sorted
@@ -20,7 +21,6 @@ from ctaplib.data.seen_audio import recall
 from ctaplib.data.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, read_lines
 from ctaplib.errors import DataError, counted
 from ctaplib.files import read_tsv, write_tsv
-from ctaplib.jobs import map_jobs
 
 MAX_PHONES_PER_S = 30.0
 """Phones a second from which a text cannot belong to its audio (people say 8 to 20)."""

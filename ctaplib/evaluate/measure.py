@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctaplib.jobs import map_jobs
-from ctaplib.runlog import progress
+from ctaplib.cluster.jobs import map_jobs
+from ctaplib.runs.log import progress
 
 
 @dataclass(frozen=True)

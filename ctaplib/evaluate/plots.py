@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from ctaplib.curves import COLOURS, FAINT
 from ctaplib.data.alignment import Alignment
 from ctaplib.data.phones import SILENCE
+from ctaplib.runs.curves import COLOURS, FAINT
 
 
 def to_bytes(figure: Figure, kind: str) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ctaplib.config_file import read_saved
 from ctaplib.evaluate.results import Identity
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 
 def commit() -> str | None:

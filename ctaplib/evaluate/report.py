@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from ctaplib import curves
 from ctaplib.data.alignment import read_ctm
 from ctaplib.data.store import FeatureStore
 from ctaplib.evaluate import page, plots, report_inputs
@@ -18,6 +17,7 @@ from ctaplib.evaluate.probes import spread
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.tables import SHORT, TITLES, arrange, number
 from ctaplib.files import atomic_write
+from ctaplib.runs import curves
 
 NAMES = {
     "finetuned": "fine-tuned",

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.data.dataset import SpeechSet, pad_labels
 from ctaplib.data.store import ArkWriter
 from ctaplib.files import write_json
 from ctaplib.infer.batches import run_batched
 from ctaplib.infer.prompts import read_prompts
-from ctaplib.jobs import map_jobs
 from ctaplib.models.vqctap import VQCTAP
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import load_task
 from ctaplib.tasks.speech import SpeechTask
 

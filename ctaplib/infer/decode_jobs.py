@@ -5,8 +5,8 @@ from functools import partial
 
 import torch
 
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.infer.decode_sets import Decoder
-from ctaplib.jobs import map_jobs
 
 _ONE_THREAD = (torch.set_num_threads, (1,))
 

@@ -28,7 +28,7 @@ from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 

@@ -11,7 +11,7 @@ from ctaplib.config import Config
 from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.data.features import hann_window, mel_filterbank
 from ctaplib.nn.stft import frame_spectra, overlap_add
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 

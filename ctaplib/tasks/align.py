@@ -34,8 +34,8 @@ from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.nn.collective import from_first, rank
-from ctaplib.runlog import get_logger
-from ctaplib.shown import Shown
+from ctaplib.runs.log import get_logger
+from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import Decay, Extent, OptimConfig, Precision, Schedule, Task, TaskConfig, TaskPaths, TrainConfig
 
 log = get_logger(__name__)

@@ -9,7 +9,7 @@ from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classificati
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
-from ctaplib.shown import Shown
+from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
 from ctaplib.tasks.looks import basics, posteriors

@@ -26,7 +26,7 @@ from ctaplib.files import make_folder
 from ctaplib.find import find
 from ctaplib.losses.terms import Term
 from ctaplib.nn.quantize import Quantizer
-from ctaplib.shown import Shown
+from ctaplib.runs.panels import Shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

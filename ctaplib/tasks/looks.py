@@ -9,7 +9,7 @@ import torch
 
 from ctaplib.data.dataset import FACTOR, Batch
 from ctaplib.files import read_table
-from ctaplib.shown import Panel, Shown, posterior_panel
+from ctaplib.runs.panels import Panel, Shown, posterior_panel
 
 if TYPE_CHECKING:
     from ctaplib.tasks.speech import SpeechTask

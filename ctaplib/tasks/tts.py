@@ -15,7 +15,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig, DurationModel, Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.nn.quantize import Quantizer
-from ctaplib.shown import Shown
+from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.looks import array, basics, durations_panel
 from ctaplib.tasks.schedule import Ramp, constant

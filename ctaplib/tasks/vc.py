@@ -13,7 +13,7 @@ from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.mel_decoder import octaves
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
-from ctaplib.shown import Shown
+from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import TaskPaths, TrainConfig, load_task
 from ctaplib.tasks.looks import array, basics, pitch
 from ctaplib.tasks.schedule import Ramp, constant

@@ -25,7 +25,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
 from ctaplib.nn.stft import Resolution, stft_magnitude
-from ctaplib.shown import Shown
+from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.looks import array, pitch, spread
 from ctaplib.tasks.schedule import Ramp, constant

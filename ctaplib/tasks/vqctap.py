@@ -26,7 +26,7 @@ from ctaplib.models.mel_decoder import Spoken, octaves
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel, warp_pitch
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
-from ctaplib.shown import Panel, Shown
+from ctaplib.runs.panels import Panel, Shown
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.looks import array, basics, pitch, posteriors

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ctaplib.errors import CtapError, TrainingError, counted, shortened
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.tensors import map_tensors
 from ctaplib.train.accumulate import split_share

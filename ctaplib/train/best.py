@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 
 log = get_logger("ctaplib.train")
 

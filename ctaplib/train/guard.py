@@ -19,7 +19,7 @@ from ctaplib.checkpoint import save_checkpoint
 from ctaplib.errors import TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.nn.collective import gather_objects
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import TrainConfig
 
 WINDOW = 100

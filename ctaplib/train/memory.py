@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ctaplib.errors import TrainingError, counted
-from ctaplib.runlog import get_logger
+from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.train.cgroup import free_bytes
 from ctaplib.train.distributed import World

@@ -8,8 +8,8 @@ from ctaplib.checkpoint import load_checkpoint, save_checkpoint
 from ctaplib.config import Config, running_settings
 from ctaplib.errors import CheckpointError, DataError, counted, shortened
 from ctaplib.files import atomic_write
-from ctaplib.runlog import get_logger
-from ctaplib.runs import ABOUT, flatten
+from ctaplib.runs.listing import ABOUT, flatten
+from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 
 log = get_logger("ctaplib.train")

@@ -16,7 +16,7 @@ from ctaplib.config import save_config
 from ctaplib.config_file import read_saved
 from ctaplib.errors import TrainingError
 from ctaplib.files import remove_partials
-from ctaplib.runlog import LiveLine, RunLog, add_log_file, get_logger
+from ctaplib.runs.log import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.agree import check_agreement
 from ctaplib.train.batches import Position, batches, check_batches

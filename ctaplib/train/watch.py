@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 import torch
 
-from ctaplib.curves import save_curves
 from ctaplib.infer.griffin_lim import GriffinLim, GriffinLimConfig
-from ctaplib.runlog import RunLog, get_logger
-from ctaplib.shown import Allowance, Shown, draw
+from ctaplib.runs.curves import save_curves
+from ctaplib.runs.log import RunLog, get_logger
+from ctaplib.runs.panels import Allowance, Shown, draw
 from ctaplib.tasks.base import Task
 from ctaplib.train.batches import Load
 

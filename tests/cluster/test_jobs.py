@@ -15,10 +15,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from work_of_jobs import fail_at_five, note, remember, square
 
+from ctaplib.cluster.jobs import map_jobs
+from ctaplib.cluster.slurm import read_options
+from ctaplib.cluster.slurm_run import SCRIPT
 from ctaplib.errors import ConfigError, CtapError, DataError, StageError
-from ctaplib.jobs import map_jobs
-from ctaplib.slurm import read_options
-from ctaplib.slurm_run import SCRIPT
 
 HERE = Path(__file__).parent
 
@@ -115,7 +115,7 @@ def test_the_array_is_cancelled_with_the_command(slurm: Path, tmp_path: Path, nu
     (tmp_path / "wait").touch()
     code = (
         "from functools import partial; from pathlib import Path\n"
-        "from ctaplib.jobs import map_jobs; from work_of_jobs import note\n"
+        "from ctaplib.cluster.jobs import map_jobs; from work_of_jobs import note\n"
         f"list(map_jobs(partial(note, folder=Path({str(tmp_path)!r})), range(3), 3, what='noted'))"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)

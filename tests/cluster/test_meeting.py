@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ctaplib.cluster.launcher import _share_cores
+from ctaplib.cluster.rendezvous import Meeting, is_local
 from ctaplib.errors import ConfigError, CtapError, TrainingError
-from ctaplib.meeting import Meeting, is_local
-from ctaplib.node import _share_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 

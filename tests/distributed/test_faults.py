@@ -15,7 +15,7 @@ import pytest
 from small_configs import SMALL
 
 from ctaplib.checkpoint import load_checkpoint
-from ctaplib.runstate import read_state
+from ctaplib.runs.state import read_state
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 60

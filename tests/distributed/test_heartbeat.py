@@ -17,7 +17,7 @@ import torch
 
 from ctaplib.cli.train import _end_alone
 from ctaplib.errors import LostPeerError, TrainingError
-from ctaplib.runstate import read_state
+from ctaplib.runs.state import read_state
 from ctaplib.train.distributed import World, join_world, leave_world
 from ctaplib.train.heartbeat import Heartbeat
 

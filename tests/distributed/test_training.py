@@ -10,7 +10,7 @@ from processes import torchrun
 from small_configs import SMALL
 
 from ctaplib.checkpoint import load_checkpoint
-from ctaplib.runs import read_metrics
+from ctaplib.runs.listing import read_metrics
 
 
 def train(tiny: Path, exp: Path, processes: int, task: str, *more: str) -> dict[str, torch.Tensor]:

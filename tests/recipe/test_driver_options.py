@@ -136,7 +136,7 @@ def test_training_is_started_by_torchrun_on_each_machine(recipe):
     done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
     devices, _, command = done.stdout.strip().partition("|")
     assert devices == "", "training on the CPU sees no GPU"
-    assert "-m ctaplib.node --nproc 2 --num_nodes 1" in command
+    assert "-m ctaplib.cluster.launcher --nproc 2 --num_nodes 1" in command
     assert command.endswith("-- -m ctaplib.cli.main train --task asr")
     launch[1:3] = ["--ngpu", "4"]
     done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from small_configs import small_task
 
-from ctaplib.runs import read_metrics, read_run
+from ctaplib.runs.listing import read_metrics, read_run
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 

@@ -14,7 +14,7 @@ from toy_task import ToyTask
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import DataError, TrainingError
 from ctaplib.losses.terms import Term
-from ctaplib.runstate import read_state
+from ctaplib.runs.state import read_state
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.train import memory
 from ctaplib.train.batches import Share

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.runstate import read_state
+from ctaplib.runs.state import read_state
 
 
 def node(program: str) -> list[str]:
-    return [sys.executable, "-m", "ctaplib.node", "--nproc", "1", "--", "-c", program]
+    return [sys.executable, "-m", "ctaplib.cluster.launcher", "--nproc", "1", "--", "-c", program]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_request_to_stop_reaches_it(tmp_path: Path) -> None:
 def test_no_torch_is_imported_for_it() -> None:
     words = [sys.executable, "-X", "importtime", *node("pass")[1:]]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert "ctaplib.meeting" in done.stderr and "| torch\n" not in done.stderr
+    assert "ctaplib.cluster.rendezvous" in done.stderr and "| torch\n" not in done.stderr
 
 
 def test_a_process_that_is_killed_is_named_in_the_folder_of_the_run(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ time.sleep(60)
 @pytest.mark.parametrize("twice", [False, True])
 def test_the_keyboard_asks_the_processes_to_stop_and_then_kills_them(tmp_path: Path, twice: bool) -> None:
     (tmp_path / "two.py").write_text(TWO)
-    words = [sys.executable, "-m", "ctaplib.node", "--nproc", "2", "--", str(tmp_path / "two.py"), str(tmp_path)]
+    words = [sys.executable, "-m", "ctaplib.cluster.launcher", "--nproc", "2", "--", str(tmp_path / "two.py"), str(tmp_path)]
     program = [*words, "stay"] if twice else words
     running = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=heed_the_keyboard)
     wait_for(lambda: (tmp_path / "ready0").exists() and (tmp_path / "ready1").exists())

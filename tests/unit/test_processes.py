@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ctaplib.processes import RUN_ID, end_run, first_error, members, run_logged
+from ctaplib.recipe.processes import RUN_ID, end_run, first_error, members, run_logged
 
 
 def test_output_goes_to_the_log_and_out(tmp_path, capfdbinary):

@@ -13,7 +13,6 @@ from fake_exp import RATE_HZ, FakeExp
 from PIL import Image
 
 from ctaplib.cli.main import main
-from ctaplib.curves import read_curves
 from ctaplib.errors import ConfigError
 from ctaplib.evaluate import clips, plots, report_inputs, tables
 from ctaplib.evaluate.catalogue import METRICS
@@ -22,6 +21,7 @@ from ctaplib.evaluate.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, 
 from ctaplib.evaluate.report import Report
 from ctaplib.evaluate.results import Row, write_results
 from ctaplib.evaluate.results_md import render
+from ctaplib.runs.curves import read_curves
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 ROWS = [

@@ -24,9 +24,9 @@ from toy_task import ToyTask
 from ctaplib.cli.main import main
 from ctaplib.config import save_config
 from ctaplib.errors import ConfigError, CtapError, DataError, LostPeerError
-from ctaplib.runlog import LiveLine, RunLog, get_logger, short_words
-from ctaplib.runs import read_metrics
-from ctaplib.runstate import forget_errors, note_error, read_state
+from ctaplib.runs.listing import read_metrics
+from ctaplib.runs.log import LiveLine, RunLog, get_logger, short_words
+from ctaplib.runs.state import forget_errors, note_error, read_state
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
@@ -131,7 +131,7 @@ def test_runs_from_before_states_were_written_are_listed(tmp_path: Path, capsys:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from ctaplib.runstate import Running
+from ctaplib.runs.state import Running
 held = Running(Path(sys.argv[1]), "toy", 40)
 print("holding", flush=True)
 time.sleep(60)
@@ -340,7 +340,7 @@ def test_on_a_terminal_the_loss_is_told_whatever_its_size(rows: int, columns: in
     told = in_a_terminal(
         rows,
         columns,
-        "from ctaplib.runlog import LiveLine, get_logger\n"
+        "from ctaplib.runs.log import LiveLine, get_logger\n"
         f"live = LiveLine(10, 4); live.step(); live.tell({VALUES!r})\n"
         "get_logger().info('plain line', extra={'live': True}); live.close()\n",
     )

@@ -1,7 +1,7 @@
 import pytest
 
 from ctaplib.errors import ConfigError, StageError
-from ctaplib.stamps import Stage, Stamp, Stamps, differences, read_plan, read_values
+from ctaplib.recipe.stamps import Stage, Stamp, Stamps, differences, read_plan, read_values
 
 PLAN = "\n".join(
     [

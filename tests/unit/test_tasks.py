@@ -9,8 +9,8 @@ from small_configs import small_task
 
 from ctaplib.checkpoint import weights_digest
 from ctaplib.errors import CheckpointError, CollapseError, ConfigError, CtapError, DataError
-from ctaplib.runlog import RunLog
-from ctaplib.runs import read_metrics
+from ctaplib.runs.listing import read_metrics
+from ctaplib.runs.log import RunLog
 from ctaplib.tasks.base import Task, TaskPaths, load_task, read_task_config, task_class
 from ctaplib.tasks.speech import change_tempo
 from ctaplib.tasks.vqctap import TERMS

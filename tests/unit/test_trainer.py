@@ -16,8 +16,8 @@ from toy_task import ToyTask
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
-from ctaplib.runlog import get_logger, keep_lines
-from ctaplib.runstate import read_state
+from ctaplib.runs.log import get_logger, keep_lines
+from ctaplib.runs.state import read_state
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.tensors import map_tensors
 from ctaplib.train.batches import Position, Share, batches, check_batches

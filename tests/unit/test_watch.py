@@ -14,8 +14,8 @@ from toy_task import ToyTask
 
 from ctaplib.checkpoint import weights_digest
 from ctaplib.losses.terms import Term
-from ctaplib.runs import read_metrics
-from ctaplib.shown import Allowance, Panel, Shown, draw, posterior_panel
+from ctaplib.runs.listing import read_metrics
+from ctaplib.runs.panels import Allowance, Panel, Shown, draw, posterior_panel
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths, TrainConfig, WatchConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.meter import EpochTally
@@ -120,7 +120,7 @@ def test_a_picture_that_fails_is_told_and_training_goes_on(tiny: Path, tmp_path:
 
 def test_looks_stay_within_their_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("ctaplib.shown.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("ctaplib.runs.panels.time.perf_counter", lambda: now[0])
     allowance = Allowance(1.0)
     taken = 0
     for _ in range(1000):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ctaplib.data.download import unpack
 from ctaplib.errors import CtapError, DataError
-from ctaplib.runlog import progress
+from ctaplib.runs.log import progress
 
 PARTS = ("train", "dev", "test")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ctaplib.errors import CtapError, StageError
-from ctaplib.stamps import Stage, Stamps, read_values
+from ctaplib.recipe.stamps import Stage, Stamps, read_values
 
 Check = Callable[[Sequence[Stage]], list[str]]
 """Looks at the commands of stages; gives one line for every fault."""

@@ -14,9 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.errors import CtapError
-from ctaplib.files import write_json
-from ctaplib.slurm import (
+from ctaplib.cluster.slurm import (
     CONFIG,
     POLL_S,
     State,
@@ -29,6 +27,8 @@ from ctaplib.slurm import (
     states,
     submit,
 )
+from ctaplib.errors import CtapError
+from ctaplib.files import write_json
 
 CANCEL_WAIT_S = 8.0
 """How long to wait for the end of a job that was cancelled with this process; the driver gives it ten seconds."""

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ctaplib.cluster.rendezvous import Meeting
+from ctaplib.cluster.slurm import Allocation
 from ctaplib.errors import KEYBOARD, STOPPED, ConfigError, CtapError
 from ctaplib.files import atomic_write
-from ctaplib.meeting import Meeting
-from ctaplib.runstate import note_error
-from ctaplib.slurm import Allocation
+from ctaplib.runs.state import note_error
 
 
 class _StoppedError(BaseException):

@@ -24,7 +24,7 @@ SILENT_S = 600.0
 """A run of another machine that wrote nothing for so long is taken for dead."""
 
 
-log = logging.getLogger("ctaplib.runstate")
+log = logging.getLogger("ctaplib.runs.state")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctaplib.stamps import Stage, Stamp, differences
+from ctaplib.recipe.stamps import Stage, Stamp, differences
 
 CARRIED = ".stamp.json"
 """Name of the stamp in a folder that was moved aside."""

@@ -1,7 +1,7 @@
 """Parallel work on a list: processes of this machine, or a Slurm job array; the results are the same, in the same order.
 
 `CTAP_CMD_BACKEND` says which (recipe.sh --cmd_backend). An array's files lie in a folder beside the log of the stage: what to
-call, the items of each task, its log and its results. `python -m ctaplib.jobs FOLDER TASK` is one task.
+call, the items of each task, its log and its results. `python -m ctaplib.cluster.jobs FOLDER TASK` is one task.
 """
 
 import hashlib
@@ -18,10 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ctaplib.errors import ConfigError, CtapError, StageError
-from ctaplib.files import atomic_write, write_json
-from ctaplib.runlog import get_logger
-from ctaplib.slurm import (
+from ctaplib.cluster.slurm import (
     FOLDER,
     POLL_S,
     State,
@@ -35,10 +32,13 @@ from ctaplib.slurm import (
     states,
     submit,
 )
+from ctaplib.errors import ConfigError, CtapError, StageError
+from ctaplib.files import atomic_write, write_json
+from ctaplib.runs.log import get_logger
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-log = get_logger("ctaplib.jobs")
+log = get_logger("ctaplib.cluster.jobs")
 
 BACKEND = "CTAP_CMD_BACKEND"
 BACKENDS = ("local", "slurm")
@@ -291,7 +291,7 @@ def _script(folder: Path) -> str:
         "#!/usr/bin/env bash\n# Written by ctaplib: one task of a job array.\n"
         'export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OMP_WAIT_POLICY=PASSIVE\n'
         f"cd {shlex.quote(str(Path.cwd()))} || exit 1\n"
-        f'exec {shlex.quote(sys.executable)} -m ctaplib.jobs {shlex.quote(str(folder))} "${{SLURM_ARRAY_TASK_ID}}"\n'
+        f'exec {shlex.quote(sys.executable)} -m ctaplib.cluster.jobs {shlex.quote(str(folder))} "${{SLURM_ARRAY_TASK_ID}}"\n'
     )
 
 
@@ -330,6 +330,6 @@ def _read_text(path: Path) -> str:
 
 if __name__ == "__main__":
     # As a module of its own name, so that its logger and classes are the ones that results refer to.
-    from ctaplib.jobs import run_task as _run_task
+    from ctaplib.cluster.jobs import run_task as _run_task
 
     sys.exit(_run_task(Path(sys.argv[1]), int(sys.argv[2])))

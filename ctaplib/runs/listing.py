@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ctaplib.errors import ConfigError, DataError, shortened
-from ctaplib.runstate import METRICS_FILE, as_record, newest, read_state
+from ctaplib.runs.state import METRICS_FILE, as_record, newest, read_state
 
 MARKS = (METRICS_FILE, "run_state.json", "checkpoints", "aligner.pt")
 """What stands beside `config.yaml` in the folder of a run."""

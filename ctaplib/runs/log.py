@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctaplib.errors import LostPeerError, counted, shortened
 from ctaplib.files import atomic_write, make_folder, telling_full_disk
-from ctaplib.runstate import METRICS_FILE, Running, as_record
+from ctaplib.runs.state import METRICS_FILE, Running, as_record
 
 if TYPE_CHECKING:
     import numpy as np

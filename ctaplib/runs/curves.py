@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctaplib.files import atomic_write
-from ctaplib.runs import read_metrics
+from ctaplib.runs.listing import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

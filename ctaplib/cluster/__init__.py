@@ -1,0 +1,1 @@
+"""Where programs run: job arrays, Slurm, the launcher of training."""
