@@ -41,7 +41,7 @@ def dictionary_lines() -> list[str]:
 
 def training_sentences(count: int) -> list[str]:
     """Give sentences of our own, and every homograph of g2p-en in several places of a sentence."""
-    from ctaplib.data.sentences import sentence_stream
+    from ctaplib.synthetic.sentences import sentence_stream
 
     spec = importlib.util.find_spec("g2p_en")
     if spec is None or spec.origin is None:

@@ -17,8 +17,8 @@ from ctaplib.align.viterbi import best_path, has_compiler
 from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ctaplib.config_file import read_saved
 from ctaplib.data.alignment import Alignment
-from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import AudioError, ConfigError, DataError
+from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)

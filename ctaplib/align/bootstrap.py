@@ -10,7 +10,7 @@ from ctaplib.align.frontend import cepstra, quiet_frames
 from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures, flat
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.viterbi import Chain, best_path, has_compiler
-from ctaplib.nn.collective import rank
+from ctaplib.collective import rank
 from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)

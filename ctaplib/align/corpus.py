@@ -10,9 +10,9 @@ import numpy as np
 from ctaplib.align.frontend import listen
 from ctaplib.data.audio import read_audio
 from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table
+from ctaplib.phones import SILENCE, fold
 
 _TONED = re.compile(r"^([a-zA-Z:]*[a-z])[1-5]$")
 

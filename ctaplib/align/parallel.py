@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ctaplib.nn.collective import gather_objects, rank, world_size
+from ctaplib.collective import gather_objects, rank, world_size
 
 Result = TypeVar("Result")
 

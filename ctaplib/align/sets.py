@@ -24,9 +24,9 @@ from ctaplib.data.alignment import (
 )  # fmt: skip
 from ctaplib.data.feature_config import read_feature_config
 from ctaplib.data.perturb import align_copies
-from ctaplib.data.phones import SILENCE, fold
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
+from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger, progress
 
 log = get_logger(__name__)

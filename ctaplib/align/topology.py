@@ -7,7 +7,7 @@ import numpy as np
 
 from ctaplib.align.viterbi import Chain
 from ctaplib.data.alignment import Interval
-from ctaplib.data.phones import SILENCE
+from ctaplib.phones import SILENCE
 
 SILENCE_UNIT = 0
 

@@ -66,9 +66,9 @@ def run(args: argparse.Namespace) -> int | None:
 
 def _validate(args: argparse.Namespace) -> int:
     with _collection.paused():
-        from ctaplib.data.tokens import read_token_list
         from ctaplib.data.validate import fix_datadir, validate_datadir
         from ctaplib.errors import counted
+        from ctaplib.text.tokens import read_token_list
 
     tokens = read_token_list(args.tokens).tokens if args.tokens else None
     options = {"nj": args.nj, "rate_hz": args.rate_hz, "tokens": tokens, "audio": not args.no_wav}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ctaplib.cli import _collection
 
 if TYPE_CHECKING:
-    from ctaplib.data.frontends import TextConfig
+    from ctaplib.text.frontends import TextConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace) -> "TextConfig":
     """Read the config, before anything is done."""
     from ctaplib.config import load_config
-    from ctaplib.data.frontends import TextConfig
+    from ctaplib.text.frontends import TextConfig
 
     return load_config(TextConfig, args.config, args.set)
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int | None:
     with _collection.paused():
         config = check(args)
     if args.verb == "phones":
-        from ctaplib.data.frontends import make_frontend
+        from ctaplib.text.frontends import make_frontend
 
         found = make_frontend(config)(" ".join(args.words))
         print(*found.phones)
@@ -56,12 +56,12 @@ def run(args: argparse.Namespace) -> int | None:
             print(f"in no dictionary: {' '.join(found.guessed)}", file=sys.stderr)
         return 0
     if args.verb == "normalize":
-        from ctaplib.data.normalize import normalizer
+        from ctaplib.normalize.normalizer import normalizer
 
         print(normalizer(config.language)(" ".join(args.words)))
         return 0
     from ctaplib.data.listed import check_listed
-    from ctaplib.data.prepare_text import prepare
+    from ctaplib.text.prepare import prepare
 
     tokens = prepare(args.data, args.dump, args.sets.split(), args.train_set, config, args.nj)
     if args.lists is not None:

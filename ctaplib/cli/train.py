@@ -122,7 +122,7 @@ def _refuse_second(exp: Path) -> None:
     Raises:
         ConfigError: there is one; every process raises it.
     """
-    from ctaplib.nn.collective import from_first
+    from ctaplib.collective import from_first
     from ctaplib.runs.state import check_free
 
     def look() -> ConfigError | None:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctaplib.data.phones import SILENCE
 from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import atomic_write
+from ctaplib.phones import SILENCE
 
 SILENCE_NAMES = frozenset({"", "sil", "SIL", "sp", "spn", "<sil>", "<eps>", "pau", "#"})
 """Labels that other aligners write for silence; all are read as `sil`."""

@@ -14,12 +14,12 @@ import torch
 from ctaplib.data.alignment import frame_phones, read_ctm, to_durations
 from ctaplib.data.batching import BatchConfig
 from ctaplib.data.feature_config import check_set
-from ctaplib.data.phones import SILENCE, fold
 from ctaplib.data.store import FeatureStore
-from ctaplib.data.tokens import TokenList
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
+from ctaplib.phones import SILENCE, fold
 from ctaplib.tensors import pad_stack
+from ctaplib.text.tokens import TokenList
 
 FACTOR = 4
 """10 ms frames of one code frame."""

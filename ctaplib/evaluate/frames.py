@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctaplib.data.alignment import Interval, frame_phones, lost_phones, to_durations
-from ctaplib.data.phones import SILENCE
+from ctaplib.phones import SILENCE
 
 HOP_S = 0.010
 FACTOR = 4

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
 from ctaplib.data.alignment import Alignment
-from ctaplib.data.phones import SILENCE
+from ctaplib.phones import SILENCE
 from ctaplib.runs.curves import COLOURS, FAINT
 
 

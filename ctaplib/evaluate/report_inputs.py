@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from ctaplib.data.alignment import read_ctm
-from ctaplib.data.phones import SILENCE, fold
 from ctaplib.data.store import FeatureStore
 from ctaplib.evaluate.frames import label_frames
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.probes import spread
+from ctaplib.phones import SILENCE, fold
 
 MOST_POINTS = 600
 

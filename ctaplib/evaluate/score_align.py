@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from ctaplib.data.alignment import Alignment, read_ctm
-from ctaplib.data.phones import SILENCE
 from ctaplib.evaluate import bootstrap
 from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, cell, systems
@@ -16,6 +15,7 @@ from ctaplib.evaluate.measure import Job, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker
 from ctaplib.files import read_tsv
+from ctaplib.phones import SILENCE
 
 WITHIN_MS = 20.0
 _GRID_SLACK_MS = 0.05

@@ -1,7 +1,6 @@
 """Rows of recognition (task `asr`) and of the judge itself (task `judge`)."""
 
 from ctaplib.data.datadir import read_words
-from ctaplib.data.phones import SILENCE
 from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, SPEECH_JUDGE, cell, systems
 from ctaplib.evaluate.inputs import Inputs
@@ -9,6 +8,7 @@ from ctaplib.evaluate.measure import Job, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker
 from ctaplib.evaluate.text_metrics import error_rate, fold_phones
+from ctaplib.phones import SILENCE
 
 SEARCHED = "_lm"
 """Ends the names of systems whose phones were searched with an n-gram; only recipes that ask for the search have them."""

@@ -9,7 +9,6 @@ import numpy as np
 import yaml
 
 from ctaplib.data.alignment import Alignment, read_ctm
-from ctaplib.data.phones import SILENCE
 from ctaplib.data.store import FeatureStore
 from ctaplib.evaluate import bootstrap, probes
 from ctaplib.evaluate.bootstrap import Estimate
@@ -20,6 +19,7 @@ from ctaplib.evaluate.measure import Job, Kind, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker
 from ctaplib.files import read_table
+from ctaplib.phones import SILENCE
 
 Outcomes = dict[str, Estimate | str]
 _RETRIEVAL = ("phone_retrieval_s2p_top1_pct", "phone_retrieval_p2s_top1_pct")

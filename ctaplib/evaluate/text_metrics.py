@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import jiwer
 
-from ctaplib.data.phones import BLANK, SILENCE, fold
 from ctaplib.errors import DataError, shortened
 from ctaplib.evaluate.bootstrap import Estimate, ratio
+from ctaplib.phones import BLANK, SILENCE, fold
 
 SILENCES = frozenset({SILENCE, BLANK, "SIL", "sp", "spn", "pau", "<sil>", "<eps>"})
 _TOKENS = jiwer.Compose([jiwer.ReduceToListOfListOfWords()])

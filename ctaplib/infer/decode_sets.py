@@ -15,7 +15,6 @@ from ctaplib.config import Config
 from ctaplib.data.audio import read_audio
 from ctaplib.data.dataset import SILENCE_LABEL, SpeechSet
 from ctaplib.data.features import log_mel
-from ctaplib.data.phones import SILENCE, fold
 from ctaplib.files import read_table, read_tsv
 from ctaplib.infer.convert import convert
 from ctaplib.infer.ctc_search import SearchConfig, search_ctc
@@ -28,6 +27,7 @@ from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP
+from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask

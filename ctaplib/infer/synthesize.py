@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from ctaplib.data.phones import SILENCE
-from ctaplib.data.tokens import TokenList
 from ctaplib.errors import DataError
 from ctaplib.infer.batches import by_length
 from ctaplib.infer.convert import decode_codes
@@ -17,7 +15,9 @@ from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt
 from ctaplib.infer.vocode import Speech
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
+from ctaplib.phones import SILENCE
 from ctaplib.tensors import length_mask, pad_stack
+from ctaplib.text.tokens import TokenList
 
 SHORTEST_PAUSE = 4
 """Predicted pauses shorter than this many 10 ms frames are left out."""

@@ -22,8 +22,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ctaplib.collective import gather_rows, rank, row_counts, world_size
 from ctaplib.losses.infonce_soft import Soften, check_same_factor
-from ctaplib.nn.collective import gather_rows, rank, row_counts, world_size
 
 SAFE_LOGIT = 40.0
 """Logits within this bound need no maximum subtracted: sums of their exponentials stay normal float32

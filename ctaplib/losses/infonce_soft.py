@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ctaplib.collective import gather_rows, sum_over_ranks
 from ctaplib.errors import TrainingError
-from ctaplib.nn.collective import gather_rows, sum_over_ranks
 
 
 class Soften(torch.autograd.Function):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ctaplib.collective import sum_over_ranks
 from ctaplib.errors import CollapseError
-from ctaplib.nn.collective import sum_over_ranks
 
 
 @dataclass(frozen=True)

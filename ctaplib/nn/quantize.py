@@ -18,12 +18,12 @@ import torch
 from pydantic import Field, ValidationError, model_validator
 from torch import Tensor, nn
 
+from ctaplib.collective import sum_over_ranks
 from ctaplib.config import Config
 from ctaplib.errors import ConfigError
 from ctaplib.find import find, names
 from ctaplib.nn.codebook import full_precision
 from ctaplib.nn.codebook_use import CodebookUse, count_codes
-from ctaplib.nn.collective import sum_over_ranks
 from ctaplib.nn.linear import Linear
 
 _PREFIX = "quantize_"

@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ctaplib.collective import gather_rows, sum_over_ranks, take_first
 from ctaplib.nn.codebook import draw_order, kmeans, nearest_codes, sums_per_code
-from ctaplib.nn.collective import gather_rows, sum_over_ranks, take_first
 from ctaplib.nn.quantize import CodebookConfig, Quantizer
 
 

@@ -14,7 +14,6 @@ from ctaplib.data.batching import plan_batches
 from ctaplib.data.datadir import read_words
 from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
 from ctaplib.data.feature_config import FeatureConfig, read_feature_config
-from ctaplib.data.tokens import TokenList, read_token_list
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import make_folder
 from ctaplib.models.recognizer import Recognizer
@@ -22,6 +21,7 @@ from ctaplib.models.vqctap import VQCTAP, warp_mel
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.looks import spread
 from ctaplib.tensors import pad_arrays
+from ctaplib.text.tokens import TokenList, read_token_list
 
 Model = TypeVar("Model", bound=torch.nn.Module)
 

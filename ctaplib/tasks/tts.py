@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from ctaplib.data.dataset import Batch, Labelled
-from ctaplib.data.phones import SILENCE
 from ctaplib.errors import ConfigError
 from ctaplib.files import read_table
 from ctaplib.losses.reconstruction import duration_loss
@@ -15,6 +14,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig, DurationModel, Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.nn.quantize import Quantizer
+from ctaplib.phones import SILENCE
 from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.looks import array, basics, durations_panel

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from ctaplib.checkpoint import save_checkpoint
+from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError
 from ctaplib.files import atomic_write
-from ctaplib.nn.collective import gather_objects
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import TrainConfig
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch.distributed as dist
 
+from ctaplib.collective import from_first, gather_objects
 from ctaplib.errors import CtapError, LostPeerError, TrainingError, shortened
-from ctaplib.nn.collective import from_first, gather_objects
 from ctaplib.train.distributed import World, lost_peer
 
 LONGEST_S = 5.0

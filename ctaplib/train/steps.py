@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ctaplib.nn.collective import apart
+from ctaplib.collective import apart
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import Accumulator, seed_draws

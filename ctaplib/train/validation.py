@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import torch
 
+from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError
-from ctaplib.nn.collective import gather_objects
 from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import cut
 from ctaplib.train.batches import Load

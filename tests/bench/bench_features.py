@@ -47,8 +47,8 @@ def make(quick: bool) -> None:
     import soundfile
     import soxr
 
-    from ctaplib.data.sentences import sentence_stream
-    from ctaplib.data.synthetic import Job, Voice, speak_once
+    from ctaplib.synthetic.engine import Job, Voice, speak_once
+    from ctaplib.synthetic.sentences import sentence_stream
 
     folder = folder_of(quick)
     if folder.exists():

@@ -19,10 +19,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ctaplib.data.frontends import Pronunciation, TextConfig, make_frontend
-from ctaplib.data.normalize import mandarin_clauses, normalize_english, normalize_mandarin
-from ctaplib.data.pinyin import read
 from ctaplib.errors import DataError
+from ctaplib.normalize.normalizer import mandarin_clauses, normalize_english, normalize_mandarin
+from ctaplib.text.frontends import Pronunciation, TextConfig, make_frontend
+from ctaplib.text.pinyin import read
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 Row = dict[str, str]

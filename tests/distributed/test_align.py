@@ -19,7 +19,7 @@ from small_configs import small_task
 from ctaplib.align import parallel
 from ctaplib.align.aligner import Aligner
 from ctaplib.checkpoint import weights_digest
-from ctaplib.nn.collective import sum_over_ranks
+from ctaplib.collective import sum_over_ranks
 from ctaplib.recipe.processes import RUN_ID, end_run, members
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer

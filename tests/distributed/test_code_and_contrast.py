@@ -8,10 +8,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from ctaplib.collective import gather_rows, rank, sum_over_ranks, world_size
 from ctaplib.errors import TrainingError
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.nn.collective import gather_rows, rank, sum_over_ranks, world_size
 from ctaplib.nn.quantize import build_quantizer
 
 PARTS = ([0, 3], [1, 2, 4])

@@ -22,11 +22,11 @@ from ctaplib.data.datadir import (
     subset,
     write_datadir,
 )
-from ctaplib.data.normalize import normalize_english, spell_number
-from ctaplib.data.phones import fold
 from ctaplib.data.table_checks import KALDI_SYMBOLS
-from ctaplib.data.tokens import make_phone_list, read_token_list, write_token_list
 from ctaplib.data.validate import fix_datadir, validate_datadir
+from ctaplib.normalize.normalizer import normalize_english, spell_number
+from ctaplib.phones import fold
+from ctaplib.text.tokens import make_phone_list, read_token_list, write_token_list
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, categories=("L", "N", "P", "S")), min_size=1, max_size=8)
 words = words.filter(lambda word: not KALDI_SYMBOLS.search(word))  # Kaldi keeps such symbols for itself

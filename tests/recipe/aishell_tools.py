@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ctaplib.config import load_config
 from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.frontends import TextConfig
 from ctaplib.evaluate.paper_rows import read_paper_rows, read_recipe_rows
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.base import read_task_config
+from ctaplib.text.frontends import TextConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "spk2gender")

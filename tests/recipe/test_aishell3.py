@@ -29,10 +29,10 @@ from aishell_tools import (
 from corpus_trees import GENUINE
 
 from ctaplib.data.datadir import c_sorted, read_datadir
-from ctaplib.data.mandarin import pinyin_phones
 from ctaplib.data.validate import validate_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv
+from ctaplib.text.pinyin_syllables import pinyin_phones
 
 RECIPE = ROOT / "egs" / "aishell3"
 FRAGMENT = GENUINE / "data_aishell3"

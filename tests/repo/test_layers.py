@@ -82,11 +82,11 @@ def test_help_starts_quickly_and_imports_no_torch():
         ("config_file", "pydantic numpy"),
         ("data.datadir", "pydantic numpy soundfile"),
         ("data.feature_config", "numpy"),
-        ("data.frontends", "numpy"),
-        ("data.normalize", "pydantic numpy"),
-        ("driver", "pydantic numpy"),
+        ("text.frontends", "numpy"),
+        ("normalize.normalizer", "pydantic numpy"),
+        ("recipe.driver", "pydantic numpy"),
         ("evaluate.results", "pydantic numpy"),
-        ("jobs", "pydantic numpy tqdm concurrent.futures.process"),
+        ("cluster.jobs", "pydantic numpy tqdm concurrent.futures.process"),
     ],
 )
 def test_what_starts_every_command_imports_nothing_heavy(module, heavy):

@@ -6,10 +6,10 @@ import pytest
 
 from ctaplib.config import load_config
 from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.frontends import TextConfig
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.asr import ASRConfig
 from ctaplib.tasks.base import read_task_config
+from ctaplib.text.frontends import TextConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(p.parent.name for p in (ROOT / "egs").glob("*/run.sh"))

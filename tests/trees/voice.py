@@ -16,9 +16,9 @@ import numpy as np
 import soundfile
 
 from ctaplib.data.audio import resample
-from ctaplib.data.languages import language
-from ctaplib.data.synthetic import Job, Spoken, Voice, speak_all
 from ctaplib.files import atomic_write
+from ctaplib.synthetic.engine import Job, Spoken, Voice, speak_all
+from ctaplib.synthetic.languages import language
 
 ACCENTS = {"en": ("en", "en-us", "en-gb-x-rp", "en-gb-scotland"), "zh": ("cmn",)}
 VARIANTS = {"f": ("f1", "f2", "f3", "f4", "f5"), "m": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")}

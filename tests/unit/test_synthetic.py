@@ -10,15 +10,15 @@ import pytest
 import soundfile
 
 from ctaplib.data.alignment import read_ctm
-from ctaplib.data.languages import language, with_tones
-from ctaplib.data.phones import SILENCE
-from ctaplib.data.sentences import sentence_stream
-from ctaplib.data.sentences_zh import mandarin_stream
-from ctaplib.data.speak_corpus import PlanRow, Said, make_corpus, read_plan
-from ctaplib.data.synthetic import Job, Spoken, Voice, intervals, speak_all, speak_once, word_index
 from ctaplib.data.validate import validate_datadir
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import read_table, read_tsv
+from ctaplib.phones import SILENCE
+from ctaplib.synthetic.engine import Job, Spoken, Voice, intervals, speak_all, speak_once, word_index
+from ctaplib.synthetic.languages import language, with_tones
+from ctaplib.synthetic.sentences import sentence_stream
+from ctaplib.synthetic.sentences_zh import mandarin_stream
+from ctaplib.synthetic.speak_corpus import PlanRow, Said, make_corpus, read_plan
 
 MINI = Path(__file__).resolve().parents[2] / "egs" / "mini"
 FOLDERS = ("", "tiny", "zh", "zh/tiny")

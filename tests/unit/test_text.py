@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from ctaplib.data import english_dates, english_net, english_rules, english_units, mandarin_rules
 from ctaplib.data.datadir import DataDir, write_datadir
-from ctaplib.data.frontends import TextConfig, frontend_names, make_frontend
-from ctaplib.data.mandarin import engine_tones, sandhi
-from ctaplib.data.normalize import UnknownSymbolsError, normalize_english, normalize_mandarin, spell_number, spell_ordinal
-from ctaplib.data.phone_cache import fingerprint
-from ctaplib.data.prepare_text import prepare, read_text_config, train_pieces
-from ctaplib.data.rules import Rule
-from ctaplib.data.tokens import read_token_list
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
+from ctaplib.normalize import english_dates, english_net, english_rules, english_units, mandarin_rules
+from ctaplib.normalize.normalizer import UnknownSymbolsError, normalize_english, normalize_mandarin, spell_number, spell_ordinal
+from ctaplib.normalize.rules import Rule
+from ctaplib.synthetic.tones import engine_tones, sandhi
+from ctaplib.text.cache import fingerprint
+from ctaplib.text.frontends import TextConfig, frontend_names, make_frontend
+from ctaplib.text.prepare import prepare, read_text_config, train_pieces
+from ctaplib.text.tokens import read_token_list
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -214,7 +214,7 @@ def test_g2p_en_works_offline() -> None:
 def test_g2p_en_without_its_data_says_what_to_run(tmp_path: Path) -> None:
     code = (
         "import nltk.data; nltk.data.path[:] = []\n"
-        "from ctaplib.data.frontends import TextConfig, make_frontend\n"
+        "from ctaplib.text.frontends import TextConfig, make_frontend\n"
         "make_frontend(TextConfig(frontend='g2p_en'))"
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -233,7 +233,7 @@ def test_sox_runs_offline(tmp_path: Path) -> None:
 @pytest.fixture
 def no_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave SentencePiece out, for which a few words are too little text."""
-    monkeypatch.setattr("ctaplib.data.prepare_text.train_pieces", lambda *args: None)
+    monkeypatch.setattr("ctaplib.text.prepare.train_pieces", lambda *args: None)
 
 
 LEXICON = "A AH0\nCAT K AE1 T\nDOG D AO1 G\nSAT S AE1 T\nTHE DH AH0\n"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.data.normalize import normalize_english, normalize_mandarin
-from ctaplib.data.pinyin import read_clause
-from ctaplib.data.pinyin_syllables import is_syllable, pinyin_phones
+from ctaplib.normalize.normalizer import normalize_english, normalize_mandarin
+from ctaplib.text.pinyin import read_clause
+from ctaplib.text.pinyin_syllables import is_syllable, pinyin_phones
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "bench"))

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.data import phone_cache, prepare_text
 from ctaplib.data.datadir import DataDir, read_words, write_datadir
-from ctaplib.data.frontends import MissingWordsError, TextConfig, make_frontend
-from ctaplib.data.phone_cache import Entry, PhoneCache, fingerprint
-from ctaplib.data.pinyin import read_clause
-from ctaplib.data.pinyin_syllables import pinyin_phones
-from ctaplib.data.prepare_text import find_phones, prepare
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
+from ctaplib.text import cache as phone_cache
+from ctaplib.text import prepare as prepare_text
+from ctaplib.text.cache import Entry, PhoneCache, fingerprint
+from ctaplib.text.frontends import MissingWordsError, TextConfig, make_frontend
+from ctaplib.text.pinyin import read_clause
+from ctaplib.text.pinyin_syllables import pinyin_phones
+from ctaplib.text.prepare import find_phones, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 LEXICON = "A AH0\nCAT K AE1 T\nDOG D AO1 G\nSAT S AE1 T\nTHE DH AH0\n"
@@ -130,8 +131,8 @@ def test_a_damaged_file_is_passed_over_and_made_again(tmp_path: Path, asked: lis
 WRITER = """
 import sys
 from pathlib import Path
-from ctaplib.data.frontends import TextConfig
-from ctaplib.data.phone_cache import Entry, PhoneCache
+from ctaplib.text.frontends import TextConfig
+from ctaplib.text.cache import Entry, PhoneCache
 cache = PhoneCache(Path(sys.argv[1]), TextConfig(frontend="given"))
 for round in range(20):
     cache.add({f"text {round} of {sys.argv[2]}": Entry("A B", "0 1"), f"text {round} of all": Entry("C", "0")})

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.data.phones import english_phone, fold, mandarin_phone
-from ctaplib.data.tokens import TokenList, check_same, make_phone_list, read_token_list, write_token_list
 from ctaplib.errors import DataError
+from ctaplib.phones import english_phone, fold, mandarin_phone
+from ctaplib.text.tokens import TokenList, check_same, make_phone_list, read_token_list, write_token_list
 
 
 def test_special_tokens_come_first_then_phones_in_c_order() -> None:

@@ -23,9 +23,9 @@ from corpus_trees import (
 
 from ctaplib.data.datadir import read_datadir
 from ctaplib.data.extract import read_wave
-from ctaplib.data.normalize import normalize_english
 from ctaplib.data.validate import validate_datadir
 from ctaplib.files import read_table, read_tsv
+from ctaplib.normalize.normalizer import normalize_english
 
 RECIPE = ROOT / "egs" / "vctk"
 

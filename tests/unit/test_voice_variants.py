@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.data.synthetic import Job, Spoken, Voice, speak_all
-from ctaplib.data.voice_variants import draw_variant, engine_data, read_variants, write_variants
+from ctaplib.synthetic.engine import Job, Spoken, Voice, speak_all
+from ctaplib.synthetic.variants import draw_variant, engine_data, read_variants, write_variants
 
 MINI = Path(__file__).resolve().parents[2] / "egs" / "mini"
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from ctaplib.data.audio import AudioInfo
 from ctaplib.data.corpus import named_folder, tell_odd_rates
 from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
-from ctaplib.data.mandarin import pinyin_phones
 from ctaplib.data.seen_audio import remember
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_table, write_table, write_tsv
+from ctaplib.text.pinyin_syllables import pinyin_phones
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from make_lists import PAIRS, SENTENCES, draw

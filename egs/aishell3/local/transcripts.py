@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ctaplib.data.mandarin import pinyin_phones
 from ctaplib.errors import DataError
 from ctaplib.files import read_encoded
+from ctaplib.text.pinyin_syllables import pinyin_phones
 
 _FINALS = """a o e i u v er ai ei ao ou an en ang eng ong ia ie io iao iu ian in iang ing iong ua uo uai ui uan un uang ue ve van
     vn m n ng""".split()

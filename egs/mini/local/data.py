@@ -6,10 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from ctaplib.data.languages import language
-from ctaplib.data.speak_corpus import make_corpus, read_plan
-from ctaplib.data.voice_variants import engine_data, read_variants
 from ctaplib.errors import CtapError
+from ctaplib.synthetic.languages import language
+from ctaplib.synthetic.speak_corpus import make_corpus, read_plan
+from ctaplib.synthetic.variants import engine_data, read_variants
 
 RECIPE = Path(__file__).resolve().parent.parent
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctaplib.data.fixed_lists import write_task_lists
-from ctaplib.data.languages import language
-from ctaplib.data.speak_corpus import PLAN_FIELDS, Language, PlanRow, Said, describe, make_jobs, read_plan
-from ctaplib.data.synthetic import Job, Spoken, speak_all
-from ctaplib.data.voice_variants import draw_variant, write_variants
 from ctaplib.files import write_tsv
+from ctaplib.synthetic.engine import Job, Spoken, speak_all
+from ctaplib.synthetic.languages import language
+from ctaplib.synthetic.speak_corpus import PLAN_FIELDS, Language, PlanRow, Said, describe, make_jobs, read_plan
+from ctaplib.synthetic.variants import draw_variant, write_variants
 
 LISTS = Path(__file__).resolve().parent.parent / "lists"
 ENGLISH = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")

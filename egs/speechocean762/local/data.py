@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ctaplib.data.corpus import named_folder
 from ctaplib.data.datadir import DataDir, write_datadir
-from ctaplib.data.phones import strip_position
 from ctaplib.data.validate import inspect_all
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import atomic_write, read_table, write_tsv
+from ctaplib.phones import strip_position
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 16000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ctaplib.data.frontends import Pronunciation, TextConfig
-from ctaplib.data.languages import language
-from ctaplib.data.phones import SILENCE
-from ctaplib.data.speak_corpus import Said, describe
-from ctaplib.data.synthetic import Job, Voice, speak_once
 from ctaplib.errors import ConfigError, DataError
+from ctaplib.phones import SILENCE
+from ctaplib.synthetic.engine import Job, Voice, speak_once
+from ctaplib.synthetic.languages import language
+from ctaplib.synthetic.speak_corpus import Said, describe
+from ctaplib.text.frontends import Pronunciation, TextConfig
 
 PACKAGES = ("espeakng-loader",)
 

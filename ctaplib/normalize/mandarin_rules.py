@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from re import Match
 
-from ctaplib.data.numerals_mandarin import say_count, say_decimal, say_digits, say_number, say_telephone
-from ctaplib.data.rules import Rule
+from ctaplib.normalize.mandarin_numerals import say_count, say_decimal, say_digits, say_number, say_telephone
+from ctaplib.normalize.rules import Rule
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _UNITS = {

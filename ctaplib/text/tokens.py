@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ctaplib.data.phones import BLANK, SILENCE, UNKNOWN, fold
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write
+from ctaplib.phones import BLANK, SILENCE, UNKNOWN, fold
 
 BLANK_ID, UNKNOWN_ID, SILENCE_ID = 0, 1, 2
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from re import Match
 
-from ctaplib.data.english_words import DOMAINS, SPELLED_DOMAINS, WEB_SIGNS
-from ctaplib.data.rules import Rule
+from ctaplib.normalize.english_words import DOMAINS, SPELLED_DOMAINS, WEB_SIGNS
+from ctaplib.normalize.rules import Rule
 
 _NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xz]{2,5}", re.IGNORECASE)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ctaplib.data.sentences import Sentence, deal
+from ctaplib.synthetic.sentences import Sentence, deal
 
 LISTS: dict[str, str] = {
     "人": """老师 医生 司机 农民 工人 学生 邻居 朋友 爷爷 奶奶 叔叔 阿姨 哥哥 姐姐 弟弟

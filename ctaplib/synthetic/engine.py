@@ -22,8 +22,8 @@ from typing import TypeVar, cast
 import numpy as np
 
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.phones import SILENCE
 from ctaplib.errors import DataError, DependencyError
+from ctaplib.phones import SILENCE
 
 Result = TypeVar("Result")
 

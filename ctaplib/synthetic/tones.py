@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import re
 
-from ctaplib.data.pinyin_syllables import pinyin_phones
-
-__all__ = ["engine_tones", "is_vowel", "pinyin_phones", "sandhi"]
-
 _TONES = {"55": "1", "35": "2", "214": "3", "21": "3", "51": "4", "53": "4", "11": "5", "22": "5", "33": "5", "44": "5"}
 _TONE = re.compile(r"\d+")
 _VOWEL = re.compile(r"^[aAeEiIoOuUyV@&]")

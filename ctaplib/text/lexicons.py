@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ctaplib.data.normalize import is_hanzi
-from ctaplib.data.phones import strip_position
-from ctaplib.data.pinyin_syllables import is_syllable, pinyin_phones
 from ctaplib.errors import DataError
 from ctaplib.files import read_encoded
+from ctaplib.normalize.normalizer import is_hanzi
+from ctaplib.phones import strip_position
+from ctaplib.text.pinyin_syllables import is_syllable, pinyin_phones
 
 Lexicon = Mapping[str, tuple[str, ...]]
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import soundfile
 
 from ctaplib.data.datadir import DataDir, write_datadir
-from ctaplib.data.phones import SILENCE
-from ctaplib.data.synthetic import Job, Spoken, Voice, intervals, speak_all, word_index
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
+from ctaplib.phones import SILENCE
+from ctaplib.synthetic.engine import Job, Spoken, Voice, intervals, speak_all, word_index
 
 PLAN_FIELDS = ("set", "speaker", "variant", "accent", "gender", "pitch", "rate_wpm", "utts")
 

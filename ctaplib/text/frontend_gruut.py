@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
-from ctaplib.data.frontends import Pronunciation, TextConfig, joined
-from ctaplib.data.normalize import normalize_english
-from ctaplib.data.user_lexicon import read_user_lexicon
 from ctaplib.errors import DataError, DependencyError
+from ctaplib.normalize.normalizer import normalize_english
+from ctaplib.text.frontends import Pronunciation, TextConfig, joined
+from ctaplib.text.lexicons import read_user_lexicon
 
 PACKAGES = ("gruut", "gruut-lang-en")
 LANGUAGE = "en-us"

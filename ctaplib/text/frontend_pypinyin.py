@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import re
 
-from ctaplib.data.frontends import FrontEnd, Pronunciation, TextConfig, joined, make_frontend
-from ctaplib.data.normalize import mandarin_clauses
-from ctaplib.data.pinyin import read
-from ctaplib.data.pinyin_syllables import pinyin_phones
-from ctaplib.data.user_lexicon import read_user_lexicon
 from ctaplib.errors import DataError, DependencyError
+from ctaplib.normalize.normalizer import mandarin_clauses
+from ctaplib.text.frontends import FrontEnd, Pronunciation, TextConfig, joined, make_frontend
+from ctaplib.text.lexicons import read_user_lexicon
+from ctaplib.text.pinyin import read
+from ctaplib.text.pinyin_syllables import pinyin_phones
 
 PACKAGES = ("pypinyin",)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ctaplib.data.frontends import MissingWordsError, Pronunciation, TextConfig, joined
-from ctaplib.data.normalize import normalize_english
-from ctaplib.data.user_lexicon import read_lexicon, read_user_lexicon
+from ctaplib.normalize.normalizer import normalize_english
+from ctaplib.text.frontends import MissingWordsError, Pronunciation, TextConfig, joined
+from ctaplib.text.lexicons import read_lexicon, read_user_lexicon
 
 
 class Lexicon:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from re import Match
 
-from ctaplib.data.english_base import ANY_CASE, NUMBER, letters, said
-from ctaplib.data.english_words import CROWDS, EACH, MONEY, NATIONS, SCALES, UNCOUNTED, UNITS
-from ctaplib.data.numerals_english import plural, spell_decimal, spell_digits, spell_number
-from ctaplib.data.rules import Rule
+from ctaplib.normalize.english_base import ANY_CASE, NUMBER, letters, said
+from ctaplib.normalize.english_numerals import plural, spell_decimal, spell_digits, spell_number
+from ctaplib.normalize.english_words import CROWDS, EACH, MONEY, NATIONS, SCALES, UNCOUNTED, UNITS
+from ctaplib.normalize.rules import Rule
 
 _SIGN = r"[$£€¥]"
 _SCALE = r"(?:(?:[\s-]?(?P<scale>(?i:thousand|million|billion|trillion|bn|mn|tn)\b)|\s?(?P<short>[kKmMbBT]\b)))?"

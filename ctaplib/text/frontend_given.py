@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ctaplib.data.frontends import Pronunciation, TextConfig
 from ctaplib.errors import DataError
+from ctaplib.text.frontends import Pronunciation, TextConfig
 
 
 class Given:

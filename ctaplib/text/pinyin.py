@@ -10,9 +10,9 @@ import importlib
 import re
 from functools import cache
 
-from ctaplib.data.normalize import is_hanzi
-from ctaplib.data.pinyin_words import CONTEXT, SINGLE, SPLIT, STRONG, SYLLABIC_ER, TOGETHER, WORDS
 from ctaplib.errors import DataError
+from ctaplib.normalize.normalizer import is_hanzi
+from ctaplib.text.pinyin_words import CONTEXT, SINGLE, SPLIT, STRONG, SYLLABIC_ER, TOGETHER, WORDS
 
 _LONGEST = 8
 _NUMERALS = "零〇一二三四五六七八九十百千万亿两点幺"

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ctaplib.data.frontends import Pronunciation, TextConfig, joined
-from ctaplib.data.homographs import PRONUNCIATIONS, word_class
-from ctaplib.data.normalize import normalize_english
-from ctaplib.data.user_lexicon import read_user_lexicon
 from ctaplib.errors import DataError, DependencyError
+from ctaplib.normalize.normalizer import normalize_english
+from ctaplib.text.frontends import Pronunciation, TextConfig, joined
+from ctaplib.text.homographs import PRONUNCIATIONS, word_class
+from ctaplib.text.lexicons import read_user_lexicon
 
 NEEDED = ("corpora/cmudict.zip", "taggers/averaged_perceptron_tagger.zip", "taggers/averaged_perceptron_tagger_eng/")
 PACKAGES = ("g2p-en", "nltk")

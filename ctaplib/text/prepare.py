@@ -22,14 +22,14 @@ from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import save_config
 from ctaplib.config_file import read_saved
 from ctaplib.data.datadir import NORMALIZED
-from ctaplib.data.frontends import FrontEnd, MissingWordsError, TextConfig, check_frontend, make_frontend
-from ctaplib.data.normalize import UnknownSymbolsError, normalizer
-from ctaplib.data.phone_cache import Entry, PhoneCache
-from ctaplib.data.phones import BLANK, UNKNOWN
-from ctaplib.data.tokens import TokenList, make_phone_list, write_token_list
 from ctaplib.errors import DataError, counted
 from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
+from ctaplib.normalize.normalizer import UnknownSymbolsError, normalizer
+from ctaplib.phones import BLANK, UNKNOWN
 from ctaplib.runs.log import get_logger
+from ctaplib.text.cache import Entry, PhoneCache
+from ctaplib.text.frontends import FrontEnd, MissingWordsError, TextConfig, check_frontend, make_frontend
+from ctaplib.text.tokens import TokenList, make_phone_list, write_token_list
 
 log = get_logger(__name__)
 T = TypeVar("T")

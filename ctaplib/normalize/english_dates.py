@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from re import Match
 
-from ctaplib.data.english_base import ANY_CASE, said
-from ctaplib.data.english_words import DAYS, MONTHS, SHORT_MONTHS
-from ctaplib.data.numerals_english import spell_digits, spell_number, spell_ordinal, spell_pair, spell_year
-from ctaplib.data.rules import Rule
+from ctaplib.normalize.english_base import ANY_CASE, said
+from ctaplib.normalize.english_numerals import spell_digits, spell_number, spell_ordinal, spell_pair, spell_year
+from ctaplib.normalize.english_words import DAYS, MONTHS, SHORT_MONTHS
+from ctaplib.normalize.rules import Rule
 
 _MONTH = "|".join([*MONTHS, *(rf"{m.capitalize()}\.?" for m in SHORT_MONTHS)])
 _MONTH_ANY_CASE = "|".join([*(m for m in MONTHS if m not in {"May", "March"}), *(rf"{m}\." for m in SHORT_MONTHS)])

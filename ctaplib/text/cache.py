@@ -15,16 +15,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ctaplib.data.frontends import PREFIX, TextConfig, check_frontend
 from ctaplib.files import atomic_write
 from ctaplib.runs.log import get_logger
+from ctaplib.text.frontends import PREFIX, TextConfig, check_frontend
 
 log = get_logger(__name__)
-_MODULES = (
-    "frontend", "normalize", "numerals_", "english_", "mandarin", "pinyin", "homographs", "user_lexicon", "phones", "languages",
-    "speak_corpus", "synthetic",
-)  # fmt: skip
-"""Beginnings of the names of modules that phones depend on."""
+_FOLDERS = ("normalize", "text", "synthetic")
+"""Packages whose sources decide the phones, besides `phones.py`."""
 _SETTINGS = ("frontend", "language", "accent", "foreign")
 
 
@@ -52,7 +49,7 @@ def fingerprint(config: TextConfig) -> str:
     check_frontend(config)
     digest = hashlib.sha256(json.dumps([getattr(config, name) for name in _SETTINGS]).encode())
     for name in {config.frontend, config.foreign if config.language == "zh" else config.frontend} - {""}:
-        module = importlib.import_module(f"ctaplib.data.{PREFIX}{name}")
+        module = importlib.import_module(f"ctaplib.text.{PREFIX}{name}")
         for package in getattr(module, "PACKAGES", ()):
             digest.update(f"{package} {_version(package)}\n".encode())
         for path in getattr(module, "data_files", tuple)():
@@ -61,9 +58,10 @@ def fingerprint(config: TextConfig) -> str:
         if lexicon and Path(lexicon).is_file():
             digest.update(Path(lexicon).read_bytes())
         digest.update(b"\0")
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        if source.name.startswith(_MODULES):
-            digest.update(source.read_bytes())
+    root = Path(__file__).parents[1]
+    sources = (path for folder in _FOLDERS for path in sorted((root / folder).iterdir()) if path.is_file())
+    for source in (root / "phones.py", *sources):
+        digest.update(source.read_bytes())
     return digest.hexdigest()[:20]
 
 

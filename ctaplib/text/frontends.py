@@ -1,4 +1,4 @@
-"""Front ends: from text to phones. Each is a class in a module `ctaplib/data/frontend_<name>.py`; adding a file adds one.
+"""Front ends: from text to phones. Each is a class in a module `ctaplib/text/frontend_<name>.py`; adding a file adds one.
 
 front = make_frontend(TextConfig(frontend="g2p_en"))
 front("Hello there")       -> Pronunciation(phones=("HH", "AH0", "L", "OW1", "DH", "EH1", "R"), words=(0, 0, 0, 0, 1, 1, 1))
@@ -94,7 +94,7 @@ PREFIX = "frontend_"
 
 def frontend_names() -> list[str]:
     """All front ends."""
-    return [name.removeprefix(PREFIX) for name in names("data") if name.startswith(PREFIX)]
+    return [name.removeprefix(PREFIX) for name in names("text") if name.startswith(PREFIX)]
 
 
 def check_frontend(config: TextConfig) -> None:
@@ -120,4 +120,4 @@ def make_frontend(config: TextConfig) -> FrontEnd:
         DependencyError: a package that it needs is missing.
     """
     check_frontend(config)
-    return cast(type[FrontEnd], find("data", PREFIX + config.frontend, "FRONTEND"))(config)
+    return cast(type[FrontEnd], find("text", PREFIX + config.frontend, "FRONTEND"))(config)

@@ -9,9 +9,22 @@ from __future__ import annotations
 import re
 from re import Match
 
-from ctaplib.data.english_base import ANY_CASE, letters, said
-from ctaplib.data.english_letters import sounds
-from ctaplib.data.english_words import (
+from ctaplib.normalize.english_base import ANY_CASE, letters, said
+from ctaplib.normalize.english_letters import sounds
+from ctaplib.normalize.english_numerals import (
+    plural,
+    roman,
+    spell_decimal,
+    spell_digits,
+    spell_fraction,
+    spell_number,
+    spell_ordinal,
+    spell_pair,
+    spell_room,
+    spell_whole,
+    spell_year,
+)
+from ctaplib.normalize.english_words import (
     ABBREVIATIONS,
     ALONE,
     ALWAYS_TITLES,
@@ -28,20 +41,7 @@ from ctaplib.data.english_words import (
     UNITS,
     UTTERED,
 )
-from ctaplib.data.numerals_english import (
-    plural,
-    roman,
-    spell_decimal,
-    spell_digits,
-    spell_fraction,
-    spell_number,
-    spell_ordinal,
-    spell_pair,
-    spell_room,
-    spell_whole,
-    spell_year,
-)
-from ctaplib.data.rules import Rule
+from ctaplib.normalize.rules import Rule
 
 APOSTROPHE_S = "'s"
 

@@ -11,14 +11,14 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
-from ctaplib.data import english_net, mandarin_rules
-from ctaplib.data.english_dates import DATES
-from ctaplib.data.english_rules import CAPITALS, MARKS, NAMES, NUMBERS
-from ctaplib.data.english_units import QUANTITIES
-from ctaplib.data.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE
-from ctaplib.data.numerals_english import spell_number, spell_ordinal
-from ctaplib.data.rules import apply
 from ctaplib.errors import DataError
+from ctaplib.normalize import english_net, mandarin_rules
+from ctaplib.normalize.english_dates import DATES
+from ctaplib.normalize.english_numerals import spell_number, spell_ordinal
+from ctaplib.normalize.english_rules import CAPITALS, MARKS, NAMES, NUMBERS
+from ctaplib.normalize.english_units import QUANTITIES
+from ctaplib.normalize.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE
+from ctaplib.normalize.rules import apply
 
 __all__ = [
     "UnknownSymbolsError",

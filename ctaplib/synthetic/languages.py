@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ctaplib.data.mandarin import engine_tones, is_vowel
-from ctaplib.data.normalize import normalize_english, normalize_mandarin
-from ctaplib.data.phones import SILENCE, english_phone, mandarin_phone
-from ctaplib.data.sentences import sentence_stream
-from ctaplib.data.sentences_zh import mandarin_stream
-from ctaplib.data.speak_corpus import Language, Line, Said
 from ctaplib.errors import ConfigError
+from ctaplib.normalize.normalizer import normalize_english, normalize_mandarin
+from ctaplib.phones import SILENCE, english_phone, mandarin_phone
+from ctaplib.synthetic.sentences import sentence_stream
+from ctaplib.synthetic.sentences_zh import mandarin_stream
+from ctaplib.synthetic.speak_corpus import Language, Line, Said
+from ctaplib.synthetic.tones import engine_tones, is_vowel
 
 
 def _english(seed: int) -> Iterator[Line]:

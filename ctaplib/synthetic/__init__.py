@@ -1,0 +1,1 @@
+"""The corpus that eSpeak NG speaks at run time."""

@@ -1,0 +1,1 @@
+"""Words to phones to token ids."""
