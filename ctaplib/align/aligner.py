@@ -16,7 +16,7 @@ from ctaplib.align.topology import Topology, to_intervals
 from ctaplib.align.viterbi import best_path, has_compiler
 from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ctaplib.config_file import read_saved
-from ctaplib.data.alignment import Alignment
+from ctaplib.corpus.alignment import Alignment
 from ctaplib.errors import AudioError, ConfigError, DataError
 from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger

@@ -2,8 +2,8 @@
 
 from pydantic import Field, model_validator
 
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import Config
-from ctaplib.data.feature_config import FeatureConfig
 
 
 class BootstrapConfig(Config):

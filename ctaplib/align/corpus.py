@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ctaplib.align.frontend import listen
-from ctaplib.data.audio import read_audio
-from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.audio.files import read_audio
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table
 from ctaplib.phones import SILENCE, fold

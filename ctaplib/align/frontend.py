@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.features import log_mel
+from ctaplib.audio.features import log_mel
+from ctaplib.audio.settings import FeatureConfig
 
 
 def listen(wave: np.ndarray, front_end: FeatureConfig) -> np.ndarray:

@@ -13,8 +13,8 @@ from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, evenly, hear, read_utterances
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.topology import Topology
+from ctaplib.audio.settings import read_feature_config
 from ctaplib.collective import rank
-from ctaplib.data.feature_config import read_feature_config
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import read_table
 from ctaplib.runs.log import get_logger

@@ -11,8 +11,9 @@ import torch
 from ctaplib.align.aligner import Aligner, Outcome
 from ctaplib.align.corpus import Utterance, read_utterances
 from ctaplib.align.parallel import SHARD
+from ctaplib.audio.settings import read_feature_config
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.alignment import (
+from ctaplib.corpus.alignment import (
     Alignment,
     lost_phones,
     read_ctm,
@@ -22,8 +23,7 @@ from ctaplib.data.alignment import (
     write_ctm,
     write_textgrid,
 )  # fmt: skip
-from ctaplib.data.feature_config import read_feature_config
-from ctaplib.data.perturb import align_copies
+from ctaplib.corpus.perturb import align_copies
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.phones import SILENCE, fold

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctaplib.align.viterbi import Chain
-from ctaplib.data.alignment import Interval
+from ctaplib.corpus.alignment import Interval
 from ctaplib.phones import SILENCE
 
 SILENCE_UNIT = 0

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ctaplib.data.datadir import DataDir
-    from ctaplib.data.set_split import Split
+    from ctaplib.corpus.datadir import DataDir
+    from ctaplib.corpus.set_split import Split
 
 HELP = "bring a corpus of your own in: folder, CSV, TSV, LJSpeech, Kaldi, lhotse, audio alone"
 COLUMNS = ("id", "audio", "text", "speaker", "gender", "set")
@@ -64,7 +64,7 @@ def configure(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Import."""
-    from ctaplib.data.corpus_import import (
+    from ctaplib.corpus.corpus_import import (
         SetNames,
         SpeakerOptions,
         build,
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> None:
         take_alignments,
         write_sets,
     )  # fmt: skip
-    from ctaplib.data.importing import ImportOptions, guess_kind, kinds
-    from ctaplib.data.set_split import SplitConfig
+    from ctaplib.corpus.importing import ImportOptions, guess_kind, kinds
+    from ctaplib.corpus.set_split import SplitConfig
     from ctaplib.errors import ConfigError, DataError, counted
 
     known = kinds()
@@ -115,8 +115,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _lists(args: argparse.Namespace, data: "DataDir", sets: dict[str, list[str]], split: "Split | None") -> None:
     """Write the lists that are missing."""
-    from ctaplib.data.own_lists import write_own_lists
-    from ctaplib.data.set_split import write_split
+    from ctaplib.corpus.own_lists import write_own_lists
+    from ctaplib.corpus.set_split import write_split
     from ctaplib.errors import counted
 
     if split is not None:

@@ -52,7 +52,7 @@ def _speakers(verb: argparse.ArgumentParser) -> None:
 
 
 def _perturb(args: argparse.Namespace) -> None:
-    from ctaplib.data.perturb import perturb_speed
+    from ctaplib.corpus.perturb import perturb_speed
 
     with_speakers = args.include_spk_prefix == "true"
     perturb_speed(args.source, args.target, args.factor, tool=args.tool, nj=args.nj, with_speakers=with_speakers)
@@ -60,7 +60,7 @@ def _perturb(args: argparse.Namespace) -> None:
 
 
 def _perturb_3way(args: argparse.Namespace) -> None:
-    from ctaplib.data.perturb import perturb_set
+    from ctaplib.corpus.perturb import perturb_set
 
     if (Path(args.target) / "feats.scp").exists():
         raise DataError(f"{args.target}/feats.scp is there already", fix="name another directory, or remove its features")
@@ -72,8 +72,8 @@ def _perturb_3way(args: argparse.Namespace) -> None:
 
 
 def _utt2dur(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import read_datadir
-    from ctaplib.data.perturb import durations
+    from ctaplib.corpus.datadir import read_datadir
+    from ctaplib.corpus.perturb import durations
     from ctaplib.files import write_table
 
     path = Path(args.dir)

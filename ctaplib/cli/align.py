@@ -83,7 +83,7 @@ def _run(args: argparse.Namespace) -> None:
 def _file(args: argparse.Namespace) -> None:
     with _collection.paused():
         from ctaplib.align.aligner import Aligner
-        from ctaplib.data.alignment import write_textgrid
+        from ctaplib.corpus.alignment import write_textgrid
         from ctaplib.errors import DataError
 
     outcome = Aligner.load(args.exp).align_file(args.wav, args.phones.split())

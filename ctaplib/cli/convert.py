@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write one file for every input, under its name."""
     with _collection.paused():
-        from ctaplib.data.audio import write_audio
+        from ctaplib.audio.files import write_audio
         from ctaplib.errors import CtapError
         from ctaplib.infer.api import CTAP
 

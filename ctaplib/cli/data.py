@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int | None:
 
 def _validate(args: argparse.Namespace) -> int:
     with _collection.paused():
-        from ctaplib.data.validate import fix_datadir, validate_datadir
+        from ctaplib.corpus.validate import fix_datadir, validate_datadir
         from ctaplib.errors import counted
         from ctaplib.text.tokens import read_token_list
 
@@ -90,7 +90,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _subset(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import read_datadir, subset, subset_by_speakers, write_datadir
+    from ctaplib.corpus.datadir import read_datadir, subset, subset_by_speakers, write_datadir
 
     data = read_datadir(args.source)
     utts = data.utt_ids
@@ -112,7 +112,7 @@ def _subset(args: argparse.Namespace) -> None:
 
 
 def _combine(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import combine_folders
+    from ctaplib.corpus.datadir import combine_folders
 
     joined, lost = combine_folders(args.sources, args.target)
     if lost:
@@ -121,20 +121,20 @@ def _combine(args: argparse.Namespace) -> None:
 
 
 def _copy(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import copy, read_datadir, write_datadir
+    from ctaplib.corpus.datadir import copy, read_datadir, write_datadir
 
     write_datadir(copy(read_datadir(args.source), utt_prefix=args.utt_prefix, spk_prefix=args.spk_prefix), args.target)
 
 
 def _split(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import read_datadir, split, write_datadir
+    from ctaplib.corpus.datadir import read_datadir, split, write_datadir
 
     for number, part in enumerate(split(read_datadir(args.source), args.parts), 1):
         write_datadir(part, args.source / f"split{args.parts}" / str(number))
 
 
 def _spk2utt(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import DataDir
+    from ctaplib.corpus.datadir import DataDir
     from ctaplib.files import read_table
 
     for spk, utts in DataDir({}, {"utt2spk": read_table(args.utt2spk)}).spk2utt().items():
@@ -142,13 +142,13 @@ def _spk2utt(args: argparse.Namespace) -> None:
 
 
 def _perturb(args: argparse.Namespace) -> None:
-    from ctaplib.data.perturb import perturb_set
+    from ctaplib.corpus.perturb import perturb_set
 
     made = perturb_set(args.source, args.target, args.factors.split(), tool=args.tool, nj=args.nj)
     print(f"{args.target}: {len(made.utt_ids)} utterances at speeds {args.factors}")
 
 
 def _download(args: argparse.Namespace) -> None:
-    from ctaplib.data.download import fetch_corpus
+    from ctaplib.corpus.download import fetch_corpus
 
     fetch_corpus(args.corpus, args.target, mirrors=args.mirror, only=args.only)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ctaplib.cli import _collection
 
 if TYPE_CHECKING:
-    from ctaplib.data.feature_config import FeatureConfig
+    from ctaplib.audio.settings import FeatureConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> "FeatureConfig":
     """Read the config, before anything is done."""
+    from ctaplib.audio.settings import FeatureConfig
     from ctaplib.config import load_config
-    from ctaplib.data.feature_config import FeatureConfig
 
     return load_config(FeatureConfig, args.config, args.set)
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int | None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with _collection.paused():
         config = check(args)
-        from ctaplib.data.datadir import read_spans
+        from ctaplib.corpus.datadir import read_spans
 
     sets = args.sets.split()
     for name in sets:

@@ -122,7 +122,7 @@ def _extra(verb: argparse.ArgumentParser) -> None:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from ctaplib.data.validate import validate_datadir
+    from ctaplib.corpus.validate import validate_datadir
 
     path = Path(args.dir)
     faults = []
@@ -148,7 +148,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _fix(args: argparse.Namespace) -> int:
-    from ctaplib.data.validate import fix_datadir, validate_datadir
+    from ctaplib.corpus.validate import fix_datadir, validate_datadir
 
     options = {"nj": args.nj, "rate_hz": args.rate_hz, "audio": not args.quick}
     dropped = fix_datadir(args.dir, validate_datadir(args.dir, **options))
@@ -174,7 +174,7 @@ def evenly(utts: Sequence[str], count: int) -> list[str]:
 
 
 def _subset(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import read_datadir, subset, subset_by_speakers, write_datadir
+    from ctaplib.corpus.datadir import read_datadir, subset, subset_by_speakers, write_datadir
 
     listed = args.spk_list or args.utt_list
     if len(args.words) != (2 if listed else 3):
@@ -223,13 +223,13 @@ def _random_speakers(spk2utt: dict[str, list[str]], count: int) -> list[str]:
 
 
 def _durations(source: Path, data: Any) -> dict[str, float]:
-    from ctaplib.data.perturb import durations
+    from ctaplib.corpus.perturb import durations
 
     return durations(source, data, nj=1)
 
 
 def _combine(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import combine_folders
+    from ctaplib.corpus.datadir import combine_folders
 
     joined, lost = combine_folders(args.sources, args.target)
     if lost:
@@ -238,7 +238,7 @@ def _combine(args: argparse.Namespace) -> None:
 
 
 def _copy(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import copy, read_datadir, write_datadir
+    from ctaplib.corpus.datadir import copy, read_datadir, write_datadir
 
     if Path(args.source).resolve() == Path(args.target).resolve():
         raise DataError(f"{args.source} would be overwritten by its copy", expected="two different directories")
@@ -249,7 +249,7 @@ def _copy(args: argparse.Namespace) -> None:
 
 
 def _split(args: argparse.Namespace) -> None:
-    from ctaplib.data.datadir import read_datadir, split, write_datadir
+    from ctaplib.corpus.datadir import read_datadir, split, write_datadir
 
     data, there = read_datadir(args.dir), "utterances" if args.per_utt else "speakers"
     number = _count(args.parts, len(data.utt_ids) if args.per_utt else len(data.speakers), may_exceed=True)

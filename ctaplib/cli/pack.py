@@ -14,7 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pack, then load what was packed and compare one utterance's codes."""
-    from ctaplib.data.store import FeatureStore
+    from ctaplib.audio.store import FeatureStore
     from ctaplib.errors import StageError
     from ctaplib.infer.pack import pack
     from ctaplib.infer.verify import same_codes

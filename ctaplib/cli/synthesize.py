@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file."""
     with _collection.paused():
-        from ctaplib.data.audio import write_audio
+        from ctaplib.audio.files import write_audio
         from ctaplib.infer.api import CTAP
 
     model = CTAP.from_pretrained(args.exp, args.method)

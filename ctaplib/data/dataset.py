@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from ctaplib.data.alignment import frame_phones, read_ctm, to_durations
+from ctaplib.audio.settings import check_set
+from ctaplib.audio.store import FeatureStore
+from ctaplib.corpus.alignment import frame_phones, read_ctm, to_durations
 from ctaplib.data.batching import BatchConfig
-from ctaplib.data.feature_config import check_set
-from ctaplib.data.store import FeatureStore
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.phones import SILENCE, fold

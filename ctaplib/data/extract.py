@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import soxr
 
+from ctaplib.audio.features import f0_track, log_mel
+from ctaplib.audio.settings import FeatureConfig
+from ctaplib.audio.source import is_command, open_audio
+from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import config_hash, save_config
 from ctaplib.config_file import read_saved
-from ctaplib.data.audio_source import is_command, open_audio
-from ctaplib.data.datadir import Span, read_spans
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.features import f0_track, log_mel
-from ctaplib.data.store import ArkWriter
+from ctaplib.corpus.datadir import Span, read_spans
 from ctaplib.errors import AudioError, DataError, shortened
 from ctaplib.files import atomic_write, make_folder, write_table, write_tsv
 from ctaplib.runs.log import get_logger, progress

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
+from ctaplib.audio.settings import FeatureConfig, check_set
+from ctaplib.audio.store import FeatureStore
 from ctaplib.config import Config
 from ctaplib.data.dataset import draw
-from ctaplib.data.feature_config import FeatureConfig, check_set
-from ctaplib.data.store import FeatureStore
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.tensors import pad_stack

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctaplib.data.alignment import Interval, frame_phones, lost_phones, to_durations
+from ctaplib.corpus.alignment import Interval, frame_phones, lost_phones, to_durations
 from ctaplib.phones import SILENCE
 
 HOP_S = 0.010

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from ctaplib.data.alignment import Alignment
+from ctaplib.corpus.alignment import Alignment
 from ctaplib.phones import SILENCE
 from ctaplib.runs.curves import COLOURS, FAINT
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from ctaplib.data.alignment import read_ctm
-from ctaplib.data.store import FeatureStore
+from ctaplib.audio.store import FeatureStore
+from ctaplib.corpus.alignment import read_ctm
 from ctaplib.evaluate import page, plots, report_inputs
 from ctaplib.evaluate.catalogue import systems
 from ctaplib.evaluate.clips import Clip, make_clip

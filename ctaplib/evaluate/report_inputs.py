@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.data.alignment import read_ctm
-from ctaplib.data.store import FeatureStore
+from ctaplib.audio.store import FeatureStore
+from ctaplib.corpus.alignment import read_ctm
 from ctaplib.evaluate.frames import label_frames
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.probes import spread

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.data.alignment import Alignment, read_ctm
+from ctaplib.corpus.alignment import Alignment, read_ctm
 from ctaplib.evaluate import bootstrap
 from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, cell, systems

@@ -1,6 +1,6 @@
 """Rows of recognition (task `asr`) and of the judge itself (task `judge`)."""
 
-from ctaplib.data.datadir import read_words
+from ctaplib.corpus.datadir import read_words
 from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, SPEECH_JUDGE, cell, systems
 from ctaplib.evaluate.inputs import Inputs

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from ctaplib.data.alignment import Alignment, read_ctm
-from ctaplib.data.store import FeatureStore
+from ctaplib.audio.store import FeatureStore
+from ctaplib.corpus.alignment import Alignment, read_ctm
 from ctaplib.evaluate import bootstrap, probes
 from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, cell, systems

@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 import torch
 
-from ctaplib.data.audio import read_audio
-from ctaplib.data.features import log_mel
+from ctaplib.audio.features import log_mel
+from ctaplib.audio.files import read_audio
 from ctaplib.errors import CheckpointError
 from ctaplib.infer.convert import convert
 from ctaplib.infer.prompts import read_prompts

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.data.dataset import SpeechSet, pad_labels
-from ctaplib.data.store import ArkWriter
 from ctaplib.files import write_json
 from ctaplib.infer.batches import run_batched
 from ctaplib.infer.prompts import read_prompts

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ctaplib.audio.features import log_mel
+from ctaplib.audio.files import read_audio
 from ctaplib.config import Config
-from ctaplib.data.audio import read_audio
 from ctaplib.data.dataset import SILENCE_LABEL, SpeechSet
-from ctaplib.data.features import log_mel
 from ctaplib.files import read_table, read_tsv
 from ctaplib.infer.convert import convert
 from ctaplib.infer.ctc_search import SearchConfig, search_ctc

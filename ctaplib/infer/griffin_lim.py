@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
+from ctaplib.audio.features import hann_window, mel_filterbank
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import Config
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.features import hann_window, mel_filterbank
 from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.runs.log import get_logger
 

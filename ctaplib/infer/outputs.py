@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ctaplib.data.audio import write_audio
+from ctaplib.audio.files import write_audio
 from ctaplib.files import make_folder, write_table, write_tsv
 from ctaplib.infer.recognize import Transcript
 

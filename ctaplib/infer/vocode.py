@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import ConfigError
 from ctaplib.infer.batches import by_length
 from ctaplib.infer.griffin_lim import GriffinLim

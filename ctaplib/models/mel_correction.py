@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ctaplib.audio.features import hann_window, mel_filterbank
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import Config
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.features import hann_window, mel_filterbank
 from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.tensors import length_mask
 

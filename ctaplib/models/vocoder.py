@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ctaplib.audio.features import mel_filterbank
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import Config
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.features import mel_filterbank
 from ctaplib.models.f0_reader import F0Reader, F0ReaderConfig
 from ctaplib.models.mel_correction import MelCorrection, MelCorrectionConfig
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import soundfile
 
-from ctaplib.data.datadir import DataDir, write_datadir
+from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
 from ctaplib.phones import SILENCE

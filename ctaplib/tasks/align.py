@@ -27,10 +27,10 @@ from ctaplib.align.material import choose, load_material, read_heard
 from ctaplib.align.network import FrameNetwork, log_priors
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.show import show_path
+from ctaplib.audio.settings import read_feature_config
 from ctaplib.collective import from_first, rank
 from ctaplib.config import config_hash
 from ctaplib.data.batching import BatchConfig
-from ctaplib.data.feature_config import read_feature_config
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term

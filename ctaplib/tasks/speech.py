@@ -9,11 +9,11 @@ import sentencepiece
 import torch
 from pydantic import Field
 
+from ctaplib.audio.settings import FeatureConfig, read_feature_config
 from ctaplib.config import Config
+from ctaplib.corpus.datadir import read_words
 from ctaplib.data.batching import plan_batches
-from ctaplib.data.datadir import read_words
 from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
-from ctaplib.data.feature_config import FeatureConfig, read_feature_config
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import make_folder
 from ctaplib.models.recognizer import Recognizer

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
+from ctaplib.audio.features import log_mel, mel_filterbank
+from ctaplib.audio.settings import read_feature_config
 from ctaplib.config import Config
-from ctaplib.data.feature_config import read_feature_config
-from ctaplib.data.features import log_mel, mel_filterbank
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
 from ctaplib.errors import ConfigError
 from ctaplib.files import make_folder

@@ -21,7 +21,7 @@ import sentencepiece
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import save_config
 from ctaplib.config_file import read_saved
-from ctaplib.data.datadir import NORMALIZED
+from ctaplib.corpus.datadir import NORMALIZED
 from ctaplib.errors import DataError, counted
 from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
 from ctaplib.normalize.normalizer import UnknownSymbolsError, normalizer

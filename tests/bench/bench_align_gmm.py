@@ -27,9 +27,9 @@ import numpy as np
 
 from ctaplib.align.corpus import Utterance, find_units, read_utterances, unit_of
 from ctaplib.align.sets import REPORT_FIELDS, count_lost
+from ctaplib.audio.files import read_audio
 from ctaplib.cli.align import score_sets
-from ctaplib.data.alignment import Alignment, Interval, write_ctm
-from ctaplib.data.audio import read_audio
+from ctaplib.corpus.alignment import Alignment, Interval, write_ctm
 from ctaplib.files import atomic_write, write_tsv
 
 HOP_S = 0.005

@@ -68,8 +68,8 @@ def reader(form: str, folder: Path) -> Callable[[list[str]], object]:
     import torch
 
     if form == "ours":
+        from ctaplib.audio.store import FeatureStore
         from ctaplib.cli.main import _keep_freed_memory
-        from ctaplib.data.store import FeatureStore
         from ctaplib.tensors import pad_arrays
 
         _keep_freed_memory()  # as every command does

@@ -32,9 +32,9 @@ def waves_of(quick: bool) -> list[np.ndarray]:
 def call_of(form: str) -> Callable[[np.ndarray], np.ndarray | None]:
     """From a wave to (T, 80)."""
     if form == "ours":
+        from ctaplib.audio.features import log_mel
+        from ctaplib.audio.settings import FeatureConfig
         from ctaplib.cli.main import _keep_freed_memory
-        from ctaplib.data.feature_config import FeatureConfig
-        from ctaplib.data.features import log_mel
 
         _keep_freed_memory()  # as every command does
         config = FeatureConfig(rate_hz=RATE, hop_samples=HOP, window_samples=WINDOW, fft_size=FFT, n_mels=MELS)

@@ -149,8 +149,8 @@ def run_espnet(quick: bool) -> dict[str, float]:
 
 def run_ours(quick: bool) -> dict[str, float]:
     """Our trainer, with a task that reads the archive as ours do."""
+    from ctaplib.audio.store import FeatureStore
     from ctaplib.cli.main import _keep_freed_memory
-    from ctaplib.data.store import FeatureStore
     from ctaplib.losses.terms import Term
     from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
     from ctaplib.tensors import pad_arrays

@@ -56,9 +56,9 @@ def ours(part: str, seconds: int) -> Callable[[], tuple[int, ...]]:
     import numpy as np
     import torch
 
+    from ctaplib.audio.features import log_mel
+    from ctaplib.audio.settings import FeatureConfig
     from ctaplib.cli.main import _keep_freed_memory
-    from ctaplib.data.feature_config import FeatureConfig
-    from ctaplib.data.features import log_mel
     from ctaplib.models.vocoder import Vocoder, VocoderConfig
     from ctaplib.models.vqctap import VQCTAP
     from ctaplib.tasks.base import read_task_config

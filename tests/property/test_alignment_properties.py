@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctaplib.data.alignment import (
+from ctaplib.corpus.alignment import (
     Interval,
     frame_phones,
     lost_phones,

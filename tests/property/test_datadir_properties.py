@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ctaplib.data.audio import inspect, read_audio, write_audio
-from ctaplib.data.datadir import (
+from ctaplib.audio.files import inspect, read_audio, write_audio
+from ctaplib.corpus.datadir import (
     DataDir,
     Segment,
     c_sorted,
@@ -22,8 +22,8 @@ from ctaplib.data.datadir import (
     subset,
     write_datadir,
 )
-from ctaplib.data.table_checks import KALDI_SYMBOLS
-from ctaplib.data.validate import fix_datadir, validate_datadir
+from ctaplib.corpus.table_checks import KALDI_SYMBOLS
+from ctaplib.corpus.validate import fix_datadir, validate_datadir
 from ctaplib.normalize.normalizer import normalize_english, spell_number
 from ctaplib.phones import fold
 from ctaplib.text.tokens import make_phone_list, read_token_list, write_token_list

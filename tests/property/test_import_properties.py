@@ -7,11 +7,11 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ctaplib.data.corpus_import import clean, name_items, needs_speakers
-from ctaplib.data.import_table import IMPORTER
-from ctaplib.data.importing import ImportOptions, Item
-from ctaplib.data.set_split import SplitConfig, split_by_rule
-from ctaplib.data.table_checks import out_of_order
+from ctaplib.corpus.corpus_import import clean, name_items, needs_speakers
+from ctaplib.corpus.import_table import IMPORTER
+from ctaplib.corpus.importing import ImportOptions, Item
+from ctaplib.corpus.set_split import SplitConfig, split_by_rule
+from ctaplib.corpus.table_checks import out_of_order
 from ctaplib.errors import DataError
 
 anything = st.text(st.characters(min_codepoint=32, max_codepoint=0x9FFF, exclude_categories=("Cc", "Cs", "Cn")), max_size=20)

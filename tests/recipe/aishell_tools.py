@@ -13,8 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import load_config
-from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.evaluate.paper_rows import read_paper_rows, read_recipe_rows
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.base import read_task_config

@@ -25,8 +25,8 @@ from aishell_tools import (
 )
 from corpus_trees import GENUINE
 
-from ctaplib.data.datadir import c_sorted
-from ctaplib.data.validate import validate_datadir
+from ctaplib.corpus.datadir import c_sorted
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv
 

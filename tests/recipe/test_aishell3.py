@@ -28,8 +28,8 @@ from aishell_tools import (
 )  # fmt: skip
 from corpus_trees import GENUINE
 
-from ctaplib.data.datadir import c_sorted, read_datadir
-from ctaplib.data.validate import validate_datadir
+from ctaplib.corpus.datadir import c_sorted, read_datadir
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.text.pinyin_syllables import pinyin_phones

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 from recipe_copy import ROOT, copy_of, run
 
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import load_config
-from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.tasks.base import read_task_config
 
 RECIPES = ("libritts", "vctk")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_corpora import make_folder, snapshot, tone
 
-from ctaplib.data.datadir import read_datadir
+from ctaplib.corpus.datadir import read_datadir
 
 ROOT = Path(__file__).resolve().parents[2]
 

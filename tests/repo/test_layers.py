@@ -80,8 +80,8 @@ def test_help_starts_quickly_and_imports_no_torch():
     ("module", "heavy"),
     [
         ("config_file", "pydantic numpy"),
-        ("data.datadir", "pydantic numpy soundfile"),
-        ("data.feature_config", "numpy"),
+        ("corpus.datadir", "pydantic numpy soundfile"),
+        ("audio.settings", "numpy"),
         ("text.frontends", "numpy"),
         ("normalize.normalizer", "pydantic numpy"),
         ("recipe.driver", "pydantic numpy"),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import load_config
-from ctaplib.data.feature_config import FeatureConfig
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.asr import ASRConfig
 from ctaplib.tasks.base import read_task_config

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ctaplib.data.audio import resample
+from ctaplib.audio.files import resample
 from ctaplib.files import atomic_write
 from ctaplib.synthetic.engine import Job, Spoken, Voice, speak_all
 from ctaplib.synthetic.languages import language

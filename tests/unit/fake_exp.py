@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ctaplib.data.alignment import Interval, write_ctm
-from ctaplib.data.store import ArkWriter
+from ctaplib.audio.store import ArkWriter
+from ctaplib.corpus.alignment import Interval, write_ctm
 from ctaplib.files import atomic_write, write_json, write_table, write_tsv
 
 RATE_HZ = 16000

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from ctaplib.cli.main import main
-from ctaplib.data.datadir import DataDir, Segment, write_datadir
+from ctaplib.corpus.datadir import DataDir, Segment, write_datadir
 
 KALDI = Path(os.environ.get("KALDI_ROOT", "/nowhere")).absolute() / "egs" / "wsj" / "s5"
 needs_kaldi = pytest.mark.skipif(

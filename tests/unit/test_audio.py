@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ctaplib.data.audio import inspect, read_audio, resample, write_audio
+from ctaplib.audio.files import inspect, read_audio, resample, write_audio
 from ctaplib.errors import AudioError
 
 RATE = 16000

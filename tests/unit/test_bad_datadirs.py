@@ -11,8 +11,8 @@ from kaldi_call import ROOT
 from small_corpora import make_folder, make_ljspeech, make_table, snapshot, tone
 
 from ctaplib.cli.main import main
-from ctaplib.data.datadir import DataDir, combine, read_datadir, write_datadir
-from ctaplib.data.validate import Report, fix_datadir, validate_datadir
+from ctaplib.corpus.datadir import DataDir, combine, read_datadir, write_datadir
+from ctaplib.corpus.validate import Report, fix_datadir, validate_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv
 

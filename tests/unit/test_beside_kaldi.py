@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from kaldi_beside import differences, needs_kaldi, ours, random_directory, tables, theirs
 
-from ctaplib.data.datadir import read_datadir
+from ctaplib.corpus.datadir import read_datadir
 
 pytestmark = needs_kaldi
 SEEDS = range(3)

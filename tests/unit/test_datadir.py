@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.data.datadir import (
+from ctaplib.corpus.datadir import (
     DataDir,
     Segment,
     combine,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ctaplib.data.download import checksum, fetch_corpus
-from ctaplib.data.unpack import unpack
+from ctaplib.corpus.download import checksum, fetch_corpus
+from ctaplib.corpus.unpack import unpack
 from ctaplib.errors import ConfigError, DataError, DependencyError
 
 
@@ -339,7 +339,7 @@ def test_an_unpacking_that_was_killed_goes_on(tmp_path: Path, server: Server, mo
 
     path, target = describe(tmp_path, server), tmp_path / "downloads"
     with monkeypatch.context() as patched:
-        patched.setattr("ctaplib.data.download.unpack", killed)
+        patched.setattr("ctaplib.corpus.download.unpack", killed)
         with pytest.raises(KeyboardInterrupt):
             fetch_corpus(path, target)
     assert (fetch_corpus(path, target) / "a.txt").read_bytes() == b"hello"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctaplib.audio.settings import FeatureConfig
+from ctaplib.audio.store import FeatureStore
 from ctaplib.cli.main import main
-from ctaplib.data.datadir import Span
+from ctaplib.corpus.datadir import Span
 from ctaplib.data.extract import extract_set, extract_sets, read_wave
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.store import FeatureStore
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import read_table, read_tsv
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from ctaplib.audio.features import f0_track, log_mel, mel_filterbank
+from ctaplib.audio.mel import MelSpectrogram
+from ctaplib.audio.settings import FeatureConfig, read_feature_config
 from ctaplib.config import save_config
-from ctaplib.data.feature_config import FeatureConfig, read_feature_config
-from ctaplib.data.features import f0_track, log_mel, mel_filterbank
-from ctaplib.data.mel import MelSpectrogram
 from ctaplib.errors import AudioError, ConfigError
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from test_vocoder import pitch_hz, tone
 
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.mel import MelSpectrogram
+from ctaplib.audio.mel import MelSpectrogram
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.infer.griffin_lim import GriffinLim
 from ctaplib.infer.vocode import Speech, load_vocoder, vocode
 

@@ -7,11 +7,11 @@ import pytest
 from small_corpora import MAKERS, SENTENCE, make_folder, make_kaldi, make_lhotse, make_table, snapshot, tone
 
 from ctaplib.cli.main import main
-from ctaplib.data.alignment import Interval, read_ctm, write_textgrid
-from ctaplib.data.datadir import read_datadir
-from ctaplib.data.importing import kinds
-from ctaplib.data.set_split import Split, SplitConfig, read_split, split_by_rule, write_split
-from ctaplib.data.validate import validate_datadir
+from ctaplib.corpus.alignment import Interval, read_ctm, write_textgrid
+from ctaplib.corpus.datadir import read_datadir
+from ctaplib.corpus.importing import kinds
+from ctaplib.corpus.set_split import Split, SplitConfig, read_split, split_by_rule, write_split
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv
 

@@ -12,9 +12,9 @@ import soundfile
 from kaldi_call import ROOT, call
 
 from ctaplib.cli.main import main
-from ctaplib.data.datadir import DataDir, Segment, read_datadir, write_datadir
-from ctaplib.data.deal import deal_evenly, deal_groups
-from ctaplib.data.perturb import perturb_set
+from ctaplib.corpus.datadir import DataDir, Segment, read_datadir, write_datadir
+from ctaplib.corpus.deal import deal_evenly, deal_groups
+from ctaplib.corpus.perturb import perturb_set
 
 UTTS = {f"{spk}-{i}": spk for spk in "abc" for i in range(4)}
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from small_corpora import MAKERS, tone
 
+from ctaplib.audio.files import read_audio
 from ctaplib.cli.main import main
-from ctaplib.data.audio import read_audio
-from ctaplib.data.datadir import DataDir, Segment, read_datadir, read_spans, write_datadir
-from ctaplib.data.validate import validate_datadir
+from ctaplib.corpus.datadir import DataDir, Segment, read_datadir, read_spans, write_datadir
+from ctaplib.corpus.validate import validate_datadir
 
 lhotse = pytest.importorskip("lhotse", reason="lhotse is not installed; pip install lhotse urllib3")
 kaldi = pytest.importorskip("lhotse.kaldi")

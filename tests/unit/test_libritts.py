@@ -20,8 +20,8 @@ from corpus_trees import (
     tables,
 )
 
-from ctaplib.data.datadir import read_datadir
-from ctaplib.data.validate import validate_datadir
+from ctaplib.corpus.datadir import read_datadir
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.files import read_table, read_tsv
 
 RECIPE = ROOT / "egs" / "libritts"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from ctaplib.data.alignment import Interval
-from ctaplib.data.audio import read_audio
-from ctaplib.data.datadir import DataDir, Segment, read_datadir, read_spans, write_datadir
-from ctaplib.data.perturb import align_copies, perturb_set, perturb_speed
-from ctaplib.data.validate import validate_datadir
+from ctaplib.audio.files import read_audio
+from ctaplib.corpus.alignment import Interval
+from ctaplib.corpus.datadir import DataDir, Segment, read_datadir, read_spans, write_datadir
+from ctaplib.corpus.perturb import align_copies, perturb_set, perturb_speed
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import DataError, DependencyError
 
 RATE = 16000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from ctaplib.data.alignment import Interval
+from ctaplib.corpus.alignment import Interval
 from ctaplib.evaluate import probes
 from ctaplib.evaluate.frames import count_lost, label_frames
 

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 from fake_exp import FakeExp
 
+from ctaplib.audio.store import ArkWriter
 from ctaplib.cli.main import main
-from ctaplib.data.store import ArkWriter
 from ctaplib.errors import DataError
 from ctaplib.evaluate import catalogue, scoring
 from ctaplib.evaluate.inputs import Inputs, Options
@@ -91,7 +91,7 @@ def test_alignment_rows(rows):
 
 
 def test_start_errors_leave_silence_out_and_want_the_same_phones(made):
-    from ctaplib.data.alignment import Interval
+    from ctaplib.corpus.alignment import Interval
 
     true = [
         Interval("sil", 0, 0.1),

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from corpus_trees import GENUINE
 
-from ctaplib.data.datadir import read_datadir
-from ctaplib.data.validate import validate_datadir
+from ctaplib.corpus.datadir import read_datadir
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.files import read_table, read_tsv
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import kaldiio
 import numpy as np
 import pytest
 
-from ctaplib.data.store import ArkWriter, FeatureStore
+from ctaplib.audio.store import ArkWriter, FeatureStore
 from ctaplib.errors import DataError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ctaplib.data.alignment import read_ctm
-from ctaplib.data.validate import validate_datadir
+from ctaplib.corpus.alignment import read_ctm
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.phones import SILENCE

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from ctaplib.data.datadir import DataDir, write_datadir
+from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.normalize import english_dates, english_net, english_rules, english_units, mandarin_rules

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.data.datadir import DataDir, read_words, write_datadir
+from ctaplib.corpus.datadir import DataDir, read_words, write_datadir
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.text import cache as phone_cache

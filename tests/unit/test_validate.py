@@ -8,8 +8,8 @@ import soundfile
 from test_audio import BAD, USABLE, make_bad
 
 from ctaplib.cli.main import main
-from ctaplib.data.datadir import DataDir, read_datadir, write_datadir
-from ctaplib.data.validate import Report, fix_datadir, validate_datadir
+from ctaplib.corpus.datadir import DataDir, read_datadir, write_datadir
+from ctaplib.corpus.validate import Report, fix_datadir, validate_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv
 

@@ -21,9 +21,9 @@ from corpus_trees import (
     tables,
 )
 
-from ctaplib.data.datadir import read_datadir
+from ctaplib.corpus.datadir import read_datadir
+from ctaplib.corpus.validate import validate_datadir
 from ctaplib.data.extract import read_wave
-from ctaplib.data.validate import validate_datadir
 from ctaplib.files import read_table, read_tsv
 from ctaplib.normalize.normalizer import normalize_english
 

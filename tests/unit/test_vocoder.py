@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.mel import MelSpectrogram
+from ctaplib.audio.mel import MelSpectrogram
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.losses.spectral import distance
 from ctaplib.models.f0_reader import F0ReaderConfig, best_track
 from ctaplib.models.mel_correction import MelCorrection, MelCorrectionConfig

@@ -7,10 +7,10 @@ import pytest
 import soundfile
 import torch
 
+from ctaplib.audio.features import f0_track, log_mel
+from ctaplib.audio.settings import FeatureConfig
+from ctaplib.audio.store import ArkWriter
 from ctaplib.config import save_config
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.features import f0_track, log_mel
-from ctaplib.data.store import ArkWriter
 from ctaplib.data.waves import SegmentConfig, disturb
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import write_table

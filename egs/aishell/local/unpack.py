@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from ctaplib.data.download import unpack
+from ctaplib.corpus.download import unpack
 from ctaplib.errors import CtapError, DataError
 from ctaplib.runs.log import progress
 

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ctaplib.data.audio import AudioInfo
-from ctaplib.data.corpus import named_folder, tell_odd_rates
-from ctaplib.data.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
-from ctaplib.data.seen_audio import remember
-from ctaplib.data.validate import inspect_all
+from ctaplib.audio.files import AudioInfo
+from ctaplib.corpus.build import named_folder, tell_odd_rates
+from ctaplib.corpus.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
+from ctaplib.corpus.seen_audio import remember
+from ctaplib.corpus.validate import inspect_all
 from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_table, write_table, write_tsv
 from ctaplib.text.pinyin_syllables import pinyin_phones

@@ -15,8 +15,8 @@ import hashlib
 import sys
 from pathlib import Path
 
-from ctaplib.data.datadir import c_sorted, read_datadir
-from ctaplib.data.fixed_lists import write_task_lists
+from ctaplib.corpus.datadir import c_sorted, read_datadir
+from ctaplib.corpus.fixed_lists import write_task_lists
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import read_table
 

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ctaplib.data.corpus import (
+from ctaplib.corpus.build import (
     MAX_DROPPED_PCT,
     Item,
     Seen,
@@ -31,7 +31,7 @@ from ctaplib.data.corpus import (
     read_rows,
     write_set,
 )  # fmt: skip
-from ctaplib.data.datadir import c_sorted
+from ctaplib.corpus.datadir import c_sorted
 from ctaplib.errors import CtapError, DataError, shortened
 
 RECIPE = Path(__file__).resolve().parent.parent

@@ -12,8 +12,8 @@ pages), so that lists could be fixed without the corpus. The sexes in `spk2gende
 import argparse
 from pathlib import Path
 
-from ctaplib.data.datadir import DataDir, read_datadir
-from ctaplib.data.fixed_lists import TTS_FIELDS, write_task_lists
+from ctaplib.corpus.datadir import DataDir, read_datadir
+from ctaplib.corpus.fixed_lists import TTS_FIELDS, write_task_lists
 from ctaplib.files import read_table, read_tsv, write_tsv
 
 RECIPE = Path(__file__).resolve().parent.parent

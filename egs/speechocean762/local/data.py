@@ -12,9 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from ctaplib.data.corpus import named_folder
-from ctaplib.data.datadir import DataDir, write_datadir
-from ctaplib.data.validate import inspect_all
+from ctaplib.corpus.build import named_folder
+from ctaplib.corpus.datadir import DataDir, write_datadir
+from ctaplib.corpus.validate import inspect_all
 from ctaplib.errors import CtapError, DataError
 from ctaplib.files import atomic_write, read_table, write_tsv
 from ctaplib.phones import strip_position
@@ -97,7 +97,7 @@ def read_list(name: str) -> set[str]:
 
 def make(corpus: Path, target: Path, subset: str, nj: int) -> None:
     """Write all data directories."""
-    from ctaplib.data.datadir import subset_by_speakers
+    from ctaplib.corpus.datadir import subset_by_speakers
 
     check_layout(corpus)
     chosen = read_list(f"speakers_{subset}.txt") if subset else None

@@ -8,8 +8,8 @@ The lists are kept in git; this script says where they come from. Each of them h
 import sys
 from pathlib import Path
 
-from ctaplib.data.datadir import read_datadir
-from ctaplib.data.fixed_lists import write_task_lists
+from ctaplib.corpus.datadir import read_datadir
+from ctaplib.corpus.fixed_lists import write_task_lists
 
 RECIPE = Path(__file__).resolve().parent.parent
 LONG_S = 4.0

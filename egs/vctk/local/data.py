@@ -16,7 +16,7 @@ from make_lists import write as write_lists
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
-from ctaplib.data.corpus import (
+from ctaplib.corpus.build import (
     MAX_DROPPED_PCT,
     Item,
     Seen,
@@ -32,7 +32,7 @@ from ctaplib.data.corpus import (
     read_rows,
     write_set,
 )  # fmt: skip
-from ctaplib.data.datadir import c_sorted
+from ctaplib.corpus.datadir import c_sorted
 from ctaplib.errors import CtapError, DataError, shortened
 from ctaplib.files import read_table, read_tsv
 

@@ -16,8 +16,8 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from ctaplib.data.datadir import DataDir, read_datadir
-from ctaplib.data.fixed_lists import TTS_FIELDS, write_task_lists
+from ctaplib.corpus.datadir import DataDir, read_datadir
+from ctaplib.corpus.fixed_lists import TTS_FIELDS, write_task_lists
 from ctaplib.errors import DataError
 from ctaplib.files import read_table, read_tsv, write_tsv
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ctaplib.data.importing import Found, Importer, ImportOptions, Item, find_audio, gender_of
+from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, find_audio, gender_of
 from ctaplib.errors import DataError
 
 WHOLE_S = 0.05

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctaplib.data.datadir import c_sorted
+from ctaplib.corpus.datadir import c_sorted
 from ctaplib.errors import DataError
 from ctaplib.files import write_tsv
 

@@ -1,4 +1,4 @@
-"""The settings that describe features (`ctaplib.data.features`); here, what only reads them starts without numpy."""
+"""The settings that describe features (`ctaplib.audio.features`); here, what only reads them starts without numpy."""
 
 import difflib
 from pathlib import Path

@@ -10,8 +10,8 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ctaplib.data.datadir import c_sorted
-from ctaplib.data.fixed_lists import TTS_FIELDS, VC_FIELDS, Parts, ordered_pairs, part_utterances
+from ctaplib.corpus.datadir import c_sorted
+from ctaplib.corpus.fixed_lists import TTS_FIELDS, VC_FIELDS, Parts, ordered_pairs, part_utterances
 from ctaplib.errors import DataError
 from ctaplib.files import write_tsv
 

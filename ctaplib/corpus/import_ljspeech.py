@@ -5,7 +5,7 @@ Source: https://keithito.com/LJ-Speech-Dataset/
 
 from pathlib import Path
 
-from ctaplib.data.importing import Found, Importer, ImportOptions, Item, audio_below, find_audio, twins_of
+from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, audio_below, find_audio, twins_of
 from ctaplib.errors import DataError
 from ctaplib.files import read_encoded
 

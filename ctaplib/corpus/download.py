@@ -16,8 +16,8 @@ from typing import Literal
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
-from ctaplib.data.transfer import BLOCK, NotTheFile, finish, forget, transfer
-from ctaplib.data.unpack import unpack
+from ctaplib.corpus.transfer import BLOCK, NotTheFile, finish, forget, transfer
+from ctaplib.corpus.unpack import unpack
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import atomic_write
 from ctaplib.runs.log import get_logger

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ctaplib.data.importing import Found, Importer, ImportOptions, Item, audio_below
+from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, audio_below
 
 
 def _read(source: Path, options: ImportOptions) -> Found:

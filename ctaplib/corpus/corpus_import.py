@@ -7,15 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ctaplib.audio.files import AudioInfo
+from ctaplib.audio.source import is_command
 from ctaplib.config import Config
-from ctaplib.data.alignment import SILENCE, Alignment, read_ctm, read_textgrid, write_ctm
-from ctaplib.data.audio import AudioInfo
-from ctaplib.data.audio_source import is_command
-from ctaplib.data.datadir import DataDir, Segment, c_sorted, subset, write_datadir
-from ctaplib.data.importing import Found, Item
-from ctaplib.data.set_split import Split, SplitConfig, cut_dev, read_split, split_by_rule
-from ctaplib.data.table_checks import out_of_order
-from ctaplib.data.validate import DURATION_TOLERANCE_S, MAX_CHARACTERS_PER_S, inspect_all
+from ctaplib.corpus.alignment import SILENCE, Alignment, read_ctm, read_textgrid, write_ctm
+from ctaplib.corpus.datadir import DataDir, Segment, c_sorted, subset, write_datadir
+from ctaplib.corpus.importing import Found, Item
+from ctaplib.corpus.set_split import Split, SplitConfig, cut_dev, read_split, split_by_rule
+from ctaplib.corpus.table_checks import out_of_order
+from ctaplib.corpus.validate import DURATION_TOLERANCE_S, MAX_CHARACTERS_PER_S, inspect_all
 from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import read_table, write_tsv
 

@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from ctaplib.data.audio_source import is_command, open_audio
+from ctaplib.audio.source import is_command, open_audio
 from ctaplib.errors import AudioError
 from ctaplib.files import atomic_write
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from ctaplib.data.audio_source import is_command
-from ctaplib.data.deal import deal_evenly, deal_groups
+from ctaplib.audio.source import is_command
+from ctaplib.corpus.deal import deal_evenly, deal_groups
 from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import atomic_write, read_table, write_table
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ctaplib.data.importing import Found, Importer, ImportOptions, Item, audio_below, files_below, read_text
+from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, audio_below, files_below, read_text
 from ctaplib.errors import DataError
 
 ENDINGS = (".normalized.txt", ".txt", ".lab", ".trn")

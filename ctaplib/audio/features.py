@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ctaplib.data.feature_config import FeatureConfig
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import AudioError
 
 F0_RATE_HZ = 8000

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from ctaplib.audio.files import read_audio, write_audio
+from ctaplib.audio.source import is_command
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.alignment import Alignment, Interval
-from ctaplib.data.audio import read_audio, write_audio
-from ctaplib.data.audio_source import is_command
-from ctaplib.data.datadir import DataDir, Segment, combine, copy, read_datadir, read_spans, write_datadir
-from ctaplib.data.validate import inspect_all
+from ctaplib.corpus.alignment import Alignment, Interval
+from ctaplib.corpus.datadir import DataDir, Segment, combine, copy, read_datadir, read_spans, write_datadir
+from ctaplib.corpus.validate import inspect_all
 from ctaplib.errors import AudioError, DataError, DependencyError
 
 NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp", "cmvn.scp"})

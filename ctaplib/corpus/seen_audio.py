@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from ctaplib.data.audio import AudioFault, AudioInfo
+from ctaplib.audio.files import AudioFault, AudioInfo
 from ctaplib.files import atomic_write
 
 NAME = ".seen_audio.tsv"

@@ -1,10 +1,10 @@
-"""Log-mel as a differentiable torch module, with the values of `ctaplib.data.features.log_mel`."""
+"""Log-mel as a differentiable torch module, with the values of `ctaplib.audio.features.log_mel`."""
 
 import torch
 from torch import Tensor, nn
 
-from ctaplib.data.feature_config import FeatureConfig
-from ctaplib.data.features import hann_window, mel_filterbank
+from ctaplib.audio.features import hann_window, mel_filterbank
+from ctaplib.audio.settings import FeatureConfig
 
 
 class MelSpectrogram(nn.Module):

@@ -1,6 +1,6 @@
 """What all ways of bringing a corpus in share: the items that are found in it, and the search for audio and text.
 
-A way is a module `ctaplib/data/import_<kind>.py` with `IMPORTER`; adding a file adds one.
+A way is a module `ctaplib/corpus/import_<kind>.py` with `IMPORTER`; adding a file adds one.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class Importer:
 
 def kinds() -> dict[str, Importer]:
     """All kinds of sources."""
-    known = [name.removeprefix(PREFIX) for name in names("data") if name.startswith(PREFIX)]
-    return {kind: cast(Importer, find("data", PREFIX + kind, "IMPORTER")) for kind in known}
+    known = [name.removeprefix(PREFIX) for name in names("corpus") if name.startswith(PREFIX)]
+    return {kind: cast(Importer, find("corpus", PREFIX + kind, "IMPORTER")) for kind in known}
 
 
 def guess_kind(source: Path) -> str:

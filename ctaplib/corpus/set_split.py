@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctaplib.config import Config
-from ctaplib.data.datadir import c_sorted
+from ctaplib.corpus.datadir import c_sorted
 from ctaplib.errors import DataError
 from ctaplib.files import atomic_write
 

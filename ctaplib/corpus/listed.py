@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.data.corpus import LIST_FIELDS
+from ctaplib.corpus.build import LIST_FIELDS
 from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import read_table, read_tsv
 

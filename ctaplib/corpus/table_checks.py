@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ctaplib.data.datadir import REC_TABLES, SPK_TABLES, UTT_TABLES, c_sorted
-from ctaplib.data.value_checks import RULES
+from ctaplib.corpus.datadir import REC_TABLES, SPK_TABLES, UTT_TABLES, c_sorted
+from ctaplib.corpus.value_checks import RULES
 
 BYTE_ORDER_MARK = "\ufeff"
 KALDI_SYMBOLS = re.compile(r"(?<!\w)(?:<s>|</s>|#0)(?!\w)", re.ASCII)

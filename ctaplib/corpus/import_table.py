@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.data.delimited import Delimited, read_delimited
-from ctaplib.data.importing import AUDIO, UNREADABLE, Found, Importer, ImportOptions, Item, find_audio, gender_of, twins_of
+from ctaplib.corpus.delimited import Delimited, read_delimited
+from ctaplib.corpus.importing import AUDIO, UNREADABLE, Found, Importer, ImportOptions, Item, find_audio, gender_of, twins_of
 from ctaplib.errors import DataError, counted
 from ctaplib.files import read_encoded
 

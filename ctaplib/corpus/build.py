@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctaplib.audio.files import AudioInfo, inspect
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.audio import AudioInfo, inspect
-from ctaplib.data.datadir import DataDir, c_sorted, write_datadir
-from ctaplib.data.seen_audio import remember
+from ctaplib.corpus.datadir import DataDir, c_sorted, write_datadir
+from ctaplib.corpus.seen_audio import remember
 from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import read_tsv, write_table, write_tsv
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ctaplib.data.audio_source import is_command
-from ctaplib.data.datadir import DataDir, read_datadir, read_spans
-from ctaplib.data.importing import Found, Importer, ImportOptions, Item
+from ctaplib.audio.source import is_command
+from ctaplib.corpus.datadir import DataDir, read_datadir, read_spans
+from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item
 from ctaplib.errors import DataError
 
 CARRIED = ("utt2lang", "text.phn", "phn2word", "utt2uniq")

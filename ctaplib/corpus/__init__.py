@@ -1,0 +1,1 @@
+"""Corpora on disk: import, check, list, download."""
