@@ -14,7 +14,7 @@ from ctaplib.errors import DataError
 from ctaplib.files import write_json
 
 if TYPE_CHECKING:
-    from ctaplib.evaluate.bootstrap import Estimate
+    from ctaplib.evaluate.intervals import Estimate
 
 Key = tuple[str, str, str, str, str]
 FIELDS = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.provenance import identity
 from ctaplib.evaluate.results import Cell, Identity, Row
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from ctaplib.corpus.alignment import Alignment, read_ctm
-from ctaplib.evaluate import bootstrap
-from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.evaluate import intervals as bootstrap
 from ctaplib.evaluate.catalogue import METRICS, cell, systems
 from ctaplib.evaluate.frames import count_lost
 from ctaplib.evaluate.inputs import Inputs, missing_note
+from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.measure import Job, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker

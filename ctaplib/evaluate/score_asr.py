@@ -1,9 +1,9 @@
 """Rows of recognition (task `asr`) and of the judge itself (task `judge`)."""
 
 from ctaplib.corpus.datadir import read_words
-from ctaplib.evaluate.bootstrap import Estimate
 from ctaplib.evaluate.catalogue import METRICS, SPEECH_JUDGE, cell, systems
 from ctaplib.evaluate.inputs import Inputs
+from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.measure import Job, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker

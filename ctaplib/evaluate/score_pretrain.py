@@ -10,11 +10,12 @@ import yaml
 
 from ctaplib.audio.store import FeatureStore
 from ctaplib.corpus.alignment import Alignment, read_ctm
-from ctaplib.evaluate import bootstrap, probes
-from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.evaluate import intervals as bootstrap
+from ctaplib.evaluate import probes
 from ctaplib.evaluate.catalogue import METRICS, cell, systems
 from ctaplib.evaluate.frames import FACTOR, label_frames
 from ctaplib.evaluate.inputs import Inputs
+from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.measure import Job, Kind, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker

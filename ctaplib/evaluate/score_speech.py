@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ctaplib.evaluate import bootstrap
-from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.evaluate import intervals as bootstrap
 from ctaplib.evaluate.catalogue import METRICS, cell
 from ctaplib.evaluate.inputs import Decoded, Inputs, missing_note
+from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker
 

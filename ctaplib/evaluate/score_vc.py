@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.evaluate import bootstrap
+from ctaplib.evaluate import intervals as bootstrap
 from ctaplib.evaluate.catalogue import systems
 from ctaplib.evaluate.files_measured import EMBEDDING, F0, embedding
 from ctaplib.evaluate.inputs import Decoded, Inputs

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import jiwer
 
 from ctaplib.errors import DataError, shortened
-from ctaplib.evaluate.bootstrap import Estimate, ratio
+from ctaplib.evaluate.intervals import Estimate, ratio
 from ctaplib.phones import BLANK, SILENCE, fold
 
 SILENCES = frozenset({SILENCE, BLANK, "SIL", "sp", "spn", "pau", "<sil>", "<eps>"})

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import load_config
-from ctaplib.evaluate.paper_rows import read_paper_rows, read_recipe_rows
 from ctaplib.infer.decode_sets import DecodeConfig
+from ctaplib.report.paper_rows import read_paper_rows, read_recipe_rows
 from ctaplib.tasks.base import read_task_config
 from ctaplib.text.frontends import TextConfig
 

@@ -49,10 +49,10 @@ def test_the_page_opens_in_a_browser(browser, tmp_path):
     from fake_exp import FakeExp
 
     from ctaplib.evaluate.inputs import Inputs
-    from ctaplib.evaluate.paper_rows import read_paper_rows
-    from ctaplib.evaluate.report import Report, write_report
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.scoring import score
+    from ctaplib.report.paper_rows import read_paper_rows
+    from ctaplib.report.report import Report, write_report
 
     fake = FakeExp(tmp_path / "fake")
     inputs = Inputs(exp=fake.exp, align=fake.exp / "align", data=fake.data, dump=fake.dump, lists=fake.lists, sets=fake.sets)

@@ -14,13 +14,13 @@ from PIL import Image
 
 from ctaplib.cli.main import main
 from ctaplib.errors import ConfigError
-from ctaplib.evaluate import clips, plots, report_inputs, tables
 from ctaplib.evaluate.catalogue import METRICS
 from ctaplib.evaluate.inputs import Inputs
-from ctaplib.evaluate.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, read_paper_rows, read_recipe_rows
-from ctaplib.evaluate.report import Report
 from ctaplib.evaluate.results import Row, write_results
-from ctaplib.evaluate.results_md import render
+from ctaplib.report import clips, plots, report_inputs, tables
+from ctaplib.report.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, read_paper_rows, read_recipe_rows
+from ctaplib.report.report import Report
+from ctaplib.report.results_md import render
 from ctaplib.runs.curves import read_curves
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}

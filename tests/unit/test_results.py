@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ctaplib.errors import DataError
-from ctaplib.evaluate import bootstrap, catalogue
-from ctaplib.evaluate.bootstrap import Estimate
+from ctaplib.evaluate import catalogue
+from ctaplib.evaluate import intervals as bootstrap
+from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.results import Identity, Row, check, merge, read_results, significant, write_results
 
 ROW = Row("asr", "per", "test", "frozen_ctc", 12.3456789, "%", 10, (11.0, 13.0), config_hash="ab", seed=1)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
-from ctaplib.evaluate.clips import Clip, data_uri
 from ctaplib.evaluate.results import Row
-from ctaplib.evaluate.tables import SHORT, Table, gaps, heading, interval, notes, number
+from ctaplib.report.clips import Clip, data_uri
+from ctaplib.report.tables import SHORT, Table, gaps, heading, interval, notes, number
 
 STYLE = """
 :root { --ink: #1f2933; --soft: #616e7c; --line: #e4e7eb; --paper: #fff; --ground: #f5f7fa; --accent: #2364aa; }

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from ctaplib.audio.store import FeatureStore
 from ctaplib.corpus.alignment import read_ctm
-from ctaplib.evaluate import page, plots, report_inputs
 from ctaplib.evaluate.catalogue import systems
-from ctaplib.evaluate.clips import Clip, make_clip
 from ctaplib.evaluate.frames import HOP_S
 from ctaplib.evaluate.inputs import Decoded, Inputs
-from ctaplib.evaluate.paper_rows import HOW, PaperRows
 from ctaplib.evaluate.probes import spread
 from ctaplib.evaluate.results import Row
-from ctaplib.evaluate.tables import SHORT, TITLES, arrange, number
 from ctaplib.files import atomic_write
+from ctaplib.report import page, plots, report_inputs
+from ctaplib.report.clips import Clip, make_clip
+from ctaplib.report.paper_rows import HOW, PaperRows
+from ctaplib.report.tables import SHORT, TITLES, arrange, number
 from ctaplib.runs import curves
 
 NAMES = {

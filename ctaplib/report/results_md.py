@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from ctaplib.evaluate.paper_rows import HOW, PaperRows
 from ctaplib.evaluate.results import Row
-from ctaplib.evaluate.tables import SHORT, TITLES, Table, arrange, gaps, heading, interval, notes, number
+from ctaplib.report.paper_rows import HOW, PaperRows
+from ctaplib.report.tables import SHORT, TITLES, Table, arrange, gaps, heading, interval, notes, number
 
 
 def render(title: str, rows: Sequence[Row], papers: PaperRows, environment: Mapping[str, str]) -> str:
