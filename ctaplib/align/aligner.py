@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ctaplib.align.bootstrap import Graph
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import hear, unit_of
+from ctaplib.align.flat_start import Graph
 from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork
 from ctaplib.align.topology import Topology, to_intervals

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ctaplib.align.aligner import make_graph
-from ctaplib.align.bootstrap import Graph
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, evenly, hear, read_utterances
+from ctaplib.align.flat_start import Graph
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.topology import Topology
 from ctaplib.audio.settings import read_feature_config

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctaplib.align.aligner import Aligner
-from ctaplib.align.bootstrap import Graph
+from ctaplib.align.flat_start import Graph
 from ctaplib.align.frontend import centre
 from ctaplib.align.topology import to_intervals
 from ctaplib.runs.panels import Shown, posterior_panel

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ctaplib.corpus.alignment import Alignment, read_ctm
-from ctaplib.evaluate import intervals as bootstrap
+from ctaplib.evaluate import intervals
 from ctaplib.evaluate.catalogue import METRICS, cell, systems
 from ctaplib.evaluate.frames import count_lost
 from ctaplib.evaluate.inputs import Inputs, missing_note
@@ -52,10 +52,10 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> tuple[dict[str, Est
     outcomes, note = _boundaries(inputs.data / set_ / "phones_true.ctm", utts, aligned)
     done = [100.0 * bool(aligned.get(utt)) for utt in utts]
     listed = _listed(folder / "ali_report.tsv")
-    outcomes["aligned_utts_pct"] = bootstrap.mean(done)
-    outcomes["accounted_utts_pct"] = bootstrap.mean([100.0 * (bool(aligned.get(u)) or u in listed) for u in utts])
+    outcomes["aligned_utts_pct"] = intervals.mean(done)
+    outcomes["accounted_utts_pct"] = intervals.mean([100.0 * (bool(aligned.get(u)) or u in listed) for u in utts])
     lost, phones = zip(*(count_lost(aligned.get(utt, [])) for utt in utts))
-    outcomes["phones_lost_pct"] = bootstrap.ratio(lost, phones, 100.0) if sum(phones) else "no phone is aligned"
+    outcomes["phones_lost_pct"] = intervals.ratio(lost, phones, 100.0) if sum(phones) else "no phone is aligned"
     return outcomes, note
 
 
@@ -78,9 +78,9 @@ def _boundaries(
     if not known:
         return dict.fromkeys(names, "no utterance has the same phones in truth and alignment"), None
     inside = [float((e <= WITHIN_MS + _GRID_SLACK_MS).sum()) for e in known]
-    within = bootstrap.ratio(inside, [float(len(e)) for e in known], 100.0)
+    within = intervals.ratio(inside, [float(len(e)) for e in known], 100.0)
     note = missing_note(errors, len(known), "not aligned, or the phones are not those of the truth")
-    return {names[0]: bootstrap.median(known), names[1]: within}, note
+    return {names[0]: intervals.median(known), names[1]: within}, note
 
 
 def start_errors_ms(true: Alignment, found: Alignment) -> np.ndarray | None:

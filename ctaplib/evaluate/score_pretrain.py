@@ -10,8 +10,7 @@ import yaml
 
 from ctaplib.audio.store import FeatureStore
 from ctaplib.corpus.alignment import Alignment, read_ctm
-from ctaplib.evaluate import intervals as bootstrap
-from ctaplib.evaluate import probes
+from ctaplib.evaluate import intervals, probes
 from ctaplib.evaluate.catalogue import METRICS, cell, systems
 from ctaplib.evaluate.frames import FACTOR, label_frames
 from ctaplib.evaluate.inputs import Inputs
@@ -106,8 +105,8 @@ def code_use(inputs: Inputs, set_: str) -> Outcomes:
     return outcomes | {
         names[1]: Estimate(float(size), len(codes), None),
         names[2]: Estimate(rate * float(np.log2(size)), len(codes), None),
-        names[3]: bootstrap.statistic(counts, probes.usage_pct, largest=100.0),
-        names[4]: bootstrap.statistic(counts, probes.perplexity, largest=float(size)),
+        names[3]: intervals.statistic(counts, probes.usage_pct, largest=100.0),
+        names[4]: intervals.statistic(counts, probes.perplexity, largest=float(size)),
     }
 
 
@@ -157,7 +156,7 @@ def _retrieval(inputs: Inputs, set_: str) -> Answer:
     outcomes: Outcomes = {}
     for name, query, bank in zip(_RETRIEVAL, (s, p), (p, s)):
         hits = probes.retrieve(query, bank, phones, utts, asked)
-        outcomes[name] = bootstrap.ratio(hits.right, hits.asked, 100.0)
+        outcomes[name] = intervals.ratio(hits.right, hits.asked, 100.0)
     return Answer(outcomes, note + "; phones with stress and tone")
 
 
@@ -188,7 +187,7 @@ def _probe(inputs: Inputs, set_: str, system: str) -> Answer:
     tested = [(sequences[test][utt], number[test_speakers[utt]]) for utt in sorted(sequences[test])]
     hits = probes.speaker_probe(train, tested, len(speakers), inputs.options.probe_l2)
     outcomes: Outcomes = {
-        _PROBE[0]: bootstrap.ratio(hits.right, hits.asked, 100.0),
+        _PROBE[0]: intervals.ratio(hits.right, hits.asked, 100.0),
         _PROBE[1]: Estimate(100.0 / len(speakers), len(tested), None),
     }
     frames = sum(len(sequence) for sequence, _ in train)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ctaplib.evaluate import intervals as bootstrap
+from ctaplib.evaluate import intervals
 from ctaplib.evaluate.catalogue import METRICS, cell
 from ctaplib.evaluate.inputs import Decoded, Inputs, missing_note
 from ctaplib.evaluate.intervals import Estimate
@@ -17,7 +17,7 @@ Outcome = tuple[Estimate | str, str | None]
 def average(
     values: Sequence[float | None],
     what: str,
-    how: Callable[..., Estimate] = bootstrap.mean,
+    how: Callable[..., Estimate] = intervals.mean,
     scale: float = 1.0,
 ) -> Outcome:
     """Average the values that exist; the note counts the others and says why they do not.
@@ -25,13 +25,13 @@ def average(
     Args:
         values: One per item, None where an item cannot have it.
         what: Why an item cannot have it.
-        how: `bootstrap.mean` or `bootstrap.median`.
+        how: `intervals.mean` or `intervals.median`.
         scale: Factor (mean only).
     """
     present = [value for value in values if value is not None]
     if not present:
         return f"no item has it: {what}", None
-    estimate = how(present, scale) if how is bootstrap.mean else how([[value] for value in present])
+    estimate = how(present, scale) if how is intervals.mean else how([[value] for value in present])
     return estimate, missing_note(values, len(present), what)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.evaluate import intervals as bootstrap
+from ctaplib.evaluate import intervals
 from ctaplib.evaluate.catalogue import systems
 from ctaplib.evaluate.files_measured import EMBEDDING, F0, embedding
 from ctaplib.evaluate.inputs import Decoded, Inputs
@@ -87,7 +87,7 @@ def _voice(inputs: Inputs, measured: Measured, set_: str, decoded: Decoded) -> d
         return outcomes | {"target_wins_pct": (f"no item has it: {NO_VOICE}", None)}
     unheard = sum(value is None for value in target)
     note = f"{unheard} pairs without a voice count as lost" if unheard else None
-    return outcomes | {"target_wins_pct": (bootstrap.mean(wins, 100.0), note)}
+    return outcomes | {"target_wins_pct": (intervals.mean(wins, 100.0), note)}
 
 
 def _pitch(inputs: Inputs, measured: Measured, decoded: Decoded) -> dict[str, Outcome]:
@@ -100,7 +100,7 @@ def _pitch(inputs: Inputs, measured: Measured, decoded: Decoded) -> dict[str, Ou
         offsets.append(f0_offset_st(voiced_median_hz(track), target_hz))
         correlations.append(f0_correlation(track, measured[Job(F0, inputs.natural[item["source_utt"]])]))
     return {
-        "f0_offset_st": average(offsets, "no voiced frame, or no reference utterances", bootstrap.median),
+        "f0_offset_st": average(offsets, "no voiced frame, or no reference utterances", intervals.median),
         "f0_pcc": average(correlations, "under 10 frames voiced in both"),
     }
 

@@ -23,8 +23,8 @@ from torch import Tensor
 from ctaplib.config import Config
 from ctaplib.errors import ConfigError
 from ctaplib.losses.infonce import symmetric_infonce
+from ctaplib.losses.joint import active_rows
 from ctaplib.losses.terms import Term
-from ctaplib.nn.joint import active_rows
 from ctaplib.tensors import widen
 
 

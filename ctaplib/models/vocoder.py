@@ -22,8 +22,8 @@ from torch import nn
 from ctaplib.audio.features import mel_filterbank
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import Config
-from ctaplib.models.f0_reader import F0Reader, F0ReaderConfig
-from ctaplib.models.mel_correction import MelCorrection, MelCorrectionConfig
+from ctaplib.models.vocoder_correction import MelCorrection, MelCorrectionConfig
+from ctaplib.models.vocoder_f0 import F0Reader, F0ReaderConfig
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
 from ctaplib.nn.conv_stack import ConvStack
 from ctaplib.nn.stft import frame_spectra, overlap_add

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from ctaplib.align.aligner import Aligner, make_graph, make_topology, save_aligner
-from ctaplib.align.bootstrap import label_by_mixtures, train_mixtures
 from ctaplib.align.chunks import GAP_FRAMES, IGNORED, Chunks
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, evenly, find_units, hear
+from ctaplib.align.flat_start import label_by_mixtures, train_mixtures
 from ctaplib.align.frontend import centre
 from ctaplib.align.material import choose, load_material, read_heard
 from ctaplib.align.network import FrameNetwork, log_priors

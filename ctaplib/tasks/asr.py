@@ -12,7 +12,7 @@ from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
-from ctaplib.tasks.looks import basics, posteriors
+from ctaplib.tasks.preview import basics, posteriors
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 

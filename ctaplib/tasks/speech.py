@@ -19,7 +19,7 @@ from ctaplib.files import make_folder
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP, warp_mel
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
-from ctaplib.tasks.looks import spread
+from ctaplib.tasks.preview import spread
 from ctaplib.tensors import pad_arrays
 from ctaplib.text.tokens import TokenList, read_token_list
 

@@ -17,7 +17,7 @@ from ctaplib.nn.quantize import Quantizer
 from ctaplib.phones import SILENCE
 from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import TaskPaths, load_task
-from ctaplib.tasks.looks import array, basics, durations_panel
+from ctaplib.tasks.preview import array, basics, durations_panel
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask, widen

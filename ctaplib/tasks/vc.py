@@ -15,7 +15,7 @@ from ctaplib.models.mel_decoder import octaves
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import TaskPaths, TrainConfig, load_task
-from ctaplib.tasks.looks import array, basics, pitch
+from ctaplib.tasks.preview import array, basics, pitch
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask

@@ -27,7 +27,7 @@ from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorCon
 from ctaplib.nn.stft import Resolution, stft_magnitude
 from ctaplib.runs.panels import Shown
 from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
-from ctaplib.tasks.looks import array, pitch, spread
+from ctaplib.tasks.preview import array, pitch, spread
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tensors import length_mask
 

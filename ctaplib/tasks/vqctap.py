@@ -29,7 +29,7 @@ from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.runs.panels import Panel, Shown
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
-from ctaplib.tasks.looks import array, basics, pitch, posteriors
+from ctaplib.tasks.preview import array, basics, pitch, posteriors
 from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ctaplib.nn.joint import JointRows
+from ctaplib.losses.joint import JointRows
 from ctaplib.tasks.base import Task
 from ctaplib.train.distributed import World
 from ctaplib.train.reducer import Reducer

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 import torch
 
-from ctaplib.infer.griffin_lim import GriffinLim, GriffinLimConfig
+from ctaplib.models.griffin_lim import GriffinLim, GriffinLimConfig
 from ctaplib.runs.curves import save_curves
 from ctaplib.runs.log import RunLog, get_logger
 from ctaplib.runs.panels import Allowance, Shown, draw

@@ -120,7 +120,7 @@ def test_what_is_offered_are_the_modules_that_define_it():
     with pytest.raises(ConfigError, match=rf"there is no 'nope' in ctaplib.tasks; expected one of {', '.join(tasks)}$"):
         find("tasks", "nope", "TASK")
     with pytest.raises(ConfigError, match=r"there is no 'looks' in ctaplib.tasks that defines TASK"):
-        find("tasks", "looks", "TASK")
+        find("tasks", "preview", "TASK")
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from test_vocoder import pitch_hz, tone
 
 from ctaplib.audio.mel import MelSpectrogram
 from ctaplib.audio.settings import FeatureConfig
-from ctaplib.infer.griffin_lim import GriffinLim
 from ctaplib.infer.vocode import Speech, load_vocoder, vocode
+from ctaplib.models.griffin_lim import GriffinLim
 
 FEATURES = FeatureConfig()
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from ctaplib.errors import DataError
-from ctaplib.evaluate import catalogue
-from ctaplib.evaluate import intervals as bootstrap
+from ctaplib.evaluate import catalogue, intervals
 from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.results import Identity, Row, check, merge, read_results, significant, write_results
 
@@ -92,14 +91,14 @@ def test_six_significant_digits():
 
 
 def test_ratio_is_a_micro_average():
-    estimate = bootstrap.ratio([1, 9], [10, 10], 100.0)
+    estimate = intervals.ratio([1, 9], [10, 10], 100.0)
     assert estimate.value == 50.0 and estimate.n == 2
     assert estimate.ci95 == (10.0, 90.0)
 
 
 def test_an_interval_covers_and_shrinks_with_more_items():
     random = np.random.default_rng(0)
-    few, many = (bootstrap.mean(random.normal(5, 1, n)) for n in (20, 2000))
+    few, many = (intervals.mean(random.normal(5, 1, n)) for n in (20, 2000))
     for estimate in (few, many):
         assert estimate.ci95[0] < estimate.value < estimate.ci95[1]
     width = [e.ci95[1] - e.ci95[0] for e in (few, many)]
@@ -109,16 +108,16 @@ def test_an_interval_covers_and_shrinks_with_more_items():
 
 def test_the_same_items_give_the_same_interval():
     values = np.random.default_rng(1).random(30)
-    assert bootstrap.mean(values) == bootstrap.mean(values)
+    assert intervals.mean(values) == intervals.mean(values)
 
 
 def test_a_single_item_has_no_interval():
-    assert bootstrap.mean([3.0]) == Estimate(3.0, 1, None)
+    assert intervals.mean([3.0]) == Estimate(3.0, 1, None)
 
 
 @pytest.mark.parametrize("groups", [[[1, 2], [3]], [[1], [2], [10], [4]], [[5, 5, 5], [1]]])
 def test_the_median_is_that_of_all_numbers(groups):
-    estimate = bootstrap.median(groups)
+    estimate = intervals.median(groups)
     assert estimate.value == np.median(np.concatenate(groups))
     assert estimate.n == len(groups)
     assert estimate.ci95[0] <= estimate.value <= estimate.ci95[1]
@@ -130,22 +129,22 @@ def test_the_weighted_median_equals_repeating_the_values():
         values = np.sort(random.normal(size=7))
         weights = random.integers(0, 4, 7)
         if weights.sum():
-            assert bootstrap._weighted_median(values, weights) == np.median(np.repeat(values, weights))
+            assert intervals._weighted_median(values, weights) == np.median(np.repeat(values, weights))
 
 
 def test_the_interval_of_a_biased_statistic_is_moved_back():
     random = np.random.default_rng(3)
     counts = np.stack([np.bincount(random.integers(0, 200, 5), minlength=200) for _ in range(60)])
-    estimate = bootstrap.statistic(counts, lambda sets: 100.0 * (sets > 0).mean(1))
+    estimate = intervals.statistic(counts, lambda sets: 100.0 * (sets > 0).mean(1))
     assert estimate.value == 100.0 * (counts.sum(0) > 0).mean()
     assert estimate.ci95[0] < estimate.value < estimate.ci95[1]
 
 
 def test_no_items_is_an_error():
     with pytest.raises(ValueError, match="cannot average 0 items"):
-        bootstrap.mean([])
+        intervals.mean([])
     with pytest.raises(ValueError, match="no numbers in 2 items"):
-        bootstrap.median([[], []])
+        intervals.median([[], []])
 
 
 def test_the_catalogue_names_every_place_once():

@@ -10,10 +10,10 @@ import torch
 from ctaplib.audio.mel import MelSpectrogram
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.losses.spectral import distance
-from ctaplib.models.f0_reader import F0ReaderConfig, best_track
-from ctaplib.models.mel_correction import MelCorrection, MelCorrectionConfig
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, envelope_map
+from ctaplib.models.vocoder_correction import MelCorrection, MelCorrectionConfig
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
+from ctaplib.models.vocoder_f0 import F0ReaderConfig, best_track
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
 from ctaplib.nn.stft import Resolution, overlap_add, stft_magnitude
 from ctaplib.tensors import pad_stack

@@ -14,8 +14,8 @@ from ctaplib.config import save_config
 from ctaplib.data.waves import SegmentConfig, disturb
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import write_table
-from ctaplib.models.f0_reader import F0ReaderConfig
 from ctaplib.models.vocoder import VocoderConfig
+from ctaplib.models.vocoder_f0 import F0ReaderConfig
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.schedule import Ramp
 from ctaplib.tasks.vocoder import VocoderTask, VocoderTaskConfig
