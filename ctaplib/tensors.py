@@ -59,7 +59,7 @@ def pad_arrays(items: Sequence[np.ndarray], value: float = 0.0, multiple: int = 
     return stack, torch.tensor(lengths)
 
 
-def widen(x: torch.Tensor) -> torch.Tensor:
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
     """At least float32: half precisions are widened, double stays."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 

@@ -101,7 +101,7 @@ def _split_scp(args: argparse.Namespace) -> None:
 
 def _shares(args: argparse.Namespace, lines: list[str], parts: int) -> list[list[str]]:
     """The lines of each part, by speakers where there is a `--utt2spk`."""
-    from ctaplib.corpus.deal import deal_evenly, deal_groups
+    from ctaplib.corpus.shards import deal_evenly, deal_groups
     from ctaplib.files import read_table
 
     groups, there = [[line] for line in lines], "lines"

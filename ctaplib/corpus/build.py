@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ctaplib.audio.files import AudioInfo, inspect
 from ctaplib.cluster.jobs import map_jobs
+from ctaplib.corpus.audio_cache import remember
 from ctaplib.corpus.datadir import DataDir, c_sorted, write_datadir
-from ctaplib.corpus.seen_audio import remember
 from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import read_tsv, write_table, write_tsv
 

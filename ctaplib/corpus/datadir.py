@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from ctaplib.audio.source import is_command
-from ctaplib.corpus.deal import deal_evenly, deal_groups
+from ctaplib.corpus.shards import deal_evenly, deal_groups
 from ctaplib.errors import DataError, counted, shortened
 from ctaplib.files import atomic_write, read_table, write_table
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from ctaplib.audio.files import AudioInfo, inspect
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.corpus import datadir
+from ctaplib.corpus.audio_cache import recall
 from ctaplib.corpus.datadir import CTM_FILES, REC_TABLES, SPK_TABLES, UTT_TABLES, DataDir, Segment, c_sorted
-from ctaplib.corpus.seen_audio import recall
 from ctaplib.corpus.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, read_lines
 from ctaplib.errors import DataError, counted
 from ctaplib.files import read_tsv, write_tsv

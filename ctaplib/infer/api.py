@@ -20,7 +20,7 @@ from ctaplib.infer.convert import convert
 from ctaplib.infer.prompts import read_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import Speech, load_vocoder, vocode
+from ctaplib.infer.vocode import VocoderInput, load_vocoder, vocode
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tasks.base import is_trained, load_task
@@ -62,7 +62,7 @@ class CTAP:
         mel = self.mel(audio)
         mel = mel[: len(mel) // 4 * 4]
         model = self.task.model
-        return model.content(model.normalize(mel[None]), torch.tensor([len(mel)])).quantized.codes[0].numpy()
+        return model.content(mel[None], torch.tensor([len(mel)])).quantized.codes[0].numpy()
 
     def recognize(self, audio: Audio, run: str | None = None) -> Transcript:
         """Phones, and words where `run` (for example "asr_finetuned") has a word head."""
@@ -91,7 +91,7 @@ class CTAP:
         made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=voice, speed=speed)
         return self._wave(made["audio"])
 
-    def _wave(self, speech: Speech) -> np.ndarray:
+    def _wave(self, speech: VocoderInput) -> np.ndarray:
         run = self._folder("vocoder")
         vocoder = load_vocoder(run if is_trained(run) else None, self.task.features)
         return vocode(vocoder, {"audio": speech})[0]["audio"].float().numpy()

@@ -46,7 +46,7 @@ def dump_codes(task: SpeechTask[VQCTAP], speech: SpeechSet, folder: Path) -> Non
     mels = {u: speech.mel(u) for u in speech.utts}
 
     def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[dict[str, np.ndarray]]:
-        content = model.content(model.normalize(mel), lengths)
+        content = model.content(mel, lengths)
         parts = {"speech": content.speech.float(), "quantized": content.quantized.quantized.float()}
         parts["codes"] = content.quantized.codes.int()
         rows = [{n: p[i, : k // 4].numpy() for n, p in parts.items()} for i, k in enumerate(lengths.tolist())]

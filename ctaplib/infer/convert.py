@@ -10,7 +10,7 @@ import torch
 
 from ctaplib.infer.batches import run_batched
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt, match_prompt
-from ctaplib.infer.vocode import Speech
+from ctaplib.infer.vocode import VocoderInput
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tensors import pad_stack
 
@@ -20,7 +20,7 @@ def convert(
     sources: Mapping[str, torch.Tensor],
     prompts: Mapping[str, VoicePrompt],
     match: MatchConfig = DEFAULT_MATCH,
-) -> tuple[dict[str, Speech], dict[str, float]]:
+) -> tuple[dict[str, VocoderInput], dict[str, float]]:
     """Decode the content of each source with the vector of its prompt.
 
     Args:
@@ -33,8 +33,8 @@ def convert(
         Speech (T floored to a multiple of 4) by id, and the seconds that each took.
     """
 
-    def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[Speech]:
-        content = model.content(model.normalize(mel), lengths)
+    def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[VocoderInput]:
+        content = model.content(mel, lengths)
         return _say(model, content.quantized.quantized, content.mask, [prompts[u] for u in ids], match)
 
     return run_batched(sources, compute)
@@ -42,7 +42,7 @@ def convert(
 
 def decode_codes(
     model: VQCTAP, codes: Sequence[torch.Tensor], prompts: Sequence[VoicePrompt], match: MatchConfig = DEFAULT_MATCH
-) -> list[Speech]:
+) -> list[VocoderInput]:
     """Codes (T,) and voices to speech of 4 T frames."""
     padded, _ = pad_stack(list(codes), value=-1)
     return _say(model, model.quantizer.lookup(padded), padded >= 0, prompts, match)
@@ -50,8 +50,8 @@ def decode_codes(
 
 def _say(
     model: VQCTAP, content: torch.Tensor, mask: torch.Tensor, prompts: Sequence[VoicePrompt], match: MatchConfig
-) -> list[Speech]:
+) -> list[VocoderInput]:
     said = model.mel_decoder(content, mask, torch.stack([p.vector for p in prompts]))
     rows = zip(model.restore(said.mel), said.f0_hz, (4 * mask.sum(1)).tolist(), prompts)
     pitch = model.config.mel_decoder.pitch
-    return [Speech(match_prompt(mel[:n], prompt, match), f0[:n] if pitch else None) for mel, f0, n, prompt in rows]
+    return [VocoderInput(match_prompt(mel[:n], prompt, match), f0[:n] if pitch else None) for mel, f0, n, prompt in rows]

@@ -23,7 +23,7 @@ from ctaplib.infer.phone_ngram import PhoneNgram
 from ctaplib.infer.prompts import MatchConfig, read_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import MakesWaves, Speech, load_vocoder, vocode
+from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP
@@ -136,7 +136,7 @@ class Decoder:
         chosen = spread(read_table(self.data / name / "utt2spk"), mels, self.config.resynthesis_utts)
         part = {u: mels[u] for u in chosen}
         rows = [{"id": u} for u in chosen]
-        natural = {u: Speech(m) for u, m in part.items()}
+        natural = {u: VocoderInput(m) for u, m in part.items()}
         if system == "griffin_lim":
             waves, seconds = vocode(load_vocoder(None, self.task.features), natural)
             self._write("resynthesis", system, name, waves, seconds, rows, {})
@@ -221,7 +221,7 @@ class Decoder:
         task: str,
         system: str,
         name: str,
-        said: Mapping[str, Speech],
+        said: Mapping[str, VocoderInput],
         rows: Sequence[Mapping[str, str]],
         before: Mapping[str, float],
     ) -> None:

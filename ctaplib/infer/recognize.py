@@ -37,7 +37,7 @@ def read_speech(model: VQCTAP | Recognizer, mel: torch.Tensor, lengths: torch.Te
     if isinstance(model, Recognizer):
         found = model(normalized, lengths)
         return found.read, found.words
-    content = model.content(normalized, lengths)
+    content = model.encode(normalized, lengths)
     return model.phoneme_decoder(content.quantized.quantized, content.mask), None
 
 

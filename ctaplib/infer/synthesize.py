@@ -12,7 +12,7 @@ from ctaplib.errors import DataError
 from ctaplib.infer.batches import by_length
 from ctaplib.infer.convert import decode_codes
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt
-from ctaplib.infer.vocode import Speech
+from ctaplib.infer.vocode import VocoderInput
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.phones import SILENCE
@@ -44,7 +44,7 @@ def synthesize(
     duration_prompts: Mapping[str, VoicePrompt] | None = None,
     speed: float = 1.0,
     match: MatchConfig = DEFAULT_MATCH,
-) -> tuple[dict[str, Speech], dict[str, float]]:
+) -> tuple[dict[str, VocoderInput], dict[str, float]]:
     """Speak phones.
 
     Args:
@@ -67,7 +67,7 @@ def synthesize(
     unknown = [line for line in unknown if not line.endswith(": ")]
     if unknown:
         raise DataError(f"{len(unknown)} utterances have unknown phones", unknown, expected="phones of tokens.txt")
-    spoken: dict[str, Speech] = {}
+    spoken: dict[str, VocoderInput] = {}
     seconds: dict[str, float] = {}
     for ids in by_length({u: len(p) for u, p in phones.items()}, batch_frames=600):
         started = time.perf_counter()

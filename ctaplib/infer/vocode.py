@@ -17,7 +17,7 @@ from ctaplib.tasks.vocoder import VocoderTask
 
 
 @dataclass(frozen=True)
-class Speech:
+class VocoderInput:
     """What is made into a waveform.
 
     Attributes:
@@ -58,7 +58,7 @@ def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
     return task.model.generator
 
 
-def vocode(vocoder: MakesWaves, speech: Mapping[str, Speech]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+def vocode(vocoder: MakesWaves, speech: Mapping[str, VocoderInput]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """Waveforms of speech by id, and the seconds of computing that fall to each; all have F0, or none has."""
     waves: dict[str, torch.Tensor] = {}
     seconds: dict[str, float] = {}

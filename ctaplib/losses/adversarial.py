@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ctaplib.losses.terms import Term
-from ctaplib.tensors import length_mask, widen
+from ctaplib.tensors import at_least_float32, length_mask
 
 
 def hinge_discriminator(natural: torch.Tensor, made: torch.Tensor, frames: torch.Tensor) -> Term:
@@ -18,7 +18,7 @@ def hinge_discriminator(natural: torch.Tensor, made: torch.Tensor, frames: torch
 
     Source: Lim and Ye, Geometric GAN, 2017, eq. 14.
     """
-    return _over_frames(torch.relu(1.0 - widen(natural)) + torch.relu(1.0 + widen(made)), frames)
+    return _over_frames(torch.relu(1.0 - at_least_float32(natural)) + torch.relu(1.0 + at_least_float32(made)), frames)
 
 
 def hinge_generator(made: torch.Tensor, frames: torch.Tensor) -> Term:
@@ -26,7 +26,7 @@ def hinge_generator(made: torch.Tensor, frames: torch.Tensor) -> Term:
 
     The bound at 1 follows recent vocoders with small discriminators (our choice; the paper has none).
     """
-    return _over_frames(torch.relu(1.0 - widen(made)), frames)
+    return _over_frames(torch.relu(1.0 - at_least_float32(made)), frames)
 
 
 def feature_matching(natural: Sequence[torch.Tensor], made: Sequence[torch.Tensor], frames: torch.Tensor) -> Term:
@@ -34,7 +34,7 @@ def feature_matching(natural: Sequence[torch.Tensor], made: Sequence[torch.Tenso
 
     Source: Kumar et al., MelGAN, 2019, eq. 4, with means instead of sums within a layer.
     """
-    parts = [widen(n.detach() - m).abs().mean(1) for n, m in zip(natural, made)]
+    parts = [at_least_float32(n.detach() - m).abs().mean(1) for n, m in zip(natural, made)]
     terms = [_over_frames(part, frames) for part in parts]
     return Term(torch.stack([t.total for t in terms]).mean(), terms[0].count)
 

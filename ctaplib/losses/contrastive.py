@@ -25,7 +25,7 @@ from ctaplib.errors import ConfigError
 from ctaplib.losses.infonce import symmetric_infonce
 from ctaplib.losses.joint import active_rows
 from ctaplib.losses.terms import Term
-from ctaplib.tensors import widen
+from ctaplib.tensors import at_least_float32
 
 
 class ContrastiveConfig(Config):
@@ -109,5 +109,5 @@ def _infonce(config: ContrastiveConfig, speech: Tensor, phonemes: Tensor, scale:
 
 def _embed(frames: Tensor, normalize: bool) -> Tensor:
     with torch.autocast(frames.device.type, enabled=False):
-        wide = widen(frames)
+        wide = at_least_float32(frames)
         return torch.nn.functional.normalize(wide, dim=1, eps=1e-8) if normalize else wide

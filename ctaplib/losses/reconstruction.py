@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ctaplib.losses.terms import Term
-from ctaplib.tensors import widen
+from ctaplib.tensors import at_least_float32
 
 Distance = Literal["l1", "mse"]
 
@@ -72,11 +72,11 @@ def duration_loss(predicted_log: Tensor, durations: Tensor, mask: Tensor, distan
         FastPitch and FastSpeech 2 take squared log durations; adding 1 keeps phones without a frame (our
         choice).
     """
-    predicted = widen(predicted_log[mask])
+    predicted = at_least_float32(predicted_log[mask])
     target = torch.log1p(durations[mask].to(predicted.dtype))
     return Term(_distance(predicted, target, distance).sum(), mask.sum())
 
 
 def _distance(predicted: Tensor, target: Tensor, distance: Distance) -> Tensor:
-    difference = widen(predicted) - target
+    difference = at_least_float32(predicted) - target
     return difference.abs() if distance == "l1" else difference.square()

@@ -11,7 +11,7 @@ from torch import nn
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
 from ctaplib.nn.linear import Linear
-from ctaplib.tensors import widen
+from ctaplib.tensors import at_least_float32
 
 
 class DurationConfig(Config):
@@ -38,7 +38,7 @@ class DurationModel(nn.Module):
 
     def forward(self, phones: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
         """(B, N) ids, (B, N), (B, C) -> (B, N), float32."""
-        return widen(self.out(self.stack(self.embedding(phones), mask, prompt))).squeeze(-1)
+        return at_least_float32(self.out(self.stack(self.embedding(phones), mask, prompt))).squeeze(-1)
 
 
 class ConnectorConfig(Config):
@@ -58,7 +58,7 @@ class Connector(nn.Module):
 
     def forward(self, phonemes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Predict S."""
-        return widen(self.out(self.stack(phonemes, mask)))
+        return at_least_float32(self.out(self.stack(phonemes, mask)))
 
 
 class Synthesis(nn.Module):

@@ -12,7 +12,7 @@ from torch import nn
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
 from ctaplib.nn.linear import Linear
-from ctaplib.tensors import widen
+from ctaplib.tensors import at_least_float32
 
 
 class PhonemeDecoderConfig(Config):
@@ -58,7 +58,7 @@ class PhonemeDecoder(nn.Module):
         batch, time, _ = x.shape
         y = self.faster(x).view(batch, 2 * time, -1)
         y = self.ctc_stack(y, mask.repeat_interleave(2, 1))
-        return Readout(widen(self.classes(x)), widen(self.ctc(y)), x)
+        return Readout(at_least_float32(self.classes(x)), at_least_float32(self.ctc(y)), x)
 
 
 class WordHead(nn.Module):
@@ -78,4 +78,4 @@ class WordHead(nn.Module):
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, inputs), (B, T) -> (B, T, n_pieces + 1) logits, float32."""
-        return widen(self.out(self.stack(self.inward(hidden), mask)))
+        return at_least_float32(self.out(self.stack(self.inward(hidden), mask)))

@@ -14,7 +14,7 @@ from torch import nn
 from ctaplib.config import Config
 from ctaplib.nn.blocks import Stack, StackConfig
 from ctaplib.nn.linear import Linear
-from ctaplib.tensors import widen
+from ctaplib.tensors import at_least_float32
 
 
 class MelDecoderConfig(Config):
@@ -33,7 +33,7 @@ REFERENCE_HZ = 150.0
 
 
 @dataclass(frozen=True)
-class Spoken:
+class DecoderOutput:
     """What the decoder says.
 
     Attributes:
@@ -58,7 +58,7 @@ def octaves(f0_hz: torch.Tensor) -> torch.Tensor:
 
 
 class MelDecoder(nn.Module):
-    """(B, T / 4, inputs), (B, condition) -> Spoken."""
+    """(B, T / 4, inputs), (B, condition) -> DecoderOutput."""
 
     def __init__(self, config: MelDecoderConfig, inputs: int, condition: int, n_mels: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class MelDecoder(nn.Module):
         self.fast = Stack(config.fast, condition)
         self.outward = Linear(config.fast.width, n_mels + 2)
 
-    def forward(self, content: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> Spoken:
+    def forward(self, content: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> DecoderOutput:
         """Decode.
 
         Args:
@@ -80,5 +80,5 @@ class MelDecoder(nn.Module):
         batch, time, _ = x.shape
         x = self.faster(x).view(batch, 4 * time, -1)
         x = self.fast(x, mask.repeat_interleave(4, 1), prompt)
-        out = widen(self.outward(x))
-        return Spoken(out[..., :-2], out[..., -2], out[..., -1])
+        out = at_least_float32(self.outward(x))
+        return DecoderOutput(out[..., :-2], out[..., -2], out[..., -1])

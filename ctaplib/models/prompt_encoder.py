@@ -13,7 +13,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.conv import MaskedConv
-from ctaplib.tensors import length_mask, widen
+from ctaplib.tensors import at_least_float32, length_mask
 
 
 class PromptEncoderConfig(Config):
@@ -58,11 +58,11 @@ class PromptEncoder(nn.Module):
         for conv, norm in zip(self.convs, self.norms):
             x = norm(F.relu(conv(x, mask)))
             mask = mask[:, :: conv.stride]
-        scores = widen(self.score(x)).squeeze(-1).masked_fill(~mask, float("-inf"))
+        scores = at_least_float32(self.score(x)).squeeze(-1).masked_fill(~mask, float("-inf"))
         share = scores.softmax(1).unsqueeze(-1)
         mean = (share * x).sum(1)
         spread = ((share * (x - mean.unsqueeze(1)) ** 2).sum(1) + 1e-4).sqrt()
-        mu, log_variance = widen(self.out(torch.cat([mean, spread], -1))).chunk(2, -1)
+        mu, log_variance = at_least_float32(self.out(torch.cat([mean, spread], -1))).chunk(2, -1)
         log_variance = log_variance.clamp(-8.0, 4.0)
         sample = mu if noise is None else mu + noise * (0.5 * log_variance).exp()
         return Prompt(mu, log_variance, sample)

@@ -27,7 +27,7 @@ from ctaplib.models.vocoder_f0 import F0Reader, F0ReaderConfig
 from ctaplib.models.vocoder_source import continuous_log_f0, noise_spectra, pulse_train
 from ctaplib.nn.conv_stack import ConvStack
 from ctaplib.nn.stft import frame_spectra, overlap_add
-from ctaplib.tensors import length_mask, pad_stack, widen
+from ctaplib.tensors import at_least_float32, length_mask, pad_stack
 
 MAX_LOG_GAIN = 8.0
 
@@ -128,16 +128,16 @@ class Vocoder(nn.Module):
         frames = log_mel.shape[1]
         valid = length_mask(lengths, frames)
         mask = valid[:, None].to(self.mean.dtype)
-        log_mel = widen(log_mel)
+        log_mel = at_least_float32(log_mel)
         normal = ((log_mel - self.mean) / self.std).transpose(1, 2) * mask
         logits, voiced_logit = self.f0_reader(normal, mask)
         if f0_hz is None:
             source_hz = self.f0_reader.decode(logits, voiced_logit, lengths)
         else:
-            source_hz = widen(f0_hz) * valid
+            source_hz = at_least_float32(f0_hz) * valid
         log_f0 = continuous_log_f0(source_hz, lengths)
         pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).to(source_hz.dtype) - 0.5], 1) * mask
-        out = widen(self.filter(torch.cat([normal, pitch], 1), mask).transpose(1, 2))
+        out = at_least_float32(self.filter(torch.cat([normal, pitch], 1), mask).transpose(1, 2))
         spectra = self._filter_sources(out, log_mel, log_f0, noise_start) * valid[..., None]
         half = self.n_fft // 2 - self.hop // 2
         wave = overlap_add(spectra, self.hop, self.window, self.n_fft)[:, half : half + frames * self.hop]

@@ -8,7 +8,7 @@ from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.nn.conv_stack import ConvStack
-from ctaplib.tensors import length_mask, widen
+from ctaplib.tensors import at_least_float32, length_mask
 
 GRID = 64
 """Steps per class on which F0 is given."""
@@ -55,7 +55,7 @@ class F0Reader(nn.Module):
 
     def forward(self, mel: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, n_mels, T) normalised, mask (B, 1, T) -> logits (B, T, bins), voicing logit (B, T)."""
-        out = widen(self.net(mel, mask).transpose(1, 2))
+        out = at_least_float32(self.net(mel, mask).transpose(1, 2))
         return out[..., :-1], out[..., -1]
 
     @torch.no_grad()

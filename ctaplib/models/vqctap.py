@@ -9,7 +9,7 @@
 Source: VQ-CTAP (arXiv 2408.05758), model figure. Perturbing the speech encoder's input is our choice.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -18,12 +18,14 @@ from pydantic import model_validator
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig
-from ctaplib.models.mel_decoder import MelDecoder, MelDecoderConfig
+from ctaplib.models.abilities import CodedContent, Content
+from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig, Readout
+from ctaplib.models.mel_decoder import DecoderOutput, MelDecoder, MelDecoderConfig
 from ctaplib.models.phoneme_encoder import PhonemeEncoder, PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoder, PromptEncoderConfig
 from ctaplib.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from ctaplib.nn.quantize import Quantized, QuantizerSlot, build_quantizer
+from ctaplib.models.speech_front import FACTOR
+from ctaplib.nn.quantize import QuantizerSlot, build_quantizer
 
 
 class VQCTAPConfig(Config):
@@ -50,21 +52,6 @@ class VQCTAPConfig(Config):
         return self
 
 
-@dataclass(frozen=True)
-class Content:
-    """What the speech encoder and the quantiser make of speech.
-
-    Attributes:
-        speech: S (B, T, width) before the quantiser, 25 Hz.
-        mask: (B, T).
-        quantized: Ŝ and its codes.
-    """
-
-    speech: torch.Tensor
-    mask: torch.Tensor
-    quantized: Quantized
-
-
 class VQCTAP(nn.Module):
     """The model; its parts are called by the tasks in the order of their papers' figures.
 
@@ -74,6 +61,7 @@ class VQCTAP(nn.Module):
         n_labels: Size of the label set (stress dropped).
     """
 
+    hop = FACTOR
     mel_mean: torch.Tensor
     mel_std: torch.Tensor
 
@@ -108,10 +96,33 @@ class VQCTAP(nn.Module):
         """Inverse temperature of the contrast, at most 100."""
         return self.log_scale.clamp(max=float(np.log(100.0))).exp()
 
-    def content(self, mel: torch.Tensor, lengths: torch.Tensor) -> Content:
-        """Normalised mel (B, T, n_mels) to S, Ŝ and codes."""
+    def encode(self, mel: torch.Tensor, lengths: torch.Tensor) -> CodedContent:
+        """Encode normalised log-mel (B, T, n_mels): S, Ŝ and codes."""
         speech, mask = self.speech_encoder(mel, lengths)
-        return Content(speech, mask, self.quantizer(speech, mask))
+        return CodedContent(speech, mask, self.quantizer(speech, mask))
+
+    # ---- abilities (models/abilities.py): stored log-mel in and out
+
+    def content(self, mel: torch.Tensor, lengths: torch.Tensor, f0_hz: torch.Tensor | None = None) -> CodedContent:
+        """Encode stored log-mel (B, T, n_mels); F0 is not used."""
+        return self.encode(self.normalize(mel), lengths)
+
+    def phonemes(self, phones: torch.Tensor, durations: torch.Tensor, lengths: torch.Tensor, frames: int) -> torch.Tensor:
+        """Encode token ids with durations: P (B, frames / hop, width)."""
+        return self.phoneme_encoder(phones, durations, lengths, frames)
+
+    def read(self, content: Content) -> Readout:
+        """Return the logits of both heads of the phoneme decoder."""
+        return self.phoneme_decoder(content.frames, content.mask)
+
+    def voice(self, mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the mean of G (B, features) of stored log-mel."""
+        return self.prompt_encoder(self.normalize(mel), lengths).mean
+
+    def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecoderOutput:
+        """Decode content with the voice G; nothing is drawn."""
+        output = self.mel_decoder(content.frames, content.mask, voice)
+        return replace(output, mel=self.restore(output.mel))
 
 
 def warp_pitch(f0_hz: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ctaplib.nn.linear import Linear
-from ctaplib.tensors import widen
+from ctaplib.tensors import at_least_float32
 
 Rotation = tuple[torch.Tensor, torch.Tensor]
 """Cosines and signed sines of the angles, (T, D) float32 each; see `rotation_of`."""
@@ -42,7 +42,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor
     if q.device.type != "cpu" or q.shape[-2] > SHORT_FRAMES:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    weights = widen(scores.masked_fill(~mask, torch.finfo(scores.dtype).min)).softmax(-1).to(v.dtype)
+    weights = at_least_float32(scores.masked_fill(~mask, torch.finfo(scores.dtype).min)).softmax(-1).to(v.dtype)
     return F.dropout(weights, dropout) @ v
 
 

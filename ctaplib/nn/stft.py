@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
-from ctaplib.tensors import widen
+from ctaplib.tensors import at_least_float32
 
 
 class Resolution(NamedTuple):
@@ -67,7 +67,7 @@ def stft_magnitude(wave: torch.Tensor, resolution: Resolution, floor: float, win
     left = (width - resolution.hop) // 2
     frames = wave.shape[1] // resolution.hop
     right = (frames - 1) * resolution.hop + width - left - wave.shape[1]
-    padded = F.pad(widen(wave), (left, right))
+    padded = F.pad(at_least_float32(wave), (left, right))
     window = torch.hann_window(width, dtype=padded.dtype, device=wave.device)
     return _Magnitude.apply(padded, window, resolution.hop, resolution.n_fft, floor)
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from ctaplib.cluster.slurm import cancel_all
 from ctaplib.errors import CtapError, StageError
 from ctaplib.files import make_folder
+from ctaplib.recipe.archive import Earlier, bring_back, drop_carried, find_earlier, move_aside
 from ctaplib.recipe.preflight import Check, find_faults, refuse
 from ctaplib.recipe.processes import end_run, first_error, jobs_folder, run_logged
-from ctaplib.recipe.setaside import Earlier, bring_back, drop_carried, find_earlier, move_aside
 from ctaplib.recipe.stamps import Stage, Stamp, Stamps, Status
 
 

@@ -13,7 +13,8 @@ from ctaplib.evaluate.inputs import Decoded, Inputs
 from ctaplib.evaluate.probes import spread
 from ctaplib.evaluate.results import Row
 from ctaplib.files import atomic_write
-from ctaplib.report import page, plots, report_inputs
+from ctaplib.report import inputs as report_inputs
+from ctaplib.report import page, plots
 from ctaplib.report.clips import Clip, make_clip
 from ctaplib.report.paper_rows import HOW, PaperRows
 from ctaplib.report.tables import SHORT, TITLES, arrange, number

@@ -38,7 +38,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Preview:
     """What is looked at of one utterance.
 
     Attributes:
@@ -111,7 +111,7 @@ def posterior_panel(
     return Panel(chances[:, wanted].T, [names[c] for c in wanted], {line: stairs})
 
 
-def draw(shown: Shown) -> "Figure":
+def draw(shown: Preview) -> "Figure":
     """The picture of an utterance."""
     from matplotlib.figure import Figure
 

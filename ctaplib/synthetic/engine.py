@@ -77,7 +77,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class DecoderOutput:
     """What the engine made of a job: audio and true times, in samples."""
 
     utt: str
@@ -177,7 +177,7 @@ class Engine:
 
 def finish(
     job: Job, samples: np.ndarray, rate_hz: int, phones: list[tuple[int, str]], words: list[tuple[int, int]], transcript: str
-) -> Spoken:
+) -> DecoderOutput:
     """Level the audio, give it the wanted silence at both ends, and drop labels that last no sample."""
     total = len(samples)
     ends = [start for start, _ in phones[1:]] + [total]
@@ -191,7 +191,7 @@ def finish(
     starts = [0, *(start + lead for start, _, _ in kept)]
     if kept and kept[0][0] == 0 and lead == 0:
         labels, starts = labels[1:], starts[1:]
-    return Spoken(
+    return DecoderOutput(
         job.utt, audio, rate_hz, tuple(labels), tuple(starts), tuple((s + lead, position) for s, position in words), transcript
     )
 
@@ -211,7 +211,7 @@ def _level(samples: np.ndarray) -> np.ndarray:
     return np.rint(samples * gain).clip(-_MAX_INT16, _MAX_INT16).astype(np.int16)
 
 
-def intervals(spoken: Spoken, rename: Callable[[str], str]) -> list[tuple[str, float, float]]:
+def intervals(spoken: DecoderOutput, rename: Callable[[str], str]) -> list[tuple[str, float, float]]:
     """Give the true phones as (phone, start_s, end_s); neighbouring silences are one.
 
     Args:
@@ -229,7 +229,7 @@ def intervals(spoken: Spoken, rename: Callable[[str], str]) -> list[tuple[str, f
     return out
 
 
-def word_index(spoken: Spoken, text: str) -> list[int]:
+def word_index(spoken: DecoderOutput, text: str) -> list[int]:
     """Give the index of the word that each label belongs to (-1 before the first).
 
     Args:
@@ -295,7 +295,7 @@ def _in_fork(function: Callable[[], Result]) -> Result:
     return value
 
 
-def speak_once(job: Job) -> Spoken:
+def speak_once(job: Job) -> DecoderOutput:
     """Speak one utterance in a fork of this process; the engine is started when it is needed first."""
     if _engine is None:
         _start_engine()
@@ -304,12 +304,12 @@ def speak_once(job: Job) -> Spoken:
     return finish(job, np.frombuffer(raw, np.int16), engine.rate_hz, phones, words, transcript)
 
 
-def _speak_and_use(job: Job, use: Callable[[Job, Spoken], Result]) -> Result:
+def _speak_and_use(job: Job, use: Callable[[Job, DecoderOutput], Result]) -> Result:
     return use(job, speak_once(job))
 
 
 def speak_all(
-    jobs: Sequence[Job], use: Callable[[Job, Spoken], Result], nj: int = 1, data: Path | None = None
+    jobs: Sequence[Job], use: Callable[[Job, DecoderOutput], Result], nj: int = 1, data: Path | None = None
 ) -> Iterator[Result]:
     """Speak jobs in parallel, reproducibly, and yield what `use` makes of each, in order.
 

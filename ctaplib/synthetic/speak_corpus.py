@@ -18,7 +18,7 @@ from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
 from ctaplib.phones import SILENCE
-from ctaplib.synthetic.engine import Job, Spoken, Voice, intervals, speak_all, word_index
+from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, intervals, speak_all, word_index
 
 PLAN_FIELDS = ("set", "speaker", "variant", "accent", "gender", "pitch", "rate_wpm", "utts")
 
@@ -100,7 +100,7 @@ class _Write:
     folder: Path
     rename: Callable[[str], str]
 
-    def __call__(self, job: Job, spoken: Spoken) -> Said:
+    def __call__(self, job: Job, spoken: DecoderOutput) -> Said:
         path = wav_path(self.folder, job.utt)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
@@ -109,7 +109,7 @@ class _Write:
         return describe(job, spoken, self.rename)
 
 
-def describe(job: Job, spoken: Spoken, rename: Callable[[str], str]) -> Said:
+def describe(job: Job, spoken: DecoderOutput, rename: Callable[[str], str]) -> Said:
     """Give the phones, their times and words of an utterance."""
     phones = intervals(spoken, rename)
     owner = dict(zip((start / spoken.rate_hz for start in spoken.starts), word_index(spoken, job.text), strict=True))

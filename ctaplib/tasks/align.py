@@ -23,10 +23,10 @@ from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, evenly, find_units, hear
 from ctaplib.align.flat_start import label_by_mixtures, train_mixtures
 from ctaplib.align.frontend import centre
-from ctaplib.align.material import choose, load_material, read_heard
 from ctaplib.align.network import FrameNetwork, log_priors
 from ctaplib.align.parallel import map_shards
-from ctaplib.align.show import show_path
+from ctaplib.align.preview import show_path
+from ctaplib.align.training_set import choose, load_material, read_heard
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.collective import from_first, rank
 from ctaplib.config import config_hash
@@ -35,8 +35,8 @@ from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.runs.log import get_logger
-from ctaplib.runs.panels import Shown
-from ctaplib.tasks.base import Decay, Extent, OptimConfig, Precision, Schedule, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.runs.panels import Preview
+from ctaplib.tasks.base import BatchStats, Decay, OptimConfig, Precision, Schedule, Task, TaskConfig, TaskPaths, TrainConfig
 
 log = get_logger(__name__)
 
@@ -185,7 +185,7 @@ class AlignTask(Task):
         total, count = torch.tensor([-sum(scores), 100.0 * sum(failed)], dtype=torch.float64), len(batch)
         return {"loss": Term(total[0], count), "unaligned_pct": Term(total[1], count)}
 
-    def show(self, batch: list[Utterance]) -> list[Shown]:
+    def previews(self, batch: list[Utterance]) -> list[Preview]:
         """The path through every utterance, over the posteriors of the units."""
         aligner, shown = self._aligner(), []
         for u in batch:
@@ -193,9 +193,9 @@ class AlignTask(Task):
             shown.append(show_path(aligner, u.utt, u.phones, mel, make_graph(self.topology, u.phones, self.config.drop_tone)))
         return shown
 
-    def extent(self, batch: ChunkBatch) -> Extent:
+    def batch_stats(self, batch: ChunkBatch) -> BatchStats:
         """Chunks have no padding."""
-        return Extent(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
+        return BatchStats(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
         """All chunks are of one length."""

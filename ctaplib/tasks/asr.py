@@ -9,7 +9,7 @@ from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classificati
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
-from ctaplib.runs.panels import Shown
+from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
 from ctaplib.tasks.preview import basics, posteriors
@@ -99,7 +99,7 @@ class ASRTask(SpeechTask[Recognizer]):
             errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.word_lengths)
         return errors
 
-    def show(self, batch: Batch) -> list[Shown]:
+    def previews(self, batch: Batch) -> list[Preview]:
         """Posteriors of both heads."""
         read = self.model(self.model.normalize(batch.mel), batch.mel_lengths).read
         return [

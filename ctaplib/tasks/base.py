@@ -26,7 +26,7 @@ from ctaplib.files import make_folder
 from ctaplib.find import find
 from ctaplib.losses.terms import Term
 from ctaplib.nn.quantize import Quantizer
-from ctaplib.runs.panels import Shown
+from ctaplib.runs.panels import Preview
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +113,7 @@ class TrainConfig(Config):
         return factor
 
 
-class WatchConfig(Config):
+class PreviewConfig(Config):
     """What is looked at while a model trains; changes no number of the run."""
 
     utts: int = Field(2, ge=0)
@@ -129,18 +129,18 @@ class WatchConfig(Config):
 class TaskConfig(Config):
     """Common to all tasks."""
 
-    RUNNING: ClassVar[frozenset[str]] = frozenset({"watch"})
+    RUNNING: ClassVar[frozenset[str]] = frozenset({"preview"})
 
     seed: int = Field(1, ge=0)
     """Seed of every draw, with step and item."""
     batch: BatchConfig = BatchConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
-    watch: WatchConfig = WatchConfig()
+    preview: PreviewConfig = PreviewConfig()
 
 
 @dataclass(frozen=True)
-class Extent:
+class BatchStats:
     """How much audio a batch holds.
 
     Attributes:
@@ -276,16 +276,16 @@ class Task(abc.ABC):
         """Pictures for the record, drawn after a validation."""
         return {}
 
-    def look_items(self, count: int) -> list[int]:
+    def preview_items(self, count: int) -> list[int]:
         """Validation items that are looked at, always the same."""
         items = sorted(i for batch in self.valid_plan() for i in batch)
         return sorted({items[k * len(items) // count] for k in range(count)})
 
-    def show(self, batch: Any) -> Sequence[Shown]:
+    def previews(self, batch: Any) -> Sequence[Preview]:
         """What is looked at of every item of a validation batch; the model is in evaluation mode, nothing may be drawn."""
         return ()
 
-    def extent(self, batch: Any) -> Extent | None:
+    def batch_stats(self, batch: Any) -> BatchStats | None:
         """How much audio a training batch holds, or None where the task does not count it."""
         return None
 

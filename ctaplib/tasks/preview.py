@@ -9,7 +9,7 @@ import torch
 
 from ctaplib.data.dataset import FACTOR, Batch
 from ctaplib.files import read_table
-from ctaplib.runs.panels import Panel, Shown, posterior_panel
+from ctaplib.runs.panels import Panel, Preview, posterior_panel
 
 if TYPE_CHECKING:
     from ctaplib.tasks.speech import SpeechTask
@@ -31,7 +31,7 @@ def array(x: torch.Tensor) -> np.ndarray:
     return x.detach().float().cpu().numpy()
 
 
-def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Shown:
+def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Preview:
     """Id, length, reference phones and natural sound of one row of a batch, with what else is given."""
     utt, frames = batch.ids[row], int(batch.mel_lengths[row])
     phones: list[tuple[str, float, float]] = []
@@ -45,7 +45,7 @@ def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Shown:
         ]
     mels = {"target": array(batch.mel[row, :frames])} | more.pop("mels", {})  # type: ignore[operator]
     waves = natural(task.paths.dump / task.paths.valid_set, utt)
-    return Shown(utt, frames * task.features.hop_s, mels=mels, phones=phones, waves=waves, **more)  # type: ignore[arg-type]
+    return Preview(utt, frames * task.features.hop_s, mels=mels, phones=phones, waves=waves, **more)  # type: ignore[arg-type]
 
 
 def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import make_folder
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP, warp_mel
-from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
+from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.preview import spread
 from ctaplib.tensors import pad_arrays
 from ctaplib.text.tokens import TokenList, read_token_list
@@ -171,11 +171,11 @@ class SpeechTask(Task, Generic[Model]):
             parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
         return Batch(ids=tuple(r["id"] for r in rows), mel=mel, mel_lengths=lengths, frames=int(lengths.sum()), **parts)
 
-    def extent(self, batch: Batch) -> Extent:
+    def batch_stats(self, batch: Batch) -> BatchStats:
         """Utterances and frames of their mel."""
-        return Extent(len(batch.ids), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
+        return BatchStats(len(batch.ids), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
 
-    def look_items(self, count: int) -> list[int]:
+    def preview_items(self, count: int) -> list[int]:
         """Utterances of at most six seconds, where there are enough."""
         return spread(self.valid.lengths, count)
 

@@ -15,12 +15,12 @@ from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig,
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.nn.quantize import Quantizer
 from ctaplib.phones import SILENCE
-from ctaplib.runs.panels import Shown
+from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.preview import array, basics, durations_panel
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
-from ctaplib.tensors import length_mask, widen
+from ctaplib.tensors import at_least_float32, length_mask
 
 TERMS = ("duration", "semantic", "codes")
 
@@ -81,7 +81,7 @@ class TTSTask(SpeechTask[Synthesis]):
         """Durations in the log domain; S by mean square; codes by cross entropy over distances."""
         frozen = self.frozen
         with torch.no_grad():
-            content = frozen.content(frozen.normalize(batch.mel), batch.mel_lengths)
+            content = frozen.content(batch.mel, batch.mel_lengths)
             phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
             prompt = frozen.prompt_encoder(frozen.normalize(batch.prompt), batch.prompt_lengths).mean
         mask, codes = content.mask, content.quantized.codes
@@ -89,7 +89,7 @@ class TTSTask(SpeechTask[Synthesis]):
         logits = self._code_logits(predicted[mask])
         known = self._phone_mask(batch)
         durations = self.model.duration(batch.phones, known, prompt)
-        square = ((predicted - widen(content.speech)) ** 2).mean(-1)
+        square = ((predicted - at_least_float32(content.speech)) ** 2).mean(-1)
         return {
             "duration": duration_loss(durations, batch.durations, known, "l1"),
             "semantic": Term(square[mask].sum(), mask.sum()),
@@ -110,7 +110,7 @@ class TTSTask(SpeechTask[Synthesis]):
         """The terms, the share of codes that the connector misses, and the error of total length."""
         terms = self.losses(batch, self.config.train.max_steps, "model")
         frozen = self.frozen
-        content = frozen.content(frozen.normalize(batch.mel), batch.mel_lengths)
+        content = frozen.content(batch.mel, batch.mel_lengths)
         phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
         codes = self._code_logits(self.model.connector(phonemes, content.mask)[content.mask]).argmax(-1)
         wrong = codes != content.quantized.codes[content.mask]
@@ -120,7 +120,7 @@ class TTSTask(SpeechTask[Synthesis]):
         """`loss`, which chooses the best checkpoint: the sum of the terms."""
         return {"loss": sum(values[t] for t in TERMS)}
 
-    def show(self, batch: Batch) -> list[Shown]:
+    def previews(self, batch: Batch) -> list[Preview]:
         """Durations, and what the frozen decoder makes of the connector's codes at the true durations."""
         frozen = self.frozen
         phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
@@ -141,7 +141,7 @@ class TTSTask(SpeechTask[Synthesis]):
 def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
     """Squared distance of every frame to every code, where codes are compared: (rows, width) -> (rows, codes)."""
     with torch.autocast(speech.device.type, enabled=False):
-        latent = quantizer.prepare(quantizer.project_in(widen(speech)))
+        latent = quantizer.prepare(quantizer.project_in(at_least_float32(speech)))
         book = quantizer.vectors(torch.arange(quantizer.codebook_size, device=speech.device))
         return torch.cdist(latent, book).square()
 

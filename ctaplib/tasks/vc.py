@@ -13,7 +13,7 @@ from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.mel_decoder import octaves
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
-from ctaplib.runs.panels import Shown
+from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, TrainConfig, load_task
 from ctaplib.tasks.preview import array, basics, pitch
 from ctaplib.tasks.schedule import Ramp, constant
@@ -124,7 +124,7 @@ class VCTask(SpeechTask[VQCTAP]):
         """The terms; `mel` chooses the best."""
         return self.losses(batch, self.config.train.max_steps, "model")
 
-    def show(self, batch: Batch) -> list[Shown]:
+    def previews(self, batch: Batch) -> list[Preview]:
         """Reconstruction with its own prompt, and conversion to the voice of the next utterance."""
         model = self.model
         codes, mask = self._codes(model.normalize(batch.mel), batch.mel_lengths)

@@ -25,8 +25,8 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
 from ctaplib.nn.stft import Resolution, stft_magnitude
-from ctaplib.runs.panels import Shown
-from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths
+from ctaplib.runs.panels import Preview
+from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.preview import array, pitch, spread
 from ctaplib.tasks.schedule import Ramp, constant
 from ctaplib.tensors import length_mask
@@ -263,15 +263,15 @@ class VocoderTask(Task):
             "voicing_error_pct": Term(100.0 * wrong.sum(), valid.sum()),
         }
 
-    def extent(self, batch: WaveBatch) -> Extent:
+    def batch_stats(self, batch: WaveBatch) -> BatchStats:
         """Segments and frames of their mel."""
-        return Extent(len(batch.wave), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
+        return BatchStats(len(batch.wave), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
 
-    def look_items(self, count: int) -> list[int]:
+    def preview_items(self, count: int) -> list[int]:
         """Utterances of at most six seconds, where there are enough."""
         return spread([self.valid.lengths[utt] for utt in self.valid.utts], count)
 
-    def show(self, batch: WaveBatch) -> list[Shown]:
+    def previews(self, batch: WaveBatch) -> list[Preview]:
         """Resynthesis from natural mel: its sound, its spectrogram, the F0 that was read."""
         output, hop_s, hop = self.model.generator(batch.mel, batch.lengths), self.features.hop_s, self.features.hop_samples
         found = []
@@ -280,7 +280,7 @@ class VocoderTask(Task):
             mels = {"target": array(batch.mel[row, :frames]), "of the wave that was made": log_mel(made, self.features)}
             panels = {"pitch": pitch(batch.f0_hz[row, :frames], output.f0_hz[row, :frames], hop_s)}
             waves = {"original": array(batch.wave[row, : frames * hop]), "resynthesised": made}
-            found.append(Shown(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
+            found.append(Preview(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
         return found
 
 

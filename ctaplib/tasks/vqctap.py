@@ -22,11 +22,12 @@ from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
-from ctaplib.models.mel_decoder import Spoken, octaves
+from ctaplib.models.abilities import CodedContent
+from ctaplib.models.mel_decoder import DecoderOutput, octaves
 from ctaplib.models.prompt_encoder import Prompt
-from ctaplib.models.vqctap import VQCTAP, Content, VQCTAPConfig, warp_mel, warp_pitch
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
-from ctaplib.runs.panels import Panel, Shown
+from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.preview import array, basics, pitch, posteriors
@@ -113,7 +114,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         """
         weights = self.weights(step, player)
         model = self.model
-        content = model.content(self.heard(batch), batch.mel_lengths)
+        content = model.encode(self.heard(batch), batch.mel_lengths)
         mel, clip, f0_hz = self._voiced(batch)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
@@ -141,7 +142,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         voiced = (warp_mel(mel, batch.voice, level), warp_mel(clip, batch.voice, level))
         return *voiced, warp_pitch(batch.f0_hz, batch.voice)
 
-    def _recognition_terms(self, batch: Batch, content: Content, weights: dict[str, float]) -> dict[str, Term]:
+    def _recognition_terms(self, batch: Batch, content: CodedContent, weights: dict[str, float]) -> dict[str, Term]:
         none = {t: _nothing(batch.mel) for t in ("classify", "ctc", "ctc_start")}
         if not any(weights[t] for t in none):
             return none
@@ -154,7 +155,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             )
         return {t: terms[t] if weights[t] else none[t] for t in none}
 
-    def _contrast(self, batch: Batch, content: Content) -> Term:
+    def _contrast(self, batch: Batch, content: CodedContent) -> Term:
         phonemes = self.model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
         return contrastive_loss(
             content.speech,
@@ -166,11 +167,11 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             silence_label=SILENCE_LABEL,
         )
 
-    def _random_content(self, batch: Batch, random: torch.Tensor) -> Content:
+    def _random_content(self, batch: Batch, random: torch.Tensor) -> CodedContent:
         mel = self.model.normalize(random)
-        return self.model.content(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
+        return self.model.encode(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
 
-    def _consistency(self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: Content) -> Term:
+    def _consistency(self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent) -> Term:
         model = self.model
         of_target = model.prompt_encoder(predicted, batch.mel_lengths).mean
         lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
@@ -186,7 +187,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         """PER by CTC and by collapsed classes, class errors, mel distance, quantisation error."""
         model = self.model
         mel = model.normalize(batch.mel)
-        content = model.content(mel, batch.mel_lengths)
+        content = model.encode(mel, batch.mel_lengths)
         self.usage.update(content.quantized.codes)
         read = model.phoneme_decoder(content.quantized.quantized, content.mask)
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
@@ -213,10 +214,10 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         super().forget()
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
 
-    def show(self, batch: Batch) -> list[Shown]:
+    def previews(self, batch: Batch) -> list[Preview]:
         """Reconstruction with the utterance's own prompt, posteriors, likeness of S and P, pitch."""
         model = self.model
-        content = model.content(model.normalize(batch.mel), batch.mel_lengths)
+        content = model.content(batch.mel, batch.mel_lengths)
         read = model.phoneme_decoder(content.quantized.quantized, content.mask)
         phonemes = model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
@@ -238,7 +239,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
 
 
-def spoken_pitch_loss(spoken: Spoken, f0_hz: torch.Tensor, mask: torch.Tensor) -> Term:
+def spoken_pitch_loss(spoken: DecoderOutput, f0_hz: torch.Tensor, mask: torch.Tensor) -> Term:
     """Pitch of what was decoded against F0 (B, T); frames in the mask (B, T)."""
     return pitch_loss(spoken.octave, spoken.voiced_logit, octaves(f0_hz), f0_hz > 0, mask)
 

@@ -10,8 +10,8 @@ import torch
 from ctaplib.losses.joint import JointRows
 from ctaplib.tasks.base import Task
 from ctaplib.train.distributed import World
+from ctaplib.train.reduce import pairs_of, sum_pairs, values_of, weigh
 from ctaplib.train.reducer import Reducer
-from ctaplib.train.total import pairs_of, sum_pairs, values_of, weigh
 
 
 def split_share(task: Task, items: Sequence[int], max_frames: int) -> list[list[int]]:

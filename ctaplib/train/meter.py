@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ctaplib.tasks.base import Extent, Task
+from ctaplib.tasks.base import BatchStats, Task
 from ctaplib.train.distributed import World
 
 
@@ -42,12 +42,12 @@ class Meter:
         }
 
 
-def total_extent(task: Task, batches: Iterable[Any]) -> Extent | None:
+def total_stats(task: Task, batches: Iterable[Any]) -> BatchStats | None:
     """How much audio the batches of one step hold; None where the task does not count it."""
-    found = [extent for batch in batches if (extent := task.extent(batch)) is not None]
+    found = [extent for batch in batches if (extent := task.batch_stats(batch)) is not None]
     if not found:
         return None
-    return Extent(sum(e.items for e in found), sum(e.frames for e in found), sum(e.padded for e in found), found[0].hop_s)
+    return BatchStats(sum(e.items for e in found), sum(e.frames for e in found), sum(e.padded for e in found), found[0].hop_s)
 
 
 class EpochTally:
@@ -68,7 +68,7 @@ class EpochTally:
             self.sums |= {n: v for n, v in kept.items() if n in self.sums}
         self.is_main, self.mark = is_main, time.perf_counter()
 
-    def add(self, extent: Extent | None, waited_s: float) -> None:
+    def add(self, extent: BatchStats | None, waited_s: float) -> None:
         """Take in the batch of the step that is done."""
         now = time.perf_counter()
         sums = self.sums

@@ -18,19 +18,19 @@ from ctaplib.errors import TrainingError
 from ctaplib.files import remove_partials
 from ctaplib.runs.log import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
-from ctaplib.train.agree import check_agreement
 from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
+from ctaplib.train.checkpoints import Saved, check_items, check_settings, write_items
+from ctaplib.train.device import prepare_machine
 from ctaplib.train.distributed import World, lost_peer
-from ctaplib.train.machine import prepare_machine
 from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
-from ctaplib.train.meter import EpochTally, Meter, total_extent
+from ctaplib.train.meter import EpochTally, Meter, total_stats
 from ctaplib.train.precision import as_double, autocast, choose_precision
-from ctaplib.train.saved import Saved, check_items, check_settings, write_items
+from ctaplib.train.previews import Previewer
+from ctaplib.train.rank_check import check_agreement
+from ctaplib.train.signals import StopRequest
 from ctaplib.train.steps import Steps, on_device
-from ctaplib.train.stop import StopRequest
 from ctaplib.train.validation import measure, try_largest
-from ctaplib.train.watch import Watcher
 
 log = get_logger("ctaplib.train")
 
@@ -74,7 +74,7 @@ class Trainer:
                 save_assets(task)
                 save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
             add_log_file(task.paths.exp / "train.log")
-            self.watcher = Watcher(task, self.record, self._load)
+            self.watcher = Previewer(task, self.record, self._load)
         self.tally = EpochTally(self.position.tally, world.is_main)
 
     # ---- the story -------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Trainer:
         self.tally.skip()
         for share, micros, waited_s in batches(task, position, self.world, self._make, self.micro_frames or 0):
             position.step += 1
-            extent = total_extent(task, micros)
+            extent = total_stats(task, micros)
             audio_s = extent.audio_s * self.world.size if extent is not None else 0.0
             meter.add(self.steps.take(share, micros), waited_s, audio_s)
             self.tally.add(extent, waited_s)

@@ -12,8 +12,8 @@ from ctaplib.train.batches import Load
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explain
 from ctaplib.train.precision import autocast
-from ctaplib.train.total import pairs_of
-from ctaplib.train.watch import unchanged
+from ctaplib.train.previews import unchanged
+from ctaplib.train.reduce import pairs_of
 
 
 @torch.no_grad()

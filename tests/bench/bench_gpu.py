@@ -167,7 +167,7 @@ class Meter:
         return figures
 
     def _audio_s(self, micros: Sequence[Any]) -> float:
-        return sum(self.trainer.task.extent(batch).audio_s for batch in micros)
+        return sum(self.trainer.task.batch_stats(batch).audio_s for batch in micros)
 
     def _now(self) -> float:
         import torch

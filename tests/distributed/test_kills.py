@@ -90,7 +90,7 @@ def digest(path: Path) -> str:
 
 
 def step_of(exp: Path) -> int:
-    from ctaplib.train.saved import Saved
+    from ctaplib.train.checkpoints import Saved
 
     found = Saved(exp / "checkpoints").read()
     return found[0]["position"]["step"] if found else 0

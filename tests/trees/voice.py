@@ -17,7 +17,7 @@ import soundfile
 
 from ctaplib.audio.files import resample
 from ctaplib.files import atomic_write
-from ctaplib.synthetic.engine import Job, Spoken, Voice, speak_all
+from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, speak_all
 from ctaplib.synthetic.languages import language
 
 ACCENTS = {"en": ("en", "en-us", "en-gb-x-rp", "en-gb-scotland"), "zh": ("cmn",)}
@@ -59,7 +59,7 @@ class _Write:
 
     lines: dict[str, tuple[Path, int]]
 
-    def __call__(self, job: Job, spoken: Spoken) -> float:
+    def __call__(self, job: Job, spoken: DecoderOutput) -> float:
         path, rate_hz = self.lines[job.utt]
         samples = resample(spoken.samples.astype(np.float32) / 32768.0, spoken.rate_hz, rate_hz)
         write(path, samples, rate_hz)

@@ -21,7 +21,7 @@ def test_records_and_pictures(tiny: Path, tmp_path: Path) -> None:
     epochs = [r for r in rows if r["split"] == "epoch"]
     assert len(epochs) == len(task.config.network.passes) and all(r["padding_pct"] == 0 for r in epochs)
     assert next(r["unaligned_pct"] for r in rows if r["split"] == "valid") <= 100
-    pictures = list((tmp_path / "images" / "looks").glob("*.png"))
+    pictures = list((tmp_path / "images" / "previews").glob("*.png"))
     assert len(pictures) == 2 and all(np.asarray(Image.open(p).convert("L")).std() > 20 for p in pictures)
     row = read_run(tmp_path)
     assert (row.task, row.commit, row.state) == ("align", "abc1234", "finished")

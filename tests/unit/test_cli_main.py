@@ -119,7 +119,7 @@ def test_what_is_offered_are_the_modules_that_define_it():
     assert {"align", "asr", "tts", "vc", "vocoder", "vqctap"} == set(tasks)
     with pytest.raises(ConfigError, match=rf"there is no 'nope' in ctaplib.tasks; expected one of {', '.join(tasks)}$"):
         find("tasks", "nope", "TASK")
-    with pytest.raises(ConfigError, match=r"there is no 'looks' in ctaplib.tasks that defines TASK"):
+    with pytest.raises(ConfigError, match=r"there is no 'preview' in ctaplib.tasks that defines TASK"):
         find("tasks", "preview", "TASK")
 
 

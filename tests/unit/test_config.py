@@ -111,7 +111,8 @@ def test_values_that_no_training_can_use_are_told_before_it_starts(task: str) ->
         "optim.betas": "[0.9, 1.0]", "optim.lr_scale": "{head: -1}", "optim.weight_decay": "-0.1", "optim.final_lr": ".nan",
         "train.max_steps": "-1", "train.valid_every_steps": "0", "train.save_every_steps": "0", "train.log_every_steps": "0",
         "train.compile": "foo", "train.loaders": "-2", "train.keep_best": "0", "train.max_bad_steps": "0",
-        "train.precision": "fp8", "train.spike_factor": "0.5", "watch.utts": "-1", "watch.every": "0", "watch.most_pct": "-1",
+        "train.precision": "fp8", "train.spike_factor": "0.5", "preview.utts": "-1", "preview.every": "0",
+        "preview.most_pct": "-1",
         "batch.batch_s": "0", "batch.min_items": "0", "batch.jitter": "-1", "batch.min_s": "-1", "batch.max_s": "0",
         "batch.max_phones": "-1", "seed": "-1",
     }  # fmt: skip
@@ -135,13 +136,13 @@ def test_the_hash_of_what_changes_numbers_leaves_out_the_rest() -> None:
         config = read_task_config("align", None, list(words))
         return [config_hash(config), config_hash(config, of_numbers=True)]
 
-    plain, watched, learned = hashes(), hashes("watch.utts=0", "train.save_every_steps=3"), hashes("optim.lr=0.5")
+    plain, watched, learned = hashes(), hashes("preview.utts=0", "train.save_every_steps=3"), hashes("optim.lr=0.5")
     assert plain[0] != watched[0] and plain[1] == watched[1] and plain[1] != learned[1]
 
 
 def test_what_may_differ_when_a_run_goes_on_is_declared_beside_it() -> None:
     free = running_settings(read_task_config("vqctap", None, []))
-    assert {"watch", "train.loaders", "train.compile", "train.log_every_steps", "min_usage_pct"} <= free
+    assert {"preview", "train.loaders", "train.compile", "train.log_every_steps", "min_usage_pct"} <= free
     assert not {name for name in free if name.startswith(("optim", "batch", "model", "loss", "schedule", "draw", "seed"))}
 
 

@@ -10,7 +10,7 @@ from test_vocoder import pitch_hz, tone
 
 from ctaplib.audio.mel import MelSpectrogram
 from ctaplib.audio.settings import FeatureConfig
-from ctaplib.infer.vocode import Speech, load_vocoder, vocode
+from ctaplib.infer.vocode import VocoderInput, load_vocoder, vocode
 from ctaplib.models.griffin_lim import GriffinLim
 
 FEATURES = FeatureConfig()
@@ -47,7 +47,7 @@ def test_magnitudes_explain_the_mel() -> None:
 def test_it_says_that_it_is_a_fallback(warnings_seen: pytest.LogCaptureFixture) -> None:
     vocoder = load_vocoder(None, FEATURES)
     assert "fall-back" in warnings_seen.text
-    waves, seconds = vocode(vocoder, {u: Speech(torch.full((n, 80), -6.0)) for u, n in (("b", 9), ("a", 4))})
+    waves, seconds = vocode(vocoder, {u: VocoderInput(torch.full((n, 80), -6.0)) for u, n in (("b", 9), ("a", 4))})
     assert {u: len(w) for u, w in waves.items()} == {"a": 960, "b": 2160}
     assert set(seconds) == {"a", "b"} and all(s > 0 for s in seconds.values())
 

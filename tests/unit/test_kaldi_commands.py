@@ -13,8 +13,8 @@ from kaldi_call import ROOT, call
 
 from ctaplib.cli.main import main
 from ctaplib.corpus.datadir import DataDir, Segment, read_datadir, write_datadir
-from ctaplib.corpus.deal import deal_evenly, deal_groups
 from ctaplib.corpus.perturb import perturb_set
+from ctaplib.corpus.shards import deal_evenly, deal_groups
 
 UTTS = {f"{spk}-{i}": spk for spk in "abc" for i in range(4)}
 

@@ -7,7 +7,7 @@ import torch
 from ctaplib.data.dataset import FACTOR
 from ctaplib.errors import ConfigError
 from ctaplib.models.heads import PhonemeDecoderConfig
-from ctaplib.models.mel_decoder import MelDecoderConfig, Spoken, octaves
+from ctaplib.models.mel_decoder import DecoderOutput, MelDecoderConfig, octaves
 from ctaplib.models.phoneme_encoder import PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoderConfig
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
@@ -55,7 +55,7 @@ def run(model: VQCTAP, mels: list[torch.Tensor], extra: int = 0) -> list[dict[st
     mel, lengths = mel[: len(mels)], lengths[: len(mels)]
     phones = torch.tensor([[2, 3, 4]] * len(mels))
     durations = torch.stack([torch.tensor([4, int(n) - 10, 6]) for n in lengths])
-    content = model.content(mel, lengths)
+    content = model.encode(mel, lengths)
     read = model.phoneme_decoder(content.quantized.quantized, content.mask)
     prompt = model.prompt_encoder(mel, lengths)
     said = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
@@ -108,7 +108,7 @@ def test_every_parameter_is_reached_by_a_gradient(model: VQCTAP) -> None:
 
 def test_octaves_and_hertz_are_inverse() -> None:
     f0 = torch.tensor([[0.0, 75.0, 150.0, 300.0]])
-    spoken = Spoken(torch.zeros(1, 4, 1), octaves(f0), torch.where(f0 > 0, 1.0, -1.0))
+    spoken = DecoderOutput(torch.zeros(1, 4, 1), octaves(f0), torch.where(f0 > 0, 1.0, -1.0))
     assert octaves(f0).tolist() == [[0.0, -1.0, 0.0, 1.0]]
     torch.testing.assert_close(spoken.f0_hz, f0)
 

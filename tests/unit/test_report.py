@@ -17,7 +17,8 @@ from ctaplib.errors import ConfigError
 from ctaplib.evaluate.catalogue import METRICS
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.results import Row, write_results
-from ctaplib.report import clips, plots, report_inputs, tables
+from ctaplib.report import clips, plots, tables
+from ctaplib.report import inputs as report_inputs
 from ctaplib.report.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, read_paper_rows, read_recipe_rows
 from ctaplib.report.report import Report
 from ctaplib.report.results_md import render

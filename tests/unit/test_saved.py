@@ -12,7 +12,7 @@ from test_trainer import make, train_killed_at
 from ctaplib.checkpoint import content_digest, load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError
 from ctaplib.files import atomic_write, remove_partials
-from ctaplib.train.saved import Saved
+from ctaplib.train.checkpoints import Saved
 
 
 def state(step: int) -> dict:

@@ -14,7 +14,7 @@ from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.phones import SILENCE
-from ctaplib.synthetic.engine import Job, Spoken, Voice, intervals, speak_all, speak_once, word_index
+from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, intervals, speak_all, speak_once, word_index
 from ctaplib.synthetic.languages import language, with_tones
 from ctaplib.synthetic.sentences import sentence_stream
 from ctaplib.synthetic.sentences_zh import mandarin_stream
@@ -129,7 +129,7 @@ def test_an_unknown_voice_and_an_unknown_language_are_named() -> None:
         language("fr")
 
 
-def keep_length(job: Job, spoken: Spoken) -> tuple[str, int]:
+def keep_length(job: Job, spoken: DecoderOutput) -> tuple[str, int]:
     return job.utt, len(spoken.samples)
 
 
@@ -139,7 +139,7 @@ def test_results_come_in_the_order_of_the_jobs() -> None:
 
 
 def test_neighbouring_silences_become_one() -> None:
-    spoken = Spoken("u", np.zeros(100, np.int16), 100, ("_", "_:", "a", "_"), (0, 10, 30, 60), ((30, 0),))
+    spoken = DecoderOutput("u", np.zeros(100, np.int16), 100, ("_", "_:", "a", "_"), (0, 10, 30, 60), ((30, 0),))
     assert intervals(spoken, lambda label: SILENCE if label[0] == "_" else label) == [
         (SILENCE, 0.0, 0.3), ("a", 0.3, 0.6), (SILENCE, 0.6, 1.0),
     ]  # fmt: skip

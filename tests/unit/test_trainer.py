@@ -25,8 +25,8 @@ from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
 from ctaplib.train.precision import LossScale
-from ctaplib.train.stop import StopRequest
-from ctaplib.train.total import pairs_of, sum_pairs, values_of, weigh
+from ctaplib.train.reduce import pairs_of, sum_pairs, values_of, weigh
+from ctaplib.train.signals import StopRequest
 from ctaplib.train.trainer import Trainer
 
 ALONE = World(0, 1, torch.device("cpu"))

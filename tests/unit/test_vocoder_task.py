@@ -173,11 +173,11 @@ def test_disturbance_can_be_switched_off_and_blur_keeps_the_mean() -> None:
 def test_what_is_shown_is_the_wave_that_was_made(dump: Path, tmp_path: Path) -> None:
     task = VocoderTask(CONFIG, TaskPaths(dump, dump, tmp_path, "train", "dev"))
     task.model.eval()
-    items = task.look_items(2)
-    assert len(items) == 2 and items == task.look_items(2)
+    items = task.preview_items(2)
+    assert len(items) == 2 and items == task.preview_items(2)
     batch = task.load("valid", items, 0)
     with torch.no_grad():
-        shown = task.show(batch)
+        shown = task.previews(batch)
     for one, item in zip(shown, items):
         frames = task.valid.lengths[task.valid.utts[item]]
         assert one.utt == task.valid.utts[item] and one.seconds == pytest.approx(frames * FEATURES.hop_s)
@@ -186,5 +186,5 @@ def test_what_is_shown_is_the_wave_that_was_made(dump: Path, tmp_path: Path) -> 
         again = log_mel(one.waves["original"], FEATURES)  # ends otherwise: the rest of the file is not heard
         np.testing.assert_allclose(one.mels["target"][:-3], again[:-3], atol=1e-3)
     train = task.load("train", task.train_plan(0)[0], 1)
-    extent = task.extent(train)
+    extent = task.batch_stats(train)
     assert (extent.items, extent.frames, extent.padded) == (len(train.wave), int(train.lengths.sum()), train.mel[..., 0].numel())

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.synthetic.engine import Job, Spoken, Voice, speak_all
+from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, speak_all
 from ctaplib.synthetic.variants import draw_variant, engine_data, read_variants, write_variants
 
 MINI = Path(__file__).resolve().parents[2] / "egs" / "mini"
 
 
-def samples(job: Job, spoken: Spoken) -> np.ndarray:
+def samples(job: Job, spoken: DecoderOutput) -> np.ndarray:
     return spoken.samples
 
 

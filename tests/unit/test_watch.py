@@ -15,14 +15,14 @@ from toy_task import ToyTask
 from ctaplib.checkpoint import weights_digest
 from ctaplib.losses.terms import Term
 from ctaplib.runs.listing import read_metrics
-from ctaplib.runs.panels import Allowance, Panel, Shown, draw, posterior_panel
-from ctaplib.tasks.base import Extent, Task, TaskConfig, TaskPaths, TrainConfig, WatchConfig
+from ctaplib.runs.panels import Allowance, Panel, Preview, draw, posterior_panel
+from ctaplib.tasks.base import BatchStats, PreviewConfig, Task, TaskConfig, TaskPaths, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.meter import EpochTally
+from ctaplib.train.previews import unchanged
 from ctaplib.train.trainer import Trainer
-from ctaplib.train.watch import unchanged
 
-ALWAYS = "watch.most_pct=1000000"
+ALWAYS = "preview.most_pct=1000000"
 ALONE = World(0, 1, torch.device("cpu"))
 SPEEDS = {"step_s", "data_wait_pct", "audio_h_per_h", "seconds"}
 
@@ -39,7 +39,7 @@ def fit(task: Task) -> Task:
 @pytest.fixture(scope="module")
 def pretrained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     exp = tmp_path_factory.mktemp("pretrained") / "vqctap"
-    fit(small_task("vqctap", tiny, exp, "train.max_steps=2", "watch.utts=0"))
+    fit(small_task("vqctap", tiny, exp, "train.max_steps=2", "preview.utts=0"))
     return exp
 
 
@@ -64,16 +64,16 @@ def numbers(exp: Path) -> list[dict]:
 def test_looks_change_no_number_and_show_every_task(name: str, tiny: Path, tmp_path: Path, pretrained: Path) -> None:
     init = {} if name == "vqctap" else {"vqctap": pretrained}
     words = ("train.log_every_steps=2",)
-    plain = fit(small_task(name, tiny, tmp_path / "plain", *words, "watch.utts=0", **init))
+    plain = fit(small_task(name, tiny, tmp_path / "plain", *words, "preview.utts=0", **init))
     seen = fit(small_task(name, tiny, tmp_path / "seen", *words, ALWAYS, **init))
     assert weights_digest(plain.model) == weights_digest(seen.model)
     assert numbers(tmp_path / "plain") == numbers(tmp_path / "seen")
-    assert not (tmp_path / "plain" / "images" / "looks").exists()
-    pictures = sorted((tmp_path / "seen" / "images" / "looks").glob("*.png"))
+    assert not (tmp_path / "plain" / "images" / "previews").exists()
+    pictures = sorted((tmp_path / "seen" / "images" / "previews").glob("*.png"))
     assert len(pictures) == 2 and all(np.asarray(Image.open(p).convert("L")).std() > 20 for p in pictures)
     told = board(tmp_path / "seen")
     for picture in pictures:
-        assert [e.step for e in told.Images(f"looks/{picture.stem}")] == [3, 6]
+        assert [e.step for e in told.Images(f"previews/{picture.stem}")] == [3, 6]
         sounds = [t for t in told.Tags()["audio"] if t.startswith(f"{picture.stem}/")]
         assert f"{picture.stem}/original" in sounds
         assert any("Griffin-Lim" in t for t in sounds) == (name != "asr")
@@ -113,7 +113,7 @@ def test_a_picture_that_fails_is_told_and_training_goes_on(tiny: Path, tmp_path:
     def broken(batch: object) -> None:
         raise RuntimeError("no paint left")
 
-    task.show = broken  # type: ignore[method-assign]
+    task.previews = broken  # type: ignore[method-assign]
     assert Trainer(task, ALONE).fit() is True
     assert "is not shown: RuntimeError('no paint left')" in (tmp_path / "run" / "train.log").read_text()
 
@@ -146,9 +146,9 @@ class TalkingTask(ToyTask):
         batch[:, 3] = torch.tensor(items).float()
         return batch
 
-    def extent(self, batch: torch.Tensor) -> Extent:
+    def batch_stats(self, batch: torch.Tensor) -> BatchStats:
         """Item i lasts i + 1 frames, padded to 8."""
-        return Extent(len(batch), int((batch[:, 3] + 1).sum()), 8 * len(batch), 3600.0)
+        return BatchStats(len(batch), int((batch[:, 3] + 1).sum()), 8 * len(batch), 3600.0)
 
 
 def talk(exp: Path, max_steps: int = 8, task: type[ToyTask] = TalkingTask) -> Trainer:
@@ -209,7 +209,7 @@ def test_the_account_adds_up_over_processes_and_resumes() -> None:
 
     world = Two(0, 2, torch.device("cpu"))
     tally = EpochTally({}, True)
-    tally.add(Extent(2, 30, 40, 0.1), 0.5)
+    tally.add(BatchStats(2, 30, 40, 0.1), 0.5)
     kept = tally.join(world)
     assert (kept["steps"], kept["items"], kept["frames"], kept["padded_frames"], kept["audio_s"]) == (1, 4, 60, 80, 6.0)
     assert EpochTally(kept, True).sums == kept and not any(EpochTally(kept, False).sums.values())
@@ -231,11 +231,11 @@ def test_a_picture_has_a_panel_for_everything() -> None:
         "a": Panel(mel[:, :3].T, ("x", "y", "z"), {"path": ([0, 0.5], [0, 2])}),
         "b": Panel(lines={"f": ([0, 1], [3, 4])}, unit="Hz"),
     }
-    figure = draw(Shown("utt", 0.5, {"target": mel, "made": mel}, [("p", 0.0, 0.2), ("q", 0.2, 0.5)], panels))
+    figure = draw(Preview("utt", 0.5, {"target": mel, "made": mel}, [("p", 0.0, 0.2), ("q", 0.2, 0.5)], panels))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["utt: target", "made", "a", "b"]
     assert {t.get_text() for t in figure.axes[0].texts} == {"p", "q"}
 
 
 def test_watching_is_a_part_of_every_config() -> None:
-    assert WatchConfig() == TaskConfig().watch
-    assert json.loads(TaskConfig().watch.model_dump_json())["most_pct"] == 1.0
+    assert PreviewConfig() == TaskConfig().preview
+    assert json.loads(TaskConfig().preview.model_dump_json())["most_pct"] == 1.0

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.audio.files import AudioInfo
+from ctaplib.corpus.audio_cache import remember
 from ctaplib.corpus.build import named_folder, tell_odd_rates
 from ctaplib.corpus.datadir import DataDir, c_sorted, subset_by_speakers, write_datadir
-from ctaplib.corpus.seen_audio import remember
 from ctaplib.corpus.validate import inspect_all
 from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_table, write_table, write_tsv

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ctaplib.corpus.fixed_lists import write_task_lists
 from ctaplib.files import write_tsv
-from ctaplib.synthetic.engine import Job, Spoken, speak_all
+from ctaplib.synthetic.engine import DecoderOutput, Job, speak_all
 from ctaplib.synthetic.languages import language
 from ctaplib.synthetic.speak_corpus import PLAN_FIELDS, Language, PlanRow, Said, describe, make_jobs, read_plan
 from ctaplib.synthetic.variants import draw_variant, write_variants
@@ -100,7 +100,7 @@ class Describe:
 
     language: Language
 
-    def __call__(self, job: Job, spoken: Spoken) -> Said:
+    def __call__(self, job: Job, spoken: DecoderOutput) -> Said:
         """See the class."""
         return describe(job, spoken, self.language.rename)
 

@@ -8,10 +8,10 @@ from ctaplib.align.aligner import Aligner
 from ctaplib.align.flat_start import Graph
 from ctaplib.align.frontend import centre
 from ctaplib.align.topology import to_intervals
-from ctaplib.runs.panels import Shown, posterior_panel
+from ctaplib.runs.panels import Preview, posterior_panel
 
 
-def show_path(aligner: Aligner, utt: str, phones: Sequence[str], mel: np.ndarray, graph: Graph) -> Shown:
+def show_path(aligner: Aligner, utt: str, phones: Sequence[str], mel: np.ndarray, graph: Graph) -> Preview:
     """Log-mel with the phones where the best path puts them, and posteriors of units with the path over them.
 
     Args:
@@ -28,6 +28,6 @@ def show_path(aligner: Aligner, utt: str, phones: Sequence[str], mel: np.ndarray
     seconds = len(mel) * hop_s
     intervals = to_intervals(path, graph.owner, phones, hop_s, seconds, config.onset_lead * config.window_s)
     panel = posterior_panel(chances, topology.units, graph.chain.classes[path] // topology.per_unit, seconds, line="path")
-    return Shown(
+    return Preview(
         utt, seconds, {"aligned": mel}, [(i.phone, i.start_s, i.end_s) for i in intervals], {"posteriors and path": panel}
     )

@@ -9,7 +9,7 @@ import torch
 from ctaplib.models.griffin_lim import GriffinLim, GriffinLimConfig
 from ctaplib.runs.curves import save_curves
 from ctaplib.runs.log import RunLog, get_logger
-from ctaplib.runs.panels import Allowance, Shown, draw
+from ctaplib.runs.panels import Allowance, Preview, draw
 from ctaplib.tasks.base import Task
 from ctaplib.train.batches import Load
 
@@ -18,10 +18,10 @@ log = get_logger(__name__)
 EFFORT = GriffinLimConfig(inverse_steps=15, iterations=16)
 
 
-class Watcher:
+class Previewer:
     """Shows the same utterances after validations. Draws no random number and leaves the model as it was.
 
-    Looks, and curves beside them, stay within `watch.most_pct` of the time; the last look is always taken.
+    Looks, and curves beside them, stay within `preview.most_pct` of the time; the last look is always taken.
 
     Args:
         task: What is trained.
@@ -31,7 +31,7 @@ class Watcher:
 
     def __init__(self, task: Task, record: RunLog, load: Load) -> None:
         self.task, self.record, self.load = task, record, load
-        self.allowance = Allowance(task.config.watch.most_pct)
+        self.allowance = Allowance(task.config.preview.most_pct)
         self.looks = 0
         self._vocoder: GriffinLim | None = None
 
@@ -44,9 +44,9 @@ class Watcher:
             step: Steps done; a validation was just made.
             precision: Context in which the model computes.
         """
-        train, watch = self.task.config.train, self.task.config.watch
-        turn = step // train.valid_every_steps % watch.every == 0 and self.allowance.covers("look")
-        if watch.utts == 0 or not (turn or step == train.max_steps):
+        train, preview = self.task.config.train, self.task.config.preview
+        turn = step // train.valid_every_steps % preview.every == 0 and self.allowance.covers("look")
+        if preview.utts == 0 or not (turn or step == train.max_steps):
             return
         try:
             with self.allowance.spend("look"):
@@ -59,14 +59,14 @@ class Watcher:
         except Exception as error:
             log.warning("step %d: what the model makes of its utterances is not shown: %r", step, error)
 
-    def _shown(self, precision: AbstractContextManager[object]) -> Sequence[Shown]:
+    def _shown(self, precision: AbstractContextManager[object]) -> Sequence[Preview]:
         with unchanged(self.task.model), torch.no_grad(), precision:
-            return self.task.show(self.load("valid", self.task.look_items(self.task.config.watch.utts), 0))
+            return self.task.previews(self.load("valid", self.task.preview_items(self.task.config.preview.utts), 0))
 
-    def _write(self, shown: Shown, step: int) -> None:
+    def _write(self, shown: Preview, step: int) -> None:
         name = shown.utt.replace("/", "_")
-        self.record.figure(f"looks/{name}", step, draw(shown))
-        if not self.task.config.watch.sounds:
+        self.record.figure(f"previews/{name}", step, draw(shown))
+        if not self.task.config.preview.sounds:
             return
         rate_hz = self.task.features.rate_hz if shown.waves or shown.rebuilt else 0  # type: ignore[attr-defined]
         for kind, wave in shown.waves.items():

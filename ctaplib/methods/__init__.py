@@ -1,0 +1,1 @@
+"""What `--method` names: a module for each method, without torch."""

@@ -1,0 +1,102 @@
+"""The declaration of a method: what its trained model can do, and which task trains each stage.
+
+A method is a module `ctaplib/methods/<name>.py` with `METHOD`, or the same file in a folder given by `--method_path`.
+Everything above `ctaplib/models` asks the declaration, never the class of a model. Nothing here imports torch, because
+the command line, the recipe driver and the report read it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import cast
+
+from ctaplib.errors import ConfigError
+from ctaplib.find import find, offering
+
+ABILITIES: Mapping[str, str] = MappingProxyType({
+    "content": "encode speech as content frames",
+    "codes": "encode speech as discrete codes",
+    "phonemes": "encode phonemes in the space of the content frames",
+    "read": "recognise phones without fine-tuning",
+    "voice": "encode a prompt as a voice",
+    "speak": "decode content in a voice",
+})  # fmt: skip
+"""What a trained model may be able to do; `ctaplib/models/abilities.py` has a protocol for each."""
+
+STAGES: Mapping[str, str] = MappingProxyType({
+    "pretrain": "pre-training", "asr": "a fine-tuned recogniser", "tts": "synthesis", "vc": "a fine-tuned converter",
+})  # fmt: skip
+"""Stages that train something of the method itself; aligner, vocoder, judge and supervised recogniser are shared by all."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method.
+
+    Attributes:
+        name: As typed after `--method`; its systems in the results carry it.
+        title: As its paper writes it, for the report and the model card.
+        abilities: Names among `ABILITIES`.
+        tasks: Task (`ctaplib/tasks`) that trains each of the method's stages, by names among `STAGES`.
+        runs: Folder of a stage's run inside `exp`, where it is not `<name>/<stage>`.
+        why_not: Reason by ability or stage that the method does not have, shown in place of a number.
+    """
+
+    name: str
+    title: str
+    abilities: frozenset[str]
+    tasks: Mapping[str, str]
+    runs: Mapping[str, str] = field(default_factory=dict)
+    why_not: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the names.
+
+        Raises:
+            ConfigError: an ability or a stage has another name; all are listed.
+        """
+        unknown = sorted((self.abilities - set(ABILITIES)) | (set(self.tasks) - set(STAGES)))
+        unknown += sorted((set(self.runs) - set(STAGES)) | (set(self.why_not) - set(ABILITIES) - set(STAGES)))
+        if unknown:
+            raise ConfigError(
+                f"method {self.name} declares {', '.join(unknown)}",
+                expected=f"abilities among {', '.join(ABILITIES)} and stages among {', '.join(STAGES)}",
+            )
+
+    def run(self, stage: str) -> str:
+        """Return the folder of a stage's run inside `exp`."""
+        return self.runs.get(stage, f"{self.name}/{stage}")
+
+    def missing(self, *needs: str) -> str | None:
+        """Return why the method lacks the first of these abilities or stages that it lacks; None if it has all."""
+        for need in needs:
+            if need in ABILITIES and need not in self.abilities:
+                return self.why_not.get(need, f"{self.title} cannot {ABILITIES[need]}")
+            if need in STAGES and need not in self.tasks:
+                return self.why_not.get(need, f"{self.title} does not train {STAGES[need]}")
+        return None
+
+    def system(self, task: str, name: str) -> str:
+        """Return the name of a system of this method in the results: `vqctap` and the names that other methods put for it.
+
+        Args:
+            task: Task of the results (`asr`, `tts`, `vc`, `resynthesis`, `pretrain`).
+            name: Name of the system for VQ-CTAP: `vqctap`, `finetuned`, `probe`, `frozen_ctc` ...
+        """
+        if self.name == "vqctap":
+            return name
+        return self.name if name == "vqctap" else f"{self.name}_{name}"
+
+
+def find_method(name: str) -> Method:
+    """Return the method of that name.
+
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
+    return cast(Method, find("methods", name, "METHOD"))
+
+
+def method_names() -> list[str]:
+    """List the methods that can be named."""
+    return offering("methods", "METHOD")
