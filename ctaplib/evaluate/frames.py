@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctaplib.corpus.alignment import Interval, frame_phones, lost_phones, to_durations
+from ctaplib.corpus.alignment import Interval, frame_phones, to_durations
+from ctaplib.corpus.alignment import count_lost as count_lost_in
 from ctaplib.phones import SILENCE
 
 HOP_S = 0.010
@@ -45,8 +46,4 @@ def label_frames(phones: Sequence[Interval], n_frames: int) -> FrameLabels:
 
 def count_lost(phones: Sequence[Interval]) -> tuple[int, int]:
     """Phones (silence apart) that fill most of no 40 ms frame, and all phones."""
-    if not phones:
-        return 0, 0
-    labels, durations = to_durations(phones, max(1, round(phones[-1].end_s / HOP_S)), HOP_S)
-    spoken = np.array([name != SILENCE for name in labels])
-    return int((lost_phones(durations, FACTOR) & spoken).sum()), int(spoken.sum())
+    return count_lost_in(phones, HOP_S, FACTOR)
