@@ -81,18 +81,6 @@ def _season(match: Match[str]) -> str:
     return f"{spell_year(first)} to {spell_pair(last)} " if first % 100 < last or last == 0 else match[0]
 
 
-def _finish(match: Match[str]) -> str:
-    return f"{spell_number(int(match[1]))} {spell_pair(int(match[2]))} point {spell_digits(match[3])}"
-
-
-def _ratio(match: Match[str]) -> str:
-    return " to ".join(match[0].split(":"))
-
-
-def _days(match: Match[str]) -> str:
-    return f"{_ENDS.get(match[1].lower(), match[1])} to "
-
-
 DATES = [
     Rule(r"(?<=\d\d\d\d-\d\d-\d\d)T(?=\d\d:\d\d)", spoken("")),
     Rule(r"(?<![\d/-])(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])", _iso),
@@ -117,18 +105,21 @@ DATES = [
     Rule(rf"\b({_MONTHS})\s?-\s?(?={_MONTHS}(?!\w))", lambda m: f"{_month(m[1])} to "),
     Rule(rf"\b({_MONTHS})\s+(?=[12]\d{{3}}\b)", lambda m: _month(m[1]) + " "),
     Rule(r"\b(?:" + "|".join(f"{m.capitalize()}" for m in SHORT_MONTHS) + r")\.", lambda m: _month(m[0]) + " "),
-    Rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", _days),
+    Rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", lambda m: f"{_ENDS.get(m[1].lower(), m[1])} to "),
     Rule(rf"(?<= to )({'|'.join(d.capitalize() for d in _ENDS)})\b\.?", lambda m: _ENDS[m[1].lower()]),
     Rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
     Rule(r"\b(Sat|Sun)\.(?=,|\s*\d|\s*$)", lambda m: _ENDS[m[1].lower()] + " "),
     Rule(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)", lambda m: f"{m[1]}:{m[2]}", ANY_CASE),
     Rule(r"(?<![\w-])([12]\d{3})-(\d{2})(?![\w-])", _season),
-    Rule(r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)", _finish),
-    Rule(r"(?<![\d:.])\d+:\d(?![\d:]|\.\d)", _ratio),
+    Rule(
+        r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)",
+        lambda m: f"{spell_number(int(m[1]))} {spell_pair(int(m[2]))} point {spell_digits(m[3])}",
+    ),
+    Rule(r"(?<![\d:.])\d+:\d(?![\d:]|\.\d)", lambda m: " to ".join(m[0].split(":"))),
     Rule(
         r"(?<=\bratio of )\d+(?:\.\d+)?(?::\d+)+|(?<=\bodds of )\d+:\d+|(?<=\bscale of )1:\d+"
         r"|(?<![\d:])\d+:\d+(?= (?:ratio|odds|scale|mixture|dilution|split))",
-        _ratio,
+        lambda m: " to ".join(m[0].split(":")),
     ),
     Rule(r"(?<=\d:\d\d)\s?-\s?(?=\d{1,2}:\d\d)", spoken("to")),
     Rule(

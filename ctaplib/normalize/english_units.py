@@ -37,10 +37,6 @@ def _money(match: Match[str]) -> str:
     return f"{head}{' and '.join(parts)} "
 
 
-def _telephone(match: Match[str]) -> str:
-    return f" {'plus ' if '+' in match[0] else ''}{spell_digits(match[0])} "
-
-
 def _unit(match: Match[str]) -> str:
     unit = match["unit"]
     if unit in {"G", "M", "L", "T"} or re.fullmatch(r"[A-Z]{2,}s", unit):  # 5G, 3M, 40 HRs: names, no grams or metres
@@ -68,14 +64,6 @@ def _divisor(unit: str) -> str:
     return PER_UNIT.get(unit.lower()) or UNITS[unit.lower()]
 
 
-def _each(match: Match[str]) -> str:
-    return f"{match[1]} per {_divisor(match[2])} "
-
-
-def _magnitude(match: Match[str]) -> str:
-    return f"{match[1]} {SCALES[match[2].lower()]} "
-
-
 def _power(match: Match[str]) -> str:
     sign, digits = match[1].strip("{}("), match[2]
     if not sign and digits in {"2", "3"}:
@@ -85,10 +73,6 @@ def _power(match: Match[str]) -> str:
 
 def _side(match: Match[str]) -> str:
     return f"{match[1]}{ {'N': 'north', 'S': 'south', 'E': 'east', 'W': 'west'}[match[2]] } "
-
-
-def _area(match: Match[str]) -> str:
-    return f" {'sq' if match[2] == '2' else 'cu'}{match[1].lower()} "
 
 
 def _inches(match: Match[str]) -> str:
@@ -104,11 +88,11 @@ QUANTITIES = [
         r"|(?<!\w)\(0\d{2,4}\)(?:\s?\d{3,4}){1,2}(?!\w)"
         r"|\+\d{1,3}(?:[ -]\d{2,4}){2,4}(?!\w)|(?<!\w)0\d{2,4}(?:[ -]\d{3,4}){2}(?!\w)"
         r"|(?<![\w-])\d+(?:-\d+){3,}(?![\w-])",
-        _telephone,
+        lambda m: f" {'plus ' if '+' in m[0] else ''}{spell_digits(m[0])} ",
     ),
     Rule(
         rf"({_SIGN}\s?(?:{NUMBER}))/({_EACH})(?!\w)\.?(?!\w)",
-        _each,
+        lambda m: f"{m[1]} per {_divisor(m[2])} ",
     ),
     Rule(
         rf"(?P<article>\ban?\s)?(?<![\w])(?P<country>US|AU|CA|HK|NZ|[CAS](?=\$))?(?:(?P<sign>{_SIGN})\s?(?P<amount>{NUMBER})"
@@ -119,7 +103,11 @@ QUANTITIES = [
     Rule(r"(?<![\w.])(\d+(?:\.\d+)?)\"(?=[\s,.;)]|$)", _inches),
     Rule(r"(?<=\d)[\s-]?(sq|cu)(?:\.\s?|\s)(km|cm|mm|m|ft|in|mi|yd)\b\.?", lambda m: f" {m[1].lower()}{m[2].lower()} ", ANY_CASE),
     Rule(rf"(?<![\w.])(\d+(?:\.\d+)?)m(?=\s(?:{'|'.join(CROWDS)})\b)", lambda m: f"{m[1]} million "),
-    Rule(r"(?<=\d)[\s-]?(km|cm|mm|m|ft|in|mi|yd)\^?([23])(?!\w)", _area, ANY_CASE),
+    Rule(
+        r"(?<=\d)[\s-]?(km|cm|mm|m|ft|in|mi|yd)\^?([23])(?!\w)",
+        lambda m: f" {'sq' if m[2] == '2' else 'cu'}{m[1].lower()} ",
+        ANY_CASE,
+    ),
     Rule(
         rf"(?<=\d)(\s?(?:{_UNIT_NAMES}))/(?=(?:day|hour|week|month|year|minute|second|person|night)\b)", lambda m: f"{m[1]} per "
     ),
@@ -136,7 +124,7 @@ QUANTITIES = [
     ),
     Rule(rf"(?<=illion )({_LARGE})(?!\w)|(?<=housand )({_LARGE})(?!\w)", lambda m: _many(UNITS[m[0].lower()])),
     Rule(r"(?<![\w.])3M(?!\w)(?!\s+[a-z]+s\b)", spoken("three m")),
-    Rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", _magnitude),
+    Rule(r"(?<!\w)(\d+(?:\.\d+)?(?=[^B])|\d+\.\d+)(bn|mn|tn|k|M|B)\b", lambda m: f"{m[1]} {SCALES[m[2].lower()]} "),
     Rule(r"(?<=[=+] )[b-df-hj-np-tv-xz]{2,3}(?=\^|\d?(?:\s|$|[.,]))", lambda m: " ".join(m[0])),
     Rule(r"(?<=[\w)])\s?\^\s?([-{(]{0,2})(\d+)[})]?", _power),
 ]

@@ -43,10 +43,6 @@ def _versus(match: Match[str]) -> str:
     return f"{spell_number(first)}比{spell_number(last)}" if game or int(first) >= int(last) else match[0]
 
 
-def _points(match: Match[str]) -> str:
-    return "点".join(map(spell_digits, match[0].split(".")))
-
-
 def _net(match: Match[str]) -> str:
     signs = {".": "点", "/": "斜杠", "@": " at ", "-": "杠", "_": "下划线", ":": "冒号"}
     parts = re.findall(r"[A-Za-z]+|\d+|.", re.sub(r"^[a-z]+://", "", match[0]))
@@ -68,23 +64,11 @@ def _clock(match: Match[str]) -> str:
     return spoken + (f"{'零' if int(second) < 10 else ''}{spell_number(str(int(second)))}秒" if second else "")
 
 
-def _telephone(match: Match[str]) -> str:
-    return spell_telephone(match[0])
-
-
-def _money(match: Match[str]) -> str:
-    return f"{spell_count(match[2])}{match[3] or ''}{_MONEY[match[1]]}"
-
-
 def _unit(match: Match[str]) -> str:
     name = _UNITS[match[2].lower().replace("^", "")]
     if match[1].startswith("-") and name in {"摄氏度", "华氏度"}:
         return f"零下{spell_count(match[1][1:])}{name}"
     return spell_count(match[1]) + name
-
-
-def _range(match: Match[str]) -> str:
-    return f"{match[1]}到{match[2]}"
 
 
 def _fraction(match: Match[str]) -> str:
@@ -100,10 +84,6 @@ def _latin(match: Match[str]) -> str:
     return f" {' '.join(word.lower()) if spelled else word.lower()} "
 
 
-def _plain(match: Match[str]) -> str:
-    return spell_decimal(match[0])
-
-
 _UNIT_NAMES = "|".join(re.sub(r"([23])$", r"\\^?\1", re.escape(u)) for u in sorted(_UNITS, key=len, reverse=True))
 RULES = [
     Rule(
@@ -115,7 +95,7 @@ RULES = [
     Rule(r"(?<!\d)(\d{1,2})·(\d{1,2})(?!\d)", lambda m: spell_digits(m[1] + m[2])),
     Rule(r"(?<!\d)([016-9]0)(?=(?:、\d0)*后)", lambda m: spell_digits(m[1])),
     Rule(r"(?<![\d-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])", _date),
-    Rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)", _points),
+    Rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)", lambda m: "点".join(map(spell_digits, m[0].split(".")))),
     Rule(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/.%])", _month_and_day),
     Rule(r"(?<!\d)(\d{4})(?:(年?[-~—至到])(\d{4}))?(?=[学财]?年)", _years),
     Rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: spell_digits(m[1])),
@@ -124,10 +104,10 @@ RULES = [
     Rule(
         r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d-\d{4}-\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|(?<!\d)[48]00-\d{3,4}-\d{3,4}(?!\d)"
         r"|(?<=拨打)\d{3,5}(?!\d)|(?<=[打拨])(?:1[12]\d|1[02]\d{3}|9\d{4})(?![\d个次])|(?<=[请直]拨)\d{3,5}(?!\d)|(?<=热线)\d{3,6}(?!\d)|(?<=电话)\d{3,12}(?!\d)|(?<=号[是为:])\d{5,}(?!\d)|(?<=号码[是为:])\d{4,}(?!\d)|(?<=账号)\d{5,}(?!\d)|(?<=电话[:是为])\s?\d{3,12}(?!\d)|(?<![\d.])1(?:10|19|20|22)(?=报警|电话|急救|热线)",
-        _telephone,
+        lambda m: spell_telephone(m[0]),
     ),
     Rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
-    Rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", _money),
+    Rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", lambda m: f"{spell_count(m[2])}{m[3] or ''}{_MONEY[m[1]]}"),
     Rule(rf"(-?{_NUMBER})\s?(?![GSHTMV](?![A-Za-z])|L(?![A-Za-z/]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
     Rule(r"(?<![\d/])(\d{1,3})/(\d{1,3})(?![\d/])", _fraction),
     Rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{spell_number(m[1])}比{spell_number(m[2])}"),
@@ -135,7 +115,7 @@ RULES = [
         rf"(?<![\d.-])(?P<first>\d{{1,3}})-(?P<last>\d{{1,3}})(?![\d.-]|\s?[%万亿号室栋楼年月日])(?P<won>(?=(?:{'|'.join(_TABLES['result'])})))?",
         _versus,
     ),
-    Rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", _range),
+    Rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", lambda m: f"{m[1]}到{m[2]}"),
     Rule(r"第(\d+)", lambda m: f"第{spell_number(m[1])}"),
     Rule(rf"(?<![\d.月])2(?=(?:到\d+)?{_COUNT})", lambda m: "两"),
     Rule(r"(?<=[A-Z])\d{3,}(?!\d|[.]\d)", lambda m: spell_digits(m[0])),
@@ -153,7 +133,7 @@ RULES = [
     Rule(r"(?<=[A-Za-z])-(?=\d)", lambda m: " "),
     Rule(r"[A-Za-z]+(?:'[A-Za-z]+)?", _latin),
     Rule(r"(?<![\d\w])-(?=\d)", lambda m: "负"),
-    Rule(rf"{_NUMBER}{_LAST}", _plain),
+    Rule(rf"{_NUMBER}{_LAST}", lambda m: spell_decimal(m[0])),
     Rule("[" + "".join(map(re.escape, _SIGNS)) + "]", lambda m: _SIGNS[m[0]]),
 ]
 """Dates, years, times, telephone numbers, shares, money, units, fractions, scores, ranges, ordinals, counts, words, numbers."""

@@ -11,21 +11,10 @@ from functools import lru_cache
 from ctaplib.errors import DataError
 from ctaplib.normalize import english_net, mandarin_rules
 from ctaplib.normalize.english_dates import DATES
-from ctaplib.normalize.english_numerals import spell_number, spell_ordinal
 from ctaplib.normalize.english_rules import CAPITALS, MARKS, NAMES, NUMBERS
 from ctaplib.normalize.english_units import QUANTITIES
 from ctaplib.normalize.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE_WORDS
 from ctaplib.normalize.rules import apply
-
-__all__ = [
-    "UnknownSymbolsError",
-    "is_hanzi",
-    "mandarin_clauses",
-    "normalize_english",
-    "normalize_mandarin",
-    "spell_number",
-    "spell_ordinal",
-]
 
 _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
 _MARKS = set("/*_|~^#\\@")

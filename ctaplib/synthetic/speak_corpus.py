@@ -45,16 +45,8 @@ def read_plan(path: str | Path) -> list[PlanRow]:
     missing = [name for name in PLAN_FIELDS if rows and name not in rows[0]]
     if missing:
         raise DataError(f"{path} lacks the columns {' '.join(missing)}", expected=" ".join(PLAN_FIELDS))
-    return [
-        PlanRow(
-            r["set"],
-            r["speaker"],
-            r["gender"],
-            Voice(r["accent"], r["variant"], int(r["pitch"]), int(r["rate_wpm"])),
-            int(r["utts"]),
-        )
-        for r in rows
-    ]
+    voices = [Voice(r["accent"], r["variant"], int(r["pitch"]), int(r["rate_wpm"])) for r in rows]
+    return [PlanRow(r["set"], r["speaker"], r["gender"], voice, int(r["utts"])) for r, voice in zip(rows, voices)]
 
 
 @dataclass(frozen=True)

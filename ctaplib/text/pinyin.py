@@ -10,7 +10,7 @@ from functools import cache
 
 from ctaplib.errors import DataError
 from ctaplib.normalize.normalizer import is_hanzi
-from ctaplib.text.pinyin_words import CHARACTERS, COMPOUNDS, CONTEXT, PHRASES, STRONG, SYLLABIC_ER, WORDS
+from ctaplib.text.pinyin_words import CHARACTERS, COMPOUNDS, CONTEXT, PHRASES, STRONG_CONTEXT, SYLLABIC_ER, WORDS
 
 _LONGEST = 8
 _NUMERALS = "零〇一二三四五六七八九十百千万亿两点幺"
@@ -68,7 +68,7 @@ def _readings(clause: str, parts: list[str]) -> list[str]:
             syllables = list(WORDS.get(word) or _convert(word))
         for character, syllable in zip(word, syllables, strict=True):
             found.append({"一": "yi1", "不": "bu4", "个": "ge4"}.get(character, syllable))
-    for pattern, reading in STRONG:
+    for pattern, reading in STRONG_CONTEXT:
         for match in pattern.finditer(clause):
             found[match.end() - 1] = reading
     unknown = sorted({c for c, s in zip(clause, found, strict=True) if not re.search(r"[a-zê]", s)})

@@ -15,7 +15,8 @@ from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.normalize import english_dates, english_net, english_rules, english_units, mandarin_rules
-from ctaplib.normalize.normalizer import UnknownSymbolsError, normalize_english, normalize_mandarin, spell_number, spell_ordinal
+from ctaplib.normalize.english_numerals import spell_number, spell_ordinal
+from ctaplib.normalize.normalizer import UnknownSymbolsError, normalize_english, normalize_mandarin
 from ctaplib.normalize.rules import Rule
 from ctaplib.synthetic.labels import engine_tones, sandhi
 from ctaplib.text.cache import fingerprint
