@@ -4,14 +4,12 @@ A plan is a list of `PlanRow`s: one per speaker and set. The sentences come from
 sets share none. Audio goes to `<audio>/<speaker>/<utt>.wav`, tables to `<data>/<set>/`.
 """
 
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
-
+from ctaplib.audio.files import write_audio
 from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
@@ -57,11 +55,7 @@ class _Writer:
     rename: Callable[[str], str]
 
     def __call__(self, job: Job, speech: Speech) -> Labels:
-        path = wav_path(self.folder, job.utt)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        soundfile.write(partial, speech.samples, speech.rate_hz, format="WAV", subtype="PCM_16")
-        os.replace(partial, path)
+        write_audio(wav_path(self.folder, job.utt), speech.samples, speech.rate_hz, sync=False)
         return label(job, speech, self.rename)
 
 
