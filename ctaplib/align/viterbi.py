@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ctaplib.errors import DataError, DependencyError
+from ctaplib.errors import DataError, missing_package
 
 IMPOSSIBLE = np.float32(-1e30)
 
@@ -50,10 +50,7 @@ def load_loops() -> Any:
     try:
         return importlib.import_module("ctaplib.align.viterbi_loops")
     except ModuleNotFoundError as error:
-        raise DependencyError(
-            "the package numba is not installed, which forced alignment needs",
-            fix="pip install 'ctaplib[align]', or run tools/install.sh",
-        ) from error
+        raise missing_package(error) from error
 
 
 def best_path(scores: np.ndarray, chain: Chain) -> tuple[np.ndarray, float]:

@@ -5,7 +5,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctaplib.errors import DataError, DependencyError
+from ctaplib.errors import DataError, DependencyError, missing_package
 
 _SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 0x0001, 0x8000
 _CHARACTERS, _UTF8, _END_PAUSE = 1, 1, 0x1000
@@ -77,11 +77,8 @@ class Engine:
     def __init__(self, data: Path | None = None) -> None:
         try:
             espeakng_loader = importlib.import_module("espeakng_loader")
-        except ImportError as error:
-            raise DependencyError(
-                "the package espeakng-loader is not installed", expected="the engine that speaks the corpus",
-                fix="run tools/install.sh, or pip install 'ctaplib[corpus]'",
-            ) from error  # fmt: skip
+        except ModuleNotFoundError as error:
+            raise missing_package(error) from error
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
         self._lib.espeak_SetSynthCallback.argtypes = [_CALLBACK]
         self._lib.espeak_Synth.argtypes = [

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ctaplib.errors import DataError, DependencyError
+from ctaplib.errors import DataError, DependencyError, missing_package
 from ctaplib.normalize.normalizer import normalize_english
 from ctaplib.text.frontends import Pronunciation, TextConfig, joined
 from ctaplib.text.homographs import pronounce, word_class
@@ -31,14 +31,11 @@ def data_files() -> list[Path]:
     """Return the files that decide the phones: the tagger's weights and the dictionary.
 
     Raises:
-        DependencyError: NLTK or a file is missing.
+        DependencyError: g2p-en or a file is missing.
     """
-    try:
-        nltk_data = importlib.import_module("nltk.data")
-    except ImportError as error:
-        raise DependencyError(
-            "the package g2p-en is not installed", fix="pip install 'ctaplib[en]', or run tools/install.sh"
-        ) from error
+    if importlib.util.find_spec("g2p_en") is None:
+        raise missing_package(ModuleNotFoundError("No module named 'g2p_en'", name="g2p_en"))
+    nltk_data = importlib.import_module("nltk.data")
     found = []
     for name in NEEDED:
         try:
@@ -76,15 +73,10 @@ class G2pEn:
         if config.language != "en":
             raise DataError(f"the front end g2p_en reads English only, not {config.language}", fix="take pypinyin or espeak")
         data_files()  # before the import of g2p_en, which would try to download them
-        try:
-            with warnings.catch_warnings(), _without_typeguard():
-                warnings.simplefilter("ignore")
-                module = importlib.import_module("g2p_en.g2p")
-                self._g2p = module.G2p()
-        except ImportError as error:
-            raise DependencyError(
-                "the package g2p-en is not installed", fix="pip install 'ctaplib[en]', or run tools/install.sh"
-            ) from error
+        with warnings.catch_warnings(), _without_typeguard():
+            warnings.simplefilter("ignore")
+            module = importlib.import_module("g2p_en.g2p")
+            self._g2p = module.G2p()
         self._tag = module.pos_tag
         self._user = read_user_lexicon(config.user_lexicon)
 

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Sequence
 
-from ctaplib.errors import DataError, DependencyError
+from ctaplib.errors import DataError, missing_package
 from ctaplib.normalize.normalizer import normalize_english
 from ctaplib.text.frontends import Pronunciation, TextConfig, joined
 from ctaplib.text.lexicons import read_user_lexicon
@@ -22,10 +22,8 @@ class Gruut:
         try:
             self._sentences = importlib.import_module("gruut").sentences
             self._known = importlib.import_module("gruut.lang").get_settings(LANGUAGE).lookup_phonemes
-        except ImportError as error:
-            raise DependencyError(
-                "the package gruut is not installed", fix="pip install 'ctaplib[en]', or run tools/install.sh"
-            ) from error
+        except ModuleNotFoundError as error:
+            raise missing_package(error) from error
         self._user = read_user_lexicon(config.user_lexicon)
 
     def __call__(self, text: str) -> Pronunciation:

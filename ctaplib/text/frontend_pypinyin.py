@@ -3,7 +3,7 @@
 import importlib
 import re
 
-from ctaplib.errors import DataError, DependencyError
+from ctaplib.errors import DataError, missing_package
 from ctaplib.normalize.normalizer import mandarin_clauses
 from ctaplib.text.frontends import FrontEnd, Pronunciation, TextConfig, joined, make_frontend
 from ctaplib.text.lexicons import read_user_lexicon
@@ -19,10 +19,8 @@ class Pinyin:
     def __init__(self, config: TextConfig) -> None:
         try:
             importlib.import_module("pypinyin")
-        except ImportError as error:
-            raise DependencyError(
-                "the package pypinyin is not installed", fix="pip install 'ctaplib[zh]', or run tools/install.sh"
-            ) from error
+        except ModuleNotFoundError as error:
+            raise missing_package(error) from error
         self._config = config
         self._user = read_user_lexicon(config.user_lexicon)
         own = sorted((w for w in self._user if not w.isascii()), key=len, reverse=True)
