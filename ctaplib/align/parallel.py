@@ -55,7 +55,7 @@ def _map(work: Callable[[range], Result], shards: Sequence[range], jobs: int) ->
 
 
 def _settle(parent: int) -> None:
-    """One thread; ends with its parent, however that ends, and is not asked to stop in its place."""
+    """Set up a worker: one thread, out of reach of signals to the run's process group, killed when its parent ends."""
     torch.set_num_threads(1)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

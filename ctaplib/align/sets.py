@@ -104,7 +104,7 @@ def write_outcomes(
             write_textgrid(data / "textgrid" / f"{utt}.TextGrid", alignment)
     phones, lost = sum(row["phones"] for row in rows), sum(row["phones_lost"] for row in rows)
     log.info(
-        "%s: %d of %d utterances aligned; %.2f %% of phones are the longest of no frame of %.0f ms",
+        "%s: %d of %d utterances aligned; %.2f %% of phones fill most of no %.0f ms frame",
         data, len(aligned), len(rows), 100 * lost / max(1, phones), 1000 * LOST_FRAME_S,
     )  # fmt: skip
     share_pct = 100 * len(faults) / len(rows)

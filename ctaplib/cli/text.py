@@ -1,4 +1,4 @@
-"""Find the phones of text; make token lists."""
+"""Normalise text and find its phones; make token lists."""
 
 import argparse
 import sys
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the verbs."""
+    """Add the verbs of `ctap text`."""
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("prepare", help="the text stage: text.phn, token lists, SentencePiece")
     verb.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
     verb.add_argument("--dump", type=Path, default=Path("dump"), help="folder to write to")
     verb.add_argument("--sets", required=True, help="names of the sets that have text, separated by spaces")
-    verb.add_argument("--train_set", default="train", help="set that the token lists come from")
+    verb.add_argument("--train_set", default="train", help="training set, which the token lists are made from")
     verb.add_argument("--lists", type=Path, help="folder of fixed lists whose utterances must keep their phones")
     verb.add_argument("--nj", type=int, default=1, help="processes")
     _add_config(verb)
-    verb = verbs.add_parser("normalize", help="print the words of a text as they are said")
+    verb = verbs.add_parser("normalize", help="print the normalised words of a text")
     verb.add_argument("words", nargs="+")
     _add_config(verb)
     verb = verbs.add_parser("phones", help="print the phones of a text; words in no dictionary are named")
@@ -36,7 +36,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace) -> "TextConfig":
-    """Read the config, before anything is done."""
+    """Return the config; its faults are errors."""
     from ctaplib.config import load_config
     from ctaplib.text.frontends import TextConfig
 
@@ -44,7 +44,7 @@ def check(args: argparse.Namespace) -> "TextConfig":
 
 
 def run(args: argparse.Namespace) -> int | None:
-    """Do what the verb says."""
+    """Run `ctap text`."""
     with _collection.paused():
         config = check(args)
     if args.verb == "phones":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ctaplib.errors import DataError
 from ctaplib.files import read_encoded
 
 Tables = dict[str, dict[str, str]]
@@ -12,9 +13,14 @@ def read_tables(path: Path) -> Tables:
 
     Args:
         path: File whose first line names the columns.
+
+    Raises:
+        DataError: a line does not have two or three columns.
     """
     tables: Tables = {}
-    for line in read_encoded(path).splitlines()[1:]:
-        table, key, *value = line.split("\t")
-        tables.setdefault(table, {})[key] = "".join(value)
+    for number, line in enumerate(read_encoded(path).splitlines()[1:], 2):
+        fields = line.split("\t")
+        if len(fields) not in (2, 3):
+            raise DataError(f"{path}:{number}: {line!r}", expected="table, key and value, separated by tabs")
+        tables.setdefault(fields[0], {})[fields[1]] = "".join(fields[2:])
     return tables

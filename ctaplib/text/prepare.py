@@ -152,7 +152,7 @@ def _fit(entry: _SetPhones, tokens: TokenList, train_set: str, name: str) -> Non
         entry.phones[utt] = " ".join(near[p] or p for p in line.split())
     if replaced:
         log.warning(
-            "%s: phones that %s does not have, replaced by others in stress: %s", name, train_set, ", ".join(sorted(replaced))
+            "%s: phones that %s lacks, replaced by those of another stress: %s", name, train_set, ", ".join(sorted(replaced))
         )
 
 

@@ -18,6 +18,7 @@ from ctaplib.normalize import english_dates, english_net, english_rules, english
 from ctaplib.normalize.english_numerals import spell_number, spell_ordinal
 from ctaplib.normalize.normalizer import UnknownSymbolsError, normalize_english, normalize_mandarin
 from ctaplib.normalize.rules import Rule
+from ctaplib.normalize.tables import read_tables
 from ctaplib.synthetic.labels import engine_tones, sandhi
 from ctaplib.text.cache import fingerprint
 from ctaplib.text.frontends import TextConfig, frontend_names, make_frontend
@@ -321,3 +322,12 @@ def test_silence_in_given_phones_is_refused(tmp_path: Path) -> None:
 def test_too_many_pieces_name_the_setting(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="spm_pieces"):
         train_pieces({"s-1": "a cat"}, tmp_path, TextConfig(spm_pieces=500))
+
+
+def test_a_bad_line_of_a_word_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_text("table\twritten\tspoken\nunit\tkm\tkilometer\ncrowd\tpeople\n")
+    assert read_tables(path) == {"unit": {"km": "kilometer"}, "crowd": {"people": ""}}
+    path.write_text("table\twritten\tspoken\nunit km kilometer\n")
+    with pytest.raises(DataError, match=r"words\.tsv:2: 'unit km kilometer'.*separated by tabs"):
+        read_tables(path)
