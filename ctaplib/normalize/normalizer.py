@@ -28,16 +28,16 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
 
-class UnknownSymbolsError(DataError):
-    """A text with symbols that have no rule.
+class UnknownTextError(DataError):
+    """A text with symbols or words that cannot be read.
 
     Args:
-        symbols: The symbols, each time that they occur.
+        unknown: The symbols or words, each time that they occur.
     """
 
-    def __init__(self, found: str, *, symbols: tuple[str, ...]) -> None:
-        self.symbols = symbols
-        super().__init__(found, expected="text that can be read aloud", fix="write them as words")
+    def __init__(self, found: str, *, unknown: tuple[str, ...], expected: str = "", fix: str = "") -> None:
+        self.unknown = unknown
+        super().__init__(found, expected=expected, fix=fix)
 
 
 @lru_cache(1 << 16)
@@ -143,7 +143,10 @@ def _spaced(text: str) -> str:
 def _checked(text: str, odd: list[str], where: str) -> str:
     prefix = f"{where}: " if where else ""
     if odd:
-        raise UnknownSymbolsError(f"{prefix}unknown symbols {' '.join(sorted(set(odd)))}", symbols=tuple(odd))
+        raise UnknownTextError(
+            f"{prefix}unknown symbols {' '.join(sorted(set(odd)))}", unknown=tuple(odd),
+            expected="text that can be read aloud", fix="write them as words",
+        )  # fmt: skip
     if not text:
         raise DataError(f"{prefix}empty text", expected="at least one word", fix="give its text, or drop the utterance")
     return text

@@ -1,7 +1,7 @@
 """Phones from a pronunciation lexicon (`WORD PH PH ...` a line, the first entry of a word counts)."""
 
-from ctaplib.normalize.normalizer import normalize_english
-from ctaplib.text.frontends import MissingWordsError, Pronunciation, TextConfig, joined
+from ctaplib.normalize.normalizer import UnknownTextError, normalize_english
+from ctaplib.text.frontends import Pronunciation, TextConfig, joined
 from ctaplib.text.lexicons import read_lexicon, read_user_lexicon
 
 
@@ -18,9 +18,9 @@ class Lexicon:
         words = normalize_english(text).upper().split()
         missing = [w for w in words if w not in self._lexicon]
         if missing:
-            raise MissingWordsError(
+            raise UnknownTextError(
                 f"words that {self._path} does not have: {' '.join(sorted(set(missing)))}",
-                words=tuple(map(str.lower, missing)), fix="add them, or take another front end",
+                unknown=tuple(map(str.lower, missing)), fix="add them, or take another front end",
             )  # fmt: skip
         return joined([self._lexicon[word] for word in words])
 

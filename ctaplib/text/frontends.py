@@ -11,7 +11,7 @@ from typing import Literal, Protocol, cast
 from pydantic import Field
 
 from ctaplib.config import Config
-from ctaplib.errors import ConfigError, DataError
+from ctaplib.errors import ConfigError
 from ctaplib.find import find, names
 
 
@@ -58,18 +58,6 @@ class Pronunciation:
     phones: tuple[str, ...]
     words: tuple[int, ...]
     guessed: tuple[str, ...] = ()
-
-
-class MissingWordsError(DataError):
-    """A text with words that a front end has no phones for.
-
-    Args:
-        words: The words, each time that they occur.
-    """
-
-    def __init__(self, found: str, *, words: tuple[str, ...], fix: str) -> None:
-        self.words = words
-        super().__init__(found, fix=fix)
 
 
 def joined(pronunciations: Sequence[Sequence[str]], guessed: Sequence[str] = ()) -> Pronunciation:

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.errors import DataError
-from ctaplib.normalize.normalizer import UnknownSymbolsError
+from ctaplib.normalize.normalizer import UnknownTextError
 from ctaplib.runs.log import get_logger
 from ctaplib.text.cache import Entry, PhoneCache
-from ctaplib.text.frontends import FrontEnd, MissingWordsError, TextConfig, make_frontend
+from ctaplib.text.frontends import FrontEnd, TextConfig, make_frontend
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -27,8 +27,7 @@ def phones_of(text: str, config: TextConfig) -> Entry:
     try:
         found = _frontend(config)(text)
     except DataError as error:
-        unknown = error.words if isinstance(error, MissingWordsError) else ()
-        unknown = error.symbols if isinstance(error, UnknownSymbolsError) else unknown
+        unknown = error.unknown if isinstance(error, UnknownTextError) else ()
         return Entry(reason=str(error).replace("\n", " ").replace("\t", " "), unknown=unknown)
     return Entry(" ".join(found.phones), " ".join(map(str, found.words)), "", found.guessed)
 

@@ -18,7 +18,7 @@ from ctaplib.config import save_config
 from ctaplib.corpus.datadir import NORMALIZED
 from ctaplib.errors import DataError, counted
 from ctaplib.files import atomic_write, read_table, read_tsv, write_table, write_tsv
-from ctaplib.normalize.normalizer import UnknownSymbolsError, normalizer
+from ctaplib.normalize.normalizer import UnknownTextError, normalizer
 from ctaplib.phones import BLANK, SILENCE, UNKNOWN
 from ctaplib.runs.log import get_logger
 from ctaplib.text.cache import Entry
@@ -184,7 +184,7 @@ def _normalize(text: str, config: TextConfig) -> tuple[str, tuple[str, ...]]:
     try:
         return normalizer(config.language)(text), ()
     except DataError as error:
-        return " ".join(text.lower().split()), error.symbols if isinstance(error, UnknownSymbolsError) else ()
+        return " ".join(text.lower().split()), error.unknown if isinstance(error, UnknownTextError) else ()
 
 
 def train_pieces(texts: Mapping[str, str], folder: Path, config: TextConfig) -> Path:

@@ -16,7 +16,7 @@ from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.normalize import english_dates, english_net, english_rules, english_units, mandarin_rules
 from ctaplib.normalize.english_numerals import spell_number, spell_ordinal
-from ctaplib.normalize.normalizer import UnknownSymbolsError, normalize_english, normalize_mandarin
+from ctaplib.normalize.normalizer import UnknownTextError, normalize_english, normalize_mandarin
 from ctaplib.normalize.rules import Rule
 from ctaplib.normalize.tables import read_tables
 from ctaplib.synthetic.labels import engine_tones, sandhi
@@ -129,9 +129,9 @@ def test_mandarin_is_written_as_it_is_said(text: str, words: str) -> None:
 
 @pytest.mark.parametrize("text,symbols", [("甲|乙", "|"), ("好*好*", "**"), ("a^b", "^"), ("你#好_", "#_"), ("好/", "/")])
 def test_mandarin_marks_are_said_or_named(text: str, symbols: str) -> None:
-    with pytest.raises(UnknownSymbolsError) as caught:
+    with pytest.raises(UnknownTextError) as caught:
         normalize_mandarin(text)
-    assert "".join(caught.value.symbols) == symbols
+    assert "".join(caught.value.unknown) == symbols
     assert normalize_mandarin("3*4，男/女，你好~") == "三乘四男或女你好"
 
 

@@ -11,11 +11,12 @@ import pytest
 from ctaplib.corpus.datadir import DataDir, read_words, write_datadir
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
+from ctaplib.normalize.normalizer import UnknownTextError
 from ctaplib.text import cache as phone_cache
 from ctaplib.text import phonemize
 from ctaplib.text import prepare as prepare_text
 from ctaplib.text.cache import Entry, PhoneCache, fingerprint
-from ctaplib.text.frontends import MissingWordsError, TextConfig, make_frontend
+from ctaplib.text.frontends import TextConfig, make_frontend
 from ctaplib.text.phonemize import find_phones
 from ctaplib.text.pinyin import read_clause
 from ctaplib.text.pinyin_syllables import pinyin_phones
@@ -236,9 +237,9 @@ def test_faults_of_a_user_lexicon_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_missing_words_are_given_each_time(tmp_path: Path) -> None:
-    with pytest.raises(MissingWordsError) as caught:
+    with pytest.raises(UnknownTextError) as caught:
         make_frontend(lexicon_config(tmp_path))("a yak, a yak and a gnu")
-    assert caught.value.words == ("yak", "yak", "and", "gnu")
+    assert caught.value.unknown == ("yak", "yak", "and", "gnu")
 
 
 @pytest.mark.usefixtures("offline")
