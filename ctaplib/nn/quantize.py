@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import abc
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,6 +29,17 @@ from ctaplib.nn.linear import Linear
 
 _PREFIX = "quantize_"
 PADDING_CODE = -1
+_repeating: list[bool] = []
+
+
+@contextmanager
+def repeating(on: bool = True) -> Iterator[None]:
+    """Within, a forward pass repeats one of the same step: quantizers do not count its frames once more."""
+    _repeating.append(on)
+    try:
+        yield
+    finally:
+        _repeating.pop()
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,7 @@ class Quantizer(nn.Module, abc.ABC):
             latent = self.prepare(self.project_in(_gather(z, mask).to(self._dtype)))
             codes = self.search(latent.detach())
             vectors = self.vectors(codes)
-            if self.training and torch.is_grad_enabled():
+            if self.training and torch.is_grad_enabled() and not any(_repeating):
                 self.note(latent.detach(), codes)
             outward = self.project_out(_StraightThrough.apply(latent, vectors.detach()))
             total = self.frame_loss(latent, vectors).sum()
@@ -186,7 +198,7 @@ class Quantizer(nn.Module, abc.ABC):
         self.move(step, counts)
         self.pending_counts.zero_()
 
-    def forget(self) -> None:
+    def discard_pending(self) -> None:
         """Drop what was noted since the last `after_step`, as after a trial that is no step."""
         self.pending_counts.zero_()
 

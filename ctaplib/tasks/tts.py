@@ -72,12 +72,12 @@ class TTSTask(SpeechTask[Synthesis]):
         """Bring the frozen model to where the trained one is."""
         self.frozen.to(next(self.model.parameters())).eval()
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
         """The schedule at this step."""
         progress = step / self.config.train.max_steps
         return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
 
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Durations in the log domain; S by mean square; codes by cross entropy over distances."""
         frozen = self.frozen
         with torch.no_grad():
