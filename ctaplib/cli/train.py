@@ -80,11 +80,13 @@ def run(args: argparse.Namespace) -> int:
         from ctaplib.train.trainer import Trainer
 
         task_type = task_class(args.task)
-    init = {}
+    init: dict[str, Path] = {}
     for word in args.init:
         name, equals, folder = word.partition("=")
         if not equals:
             raise ConfigError(f"--init {word}", expected="name=folder, for example vqctap=exp/vqctap")
+        if name in init:
+            raise ConfigError(f"--init names {name} twice: {init[name]} and {folder}", expected="one folder for each name")
         init[name] = Path(folder)
     if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
         raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")

@@ -7,6 +7,8 @@ notes, added up over all ranks. A new quantiser is a new module `ctaplib/nn/quan
 """
 
 import abc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +25,17 @@ from ctaplib.nn.linear import Linear
 from ctaplib.slots import Choices, Slot
 
 PADDING_CODE = -1
+_repeating: list[bool] = []
+
+
+@contextmanager
+def repeating(on: bool = True) -> Iterator[None]:
+    """Within, a forward pass repeats one of the same step: quantizers do not count its frames once more."""
+    _repeating.append(on)
+    try:
+        yield
+    finally:
+        _repeating.pop()
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ class Quantizer(nn.Module, abc.ABC):
             latent = self.prepare(self.project_in(_gather(z, mask).to(self._dtype)))
             codes = self.search(latent.detach())
             vectors = self.vectors(codes)
-            if self.training and torch.is_grad_enabled():
+            if self.training and torch.is_grad_enabled() and not any(_repeating):
                 self.note(latent.detach(), codes)
             outward = self.project_out(_StraightThrough.apply(latent, vectors.detach()))
             total = self.frame_loss(latent, vectors).sum()
@@ -181,7 +194,7 @@ class Quantizer(nn.Module, abc.ABC):
         self.move(step, counts)
         self.pending_counts.zero_()
 
-    def forget(self) -> None:
+    def discard_pending(self) -> None:
         """Drop what was noted since the last `after_step`, as after a trial that is no step."""
         self.pending_counts.zero_()
 

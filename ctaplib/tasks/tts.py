@@ -81,7 +81,7 @@ class TTSTask(SpeechTask[Synthesis]):
         """Bring the frozen model to where the trained one is."""
         self.frozen.to(next(self.model.parameters())).eval()
 
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Durations in the log domain; S by mean square; codes by cross entropy over distances."""
         frozen = self.frozen
         with torch.no_grad():

@@ -84,11 +84,11 @@ class VCTask(SpeechTask[VQCTAP]):
     def _moving(self) -> tuple[torch.nn.Module, ...]:
         return (self.model.mel_decoder, self.model.prompt_encoder)
 
-    def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
+    def optimizer_parameters(self, optimizer: str) -> Iterable[torch.nn.Parameter]:
         """Those of the mel decoder and the prompt encoder."""
         return (p for part in self._moving() for p in part.parameters())
 
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Reconstruction from fixed codes and a prompt, and the vector of what was converted."""
         model, loss = self.model, self.config.loss
         mel = model.normalize(batch.mel)

@@ -96,12 +96,12 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if training:
             self.model.set_statistics(*self.statistics())
 
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """All terms; one whose weight is 0 at this step is not computed and counts nothing.
 
         The branch of other speech comes in with the consistency term.
         """
-        weights = self.weights(step, player)
+        weights = self.weights(step, optimizer)
         model = self.model
         content = model.encode(self.heard(batch), batch.mel_lengths)
         mel, clip, f0_hz = self._voiced(batch)
@@ -197,9 +197,9 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             check_collapse(use, step=step, min_usage_pct=self.config.min_usage_pct)
         return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
 
-    def forget(self) -> None:
+    def discard_pending(self) -> None:
         """Besides, drop what a trial of the validation counted."""
-        super().forget()
+        super().discard_pending()
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
 
     def previews(self, batch: Batch) -> list[Preview]:
