@@ -82,8 +82,7 @@ def test_the_longest_utterance_of_the_validation_is_tried_first(tiny: Path, tmp_
     task = make(tiny, tmp_path)
     frames = read_table(task.paths.dump / task.paths.valid_set / "utt2num_frames")
     lengths = [int(frames[u.utt]) for u in task.valid]
-    assert task.valid_frames(range(len(lengths))) == [2 * n for n in lengths]  # hops of 5 ms; those of the features have 10 ms
-    assert len(set(lengths)) > 1
+    assert task.valid_frames(range(len(lengths))) == lengths and len(set(lengths)) > 1  # the hop of the features is 10 ms
     tried: list[str] = []
     task._relabel(1)
     task.evaluate = lambda batch: tried.extend(u.utt for u in batch) or {}  # type: ignore[method-assign,func-returns-value]
