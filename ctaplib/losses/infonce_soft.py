@@ -1,4 +1,4 @@
-"""What spreading the contrastive targets over all pairs of one label adds to the loss with hard targets.
+"""Soft targets for the contrastive loss: what spreading targets over all pairs of one label adds to hard targets.
 
 With a share a of every target spread evenly over the pairs of the anchor's label, the loss changes by
 
@@ -6,8 +6,6 @@ With a share a of every target spread evenly over the pairs of the anchor's labe
 
 and a mean over a label is a product with the label's mean vector, so no matrix is needed.
 """
-
-from __future__ import annotations
 
 from typing import Any
 
@@ -19,11 +17,11 @@ from ctaplib.errors import TrainingError
 
 
 class Soften(torch.autograd.Function):
-    """The change for a share of 1; arguments are as in `symmetric_infonce`, `classes` the number of labels."""
+    """Change for a share of 1; arguments as in `symmetric_infonce`, `classes` is the number of labels."""
 
     @staticmethod
     def forward(ctx: Any, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor, classes: int, across: bool) -> Tensor:
-        """Give the change, a scalar."""
+        """Return the change, a scalar."""
         sums = torch.stack([_class_sums(x, labels, classes) for x in (speech, phonemes)])
         counts = torch.bincount(labels, minlength=classes)
         if across:
@@ -36,7 +34,7 @@ class Soften(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Give its gradient for speech, phonemes and scale."""
+        """Return its gradients for speech, phonemes and scale."""
         speech, phonemes, scale, mean_speech, mean_phonemes = ctx.saved_tensors
         if ctx.across:
             check_same_factor(gradient)
@@ -55,15 +53,15 @@ def _class_sums(rows: Tensor, labels: Tensor, classes: int) -> Tensor:
 
 
 def check_same_factor(gradient: Tensor) -> None:
-    """Make sure that all processes run backward with one factor.
+    """Check that all ranks run backward with one factor.
 
     Raises:
-        TrainingError: they do not.
+        TrainingError: They do not.
     """
     every = gather_rows(gradient.reshape(1))
     if bool((every != every[0]).any()):
         raise TrainingError(
-            f"the contrastive loss has the factors {every.tolist()} on the processes of this run",
-            expected="one factor on all of them, since pairs of one process are negatives of another",
-            fix="divide every term by its count over all processes before backward",
+            f"the contrastive loss has the factors {every.tolist()} on the ranks of this run",
+            expected="the same factor on all ranks, since pairs of one rank are negatives of another",
+            fix="divide every term by its count over all ranks before backward",
         )

@@ -10,6 +10,8 @@ import math
 import torch
 import torch.nn.functional as F
 
+from ctaplib.tensors import at_least_float32
+
 DEFAULT_F0_HZ = 120.0
 NOISE_SEED = 1729
 
@@ -55,7 +57,7 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
     samples = (f0_hz.shape[1] - 1) * hop_samples
     f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
     cycles = torch.cumsum(f0 / sample_rate, 1)
-    wide = torch.promote_types(f0_hz.dtype, torch.float32)
+    wide = at_least_float32(f0_hz).dtype
     half = (math.pi * (cycles - cycles.round())).to(wide)
     harmonics = torch.floor(0.5 * sample_rate / f0).to(wide)
     below = torch.sin(half)

@@ -71,7 +71,7 @@ class ASRTask(SpeechTask[Recognizer]):
         zero = Term(batch.mel.new_zeros(()), 0.0)
         words = zero
         if found.words is not None:
-            words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term
+            words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths)
         start = zero
         if self.weights(step, player)["ctc_start"]:
             start = ctc_start_loss(
@@ -79,7 +79,7 @@ class ASRTask(SpeechTask[Recognizer]):
             )
         return {
             "classify": frame_classification_loss(found.read.classes, batch.frame_labels, found.mask),
-            "ctc": ctc_loss(found.read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term,
+            "ctc": ctc_loss(found.read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths),
             "ctc_start": start,
             "words": words,
             "vq": zero if found.quantized is None else quantization_loss(found.quantized),

@@ -150,7 +150,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
         terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
-        terms["ctc"] = ctc_loss(read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term
+        terms["ctc"] = ctc_loss(read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths)
         if weights["ctc_start"]:
             terms["ctc_start"] = ctc_start_loss(
                 read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
