@@ -127,17 +127,16 @@ class Vocoder(nn.Module):
         """
         frames = log_mel.shape[1]
         valid = length_mask(lengths, frames)
-        mask = valid[:, None].to(self.mean.dtype)
         log_mel = at_least_float32(log_mel)
-        normal = ((log_mel - self.mean) / self.std).transpose(1, 2) * mask
-        logits, voiced_logit = self.f0_reader(normal, mask)
+        normal = (log_mel - self.mean) / self.std
+        logits, voiced_logit = self.f0_reader(normal, valid)
         if f0_hz is None:
             source_hz = self.f0_reader.decode(logits, voiced_logit, lengths)
         else:
             source_hz = at_least_float32(f0_hz) * valid
         log_f0 = continuous_log_f0(source_hz, lengths)
-        pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).to(source_hz.dtype) - 0.5], 1) * mask
-        out = at_least_float32(self.filter(torch.cat([normal, pitch], 1), mask).transpose(1, 2))
+        pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).to(source_hz.dtype) - 0.5], -1)
+        out = at_least_float32(self.filter(torch.cat([normal, pitch], -1), valid))
         spectra = self._filter_sources(out, log_mel, log_f0, noise_start) * valid[..., None]
         half = self.n_fft // 2 - self.hop // 2
         wave = overlap_add(spectra, self.hop, self.window, self.n_fft)[:, half : half + frames * self.hop]

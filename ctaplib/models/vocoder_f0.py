@@ -54,8 +54,8 @@ class F0Reader(nn.Module):
         self.net = ConvStack(n_mels, config.channels, config.bins + 1, config.blocks, (1, 2, 4))
 
     def forward(self, mel: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, n_mels, T) normalised, mask (B, 1, T) -> logits (B, T, bins), voicing logit (B, T)."""
-        out = at_least_float32(self.net(mel, mask).transpose(1, 2))
+        """(B, T, n_mels) normalised, (B, T) bool -> logits (B, T, bins), voicing logit (B, T)."""
+        out = at_least_float32(self.net(mel, mask))
         return out[..., :-1], out[..., -1]
 
     @torch.no_grad()

@@ -262,7 +262,7 @@ class Task(abc.ABC):
         """Drop what layers noted for `after_step`, after a step that is not taken, or a trial."""
         for module in self.model.modules():
             if isinstance(module, Quantizer):
-                module.forget()
+                module.discard_pending()
 
     def overall(self, values: Mapping[str, float]) -> dict[str, float]:
         """Metrics that follow from those of the whole validation set."""

@@ -27,9 +27,10 @@ from ctaplib.models.abilities import CodedContent
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
-from ctaplib.nn.codebook_use import UsageMeter, check_collapse
+from ctaplib.nn.codebook_use import UsageMeter
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.collapse import check_collapse
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.preview import array, basics, pitch, posteriors
 from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
