@@ -23,7 +23,7 @@ from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import VocoderInput, load_vocoder, vocode
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 Audio = str | Path | np.ndarray

@@ -7,6 +7,8 @@ over all ranks. A quantizer is a module `ctaplib/nn/quantize_<name>.py` that def
 
 import abc
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +25,17 @@ from ctaplib.nn.linear import Linear
 from ctaplib.slots import Choices, Slot
 
 PADDING_CODE = -1
+_repeating: list[bool] = []
+
+
+@contextmanager
+def repeating(on: bool = True) -> Iterator[None]:
+    """Within, forward passes repeat those of the same step: quantizers do not record their frames again."""
+    _repeating.append(on)
+    try:
+        yield
+    finally:
+        _repeating.pop()
 
 
 @dataclass(frozen=True)
@@ -120,7 +133,7 @@ class Quantizer(nn.Module, abc.ABC):
             latent = self.prepare(self.project_in(_gather(z, mask).to(self._dtype)))
             codes = self.search(latent.detach())
             vectors = self.vectors(codes)
-            if self.training and torch.is_grad_enabled():
+            if self.training and torch.is_grad_enabled() and not any(_repeating):
                 self.record(latent.detach(), codes)
             outward = self.project_out(_StraightThrough.apply(latent, vectors.detach()))
             total = self.frame_loss(latent, vectors).sum()

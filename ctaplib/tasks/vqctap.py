@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from pydantic import Field
 
 from ctaplib.config import Config
-from ctaplib.data.dataset import FACTOR, IGNORE, SILENCE_LABEL, Batch
-from ctaplib.errors import ConfigError
+from ctaplib.data.batch import Batch
+from ctaplib.data.labels import IGNORE, SILENCE_LABEL
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
@@ -26,21 +26,19 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.abilities import CodedContent
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
-from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.nn.codebook_use import UsageMeter
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.collapse import check_collapse
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.preview import array, basics, pitch, posteriors
-from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
+from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-TERMS = ("contrastive", "classify", "ctc", "ctc_start", "mel", "pitch", "vq", "kl", "consistency")
 
 
 class LossConfig(Config):
@@ -54,18 +52,18 @@ class LossConfig(Config):
     """Nats of divergence that cost nothing, over all features of G."""
 
 
-def default_schedule() -> dict[str, Ramp]:
+class VQCTAPSchedule(Schedule):
     """Reconstruction and code book first, then contrast and phones, then KL and consistency."""
-    return {
-        "contrastive": Ramp(points=((0.0, 0.0), (0.1, 1.0))),
-        "classify": Ramp(points=((0.0, 0.2), (0.1, 1.0))),
-        "ctc": Ramp(points=((0.05, 0.0), (0.2, 0.5))),
-        "mel": Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0))),
-        "pitch": constant(1.0),
-        "vq": constant(1.0),
-        "kl": Ramp(points=((0.2, 0.0), (0.5, 1e-3))),
-        "consistency": Ramp(points=((0.4, 0.0), (0.6, 0.5))),
-    }
+
+    contrastive: Ramp = Ramp(points=((0.0, 0.0), (0.1, 1.0)))
+    classify: Ramp = Ramp(points=((0.0, 0.2), (0.1, 1.0)))
+    ctc: Ramp = Ramp(points=((0.05, 0.0), (0.2, 0.5)))
+    ctc_start: Ramp = constant(0.0)
+    mel: Ramp = Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0)))
+    pitch: Ramp = constant(1.0)
+    vq: Ramp = constant(1.0)
+    kl: Ramp = Ramp(points=((0.2, 0.0), (0.5, 1e-3)))
+    consistency: Ramp = Ramp(points=((0.4, 0.0), (0.6, 0.5)))
 
 
 class VQCTAPTaskConfig(SpeechTaskConfig):
@@ -75,8 +73,7 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
 
     model: VQCTAPConfig = VQCTAPConfig()
     loss: LossConfig = LossConfig()
-    schedule: dict[str, Ramp] = default_schedule()
-    """Weight of every term; a term that is not named has the weight 0."""
+    schedule: VQCTAPSchedule = VQCTAPSchedule()
     alarm_after: float = Field(0.3, ge=0)
     """Progress after which a collapsed code book stops the run; above 1 never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
@@ -93,9 +90,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     metrics = (*RECOGNITION_ERRORS, "mel", "pitch", "vq")
 
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = set(config.schedule) - set(TERMS)
-        if unknown:
-            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)
         self.noise_width = config.model.prompt.output
@@ -104,20 +98,25 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if training:
             self.model.set_statistics(*self.statistics())
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The stepping schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
+    @property
+    def hop(self) -> int:
+        """Feature frames in one content frame."""
+        return self.config.model.speech.hop
 
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    @property
+    def ctc_factor(self) -> int:
+        """CTC frames in one content frame."""
+        return self.config.model.phoneme_decoder.ctc_factor
+
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """All terms; one whose weight is 0 at this step is not computed and counts nothing.
 
         The branch of other speech comes in with the consistency term.
         """
-        weights = self.weights(step, player)
+        weights = self.weights(step, optimizer)
         model = self.model
-        content = model.encode(self.heard(batch), batch.mel_lengths)
-        mel, clip, f0_hz = self._voiced(batch)
+        content = model.encode(self.encoder_input(batch), batch.mel_lengths)
+        mel, clip, f0_hz = self.target(batch)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
         prompt = model.prompt_encoder(clip, batch.prompt_lengths, batch.noise)
@@ -128,7 +127,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
         if batch.random is not None and weights["consistency"]:
-            branches.append(self._random_content(batch, batch.random))
+            branches.append(model.encode(self.encoder_input(batch, "random"), batch.random_lengths))
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
         terms["consistency"] = _nothing(mel)
         if weights["consistency"]:
@@ -136,22 +135,13 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1], keys)
         return terms
 
-    def _voiced(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Normalised mel and prompt, and F0, in the voice that was drawn for them."""
-        mel, clip = self.model.normalize(batch.mel), self.model.normalize(batch.prompt)
-        if batch.voice is None:
-            return mel, clip, batch.f0_hz
-        level = torch.zeros_like(batch.voice)
-        voiced = (warp_mel(mel, batch.voice, level), warp_mel(clip, batch.voice, level))
-        return *voiced, warp_pitch(batch.f0_hz, batch.voice)
-
     def _recognition_terms(self, batch: Batch, content: CodedContent, weights: dict[str, float]) -> dict[str, Term]:
         none = {t: _nothing(batch.mel) for t in ("classify", "ctc", "ctc_start")}
         if not any(weights[t] for t in none):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
         terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
-        terms["ctc"] = ctc_loss(read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths)
+        terms["ctc"] = ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths)
         if weights["ctc_start"]:
             terms["ctc_start"] = ctc_start_loss(
                 read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
@@ -169,10 +159,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             labels=batch.frame_labels,
             silence_label=SILENCE_LABEL,
         )
-
-    def _random_content(self, batch: Batch, random: torch.Tensor) -> CodedContent:
-        mel = self.model.normalize(random)
-        return self.model.encode(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
 
     def _consistency(
         self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent, keys: Sequence[str]
@@ -210,9 +196,9 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             check_collapse(use, step=step, min_usage_pct=self.config.min_usage_pct)
         return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
 
-    def forget(self) -> None:
+    def discard_pending(self) -> None:
         """Besides, drop what a trial of the validation counted."""
-        super().forget()
+        super().discard_pending()
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
 
     def previews(self, batch: Batch) -> list[Preview]:
@@ -225,7 +211,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         spoken = model.mel_decoder(content, prompt.mean, batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
-            rows, columns = (F.normalize(x[row, : frames // FACTOR].float(), dim=-1) for x in (phonemes, content.speech))
+            rows, columns = (F.normalize(x[row, : frames // self.hop].float(), dim=-1) for x in (phonemes, content.speech))
             panels = {
                 "phone posteriors": posteriors(self, read.classes[row], batch, row),
                 "likeness of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),

@@ -36,7 +36,8 @@ def run_rank(quick: bool, folder: str) -> None:
 
     from ctaplib.cli.main import _keep_freed_memory
     from ctaplib.losses.terms import Term
-    from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+    from ctaplib.tasks.base import Task, TaskPaths
+    from ctaplib.tasks.settings import TaskConfig
     from ctaplib.train.distributed import join_world, leave_world
     from ctaplib.train.trainer import Trainer
 
@@ -62,11 +63,11 @@ def run_rank(quick: bool, folder: str) -> None:
         def load(self, split: str, items, step: int) -> torch.Tensor:
             return torch.stack([torch.randn(frames, MELS, generator=torch.Generator().manual_seed(item)) for item in items])
 
-        def losses(self, batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+        def losses(self, batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
             out = self.model(batch, torch.full((len(batch),), frames))[0]
             return {"loss": Term(out.square().sum(), torch.tensor(float(out.numel())))}
 
-        def weights(self, step: int, player: str) -> dict[str, float]:
+        def weights(self, step: int, optimizer: str) -> dict[str, float]:
             return {"loss": 1.0}
 
         def evaluate(self, batch: torch.Tensor) -> dict[str, Term]:

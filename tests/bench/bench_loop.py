@@ -152,7 +152,8 @@ def run_ours(quick: bool) -> dict[str, float]:
     from ctaplib.audio.store import FeatureStore
     from ctaplib.cli.main import _keep_freed_memory
     from ctaplib.losses.terms import Term
-    from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+    from ctaplib.tasks.base import Task, TaskPaths
+    from ctaplib.tasks.settings import TaskConfig
     from ctaplib.tensors import pad_arrays
     from ctaplib.train.distributed import join_world
     from ctaplib.train.optim import AdamW
@@ -180,10 +181,10 @@ def run_ours(quick: bool) -> dict[str, float]:
         def load(self, split: str, items, step: int):
             return pad_arrays([self.store[flat[i]] for i in items])
 
-        def losses(self, batch, step: int, player: str):
+        def losses(self, batch, step: int, optimizer: str):
             return {"loss": Term(self.model(*batch), batch[1].sum())}
 
-        def weights(self, step: int, player: str):
+        def weights(self, step: int, optimizer: str):
             return {"loss": 1.0}
 
         def evaluate(self, batch):

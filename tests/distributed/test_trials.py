@@ -12,7 +12,8 @@ from toy_task import ToyTask
 
 from ctaplib.checkpoint import load_checkpoint
 from ctaplib.errors import TrainingError
-from ctaplib.tasks.base import TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import TaskConfig, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 
@@ -55,11 +56,11 @@ def runs_out(batch):
 def limited(task, most: int):
     plain = task.losses
 
-    def losses(batch, step: int, player: str):
+    def losses(batch, step: int, optimizer: str):
         items = len(batch.ids) if hasattr(batch, "ids") else len(batch)
         if items > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-        return plain(batch, step, player)
+        return plain(batch, step, optimizer)
 
     task.losses = losses
     return task

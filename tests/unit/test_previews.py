@@ -16,7 +16,8 @@ from ctaplib.checkpoint import weights_digest
 from ctaplib.losses.terms import Term
 from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.panels import Allowance, Panel, Preview, draw, posterior_panel
-from ctaplib.tasks.base import BatchStats, PreviewConfig, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
+from ctaplib.tasks.settings import PreviewConfig, TaskConfig, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.meter import EpochTally
 from ctaplib.train.previews import unchanged
@@ -178,10 +179,10 @@ def test_a_killed_run_accounts_for_its_epochs_once_and_whole(tmp_path: Path, kil
     first = talk(tmp_path / "killed")
     plain = first.task.losses
 
-    def dying(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+    def dying(batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
         if step == killed_at and torch.is_grad_enabled():  # not in a validation
             raise Killed
-        return plain(batch, step, player)
+        return plain(batch, step, optimizer)
 
     first.task.losses = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):
