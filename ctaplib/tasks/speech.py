@@ -191,12 +191,12 @@ class SpeechTask(Task, Generic[Model]):
 
     # ---- batches ---------------------------------------------------------------------------------------------
 
-    def extra(self, source: SpeechSet, utt: str, step: int) -> dict[str, Entry]:
+    def extra(self, example: Example, source: SpeechSet, step: int) -> dict[str, Entry]:
         """Return entries for `Batch.extra` besides those of transforms, for example a speaker's index; none unless overridden.
 
         Args:
+            example: The utterance, transformed.
             source: The training or the validation set.
-            utt: The utterance.
             step: Training step; 0 in validation. What is random is drawn from `keyed_rng(seed, step, utt, name)` with the
                 name of the entry, so that no other number changes.
         """
@@ -237,7 +237,7 @@ class SpeechTask(Task, Generic[Model]):
             row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORE)
         if self.pieces is not None:
             row["words"] = Padded(np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1)
-        return row, _joined(example.entries, self.extra(source, utt, step))
+        return row, _joined(example.entries, self.extra(example, source, step))
 
     def encoder_input(self: "SpeechTask[Any]", batch: Batch, part: Literal["mel", "random"] = "mel") -> torch.Tensor:
         """Return the speech encoder's input in training: masked, normalised and transformed; (B, T, n_mels).
