@@ -15,7 +15,7 @@ from ctaplib.nn.quantize import Quantized, Quantizer
 
 @dataclass(frozen=True)
 class Content:
-    """Content frames of a batch. A method may subclass this to hand more to its own decoder (for example F0).
+    """Content frames of a batch; a method can subclass this to pass more to its own decoder, for example F0.
 
     Attributes:
         speech: S (B, T, width), before the quantizer; frames looked up from codes where there is no S.

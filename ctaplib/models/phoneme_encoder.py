@@ -34,7 +34,7 @@ class PhonemeEncoder(TimeConvs):
         self.stack = Stack(config.stack)
 
     def forward(self, phones: torch.Tensor, durations: torch.Tensor, lengths: torch.Tensor, frames: int) -> torch.Tensor:
-        """Encode.
+        """Encode token ids with durations.
 
         Args:
             phones: (B, N) token ids, with silences.

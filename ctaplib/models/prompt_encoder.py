@@ -46,7 +46,7 @@ class PromptEncoder(nn.Module):
         self.out = nn.Linear(2 * width, 2 * config.output)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor, noise: torch.Tensor | None = None) -> Prompt:
-        """Encode; without noise the sample is the mean.
+        """Encode a clip; without noise the sample is the mean.
 
         Args:
             mel: (B, T, n_mels).

@@ -50,7 +50,7 @@ class SpeechEncoder(nn.Module):
         self.stack = Stack(config.stack)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode.
+        """Encode normalised log-mel.
 
         Args:
             mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.

@@ -8,6 +8,17 @@ from torch import Tensor
 from ctaplib.collective import sum_over_ranks
 
 
+def usage_pct(counts: Tensor) -> Tensor:
+    """Compute the share of the codes that occurred, in percent; (..., codes) to (...)."""
+    return 100.0 * (counts > 0).double().mean(-1)
+
+
+def perplexity(counts: Tensor) -> Tensor:
+    """Compute the exponential of the entropy of the frequencies; (..., codes) to (...)."""
+    share = counts.double() / counts.sum(-1, keepdim=True)
+    return torch.exp(torch.special.entr(share).sum(-1))
+
+
 @dataclass(frozen=True)
 class CodebookUse:
     """Number of frames of every code.
@@ -26,15 +37,12 @@ class CodebookUse:
     @property
     def usage_pct(self) -> float:
         """Percentage of the codes that occurred at least once."""
-        return 100.0 * float((self.counts > 0).double().mean())
+        return float(usage_pct(self.counts))
 
     @property
     def perplexity(self) -> float:
         """Exponential of the entropy of the frequencies, from 1 to the number of codes; 0 without frames."""
-        if self.frames == 0:
-            return 0.0
-        share = self.counts.double() / self.counts.sum()
-        return float(torch.exp(torch.special.entr(share).sum()))
+        return float(perplexity(self.counts)) if self.frames else 0.0
 
     def metrics(self) -> dict[str, float]:
         """Return both under the names used in results."""
@@ -54,10 +62,6 @@ class UsageMeter:
     def update(self, codes: Tensor) -> None:
         """Count codes of any shape."""
         self.counts += count_codes(codes, len(self.counts)).cpu()
-
-    def use(self) -> CodebookUse:
-        """Return the counts of this rank."""
-        return CodebookUse(self.counts.clone())
 
     def use_over_ranks(self, device: torch.device | str = "cpu") -> CodebookUse:
         """Return the counts of all ranks; `device` is one that the process group can send from."""

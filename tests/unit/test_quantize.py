@@ -308,11 +308,11 @@ def test_kmeans_with_fewer_vectors_than_codes_gives_different_codes() -> None:
 def test_use_and_perplexity() -> None:
     meter = UsageMeter(8)
     meter.update(torch.tensor([[0, 1, -1], [2, 3, -1]]))
-    use = meter.use()
+    use = meter.use_over_ranks()
     assert use.frames == 4 and use.usage_pct == 50.0
     assert use.perplexity == pytest.approx(4.0)
     assert use.metrics() == {"codebook_usage_pct": 50.0, "perplexity": pytest.approx(4.0)}
-    assert UsageMeter(8).use().perplexity == 0.0
+    assert UsageMeter(8).use_over_ranks().perplexity == 0.0
 
 
 def test_the_alarm_says_what_to_change() -> None:
