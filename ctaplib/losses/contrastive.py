@@ -9,10 +9,9 @@ Source: VQ-CTAP (arXiv 2408.05758), token-acoustic contrastive loss (its figure 
     says whether S and P are normalised or how tau is set: both are settings here. Frames of the same phone and of
     silence are false negatives by nature; the settings that treat them otherwise than the paper are ours.
 
-One loss in four modules, because with `scope: global` it couples all frames of a step, over ranks and micro-batches,
+One loss in three modules, because with `scope: global` it couples all frames of a step, over ranks and micro-batches,
 and its gradient must still be exact: here the settings and which frames take part; `infonce` the loss and its
-gradient in tiles and over ranks; `infonce_soft` the part for soft targets; `joint` collects the frames of
-micro-batches and hands the gradients back.
+gradient in tiles and over ranks; `joint` collects the frames of micro-batches and hands the gradients back.
 """
 
 from functools import partial
@@ -88,24 +87,17 @@ def contrastive_loss(
         mask = mask & (labels != silence_label)
     used = None if labels is None or config.same_phone == "keep" else labels[mask]
     rows = _embed(speech[mask], config.normalize), _embed(phonemes[mask], config.normalize)
-    loss = partial(_infonce, config)
-    tau = torch.as_tensor(scale, dtype=rows[0].dtype, device=rows[0].device)
-    joint = active_rows() if config.scope == "global" else None
-    total = loss(*rows, tau, used) if joint is None else joint.add(loss, *rows, tau, used)
-    return Term(total, mask.sum())
-
-
-def _infonce(config: ContrastiveConfig, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor | None) -> Tensor:
-    return symmetric_infonce(
-        speech,
-        phonemes,
-        scale,
-        labels=labels,
+    loss = partial(
+        symmetric_infonce,
         exclude_same=config.same_phone == "mask",
         soft_share=config.soft_share if config.same_phone == "soft" else 0.0,
         across_ranks=config.scope == "global",
         bf16=config.tiles == "bf16",
     )
+    tau = torch.as_tensor(scale, dtype=rows[0].dtype, device=rows[0].device)
+    joint = active_rows() if config.scope == "global" else None
+    total = loss(*rows, tau, used) if joint is None else joint.add(loss, *rows, tau, used)
+    return Term(total, mask.sum())
 
 
 def _embed(frames: Tensor, normalize: bool) -> Tensor:

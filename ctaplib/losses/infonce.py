@@ -19,8 +19,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ctaplib.collective import gather_rows, rank, row_counts, world_size
-from ctaplib.losses.infonce_soft import Soften, check_same_factor
+from ctaplib.collective import gather_rows, rank, row_counts, sum_over_ranks, world_size
+from ctaplib.errors import TrainingError
 
 SAFE_LOGIT = 40.0
 """Sums of exponentials of logits within this bound stay normal float32 numbers without subtracting a maximum."""
@@ -54,8 +54,8 @@ def symmetric_infonce(
     speech: Tensor,
     phonemes: Tensor,
     scale: Tensor | float,
-    *,
     labels: Tensor | None = None,
+    *,
     exclude_same: bool = False,
     soft_share: float = 0.0,
     across_ranks: bool = False,
@@ -102,7 +102,41 @@ def symmetric_infonce(
         if soft_share == 0.0 or labels is None or everyone is None:
             return hard
         classes = int(everyone.max()) + 1 if len(everyone) else 1
-        return hard + soft_share * Soften.apply(speech, phonemes, scale, labels, classes, across)
+        return hard + soft_share * _softening(speech, phonemes, scale, labels, classes, across)
+
+
+def _softening(speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor, classes: int, across: bool) -> Tensor:
+    """Compute what spreading all of the targets over the pairs of one label adds to the loss with hard targets:
+
+        sum_i (L_ii - 1/2 mean_j L_ij - 1/2 mean_j L_ji),    j over the pairs of i's label.
+
+    A mean over a label is a product with the label's mean vector, so no matrix is needed.
+    """
+    one, other = speech.detach(), phonemes.detach()
+    sums = torch.stack([x.new_zeros((classes, x.shape[1])).index_add_(0, labels, x) for x in (one, other)])
+    counts = torch.bincount(labels, minlength=classes)
+    if across:
+        sums, counts = sum_over_ranks(sums), sum_over_ranks(counts)
+    mean_one, mean_other = (sums / counts.clamp_min(1)[:, None])[:, labels]
+    value = (one * other).sum() - ((one * mean_other).sum() + (other * mean_one).sum()) / 2
+    # Means have a gradient as well, on every rank. This has the whole gradient, and its value is subtracted.
+    slope = (speech * (other - mean_other)).sum() + (phonemes * (one - mean_one)).sum()
+    return scale * value + scale.detach() * (slope - slope.detach())
+
+
+def _check_same_factor(gradient: Tensor) -> None:
+    """Check that all ranks run backward with one factor.
+
+    Raises:
+        TrainingError: They do not.
+    """
+    every = gather_rows(gradient.reshape(1))
+    if bool((every != every[0]).any()):
+        raise TrainingError(
+            f"the contrastive loss has the factors {every.tolist()} on the ranks of this run",
+            expected="the same factor on all ranks, since pairs of one rank are negatives of another",
+            fix="divide every term by its count over all ranks before backward",
+        )
 
 
 class _TiledInfoNce(torch.autograd.Function):
@@ -124,7 +158,7 @@ class _TiledInfoNce(torch.autograd.Function):
         speech, columns, scale, positive, rows_lse, columns_lse = ctx.saved_tensors
         layout: _Layout = ctx.layout
         if layout.across:
-            check_same_factor(gradient)
+            _check_same_factor(gradient)
         to_speech, to_columns = torch.zeros_like(speech), torch.zeros_like(columns)
         by_row, by_column = (-rows_lse).exp(), (-columns_lse).exp()
         kept = positive.exp() if ctx.small else positive
