@@ -90,7 +90,7 @@ class TrainConfig(Config):
     max_bad_steps: int = Field(5, ge=1)
     """Steps with non-finite gradients in a row that stop the run."""
     spike_factor: float = Field(20.0, ge=0, allow_inf_nan=False)
-    """A step whose gradient norm exceeds so many times the median of the last 100 is left out; 0 takes all."""
+    """A step whose gradient norm exceeds so many times the median of the last 100 is skipped; 0 skips none."""
     loaders: int = Field(1, ge=1)
     """Threads that make batches, each one batch ahead."""
 

@@ -14,7 +14,7 @@ from ctaplib.train.accumulate import Accumulator, seed_draws
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import BadBatch, Guard
-from ctaplib.train.memory import explain
+from ctaplib.train.memory import explained
 from ctaplib.train.optim import WeightAverage, build_optimizers, clip_gradients, learning_rate
 from ctaplib.train.precision import autocast, load_scaler, make_scaler
 from ctaplib.train.reducer import Reducer
@@ -55,13 +55,8 @@ class Steps:
         Raises:
             TrainingError: memory ran out, or too many steps in a row had gradients that are not finite.
         """
-        try:
+        with explained(self.task.item_frames(share.items), f"at step {share.step}"):
             return self._take(share, [on_device(batch, self.world.device) for batch in micros])
-        except (RuntimeError, MemoryError) as error:
-            explained = explain(error, self.task.item_frames(share.items), f"at step {share.step}")
-            if explained is None:
-                raise
-            raise explained from error
 
     def _take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
         seed = (self.config.seed * 1_000_003 + share.step) * 64 + self.world.rank % 64
