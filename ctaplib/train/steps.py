@@ -110,7 +110,7 @@ class Steps:
         lr = learning_rate(config, step, self.config.train.max_steps)
         for group in optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
-        optimizer.zero_grad(set_to_none=True)
+        self.reducers[name].clear()
         values = passes.run(name, self.reducers[name], self.scaler.scale)
         self.scaler.unscale_(optimizer)
         norm = clip_gradients(_parameters(optimizer), config.grad_clip)
