@@ -13,7 +13,7 @@ from ctaplib.errors import CtapError, TrainingError, counted, shortened
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.tensors import map_tensors
-from ctaplib.train.accumulate import split_share
+from ctaplib.train.accumulate import cut
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explained
 
@@ -108,10 +108,10 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
                 return
             _check_size(at.epoch, len(items), world)
             at.step, at.batch = at.step + 1, at.batch + 1
-            every = [split_share(task, items[rank :: world.size], micro_frames) for rank in range(world.size)]
-            several = any(len(micros) > 1 for micros in every)
-            mine = items[world.rank :: world.size]
-            yield Share(at.step, mine, every[world.rank], several, at.epoch, at.batch, at.batch == len(plan))
+            every = [items[rank :: world.size] for rank in range(world.size)]
+            micros = [cut(mine, task.item_frames(mine), micro_frames) for mine in every]
+            several, last_batch = any(len(each) > 1 for each in micros), at.batch == len(plan)
+            yield Share(at.step, every[world.rank], micros[world.rank], several, at.epoch, at.batch, last_batch)
         at.epoch, at.batch = at.epoch + 1, 0
 
 

@@ -15,10 +15,6 @@ log = get_logger("ctaplib.train")
 class Best:
     """The smallest values so far, and their checkpoints: `best.pt`, and `best_<step>.pt` where several are kept.
 
-    Args:
-        folder: Folder of the checkpoints.
-        keep: How many are kept.
-
     Attributes:
         seen: Pairs of value and step, best first.
     """

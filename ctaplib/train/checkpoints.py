@@ -21,9 +21,6 @@ class Checkpoints:
 
     At any moment one of them is whole, wherever a process is killed: each is written whole, and one that could not be read never
     takes the place of one that could.
-
-    Args:
-        folder: Their folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,9 +65,7 @@ def check_settings(config: Config, before: Mapping[str, Any], path: Path) -> Non
     """Check that a run goes on with the settings that its numbers depend on.
 
     Args:
-        config: Its config now.
         before: The config that it began with, as `save_config` writes it.
-        path: The checkpoint.
 
     Raises:
         CheckpointError: settings differ; all are named with both values.

@@ -8,7 +8,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +21,8 @@ from ctaplib.errors import TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import TrainConfig
+from ctaplib.train.accumulate import Accumulator
+from ctaplib.train.batches import Share
 
 WINDOW = 100
 FIRST_LOOK = 50
@@ -30,46 +32,10 @@ KEPT = 8
 log = get_logger("ctaplib.train")
 
 
-@dataclass(frozen=True)
-class BadBatch:
-    """The local batch of an update that is skipped.
-
-    Attributes:
-        micros: Its micro-batches.
-        items: Their items.
-        own: Sum and count of every term of each.
-        values: Terms of the global batch, and what else is recorded of the step.
-    """
-
-    micros: Sequence[Any]
-    items: Sequence[Sequence[int]]
-    own: Sequence[Mapping[str, torch.Tensor]]
-    values: Mapping[str, float]
-
-    def terms(self) -> dict[str, float]:
-        """Return every term on this rank."""
-        names = self.own[0] if self.own else ()
-        sums = {name: torch.stack([pairs[name] for pairs in self.own]).sum(0) for name in names}
-        return {name: float(pair[0] / pair[1].clamp_min(1.0)) for name, pair in sums.items()}
-
-    def not_finite(self) -> list[str]:
-        """List the utterances with values that are not finite in what was loaded."""
-        found: list[str] = []
-        for batch, items in zip(self.micros, self.items, strict=True):
-            names = list(getattr(batch, "ids", ())) or [f"item {i}" for i in items]
-            rows = torch.zeros(len(names), dtype=torch.bool)
-            for tensor in _tensors(_plain(batch)):
-                if tensor.is_floating_point() and tensor.dim() and len(tensor) == len(names) and tensor.numel():
-                    rows |= ~tensor.isfinite().reshape(len(names), -1).all(1)
-            found += [name for name, bad in zip(names, rows.tolist()) if bad]
-        return found
-
-
 class Guard:
     """Judges every gradient norm, keeps bad batches, and stops a run that does not recover.
 
     Args:
-        config: Its limits.
         exp: Folder of the run; batches go to `bad_batches/`.
         rank: This rank, in the names of its files.
     """
@@ -92,9 +58,18 @@ class Guard:
             )
         return ""
 
-    def keep(self, step: int, optimizer: str, reason: str, bad: BadBatch) -> None:
-        """Write the local batch and what is known of it, for inspection; all ranks must call."""
-        terms, utts = bad.terms(), bad.not_finite()
+    def keep(self, share: Share, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
+        """Write the local batch and what is known of it, for inspection; all ranks must call.
+
+        Args:
+            passes: The forward and backward passes of the update.
+            values: Terms of the global batch, and what else is recorded of the step.
+        """
+        step, micros = share.step, [_plain(batch) for batch in passes.micros]
+        ids = [_ids(plain, items) for plain, items in zip(micros, share.micros, strict=True)]
+        utts = [utt for plain, names in zip(micros, ids, strict=True) for utt in _not_finite(plain, names)]
+        own = {name: torch.stack([pairs[name] for pairs in passes.own]).sum(0) for name in passes.own[0]}
+        terms = {name: float(pair[0] / pair[1].clamp_min(1.0)) for name, pair in own.items()}
         self.where = _blame(gather_objects((sorted(n for n, v in terms.items() if not math.isfinite(v)), utts)))
         because = f"{reason} ({self.where})" if self.where else reason
         path = self.folder / f"step{step}_{optimizer}_rank{self.rank}.pt"
@@ -103,12 +78,11 @@ class Guard:
                         step, because, self.folder, KEPT)  # fmt: skip
             return
         known = {"step": step, "optimizer": optimizer, "reason": reason, "where": self.where, "rank": self.rank}
-        for name, values in (("terms", terms), ("terms_of_all", bad.values)):
-            known[name] = {term: repr(value) for term, value in values.items()}
+        for name, figures in (("terms", terms), ("terms_of_all", values)):
+            known[name] = {term: repr(value) for term, value in figures.items()}
         known["not_finite"] = utts
-        save_checkpoint(path, {**known, "batches": [_plain(batch) for batch in bad.micros]})
+        save_checkpoint(path, {**known, "batches": micros})
         with atomic_write(path.with_suffix(".json")) as out:
-            ids = [list(getattr(batch, "ids", ())) for batch in bad.micros]
             out.write(json.dumps({**known, "ids": ids}, indent=1) + "\n")
         log.warning("step %d is skipped: %s; its batch is kept as %s", step, because, path)
 
@@ -160,6 +134,20 @@ def _plain(batch: Any) -> Any:
     if isinstance(batch, Mapping):
         return {name: _plain(value) for name, value in batch.items()}
     return list(batch) if isinstance(batch, tuple) else batch
+
+
+def _ids(plain: Any, items: Sequence[int]) -> list[str]:
+    """Return what identifies each item of a batch."""
+    return list(plain.get("ids", ()) if isinstance(plain, dict) else ()) or [f"item {i}" for i in items]
+
+
+def _not_finite(plain: Any, ids: Sequence[str]) -> list[str]:
+    """List the items with values that are not finite in what was loaded."""
+    rows = torch.zeros(len(ids), dtype=torch.bool)
+    for tensor in _tensors(plain):
+        if tensor.is_floating_point() and tensor.dim() and len(tensor) == len(ids) and tensor.numel():
+            rows |= ~tensor.isfinite().reshape(len(ids), -1).all(1)
+    return [name for name, bad in zip(ids, rows.tolist()) if bad]
 
 
 def _tensors(plain: Any) -> list[torch.Tensor]:

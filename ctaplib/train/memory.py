@@ -33,11 +33,9 @@ def find_micro_frames(
 ) -> int:
     """Find the most padded frames of one forward and backward pass that fit, from two trials with the longest items.
 
-    A trial in which memory runs out on any rank counts as failed on all; fewer items are then tried.
+    All ranks get the same answer. A trial in which memory runs out on any rank failed on all; fewer items are then tried.
 
     Args:
-        task: The task.
-        world: The ranks; all get the same answer.
         attempt: Runs the forward and backward passes of these items, without the other ranks, and leaves no trace.
         to_come: Bytes that the optimizers will allocate.
         kept: Answer of a run that goes on, returned unless it cannot fit, so that the run stays the same to the last bit.
@@ -122,8 +120,6 @@ def explained(sizes: Sequence[int], where: str, fix: str = FEWER) -> Iterator[No
 
     Args:
         sizes: Frames of the items that are worked on.
-        where: Place in the run.
-        fix: What to do.
 
     Raises:
         TrainingError: memory ran out.

@@ -22,11 +22,6 @@ class Previewer:
     """Previews the same utterances after validations. Draws no random number and leaves the model as it was.
 
     Previews and curves stay within `preview.most_pct` of the time; the last preview is always made.
-
-    Args:
-        task: The task.
-        record: Takes pictures and audio.
-        load: Makes a batch on the model's device, of set, items and step.
     """
 
     def __init__(self, task: Task, record: RunLog, load: Load) -> None:
@@ -36,12 +31,7 @@ class Previewer:
         self._vocoder: GriffinLim | None = None
 
     def preview(self, step: int, precision: AbstractContextManager[object]) -> None:
-        """Preview after the validation of a step, if it is due. One that fails is a warning: it is not worth a run.
-
-        Args:
-            step: Steps done.
-            precision: Context in which the model computes.
-        """
+        """Preview after the validation of a step, if it is due. One that fails is a warning: it is not worth a run."""
         train, config = self.task.config.train, self.task.config.preview
         due = step // train.valid_every_steps % config.every == 0 and self.allowance.covers("preview")
         if config.utts == 0 or not (due or step == train.max_steps):

@@ -22,7 +22,6 @@ class Reducer:
 
     Args:
         parameters: Those of one optimizer; the same on all ranks.
-        world: The ranks.
         bucket_bytes: About how much is sent at once.
     """
 

@@ -15,10 +15,7 @@ _NOTICE = b"\nstopping: the step is finished and saved; Ctrl-C again ends at onc
 class StopRequest:
     """Handles SIGTERM, SIGHUP (the terminal is gone) and Ctrl-C within its context; a second Ctrl-C ends at once.
 
-    Signals that were ignored before, as under `nohup` or behind `&`, stay ignored.
-
-    Args:
-        world: The ranks; a request to one stops all, at the same step.
+    A request to one rank stops all, at the same step. Signals that were ignored, as under `nohup` or behind `&`, stay ignored.
     """
 
     def __init__(self, world: World) -> None:

@@ -13,7 +13,7 @@ from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import Accumulator, seed_draws
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
-from ctaplib.train.guard import BadBatch, Guard
+from ctaplib.train.guard import Guard
 from ctaplib.train.memory import explained
 from ctaplib.train.optim import WeightAverage, build_optimizers, clip_gradients, learning_rate
 from ctaplib.train.precision import autocast, load_scaler, make_scaler
@@ -23,13 +23,7 @@ log = get_logger("ctaplib.train")
 
 
 class Steps:
-    """Takes steps; holds everything that a step changes but the model.
-
-    Args:
-        task: The task; its model is on its device.
-        world: The ranks.
-        precision: Format of the products.
-    """
+    """Takes steps; holds everything that a step changes but the model, which is on its device."""
 
     def __init__(self, task: Task, world: World, precision: str) -> None:
         self.task, self.world, self.config = task, world, task.config
@@ -43,11 +37,7 @@ class Steps:
         self._optimizer_of_term: dict[str, str] = {}
 
     def take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
-        """Take a step.
-
-        Args:
-            share: The local batch.
-            micros: Its micro-batches, on the device or not.
+        """Take a step with the micro-batches of a local batch.
 
         Returns:
             Terms, weights, gradient norms and learning rates; of repeated updates those of the last.
@@ -80,11 +70,7 @@ class Steps:
         return figures
 
     def _updates(self, step: int) -> Sequence[str]:
-        """Return the optimizers that update in a step, in their order.
-
-        Raises:
-            ConfigError: the task names one that it does not have, or two of them have a term of the same name.
-        """
+        """Return the optimizers that update in a step, in their order, with their names and those of their terms checked."""
         updates = self.task.updates(step)
         if unknown := sorted(set(updates) - set(self.optimizers)):
             raise ConfigError(
@@ -132,7 +118,7 @@ class Steps:
         if overflowed:
             log.info("step %d is skipped: a gradient overflowed fp16, the loss scale is now %g", step, self.scaler.get_scale())
         else:
-            self.guard.keep(step, name, fault, BadBatch(passes.micros, share.micros, passes.own, values))
+            self.guard.keep(share, name, fault, passes, values)
         return values, norm if finite or overflowed else None, fault
 
     def attempt(self, batch: Any) -> None:

@@ -13,7 +13,7 @@ from ctaplib.train.distributed import World
 from ctaplib.train.memory import explained
 from ctaplib.train.precision import autocast
 from ctaplib.train.previews import unchanged
-from ctaplib.train.reduce import pairs_of
+from ctaplib.train.reduce import pairs_of, sum_pairs
 
 
 @torch.no_grad()
@@ -22,9 +22,6 @@ def measure(task: Task, world: World, precision: str, load: Load, max_frames: in
 
     Args:
         task: The task; its model is in evaluation mode.
-        world: The ranks; each takes its part of every batch.
-        precision: Format of the products.
-        load: Makes a batch.
         max_frames: Most padded 10 ms frames of one forward pass; 0 for no limit. Changes the result by rounding only.
 
     Raises:
@@ -36,12 +33,12 @@ def measure(task: Task, world: World, precision: str, load: Load, max_frames: in
         for name, pair in _evaluate(task, part, world, precision, load).items():
             sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair.cpu()
     names = sorted({n for found in gather_objects(sorted(sums)) for n in found})  # a rank may have had no item
-    if world.size > 1 and names:
-        none = torch.zeros(2, dtype=torch.float64)
-        total = world.sum(torch.stack([sums.get(n, none) for n in names]).to(world.device)).cpu()
-        sums = dict(zip(names, total))
-    values = {n: float(sums[n][0] / sums[n][1].clamp_min(1)) for n in names}
-    return values | (task.overall(values) if values else {})
+    if not names:
+        return {}
+    none = torch.zeros(2, dtype=torch.float64)
+    total = sum_pairs([{n: sums.get(n, none) for n in names}], world)
+    values = {n: float(pair[0] / pair[1].clamp_min(1)) for n, pair in total.items()}
+    return values | task.overall(values)
 
 
 @torch.no_grad()
