@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
         metavar="N|auto",
         help="most 10 ms frames, padding included, in one forward pass of a process; a global batch of more is added up over "
         "several passes, with the same result. auto: as many as fit into memory; 0: no limit (default: 0). "
-        "A longer utterance is a pass of its own",
+        "A longer utterance is a micro-batch of its own",
     )
     parser.add_argument(
         "--patience",

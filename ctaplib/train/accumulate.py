@@ -18,16 +18,11 @@ from ctaplib.train.reducer import Reducer
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def split_share(task: Task, items: Sequence[int], max_frames: int) -> list[list[int]]:
-    """Cut a local batch into micro-batches of at most `max_frames` padded frames; 0 for no limit.
+def cut(items: Sequence[int], sizes: Sequence[int], max_frames: int) -> list[list[int]]:
+    """Cut items of these sizes into micro-batches of at most `max_frames` frames, padding included; 0 for no limit.
 
     An item that is longer than the limit makes a micro-batch of its own.
     """
-    return cut(items, task.item_frames(items), max_frames)
-
-
-def cut(items: Sequence[int], sizes: Sequence[int], max_frames: int) -> list[list[int]]:
-    """Cut items of these sizes into parts of at most `max_frames` frames, padding included; see `split_share`."""
     if max_frames <= 0:
         return [list(items)]
     parts: list[list[int]] = []
@@ -46,12 +41,10 @@ class Accumulator:
     """Forward and backward passes of the updates of one step.
 
     Args:
-        task: The task.
-        world: The ranks.
         autocast: Context of the forward passes.
         micros: Micro-batches of this rank.
-        step: Number of the step.
-        seed: Seed of what is drawn inside the model; what is drawn in the first updates follows `seed_draws(seed)`.
+        seed: Seed of what is drawn inside the model. In one pass, the first update of an optimizer draws what comes after
+            `seed_draws(seed)`, by which the caller seeds a step.
         several: Whether any rank has more than one micro-batch; the same on all of them.
 
     Attributes:
@@ -70,12 +63,7 @@ class Accumulator:
     def run(
         self, optimizer: str, reducer: Reducer, scale: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss
     ) -> dict[str, float]:
-        """Leave the gradients of the global batch, summed over micro-batches and ranks, in the parameters.
-
-        Args:
-            optimizer: Whose losses.
-            reducer: Sums gradients over the ranks.
-            scale: Scales the loss before the backward pass.
+        """Make the passes of an update: leave the gradients of the global batch in the parameters.
 
         Returns:
             The global value of every term and of the loss.

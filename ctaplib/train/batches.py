@@ -1,4 +1,4 @@
-"""The walk through the data: which items each step takes, and the next batches made while this one is used."""
+"""The order of training: which items each step takes, and the next batches, made while a step runs."""
 
 import time
 from collections import deque
@@ -13,12 +13,12 @@ from ctaplib.errors import CtapError, TrainingError, counted, shortened
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.tensors import map_tensors
-from ctaplib.train.accumulate import split_share
+from ctaplib.train.accumulate import cut
 from ctaplib.train.distributed import World
-from ctaplib.train.memory import explain
+from ctaplib.train.memory import explained
 
-LOOK_S = 20.0
-"""Most seconds that are spent on looking at the batches of all epochs before the first step."""
+CHECK_S = 20.0
+"""Most seconds for checking the batches of all epochs before the first step."""
 log = get_logger("ctaplib.train")
 Load = Callable[[str, Sequence[int], int], Any]
 
@@ -33,7 +33,7 @@ class Position:
         batch: Number of the next batch in its epoch.
         epoch_ends: Whether the step done was the last of its epoch.
         due: What is still to do after the step: `validation`, then `mean` (of the best checkpoints), or nothing.
-        tally: Account of the epoch so far (`EpochTally`).
+        tally: Sums over the epoch so far (`EpochTally`).
     """
 
     step: int = 0
@@ -46,15 +46,15 @@ class Position:
 
 @dataclass(frozen=True)
 class Share:
-    """What one step takes.
+    """The local batch of a step.
 
     Attributes:
-        step: Its number.
-        items: This process's items.
+        step: Number of the step.
+        items: Items of this rank.
         micros: The same, in micro-batches.
-        several: Whether any process has more than one micro-batch.
-        epoch, batch: The position behind it.
-        last: Whether its epoch ends there.
+        several: Whether any rank has more than one micro-batch.
+        epoch, batch: Position after the step.
+        last: Whether the epoch ends with the step.
     """
 
     step: int
@@ -67,36 +67,36 @@ class Share:
 
 
 def check_batches(task: Task, start: Position, world: World) -> None:
-    """Look before the first step at those to come: whether every batch has an item for every process.
+    """Check before the first step that every batch to come has an item for every rank.
 
     Raises:
         TrainingError: one is too small.
     """
-    step, epoch, limit = start.step - start.batch, start.epoch, time.monotonic() + LOOK_S
+    step, epoch, limit = start.step - start.batch, start.epoch, time.monotonic() + CHECK_S
     while world.size > 1 and (left := task.config.train.max_steps - step) > 0:
         sizes = [len(items) for items in task.train_plan(epoch)[:left]]
-        if sizes and min(sizes) < world.size:
-            raise _too_small(epoch, min(sizes), world.size)
         if not sizes:
-            return  # the first step tells
+            return  # `shares` raises
+        _check_size(epoch, min(sizes), world)
         step, epoch = step + len(sizes), epoch + 1
         if time.monotonic() > limit:
-            log.warning("batches were looked at up to epoch %d; those of later ones are when they come", epoch - 1)
+            log.warning("batches are checked up to epoch %d; those of later epochs are when they come", epoch - 1)
             return
 
 
-def _too_small(epoch: int, items: int, processes: int) -> TrainingError:
-    return TrainingError(
-        f"a global batch of epoch {epoch} has {items} items, for {processes} processes",
-        fix=f"begin with batch.min_items={processes} or more, raise batch.batch_s, or take fewer processes",
-    )
+def _check_size(epoch: int, items: int, world: World) -> None:
+    if items < world.size:
+        raise TrainingError(
+            f"a global batch of epoch {epoch} has {items} items, for {world.size} processes",
+            fix=f"begin with batch.min_items={world.size} or more, raise batch.batch_s, or take fewer processes",
+        )
 
 
 def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> Iterator[Share]:
-    """All steps still to do. The global batches do not depend on the number of processes, nor on `micro_frames`.
+    """Yield the local batches of all steps still to do. Global batches depend neither on the ranks nor on `micro_frames`.
 
     Raises:
-        TrainingError: there is no batch, or one that is too small for all processes.
+        TrainingError: there is no batch, or one that is too small for all ranks.
     """
     at, last = replace(start), task.config.train.max_steps
     while at.step < last:
@@ -106,72 +106,69 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
         for items in plan[at.batch :]:
             if at.step == last:
                 return
-            if len(items) < world.size:
-                raise _too_small(at.epoch, len(items), world.size)
+            _check_size(at.epoch, len(items), world)
             at.step, at.batch = at.step + 1, at.batch + 1
-            mine = items[world.rank :: world.size]
-            every = [split_share(task, items[rank :: world.size], micro_frames) for rank in range(world.size)]
-            several = any(len(micros) > 1 for micros in every)
-            yield Share(at.step, mine, every[world.rank], several, at.epoch, at.batch, at.batch == len(plan))
+            every = [items[rank :: world.size] for rank in range(world.size)]
+            micros = [cut(mine, task.item_frames(mine), micro_frames) for mine in every]
+            several, last_batch = any(len(each) > 1 for each in micros), at.batch == len(plan)
+            yield Share(at.step, every[world.rank], micros[world.rank], several, at.epoch, at.batch, last_batch)
         at.epoch, at.batch = at.epoch + 1, 0
 
 
-def _tell_longer(task: Task, start: Position, world: World, micro_frames: int) -> None:
-    """Warn once of items that are longer than a pass is to be: each is a pass of its own, and takes more memory."""
+def _warn_of_longer(task: Task, start: Position, world: World, micro_frames: int) -> None:
+    """Warn once of items that are longer than a micro-batch may be."""
     if not micro_frames or not world.is_main:
         return
     frames = task.item_frames(sorted({item for items in task.train_plan(start.epoch) for item in items}))
     if longer := [n for n in frames if n > micro_frames]:
         log.warning(
-            "a pass is to take %d frames of 10 ms at most (--batch_bins); %s longer, up to %d, and each is a pass of its own",
+            "a micro-batch may have %d frames of 10 ms (--batch_bins); %s longer, up to %d, and each is a micro-batch of its own",
             micro_frames, counted(len(longer), "item is", "items are"), max(longer),
         )  # fmt: skip
 
 
-def _not_loaded(task: Task, share: Share, error: Exception) -> TrainingError:
-    """What to say of a batch that could not be made."""
+def _make(task: Task, share: Share, load: Load, pin: bool) -> list[Any]:
+    """Make the micro-batches of a step.
+
+    Raises:
+        TrainingError: it cannot be done; names the items. An error of the task that says what it met stays what it is.
+    """
+    batch = f"the batch of step {share.step} ({', '.join(shortened(task.item_names(share.items), 8))})"
     fewer = "lower train.loaders or batch.batch_s, or take a machine with more memory for each process"
-    told = explain(error, task.item_frames(share.items), f"while the batch of step {share.step} was loaded", fewer)
-    names = shortened(task.item_names(share.items), 8)
-    if told is None:
-        log.error("the batch of step %d could not be loaded", share.step, exc_info=error)
-    found = told.found if told is not None else f"the batch of step {share.step} could not be loaded: {error!r}"
-    fix = fewer if told is not None else "look at these items; the log has where it happened"
-    return TrainingError(f"{found}; it was to hold {', '.join(names)}", fix=fix)
+    try:
+        with explained(task.item_frames(share.items), f"while {batch} was loaded", fewer):
+            micros = [load("train", items, share.step) for items in share.micros]
+            return [map_tensors(micro, torch.Tensor.pin_memory) for micro in micros] if pin else micros
+    except CtapError:
+        raise
+    except Exception as error:
+        log.error("%s could not be loaded", batch, exc_info=error)
+        fix = "look at these items; the log has where it happened"
+        raise TrainingError(f"{batch} could not be loaded: {error!r}", fix=fix) from error
 
 
 def batches(
     task: Task, position: Position, world: World, load: Load, micro_frames: int = 0
 ) -> Iterator[tuple[Share, list[Any], float]]:
-    """Shares with their micro-batches and the seconds waited for them; moves `position`'s place in the epoch, not its step.
+    """Yield local batches with their micro-batches and the seconds waited; moves `position` in the epoch, not its step.
 
-    Micro-batches are on the CPU; where the model is on a GPU, in pinned memory, out of which they are copied while it computes.
+    Micro-batches are on the CPU; where the model is on a GPU, in pinned memory, which is copied while the GPU computes.
     """
-    ahead, pins = max(1, task.config.train.loaders), world.device.type == "cuda"
+    ahead, pin = max(1, task.config.train.loaders), world.device.type == "cuda"
 
     def begin() -> None:
-        if pins:
+        if pin:
             torch.cuda.set_device(world.device)  # a new thread would open a context on the first GPU
 
+    _warn_of_longer(task, position, world, micro_frames)
     with ThreadPoolExecutor(ahead, initializer=begin) as pool:
-
-        def make(share: Share) -> list[Any]:
-            try:
-                micros = [load("train", items, share.step) for items in share.micros]
-                return [map_tensors(batch, torch.Tensor.pin_memory) for batch in micros] if pins else micros
-            except CtapError:
-                raise  # it says what it met
-            except Exception as error:
-                raise _not_loaded(task, share, error) from error
-
-        _tell_longer(task, position, world, micro_frames)
         plan = shares(task, position, world, micro_frames)
         waiting: deque[tuple[Share, Future[list[Any]]]] = deque()
 
         def submit() -> None:
             share = next(plan, None)
             if share is not None:
-                waiting.append((share, pool.submit(make, share)))
+                waiting.append((share, pool.submit(_make, task, share, load, pin)))
 
         for _ in range(ahead):
             submit()

@@ -1,7 +1,6 @@
 """The best checkpoints by a validation metric, and the mean of their weights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,16 @@ from ctaplib.runs.log import get_logger
 log = get_logger("ctaplib.train")
 
 
-@dataclass
 class Best:
-    """The smallest values so far, best first, and the steps they were seen at.
+    """The smallest values so far, and their checkpoints: `best.pt`, and `best_<step>.pt` where several are kept.
 
     Attributes:
-        keep: How many are kept.
-        seen: Pairs of value and step.
+        seen: Pairs of value and step, best first.
     """
 
-    keep: int
-    seen: list[tuple[float, int]] = field(default_factory=list)
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+        self.seen: list[tuple[float, int]] = []
 
     @property
     def value(self) -> float:
@@ -31,46 +29,45 @@ class Best:
         return self.seen[0][0] if self.seen else float("inf")
 
     def add(self, value: float, step: int) -> tuple[bool, bool]:
-        """Take a value in; whether it is kept, and whether it is the best. Of equal values the first is better."""
+        """Add a value; return whether it is kept, and whether it is the best. Of equal values the first is better."""
         before = [pair for pair in self.seen if pair[1] != step]  # a validation that is done once more
         improved = not before or value < before[0][0]
         self.seen = sorted([*before, (value, step)], key=lambda pair: pair[0])[: self.keep]
         return (value, step) in self.seen, improved
 
-    def write(self, folder: Path, step: int, model: torch.nn.Module, kept: bool, improved: bool) -> None:
-        """Write what `add` decided on as `best.pt` and, where several are kept, `best_<step>.pt`."""
+    def write(self, step: int, model: torch.nn.Module, kept: bool, improved: bool) -> None:
+        """Write what `add` decided on."""
         state = {"model": model.state_dict(), "step": step}
         if kept and self.keep > 1:
-            save_checkpoint(self.path(folder, step), state)
+            save_checkpoint(self._path(step), state)
         if improved:
-            save_checkpoint(folder / "best.pt", state)
+            save_checkpoint(self.folder / "best.pt", state)
 
-    def tidy(self, folder: Path) -> None:
-        """Remove the checkpoints that fell out, once a saved state of the run no longer names them."""
-        wanted = {self.path(folder, s) for _, s in self.seen} if self.keep > 1 else set()
-        for path in set(folder.glob("best_*.pt")) - wanted:
+    def tidy(self) -> None:
+        """Remove checkpoints that are not among the best any more, once the saved state of the run does not name them."""
+        kept = {self._path(step) for _, step in self.seen} if self.keep > 1 else set()
+        for path in set(self.folder.glob("best_*.pt")) - kept:
             path.unlink()
 
-    def write_mean(self, folder: Path, model: torch.nn.Module) -> None:
-        """Write the mean as `best.pt`, with the steps it was taken over."""
+    def write_mean(self, model: torch.nn.Module) -> None:
+        """Write the mean as `best.pt`, with the steps that it is the mean of."""
         steps = [step for _, step in self.seen]
-        save_checkpoint(folder / "best.pt", {"model": model.state_dict(), "step": steps[0], "mean_of_steps": steps})
+        save_checkpoint(self.folder / "best.pt", {"model": model.state_dict(), "step": steps[0], "mean_of_steps": steps})
 
-    def path(self, folder: Path, step: int) -> Path:
-        """Where the checkpoint of a step is kept."""
-        return folder / f"best_{step}.pt"
+    def _path(self, step: int) -> Path:
+        return self.folder / f"best_{step}.pt"
 
-    def mean(self, folder: Path, model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
-        """State with the mean of the kept checkpoints' parameters; buffers, such as code books, are those of the best.
-        None where fewer than two of them are there.
+    def mean(self, model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
+        """Return the state with the mean of the best checkpoints' parameters, and with the buffers (code books) of the best.
+        None where fewer than two of them exist.
         """
-        gone = [step for _, step in self.seen if not self.path(folder, step).exists()]
-        if gone:  # a state from before the last one was taken up
+        gone = [step for _, step in self.seen if not self._path(step).exists()]
+        if gone:  # the run goes on from a state that is older than the last `tidy`
             log.warning("the best checkpoints of steps %s are gone, and have no part in the mean", gone)
             self.seen = [pair for pair in self.seen if pair[1] not in gone]
         if len(self.seen) < 2:
             return None
-        states: list[Mapping[str, Any]] = [load_checkpoint(self.path(folder, step))["model"] for _, step in self.seen]
+        states: list[Mapping[str, Any]] = [load_checkpoint(self._path(step))["model"] for _, step in self.seen]
         mean = dict(states[0])
         for name, _ in model.named_parameters():
             mean[name] = torch.stack([s[name].double() for s in states]).mean(0).to(states[0][name].dtype)

@@ -16,26 +16,23 @@ log = get_logger("ctaplib.train")
 BEGIN_AGAIN = "begin the run again (--resume false in a recipe, or another --exp)"
 
 
-class Saved:
+class Checkpoints:
     """The checkpoints of a run: `last.pt`, `previous.pt`, and `fresh.pt` while it becomes the last.
 
-    At any moment one of them is whole, wherever a process is killed: each is written whole, and what could not be read
-    never takes the place of what could.
-
-    Args:
-        folder: Where they are.
+    At any moment one of them is whole, wherever a process is killed: each is written whole, and one that could not be read never
+    takes the place of one that could.
     """
 
     def __init__(self, folder: Path) -> None:
         self.fresh, self.last, self.previous = (folder / f"{name}.pt" for name in ("fresh", "last", "previous"))
         self._broken: set[Path] = set()
-        self._taken: Path | None = None
+        self._loaded: Path | None = None
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Write `last.pt` whole; what it was becomes `previous.pt`, if it is known to be whole."""
-        if self._taken == self.fresh:  # the process before was killed between writing and renaming
+        """Write `last.pt`; the one before becomes `previous.pt`, unless it is known to be broken."""
+        if self._loaded == self.fresh:  # the process before was killed between writing and renaming
             self.fresh.replace(self.last)
-            self._taken = None
+            self._loaded = None
             self._broken.discard(self.last)
         save_checkpoint(self.fresh, state)
         if self.last.exists() and self.last not in self._broken:
@@ -44,7 +41,7 @@ class Saved:
         self._broken.clear()
 
     def read(self) -> tuple[dict[str, Any], Path] | None:
-        """The newest of the checkpoints that is whole, or None where there is none.
+        """Load the newest checkpoint that is whole; None where there is none.
 
         Raises:
             CheckpointError: none can be used.
@@ -59,62 +56,49 @@ class Saved:
                     raise CheckpointError(error.found, expected=error.expected, fix=BEGIN_AGAIN) from error
                 log.warning("%s; trying %s", error.found, found[len(self._broken)].name)
                 continue
-            self._taken = path
+            self._loaded = path
             return state, path
         return None
 
 
 def check_settings(config: Config, before: Mapping[str, Any], path: Path) -> None:
-    """Hold a run that goes on to the settings that its numbers depend on.
+    """Check that a run goes on with the settings that its numbers depend on.
 
     Args:
-        config: The config now.
-        before: The one it began with, as `save_config` writes it.
-        path: The checkpoint that it goes on from.
+        before: The config that it began with, as `save_config` writes it.
 
     Raises:
         CheckpointError: settings differ; all are named with both values.
     """
-    before = {name: value for name, value in before.items() if name not in ABOUT}
-    was, now, free = flatten(before), flatten(config.model_dump(mode="json")), running_settings(config)
+    was = flatten({name: value for name, value in before.items() if name not in ABOUT})
+    now, free = flatten(config.model_dump(mode="json")), running_settings(config)
     changed = [
         f"{name} was {was.get(name, 'not set')}, is {now.get(name, 'not set')}"
         for name in dict.fromkeys([*was, *now])
         if was.get(name) != now.get(name) and not any(name == known or name.startswith(f"{known}.") for known in free)
     ]
     if changed:
-        longer = "train.max_steps" in now and was.get("train.max_steps") != now["train.max_steps"]
-        raise CheckpointError(
-            f"{path} was made with other settings: {'; '.join(shortened(changed))}",
-            fix="put them back, or give this run another --exp"
-            + (
-                "; a longer training is another run, as schedules go by the share of train.max_steps that is done"
-                if longer
-                else ""
-            ),
-        )
+        fix = "put them back, or give this run another --exp"
+        if "train.max_steps" in now and was.get("train.max_steps") != now["train.max_steps"]:
+            fix += "; a longer training is another run, as schedules go by the share of train.max_steps that is done"
+        raise CheckpointError(f"{path} was made with other settings: {'; '.join(shortened(changed))}", fix=fix)
 
 
 def check_items(task: Task, path: Path) -> None:
-    """Hold a run that goes on to the data that it began with.
-
-    Args:
-        task: Whose items they are now.
-        path: What `write_items` wrote.
+    """Check that a run goes on with the items that `write_items` listed in `path`.
 
     Raises:
         DataError: the data changed since the run began.
     """
     if not path.exists():
-        log.warning("%s is missing: whether the data changed since the run began cannot be told", path)
+        log.warning("%s is missing: whether the data changed since the run began is not known", path)
         return
     items = _items(task)
     before = dict(line.rsplit("\t", 1) for line in path.read_text(encoding="utf-8").splitlines())
     faults = [f"gone: {key}" for key in before if key not in items]
     faults += [f"new: {key}" for key in items if key not in before]
-    faults += [
-        f"{key}: {before[key]} frames before, {items[key]} now" for key in before if items.get(key, before[key]) != before[key]
-    ]
+    faults += [f"{key}: {frames} frames before, {items[key]} now" for key, frames in before.items()
+               if items.get(key, frames) != frames]  # fmt: skip
     if faults:
         raise DataError(
             f"the data changed since this run began: {len(before)} items then, {len(items)} now, "
@@ -126,7 +110,7 @@ def check_items(task: Task, path: Path) -> None:
 
 
 def write_items(task: Task, path: Path) -> None:
-    """List what a run is trained on: lines of set, item and frames."""
+    """List what a run is trained on, as lines of set, item and frames."""
     if items := _items(task):
         with atomic_write(path) as out:
             out.writelines(f"{key}\t{frames}\n" for key, frames in items.items())

@@ -1,4 +1,4 @@
-"""Settings of the machine for a training: determinism, TF32, compiled parts."""
+"""Settings of the device for a training: determinism, TF32, compiled parts."""
 
 import os
 
@@ -7,8 +7,8 @@ import torch
 from ctaplib.tasks.settings import TrainConfig
 
 
-def prepare_machine(train: TrainConfig, model: torch.nn.Module, device: torch.device) -> None:
-    """Set what a run asks for; before the first product."""
+def prepare_device(train: TrainConfig, model: torch.nn.Module, device: torch.device) -> None:
+    """Apply the settings; must come before the first product."""
     torch.set_deterministic_debug_mode("warn" if train.deterministic else "default")  # the other name imports the compiler
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, changes nothing
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Processes of one training run: who am I, sums over all, gradients over all."""
+"""The ranks of a training run: joining, sums, and the error where one is lost."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ctaplib.errors import ConfigError, LostPeerError
 
 @dataclass(frozen=True)
 class World:
-    """This process among all."""
+    """This rank among all."""
 
     rank: int
     size: int
@@ -20,31 +20,30 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes the files."""
+        """Whether this rank writes the files."""
         return self.rank == 0
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """Element-wise sum over the processes."""
+        """Sum over the ranks, in place."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def barrier(self) -> None:
-        """Wait for all."""
+        """Wait for all ranks."""
         if self.size > 1:
             dist.barrier()
 
 
 def join_world(use_gpu: bool) -> World:
-    """Join the processes that torchrun started, or be alone.
+    """Join the ranks that torchrun started, or be alone.
 
     Raises:
         ConfigError: a GPU is asked for that is not there.
     """
-    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    if size != (wanted := int(os.environ.get("CTAP_WORLD_SIZE", size))):
-        raise ConfigError(f"this training has {size} processes", expected=f"{wanted}, as utils/launch.sh was asked for")
+    size, rank, local = (int(os.environ.get(name, other)) for name, other in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0)))
+    if size != (expected := int(os.environ.get("CTAP_WORLD_SIZE", size))):
+        raise ConfigError(f"this training has {size} processes", expected=f"{expected}, as utils/launch.sh was asked for")
     if use_gpu:
         if local >= torch.cuda.device_count():
             raise ConfigError(
@@ -58,15 +57,11 @@ def join_world(use_gpu: bool) -> World:
 
 
 def lost_peer(error: RuntimeError, rank: int) -> LostPeerError | None:
-    """What to say of an error that means another process is gone; None for any other."""
+    """Return the error to raise where another one means that a rank is gone; None for any other."""
     words = (
-        "Connection closed by peer",
-        "Connection reset by peer",
-        "Broken pipe",
-        "Timed out waiting",
-        "ncclRemoteError",
+        "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "ncclRemoteError",
         "collective operation timeout",
-    )
+    )  # fmt: skip
     text = str(error)
     if not any(word in text for word in words):
         return None
@@ -78,6 +73,6 @@ def lost_peer(error: RuntimeError, rank: int) -> LostPeerError | None:
 
 
 def leave_world() -> None:
-    """Take leave of the other processes."""
+    """Leave the process group."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()

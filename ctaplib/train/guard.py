@@ -1,14 +1,14 @@
-"""Steps that must not be taken: gradients that are not finite, or far larger than those before. Their batches are kept.
+"""Updates that are skipped: their gradient is not finite, or far larger than those before. Their batches are kept.
 
-A skipped step changes no weight. The norm of every step enters the window, so a new level of the gradients, as when a term of
-the loss sets in, is taken as normal after half a window.
+A skipped update changes no weight. The norm of every update enters the window, so that a new level of the gradients, as when a
+term of the loss sets in, is normal after half a window.
 """
 
 import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,58 +21,23 @@ from ctaplib.errors import TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.settings import TrainConfig
+from ctaplib.train.accumulate import Accumulator
+from ctaplib.train.batches import Share
 
 WINDOW = 100
 FIRST_LOOK = 50
-"""Norms that must be known before one is called too large."""
+"""Norms in the window from which one can be called too large."""
 KEPT = 8
-"""Bad batches that are kept; the first are the ones worth looking at."""
+"""Most bad batches that are kept; the first are the ones worth inspecting."""
 log = get_logger("ctaplib.train")
-
-
-@dataclass(frozen=True)
-class BadBatch:
-    """This process's part of a batch whose step is not taken.
-
-    Attributes:
-        micros: Its micro-batches.
-        items: Their items.
-        own: Sum and count of every term of each.
-        values: Terms of the whole batch, and what else is known of the step.
-    """
-
-    micros: Sequence[Any]
-    items: Sequence[Sequence[int]]
-    own: Sequence[Mapping[str, torch.Tensor]]
-    values: Mapping[str, float]
-
-    def terms(self) -> dict[str, float]:
-        """Every term on this process."""
-        names = self.own[0] if self.own else ()
-        sums = {name: torch.stack([pairs[name] for pairs in self.own]).sum(0) for name in names}
-        return {name: float(pair[0] / pair[1].clamp_min(1.0)) for name, pair in sums.items()}
-
-    def not_finite(self) -> list[str]:
-        """Utterances that have values that are not finite in what was loaded."""
-        found: list[str] = []
-        for batch, items in zip(self.micros, self.items, strict=True):
-            names = list(getattr(batch, "ids", ())) or [f"item {i}" for i in items]
-            held = [getattr(batch, f.name) for f in fields(batch)] if is_dataclass(batch) else [batch]
-            rows = torch.zeros(len(names), dtype=torch.bool)
-            for tensor in held:
-                if torch.is_tensor(tensor) and tensor.is_floating_point() and tensor.dim() and len(tensor) == len(names):
-                    rows |= ~tensor.isfinite().reshape(len(names), -1).all(1).cpu() if tensor.numel() else False
-            found += [name for name, bad in zip(names, rows.tolist()) if bad]
-        return found
 
 
 class Guard:
     """Judges every gradient norm, keeps bad batches, and stops a run that does not recover.
 
     Args:
-        config: Its limits.
         exp: Folder of the run; batches go to `bad_batches/`.
-        rank: This process, in the names of its files.
+        rank: This rank, in the names of its files.
     """
 
     def __init__(self, config: TrainConfig, exp: Path, rank: int) -> None:
@@ -80,9 +45,9 @@ class Guard:
         self.norms: dict[str, deque[float]] = {}
         self.bad_steps, self.where = 0, ""
 
-    def fault(self, player: str, norm: float) -> str:
-        """Why a step is not taken, or an empty word."""
-        window = self.norms.setdefault(player, deque(maxlen=WINDOW))
+    def fault(self, optimizer: str, norm: float) -> str:
+        """Return why an update with this gradient norm must be skipped; empty where it need not."""
+        window = self.norms.setdefault(optimizer, deque(maxlen=WINDOW))
         if not math.isfinite(norm):
             return "its gradient is not finite"
         usual = median(window) if len(window) >= FIRST_LOOK else 0.0
@@ -93,23 +58,33 @@ class Guard:
             )
         return ""
 
-    def keep(self, step: int, player: str, reason: str, bad: BadBatch) -> None:
-        """Write this process's part of the batch beside what is known of it, for inspection; all processes must call."""
-        terms, utts = bad.terms(), bad.not_finite()
+    def keep(self, share: Share, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
+        """Write the local batch and what is known of it, for inspection; all ranks must call.
+
+        Args:
+            passes: The forward and backward passes of the update.
+            values: Terms of the global batch, and what else is recorded of the step.
+        """
+        step, micros = share.step, [_plain(batch) for batch in passes.micros]
+        ids = [_ids(plain, items) for plain, items in zip(micros, share.micros, strict=True)]
+        utts = [utt for plain, names in zip(micros, ids, strict=True) for utt in _not_finite(plain, names)]
+        own = {name: torch.stack([pairs[name] for pairs in passes.own]).sum(0) for name in passes.own[0]}
+        terms = {name: float(pair[0] / pair[1].clamp_min(1.0)) for name, pair in own.items()}
         self.where = _blame(gather_objects((sorted(n for n, v in terms.items() if not math.isfinite(v)), utts)))
-        told = f"{reason} ({self.where})" if self.where else reason
-        path = self.folder / f"step{step}_{player}_rank{self.rank}.pt"
+        because = f"{reason} ({self.where})" if self.where else reason
+        path = self.folder / f"step{step}_{optimizer}_rank{self.rank}.pt"
         if not path.exists() and len(list(self.folder.glob(f"*_rank{self.rank}.pt"))) >= KEPT:
-            log.warning("step %d is left out: %s; %s holds %d batches already, this one is not kept",
-                        step, told, self.folder, KEPT)  # fmt: skip
+            log.warning("step %d is skipped: %s; %s has %d batches already, this one is not kept",
+                        step, because, self.folder, KEPT)  # fmt: skip
             return
-        known = {"step": step, "player": player, "reason": reason, "where": self.where, "rank": self.rank, "not_finite": utts}
-        known |= {"terms": _words(terms), "terms_of_all": _words(bad.values)}
-        save_checkpoint(path, {**known, "batches": [_plain(batch) for batch in bad.micros]})
+        known = {"step": step, "optimizer": optimizer, "reason": reason, "where": self.where, "rank": self.rank}
+        for name, figures in (("terms", terms), ("terms_of_all", values)):
+            known[name] = {term: repr(value) for term, value in figures.items()}
+        known["not_finite"] = utts
+        save_checkpoint(path, {**known, "batches": micros})
         with atomic_write(path.with_suffix(".json")) as out:
-            ids = [list(getattr(batch, "ids", ())) for batch in bad.micros]
             out.write(json.dumps({**known, "ids": ids}, indent=1) + "\n")
-        log.warning("step %d is left out: %s; its batch is kept as %s", step, told, path)
+        log.warning("step %d is skipped: %s; its batch is kept as %s", step, because, path)
 
     def count(self, step: int, finite: bool, values: Mapping[str, float]) -> None:
         """Count steps in a row that were not finite.
@@ -126,20 +101,20 @@ class Guard:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint."""
-        return {"bad_steps": self.bad_steps, "norms": {p: list(w) for p, w in self.norms.items()}}
+        """Return the state for a checkpoint."""
+        return {"bad_steps": self.bad_steps, "norms": {name: list(window) for name, window in self.norms.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.bad_steps = state["bad_steps"]
-        self.norms = {p: deque(w, maxlen=WINDOW) for p, w in state["norms"].items()}
+        self.norms = {name: deque(window, maxlen=WINDOW) for name, window in state["norms"].items()}
 
 
 def _blame(found: Sequence[tuple[list[str], list[str]]]) -> str:
-    """The processes that had something that is not finite: in what they loaded, if any had that, or else in their terms.
+    """Name the ranks that had something that is not finite: in what they loaded, if any had that, or else in their terms.
 
     Args:
-        found: Terms and utterances that are not finite, of every process.
+        found: Terms and utterances that are not finite, of every rank.
     """
     words = []
     loaded = any(utts for _, utts in found)
@@ -150,14 +125,32 @@ def _blame(found: Sequence[tuple[list[str], list[str]]]) -> str:
     return "; ".join(words)
 
 
-def _words(values: Mapping[str, float]) -> dict[str, str]:
-    return {name: repr(value) for name, value in values.items()}
-
-
 def _plain(batch: Any) -> Any:
-    """Tensors and words of a batch, which can be loaded without running code."""
+    """Return the tensors and words of a batch in types that a checkpoint can be loaded with, without running code."""
     if torch.is_tensor(batch):
         return batch.detach().cpu()
     if is_dataclass(batch):
         return {f.name: _plain(getattr(batch, f.name)) for f in fields(batch)}
+    if isinstance(batch, Mapping):
+        return {name: _plain(value) for name, value in batch.items()}
     return list(batch) if isinstance(batch, tuple) else batch
+
+
+def _ids(plain: Any, items: Sequence[int]) -> list[str]:
+    """Return what identifies each item of a batch."""
+    return list(plain.get("ids", ()) if isinstance(plain, dict) else ()) or [f"item {i}" for i in items]
+
+
+def _not_finite(plain: Any, ids: Sequence[str]) -> list[str]:
+    """List the items with values that are not finite in what was loaded."""
+    rows = torch.zeros(len(ids), dtype=torch.bool)
+    for tensor in _tensors(plain):
+        if tensor.is_floating_point() and tensor.dim() and len(tensor) == len(ids) and tensor.numel():
+            rows |= ~tensor.isfinite().reshape(len(ids), -1).all(1)
+    return [name for name, bad in zip(ids, rows.tolist()) if bad]
+
+
+def _tensors(plain: Any) -> list[torch.Tensor]:
+    if isinstance(plain, dict):
+        return [tensor for value in plain.values() for tensor in _tensors(value)]
+    return [plain] if torch.is_tensor(plain) else []

@@ -1,12 +1,14 @@
-"""How much fits into memory: a trial of the largest batch before the first step, and a plain word when it did not fit."""
+"""How much fits into memory: a trial of the largest batch before the first step, and the error where memory ran out."""
 
 import gc
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import psutil
 import torch
 
 from ctaplib.errors import TrainingError, counted
@@ -16,13 +18,11 @@ from ctaplib.train.cgroup import free_bytes
 from ctaplib.train.distributed import World
 
 USE = 0.85
-"""Share of what is free that a trial may plan with."""
+"""Share of the free memory that a trial may plan with."""
 KERNELS = 400 * 2**20
-"""Addresses that products compiled later may take besides memory; what counts where addresses are limited (`ulimit -v`)."""
-UNMADE = ("could not create a primitive", "could not create a memory object", "could not create a memory storage")
-"""All that oneDNN says where there is no room; of what it does not know, it cannot create "a primitive descriptor"."""
+"""Bytes of address space for kernels that are compiled later, where it is limited (`ulimit -v`)."""
 FEW = 4
-"""Items of the second trial; memory grows along the line through both."""
+"""Items of the second trial; memory is extrapolated along the line through both."""
 LESS = "lower batch.max_s (what is left out is listed), or take a machine with more memory"
 FEWER = "--batch_bins auto finds how much fits in one pass and adds up the rest; or lower batch.batch_s, or batch.max_s"
 log = get_logger("ctaplib.train")
@@ -31,19 +31,17 @@ log = get_logger("ctaplib.train")
 def find_micro_frames(
     task: Task, world: World, attempt: Callable[[list[int]], None], to_come: float = 0.0, kept: int | None = None
 ) -> int:
-    """Most padded frames of one forward and backward pass that fit, from two trials with the longest items.
+    """Find the most padded frames of one forward and backward pass that fit, from two trials with the longest items.
 
-    A trial in which memory runs out on any process counts as failed on all; fewer items are then tried.
+    All ranks get the same answer. A trial in which memory runs out on any rank failed on all; fewer items are then tried.
 
     Args:
-        task: What is trained.
-        world: The processes; all get the same answer.
-        attempt: Runs the forward and backward passes of these items, without the other processes, and leaves no trace.
-        to_come: Bytes that the optimisers will take besides.
-        kept: The answer that a run goes on with, so that it stays the same to the last bit; it is given unless it cannot fit.
+        attempt: Runs the forward and backward passes of these items, without the other ranks, and leaves no trace.
+        to_come: Bytes that the optimizers will allocate.
+        kept: Answer of a run that goes on, returned unless it cannot fit, so that the run stays the same to the last bit.
 
     Returns:
-        Frames; 0 where a process's share of the largest batch fits whole.
+        Frames; 0 where the local batch of the largest batch fits whole.
 
     Raises:
         TrainingError: the longest item alone does not fit, or memory cannot be measured here.
@@ -51,7 +49,7 @@ def find_micro_frames(
     share = sorted(largest_share(task, world), key=lambda i: -task.item_frames([i])[0])
     one, whole = padded_frames(task, share[:1]), padded_frames(task, share)
     free = _free_bytes(world)
-    world.barrier()  # trials of other processes on this machine begin when all have looked
+    world.barrier()  # trials on this machine begin when all ranks have read what is free
     first, reason = _try(world, partial(attempt, share[:1]))
     if reason:
         raise TrainingError(f"the longest item, {one / 100:.1f} s, does not fit into memory ({reason})", fix=LESS)
@@ -63,7 +61,7 @@ def find_micro_frames(
             break
         log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one / 100, reason)
         failed = True
-    free = min(free, _free_bytes(world))  # what the trials compiled stays
+    free = min(free, _free_bytes(world))  # kernels that the trials compiled stay
     slope = max(1.0, (second - first) / max(1, few - one))
     rooms = torch.tensor([one + (limit - to_come - first) / slope for limit in (USE * free, free)], dtype=torch.float64)
     rooms = rooms.to(world.device)
@@ -88,7 +86,7 @@ def find_micro_frames(
 
 
 def largest_share(task: Task, world: World) -> list[int]:
-    """What one process takes of the training batch of most padded frames.
+    """Return the local batch of most padded frames.
 
     Raises:
         TrainingError: there is no batch.
@@ -100,38 +98,43 @@ def largest_share(task: Task, world: World) -> list[int]:
 
 
 def padded_frames(task: Task, items: list[int]) -> int:
-    """Frames of a batch, padding included."""
+    """Return the frames of a batch, padding included."""
     sizes = task.item_frames(items)
     return max(sizes) * len(sizes)
 
 
 def ran_out(error: BaseException) -> str:
-    """The first line of an error that means that memory ran out; empty for any other."""
+    """Return the first line of an error that means that memory ran out; empty for any other."""
     text = str(error)
+    # Where memory is short oneDNN says only this; "a primitive descriptor" is what it cannot create where it lacks a kernel.
+    of_onednn = text.strip() in tuple(f"could not create a {what}" for what in ("primitive", "memory object", "memory storage"))
     words = ("not enough memory", "can't allocate memory", "out of memory", "Cannot allocate memory", "std::bad_alloc")
-    if not (text.strip() in UNMADE or isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in text for w in words)):
-        return ""
-    return (text.splitlines() or ["MemoryError"])[0]
+    if of_onednn or isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in text for word in words):
+        return (text.splitlines() or ["MemoryError"])[0]
+    return ""
 
 
-def explain(error: BaseException, sizes: Sequence[int], where: str, fix: str = FEWER) -> TrainingError | None:
-    """What to say of an error that means that memory ran out; None for any other.
+@contextmanager
+def explained(sizes: Sequence[int], where: str, fix: str = FEWER) -> Iterator[None]:
+    """Raise an error within that means that memory ran out as one that says where, with what, and what to do.
 
     Args:
-        error: The error.
-        sizes: Frames of the items that were being worked on.
-        where: In the run.
-        fix: What to do.
+        sizes: Frames of the items that are worked on.
+
+    Raises:
+        TrainingError: memory ran out.
     """
-    reason = ran_out(error)
-    if not reason:
-        return None
-    items = f"{counted(len(sizes), 'item')} of up to {max(sizes) / 100:.1f} s"
-    return TrainingError(f"memory ran out {where}, with {items} on this process ({reason})", fix=fix)
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not (reason := ran_out(error)):
+            raise
+        items = f"{counted(len(sizes), 'item')} of up to {max(sizes) / 100:.1f} s"
+        raise TrainingError(f"memory ran out {where}, with {items} on this process ({reason})", fix=fix) from error
 
 
 def _try(world: World, work: Callable[[], None]) -> tuple[float, str]:
-    """The largest number of bytes in use during some work, and why it failed, where memory ran out on any process."""
+    """Return the largest number of bytes in use during some work, and why it failed, where memory ran out on any rank."""
     peak, reason = 0.0, ""
     try:
         peak = _peak_bytes(world, work)
@@ -139,7 +142,7 @@ def _try(world: World, work: Callable[[], None]) -> tuple[float, str]:
         reason = ran_out(error)
         if not reason:
             raise
-    if reason:  # only now is the error gone, and with it what the passes held
+    if reason:  # the error is gone only here, and with it what its frames held
         gc.collect()
         if world.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -148,40 +151,28 @@ def _try(world: World, work: Callable[[], None]) -> tuple[float, str]:
 
 
 def _free_bytes(world: World) -> float:
-    """Memory that this process may still take."""
+    """Return the memory that this process may still take, its own included."""
     if world.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(world.device)
         return free + torch.cuda.memory_reserved(world.device)
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return _free_of_machine() / beside + _status_bytes("VmRSS")
+    return _free_of_machine() / int(os.environ.get("LOCAL_WORLD_SIZE", "1")) + psutil.Process().memory_info().rss
 
 
 def _free_of_machine() -> float:
-    words = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-    free = min(int(words["MemAvailable"].split()[0]) * 1024.0, free_bytes())
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        free = min(free, soft - _status_bytes("VmSize") - KERNELS)
-    return free
+    free, process = min(float(psutil.virtual_memory().available), free_bytes()), psutil.Process()
+    limit, _ = process.rlimit(psutil.RLIMIT_AS)
+    return free if limit == psutil.RLIM_INFINITY else min(free, limit - process.memory_info().vms - KERNELS)
 
 
 def _peak_bytes(world: World, work: Callable[[], None]) -> float:
+    """Return the largest number of bytes in use during some work."""
     if world.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(world.device)
         work()
         return float(torch.cuda.max_memory_allocated(world.device))
     try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # sets the peak back to the present
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak, which psutil cannot
     except OSError as error:
         raise TrainingError(f"memory cannot be measured here: {error}", fix="give --batch_bins a number of frames") from error
     work()
-    return _status_bytes("VmHWM")
-
-
-def _status_bytes(name: str) -> float:
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024.0
-    raise TrainingError(f"/proc/self/status has no {name}", fix="give --batch_bins a number of frames")
+    return int(Path("/proc/self/status").read_text(encoding="ascii").partition("VmHWM:")[2].split()[0]) * 1024.0

@@ -1,4 +1,4 @@
-"""Means of what the steps between two records gave, with their speed; and the account of an epoch."""
+"""What training took and gave: means over the steps between two records, and sums over an epoch."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -11,18 +11,18 @@ from ctaplib.train.distributed import World
 
 
 class Meter:
-    """Means of what the steps since the last record gave."""
+    """Means over the steps since the last record."""
 
     def __init__(self) -> None:
         self.sums: dict[str, list[float]] = {}
-        self.waited = self.audio = 0.0
+        self.waited_s = self.audio_s = 0.0
         self.started, self.steps = time.perf_counter(), 0
 
     def add(self, values: Mapping[str, float], waited_s: float, audio_s: float) -> None:
-        """Take one step in; `audio_s` is the audio of all processes."""
+        """Add a step; `audio_s` is the audio of all ranks."""
         self.steps += 1
-        self.waited += waited_s
-        self.audio += audio_s
+        self.waited_s += waited_s
+        self.audio_s += audio_s
         for name, value in values.items():
             self.sums.setdefault(name, []).append(value)
 
@@ -32,73 +32,66 @@ class Meter:
         return (time.perf_counter() - self.started) / max(1, self.steps)
 
     def values(self) -> dict[str, float]:
-        """Means, seconds of a step, share of time waited for data, hours of audio an hour."""
-        spent = max(time.perf_counter() - self.started, 1e-9)
-        means = {n: sum(v) / len(v) for n, v in self.sums.items()}
-        return means | {
-            "step_s": spent / max(1, self.steps),
-            "data_wait_pct": 100 * self.waited / spent,
-            "audio_h_per_h": self.audio / spent,
+        """Return the means, seconds of a step, percent of the time waited for data, hours of audio an hour."""
+        seconds = max(time.perf_counter() - self.started, 1e-9)
+        return {n: sum(v) / len(v) for n, v in self.sums.items()} | {
+            "step_s": seconds / max(1, self.steps),
+            "data_wait_pct": 100 * self.waited_s / seconds,
+            "audio_h_per_h": self.audio_s / seconds,
         }
 
 
 def total_stats(task: Task, batches: Iterable[Any]) -> BatchStats | None:
-    """How much audio the batches of one step hold; None where the task does not count it."""
-    found = [extent for batch in batches if (extent := task.batch_stats(batch)) is not None]
+    """Add up the statistics of the micro-batches of a step; None where the task has none."""
+    found = [stats for batch in batches if (stats := task.batch_stats(batch)) is not None]
     if not found:
         return None
-    return BatchStats(sum(e.items for e in found), sum(e.frames for e in found), sum(e.padded for e in found), found[0].hop_s)
+    return BatchStats(sum(s.items for s in found), sum(s.frames for s in found), sum(s.padded for s in found), found[0].hop_s)
 
 
 class EpochTally:
-    """What the steps of an epoch took in, over all processes; kept in checkpoints, so that a resumed epoch is told whole.
+    """Sums over the steps of an epoch and all ranks; saved in checkpoints, so that a resumed epoch is recorded whole.
 
-    Validation and saving do not count as time of the epoch: call `skip` behind them.
+    The time of validations and checkpoints does not count: call `skip` after them.
 
     Args:
-        kept: `joined` of the run that is resumed. The main process takes it over, others begin with nothing.
-        is_main: Whether this is the main process.
+        kept: What `join` returned in the run that is resumed. The main rank continues from it, others from nothing.
+        is_main: Whether this is the main rank.
     """
 
     NAMES = ("steps", "items", "frames", "padded_frames", "audio_s", "seconds", "waited_s")
 
     def __init__(self, kept: Mapping[str, float], is_main: bool) -> None:
-        self.sums = dict.fromkeys(self.NAMES, 0.0)
-        if is_main:
-            self.sums |= {n: v for n, v in kept.items() if n in self.sums}
+        self.sums = {n: kept.get(n, 0.0) if is_main else 0.0 for n in self.NAMES}
         self.is_main, self.mark = is_main, time.perf_counter()
 
-    def add(self, extent: BatchStats | None, waited_s: float) -> None:
-        """Take in the batch of the step that is done."""
-        now = time.perf_counter()
-        sums = self.sums
-        if self.is_main:  # the processes go in step: the main one's clock is that of all
-            sums["steps"] += 1
-            sums["seconds"] += now - self.mark
-            sums["waited_s"] += waited_s
-        if extent is not None:
-            sums["items"] += extent.items
-            sums["frames"] += extent.frames
-            sums["padded_frames"] += extent.padded
-            sums["audio_s"] += extent.audio_s
-        self.mark = now
+    def add(self, stats: BatchStats | None, waited_s: float) -> None:
+        """Add the step that is done."""
+        before, self.mark = self.mark, time.perf_counter()
+        added: dict[str, float] = {}
+        if self.is_main:  # ranks go in step: the clock of the main one is that of all
+            added = {"steps": 1, "seconds": self.mark - before, "waited_s": waited_s}
+        if stats is not None:
+            added |= {"items": stats.items, "frames": stats.frames, "padded_frames": stats.padded, "audio_s": stats.audio_s}
+        for name, value in added.items():
+            self.sums[name] += value
 
     def skip(self) -> None:
-        """Leave out the time since the last step."""
+        """Do not count the time since the last step."""
         self.mark = time.perf_counter()
 
     def join(self, world: World) -> dict[str, float]:
-        """Bring the sums of all processes to the main one, where they stay; every process must call it."""
+        """Move the sums of all ranks to the main one, and return them; every rank must call it."""
         total = world.sum(torch.tensor([self.sums[n] for n in self.NAMES], dtype=torch.float64).to(world.device)).cpu()
         self.sums = dict(zip(self.NAMES, total.tolist())) if self.is_main else dict.fromkeys(self.NAMES, 0.0)
         return dict(self.sums)
 
     def close(self, world: World, epoch: int) -> dict[str, float]:
-        """The record of the epoch, and a fresh account of the next one; every process must call it.
+        """Return the record of the epoch, and begin the next one; every rank must call it.
 
         Returns:
-            Steps, seconds, percent of it waited for data; where the task counts audio, items, frames, percent of
-            padding and hours of audio (without padding) an hour.
+            Steps, seconds, percent of them waited for data; where the task counts audio, items, frames, percent of padding and
+            hours of audio (without padding) an hour.
         """
         found = self.join(world)
         self.sums = dict.fromkeys(self.NAMES, 0.0)

@@ -72,43 +72,30 @@ def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig
     return AdamW(settings, lr=config.lr, betas=config.betas, fused=True)
 
 
-@torch.no_grad()
 def clip_gradients(parameters: Sequence[torch.nn.Parameter], most: float) -> float:
-    """Scale all gradients down together to a norm of at most `most`; give the norm before.
-
-    The numbers are those of `torch.nn.utils.clip_grad_norm_`; gradients that need no scaling are not touched.
-    """
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if not gradients:
-        return 0.0
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    factor = most / (norm + 1e-6)
-    if not bool(factor >= 1.0):
-        torch._foreach_mul_(gradients, factor)
+    """Clip the norm of all gradients together as torch does, and return it; gradients within it are not touched."""
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
+    if not bool(most >= norm + 1e-6):
+        torch.nn.utils.clip_grads_with_norm_(parameters, most, norm, foreach=True)
     return float(norm)
 
 
 def learning_rate(config: OptimConfig, step: int, max_steps: int) -> float:
-    """Learning rate at a step counted from 1.
-
-    Raises:
-        ConfigError: the schedule has an unknown name.
-    """
+    """Return the learning rate at a step counted from 1."""
     if step <= config.warmup_steps:
         return config.lr * step / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, max_steps - config.warmup_steps)
-    shapes = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))}
-    if config.schedule not in shapes:
-        raise ConfigError(f"optim.schedule is {config.schedule!r}", expected=f"one of {', '.join(shapes)}")
     if config.schedule == "constant":
         return config.lr
-    return config.lr * (config.final_lr + (1 - config.final_lr) * shapes[config.schedule])
+    done = (step - config.warmup_steps) / max(1, max_steps - config.warmup_steps)
+    left = 1.0 - done if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    return config.lr * (config.final_lr + (1 - config.final_lr) * left)
 
 
 class WeightAverage:
-    """Exponential moving average of the parameters; buffers are taken as they are.
+    """Exponential moving average of the parameters; buffers are those of the model.
 
-    The decay is smaller at first, min(decay, (1 + t) / (10 + t)), so that early weights are forgotten.
+    The decay is smaller at first, min(decay, (1 + t) / (10 + t)), so that early weights are forgotten. torch's `AveragedModel`
+    begins at the first update rather than at the first weights, and copies the buffers, too.
     """
 
     def __init__(self, model: torch.nn.Module, decay: float) -> None:
@@ -120,8 +107,7 @@ class WeightAverage:
         """Take the model's present weights in."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        shadows = [self.shadow[n] for n, _ in model.named_parameters()]
-        torch._foreach_lerp_(shadows, [p.detach() for p in model.parameters()], 1 - decay)
+        torch._foreach_lerp_([self.shadow[n] for n, _ in model.named_parameters()], list(model.parameters()), 1 - decay)
 
     @torch.no_grad()
     def swap(self, model: torch.nn.Module) -> None:
@@ -132,11 +118,11 @@ class WeightAverage:
             self.shadow[name].copy_(kept)
 
     def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint."""
+        """Return the state for a checkpoint."""
         return {"steps": self.steps, "shadow": self.shadow}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.steps = int(state["steps"])
         for name, value in state["shadow"].items():
             self.shadow[name].copy_(value)

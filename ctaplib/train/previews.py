@@ -1,6 +1,6 @@
-"""Looks at what a model makes of a few validation utterances: pictures and sounds for the record."""
+"""Previews: pictures and audio of a few validation utterances while a model trains."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
@@ -19,71 +19,55 @@ EFFORT = GriffinLimConfig(inverse_steps=15, iterations=16)
 
 
 class Previewer:
-    """Shows the same utterances after validations. Draws no random number and leaves the model as it was.
+    """Previews the same utterances after validations. Draws no random number and leaves the model as it was.
 
-    Looks, and curves beside them, stay within `preview.most_pct` of the time; the last look is always taken.
-
-    Args:
-        task: What is trained.
-        record: Where pictures and sounds go.
-        load: Makes a batch where the model is, of set, items and step.
+    Previews and curves stay within `preview.most_pct` of the time; the last preview is always made.
     """
 
     def __init__(self, task: Task, record: RunLog, load: Load) -> None:
         self.task, self.record, self.load = task, record, load
         self.allowance = Allowance(task.config.preview.most_pct)
-        self.looks = 0
+        self.made = 0
         self._vocoder: GriffinLim | None = None
 
-    def look(self, step: int, precision: AbstractContextManager[object]) -> None:
-        """Show what the model makes of the utterances now, where it is time to.
-
-        A picture that cannot be made is told as a warning: it is not worth a run.
-
-        Args:
-            step: Steps done; a validation was just made.
-            precision: Context in which the model computes.
-        """
-        train, preview = self.task.config.train, self.task.config.preview
-        turn = step // train.valid_every_steps % preview.every == 0 and self.allowance.covers("look")
-        if preview.utts == 0 or not (turn or step == train.max_steps):
+    def preview(self, step: int, precision: AbstractContextManager[object]) -> None:
+        """Preview after the validation of a step, if it is due. One that fails is a warning: it is not worth a run."""
+        train, config = self.task.config.train, self.task.config.preview
+        due = step // train.valid_every_steps % config.every == 0 and self.allowance.covers("preview")
+        if config.utts == 0 or not (due or step == train.max_steps):
             return
         try:
-            with self.allowance.spend("look"):
-                for shown in self._shown(precision):
-                    self._write(shown, step)
-            self.looks += 1
+            with self.allowance.spend("preview"):
+                with unchanged(self.task.model), torch.no_grad(), precision:
+                    previews = self.task.previews(self.load("valid", self.task.preview_items(config.utts), 0))
+                for preview in previews:
+                    self._write(preview, step)
+            self.made += 1
             if self.allowance.covers("curves"):
                 with self.allowance.spend("curves"):
                     save_curves(self.record.exp)
         except Exception as error:
-            log.warning("step %d: what the model makes of its utterances is not shown: %r", step, error)
+            log.warning("step %d: the preview failed: %r", step, error)
 
-    def _shown(self, precision: AbstractContextManager[object]) -> Sequence[Preview]:
-        with unchanged(self.task.model), torch.no_grad(), precision:
-            return self.task.previews(self.load("valid", self.task.preview_items(self.task.config.preview.utts), 0))
-
-    def _write(self, shown: Preview, step: int) -> None:
-        name = shown.utt.replace("/", "_")
-        self.record.figure(f"previews/{name}", step, draw(shown))
+    def _write(self, preview: Preview, step: int) -> None:
+        name = preview.utt.replace("/", "_")
+        self.record.figure(f"previews/{name}", step, draw(preview))
         if not self.task.config.preview.sounds:
             return
-        rate_hz = self.task.features.rate_hz if shown.waves or shown.rebuilt else 0  # type: ignore[attr-defined]
-        for kind, wave in shown.waves.items():
-            if kind != "original" or self.looks == 0:
-                self.record.sound(f"{name}/{kind}", step, np.clip(wave, -1, 1), rate_hz)
-        if not shown.rebuilt:
-            return
-        if self._vocoder is None:
-            self._vocoder = GriffinLim(self.task.features, EFFORT, quiet=True)  # type: ignore[attr-defined]
-        made = self._vocoder.generate([torch.from_numpy(shown.mels[kind]) for kind in shown.rebuilt])
-        for kind, sound in zip(shown.rebuilt, made):
-            self.record.sound(f"{name}/{kind} (Griffin-Lim)", step, sound.clamp(-1, 1).numpy(), rate_hz)
+        waves = {kind: wave for kind, wave in preview.waves.items() if kind != "original" or self.made == 0}
+        if preview.rebuilt:
+            if self._vocoder is None:
+                self._vocoder = GriffinLim(self.task.features, EFFORT, quiet=True)  # type: ignore[attr-defined]
+            made = self._vocoder.generate([torch.from_numpy(preview.mels[kind]) for kind in preview.rebuilt])
+            waves |= {f"{kind} (Griffin-Lim)": wave.numpy() for kind, wave in zip(preview.rebuilt, made)}
+        for kind, wave in waves.items():
+            rate_hz = self.task.features.rate_hz  # type: ignore[attr-defined]
+            self.record.sound(f"{name}/{kind}", step, np.clip(wave, -1, 1), rate_hz)
 
 
 @contextmanager
 def unchanged(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode within; every module's mode and the random states are restored behind it."""
+    """Evaluate a model within, and restore the mode of every module and the random states after it."""
     modes = {module: module.training for module in model.modules()}
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices):

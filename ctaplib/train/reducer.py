@@ -1,8 +1,9 @@
-"""Sums of gradients over the processes, sent in buckets while the backward pass goes on.
+"""Sums of gradients over the ranks, in buckets that are sent while the backward pass goes on.
 
 Source: Li et al. 2020, PyTorch Distributed (arXiv 2006.15704), section 3.2.3: buckets in the reverse order of the parameters.
-Ours serves models whose parts are called one by one and whose terms come and go with the schedule: a parameter without a
-gradient here may have one elsewhere; it counts as zero, on one process too: the optimiser must do the same for every number.
+DistributedDataParallel wraps one `forward`; here tasks call the parts of a model, and terms come and go with the schedule: a
+parameter without a gradient on this rank may have one on another. It counts as zero, on one rank too, so that the optimizer does
+the same for every number of ranks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,23 +18,19 @@ BUCKET_BYTES = 8 * 2**20
 
 
 class Reducer:
-    """Replaces the gradient of every parameter by its sum over the processes; where there is none, by zeros.
+    """Makes the gradient of every parameter its sum over the ranks.
 
     Args:
-        parameters: Those of one player; all processes hold the same.
-        world: The processes.
+        parameters: Those of one optimizer; the same on all ranks.
         bucket_bytes: About how much is sent at once.
     """
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], world: World, bucket_bytes: int = BUCKET_BYTES) -> None:
-        self.parameters, self.world = list(parameters), world
-        self._buckets: list[_Bucket] = []
+        self.parameters, self._buckets = list(parameters), list[_Bucket]()
         self._open, self._sent = False, 0
-        if world.size == 1:
-            return
         held: list[torch.nn.Parameter] = []
-        for parameter in reversed(self.parameters):
-            if held and (parameter.dtype != held[0].dtype or _bytes(held) >= bucket_bytes):
+        for parameter in reversed(self.parameters) if world.size > 1 else ():
+            if held and (parameter.dtype != held[0].dtype or sum(p.nbytes for p in held) >= bucket_bytes):
                 self._buckets.append(_Bucket(held))
                 held = []
             held.append(parameter)
@@ -43,15 +40,16 @@ class Reducer:
             for parameter in bucket.parameters:
                 parameter.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self._ready(bucket))
 
+    def clear(self) -> None:
+        """Clear the gradients, before the first backward pass of an update."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        for bucket in self._buckets:
+            bucket.clear()
+
     @contextmanager
     def summing(self) -> Iterator[None]:
-        """Around the last backward pass of a turn: when it ends, every gradient is the sum over the processes."""
-        if self.world.size == 1:
-            yield
-            for parameter in self.parameters:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-            return
+        """Sum over the ranks: goes around the last backward pass of an update, and leaves a gradient for every parameter."""
         for bucket in self._buckets:
             bucket.missing = len(bucket.parameters)
         self._open, self._sent = True, 0
@@ -61,7 +59,10 @@ class Reducer:
             self._open = False
         self._send(len(self._buckets))
         for bucket in self._buckets:
-            bucket.take()
+            bucket.wait()
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
     def _ready(self, bucket: "_Bucket") -> None:
         if not self._open:
@@ -73,40 +74,32 @@ class Reducer:
         self._send(full)
 
     def _send(self, until: int) -> None:
-        """Send buckets in their order, which is the same on every process."""
+        """Send buckets in their order, which is the same on all ranks."""
         for bucket in self._buckets[self._sent : until]:
             bucket.send()
         self._sent = max(self._sent, until)
 
 
 class _Bucket:
-    """Neighbouring parameters and the memory that their gradients travel in."""
+    """Neighbouring parameters whose gradients are views of one tensor."""
 
     def __init__(self, parameters: list[torch.nn.Parameter]) -> None:
         self.parameters, self.missing = parameters, 0
-        first = parameters[0]
-        self._flat = torch.empty(sum(p.numel() for p in parameters), dtype=first.dtype, device=first.device)
-        parts = self._flat.split([p.numel() for p in parameters])
-        self._views = [part.view_as(p) for part, p in zip(parts, parameters, strict=True)]
+        self._flat = parameters[0].new_empty(sum(p.numel() for p in parameters)).detach()
         self._work: dist.Work | None = None
 
-    @torch.no_grad()
+    def clear(self) -> None:
+        """Give every parameter a gradient of zero, to which the backward passes add."""
+        self._flat.zero_()
+        parts = self._flat.split([p.numel() for p in self.parameters])
+        for parameter, part in zip(self.parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
+
     def send(self) -> None:
-        """Copy the gradients in and start the sum."""
-        given = [(v, p.grad) for v, p in zip(self._views, self.parameters, strict=True) if p.grad is not None]
-        if len(given) < len(self.parameters):
-            self._flat.zero_()
-        if given:
-            torch._foreach_copy_([v for v, _ in given], [g for _, g in given])
+        """Start the sum."""
         self._work = dist.all_reduce(self._flat, async_op=True)
 
-    def take(self) -> None:
-        """Wait for the sum and make it the parameters' gradient."""
+    def wait(self) -> None:
+        """Wait for the sum."""
         if self._work is not None:
             self._work.wait()
-        for view, parameter in zip(self._views, self.parameters, strict=True):
-            parameter.grad = view
-
-
-def _bytes(parameters: Sequence[torch.nn.Parameter]) -> int:
-    return sum(p.numel() * p.element_size() for p in parameters)

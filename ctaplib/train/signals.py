@@ -9,16 +9,13 @@ import torch
 
 from ctaplib.train.distributed import World
 
-_TOLD = b"\nstopping: the step is finished and saved; Ctrl-C again ends at once, without saving\n"
+_NOTICE = b"\nstopping: the step is finished and saved; Ctrl-C again ends at once, without saving\n"
 
 
 class StopRequest:
-    """Listens, within its context, for SIGTERM, SIGHUP (the terminal is gone) and Ctrl-C; a second Ctrl-C ends at once.
+    """Handles SIGTERM, SIGHUP (the terminal is gone) and Ctrl-C within its context; a second Ctrl-C ends at once.
 
-    What was to be ignored from the start, as under `nohup` or behind `&`, stays so.
-
-    Args:
-        world: The processes; one that is asked stops all, at the same step.
+    A request to one rank stops all, at the same step. Signals that were ignored, as under `nohup` or behind `&`, stay ignored.
     """
 
     def __init__(self, world: World) -> None:
@@ -28,27 +25,26 @@ class StopRequest:
     def __enter__(self) -> "StopRequest":
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             if signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._take)
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self.ask()
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             if self.world.is_main:
-                os.write(2, _TOLD)  # a log line might interrupt another one
+                os.write(2, _NOTICE)  # a log line might interrupt another one
 
     def ask(self) -> None:
-        """Ask this process to stop."""
+        """Ask this rank to stop."""
         self._asked = True
 
     def asked(self) -> bool:
-        """Whether any process was asked; all agree."""
+        """Return whether any rank was asked; all agree."""
         if self.world.size > 1:
-            flag = self.world.sum(torch.tensor([float(self._asked)], device=self.world.device))
-            self._asked = bool(flag.item() > 0)
+            self._asked = bool(self.world.sum(torch.tensor([float(self._asked)], device=self.world.device)).item())
         return self._asked

@@ -13,8 +13,8 @@ from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import Accumulator, seed_draws
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
-from ctaplib.train.guard import BadBatch, Guard
-from ctaplib.train.memory import explain
+from ctaplib.train.guard import Guard
+from ctaplib.train.memory import explained
 from ctaplib.train.optim import WeightAverage, build_optimizers, clip_gradients, learning_rate
 from ctaplib.train.precision import autocast, load_scaler, make_scaler
 from ctaplib.train.reducer import Reducer
@@ -23,13 +23,7 @@ log = get_logger("ctaplib.train")
 
 
 class Steps:
-    """Takes steps; holds everything that a step changes but the model.
-
-    Args:
-        task: The task; its model is on its device.
-        world: The ranks.
-        precision: Format of the products.
-    """
+    """Takes steps; holds everything that a step changes but the model, which is on its device."""
 
     def __init__(self, task: Task, world: World, precision: str) -> None:
         self.task, self.world, self.config = task, world, task.config
@@ -43,11 +37,7 @@ class Steps:
         self._optimizer_of_term: dict[str, str] = {}
 
     def take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
-        """Take a step.
-
-        Args:
-            share: The local batch.
-            micros: Its micro-batches, on the device or not.
+        """Take a step with the micro-batches of a local batch.
 
         Returns:
             Terms, weights, gradient norms and learning rates; of repeated updates those of the last.
@@ -55,13 +45,8 @@ class Steps:
         Raises:
             TrainingError: memory ran out, or too many steps in a row had gradients that are not finite.
         """
-        try:
+        with explained(self.task.item_frames(share.items), f"at step {share.step}"):
             return self._take(share, [on_device(batch, self.world.device) for batch in micros])
-        except (RuntimeError, MemoryError) as error:
-            explained = explain(error, self.task.item_frames(share.items), f"at step {share.step}")
-            if explained is None:
-                raise
-            raise explained from error
 
     def _take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
         seed = (self.config.seed * 1_000_003 + share.step) * 64 + self.world.rank % 64
@@ -85,11 +70,7 @@ class Steps:
         return figures
 
     def _updates(self, step: int) -> Sequence[str]:
-        """Return the optimizers that update in a step, in their order.
-
-        Raises:
-            ConfigError: the task names one that it does not have, or two of them have a term of the same name.
-        """
+        """Return the optimizers that update in a step, in their order, with their names and those of their terms checked."""
         updates = self.task.updates(step)
         if unknown := sorted(set(updates) - set(self.optimizers)):
             raise ConfigError(
@@ -115,7 +96,7 @@ class Steps:
         lr = learning_rate(config, step, self.config.train.max_steps)
         for group in optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
-        optimizer.zero_grad(set_to_none=True)
+        self.reducers[name].clear()
         values = passes.run(name, self.reducers[name], self.scaler.scale)
         self.scaler.unscale_(optimizer)
         norm = clip_gradients(_parameters(optimizer), config.grad_clip)
@@ -137,7 +118,7 @@ class Steps:
         if overflowed:
             log.info("step %d is skipped: a gradient overflowed fp16, the loss scale is now %g", step, self.scaler.get_scale())
         else:
-            self.guard.keep(step, name, fault, BadBatch(passes.micros, share.micros, passes.own, values))
+            self.guard.keep(share, name, fault, passes, values)
         return values, norm if finite or overflowed else None, fault
 
     def attempt(self, batch: Any) -> None:

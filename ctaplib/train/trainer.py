@@ -1,12 +1,11 @@
-"""The training loop: steps, gradients over processes, validation, checkpoints, exact resume.
+"""The training loop: steps, validation, records, checkpoints, exact resume. docs/loop.md shows it on one page.
 
-Every random draw is keyed by (seed, step), never by what happened before, so a run that was killed and
-started again walks the same path as one that was not.
+Every random draw is keyed by (seed, step), never by what happened before: a run that was killed and started again ends with the
+weights of one that was not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,8 +19,8 @@ from ctaplib.runs.log import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
-from ctaplib.train.checkpoints import Saved, check_items, check_settings, write_items
-from ctaplib.train.device import prepare_machine
+from ctaplib.train.checkpoints import Checkpoints, check_items, check_settings, write_items
+from ctaplib.train.device import prepare_device
 from ctaplib.train.distributed import World, lost_peer
 from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_stats
@@ -36,28 +35,24 @@ log = get_logger("ctaplib.train")
 
 
 class Trainer:
-    """Trains one task.
+    """Trains a task.
 
     Args:
-        task: What to train.
-        world: The processes of this run.
         commit: Version of the code, kept with the run.
-        micro_frames: Most padded 10 ms frames of one forward pass; a larger share of a batch is added up over several. 0 for no
-            limit, None to find how much fits. The result does not depend on it, but for rounding.
+        micro_frames: Most padded 10 ms frames of one forward pass; a larger local batch is cut into micro-batches. 0 for no
+            limit, None to find how much fits. Changes the result by rounding only.
     """
 
     def __init__(self, task: Task, world: World, commit: str = "", micro_frames: int | None = 0) -> None:
         self.task, self.world, self.config = task, world, task.config
-        self.checkpoints = Path(task.paths.exp) / "checkpoints"
-        self.saved, self.position = Saved(self.checkpoints), Position()
-        train = self.config.train
+        folder, train = task.paths.exp / "checkpoints", self.config.train
+        self.checkpoints, self.position = Checkpoints(folder), Position()
         self.precision = choose_precision(train.precision, world.device)
         task.model.to(world.device, torch.float64 if self.precision == "fp64" else None)
-        self.steps = Steps(task, world, self.precision)
-        self.best, self.micro_frames = Best(train.keep_best), micro_frames
+        self.steps, self.best = Steps(task, world, self.precision), Best(folder, train.keep_best)
+        self.micro_frames, self.kept_frames, self.valid_frames = micro_frames, None, 0
         self.layout = [world.size, world.device.type] if micro_frames is None else []
-        self.kept_frames: int | None = None
-        self.valid_frames, self.stop = 0, StopRequest(world)
+        self.stop = StopRequest(world)
         items = task.paths.exp / "items.tsv"
         if resumed := self._resume():
             check_items(task, items)
@@ -65,19 +60,17 @@ class Trainer:
         check_batches(task, self.position, world)
         self.record: RunLog | None = None
         if world.is_main:
-            # First of all, as it holds the lock: a start that is refused must not change the files of the run.
-            self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
+            # The record comes first, as it holds the lock: a start that is refused must not change the files of the run.
+            self.record = RunLog(task.paths.exp, self.position.step, task.name, train.max_steps)
             with self.record.noting_faults():
-                remove_partials(self.checkpoints)
+                remove_partials(folder)
                 if not resumed:
                     write_items(task, items)
                 save_assets(task)
                 save_config(self.config, task.paths.exp / "config.yaml", task=task.name, commit=commit)
             add_log_file(task.paths.exp / "train.log")
-            self.watcher = Previewer(task, self.record, self._load)
+            self.previewer = Previewer(task, self.record, self._load)
         self.tally = EpochTally(self.position.tally, world.is_main)
-
-    # ---- the story -------------------------------------------------------------------------------------------
 
     def fit(self) -> bool:
         """Train to the last step, or until asked to stop; the newest state is saved either way.
@@ -93,39 +86,29 @@ class Trainer:
 
     def _fit(self) -> bool:
         task, train, position = self.task, self.config.train, self.position
-        if position.step < train.max_steps:
-            _announce(task, self.world, self.precision)
-        prepare_machine(train, task.model, self.world.device)
-        task.before_training(position.step)
-        if self.micro_frames is None and position.step < train.max_steps:
-            to_come = self.steps.bytes_to_come()
-            self.micro_frames = find_micro_frames(task, self.world, self._attempt, to_come, self.kept_frames)
-        # A validation takes no more at once than training does, also where validation takes longer items.
-        self.valid_frames = self.micro_frames or padded_frames(task, largest_share(task, self.world))
-        if position.step < train.max_steps:
-            try_largest(task, self.world, self.precision, self._load, self.valid_frames)
+        self._prepare()
         if position.due:
-            self._do_what_is_due()
+            self._do_due()
             self._save()
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
         for share, micros, waited_s in batches(task, position, self.world, self._make, self.micro_frames or 0):
             position.step += 1
-            extent = total_stats(task, micros)
-            audio_s = extent.audio_s * self.world.size if extent is not None else 0.0
-            meter.add(self.steps.take(share, micros), waited_s, audio_s)
-            self.tally.add(extent, waited_s)
+            stats = total_stats(task, micros)
+            meter.add(self.steps.take(share, micros), waited_s, stats.audio_s * self.world.size if stats is not None else 0.0)
+            self.tally.add(stats, waited_s)
             live.step()
-            if position.step % train.log_every_steps == 0 or position.step == train.max_steps:
+            last = position.step == train.max_steps
+            if position.step % train.log_every_steps == 0 or last:
                 self._report(meter, live)
                 meter = Meter()
-            stop, last = self.stop.asked(), position.step == train.max_steps
+            stop = self.stop.asked()
             if position.step % train.valid_every_steps == 0 or last:
                 position.due = "validation"
             if position.epoch_ends or last:
                 self._close_epoch()
             if not stop:
-                self._do_what_is_due()
+                self._do_due()
             if position.step % train.save_every_steps == 0 or last or stop:
                 self._save()
             if stop:
@@ -136,7 +119,23 @@ class Trainer:
         live.close()
         return position.step >= train.max_steps and not position.due
 
-    def _do_what_is_due(self) -> None:
+    def _prepare(self) -> None:
+        """Set the device, let the task prepare, and try what takes most memory."""
+        task, position = self.task, self.position
+        to_do = position.step < self.config.train.max_steps
+        if to_do and self.world.is_main:
+            _announce(task, self.world, self.precision)
+        prepare_device(self.config.train, task.model, self.world.device)
+        task.before_training(position.step)
+        if self.micro_frames is None and to_do:
+            to_come = self.steps.bytes_to_come()
+            self.micro_frames = find_micro_frames(task, self.world, self._attempt, to_come, self.kept_frames)
+        # A validation takes no more at once than training does, also where its items are longer.
+        self.valid_frames = self.micro_frames or padded_frames(task, largest_share(task, self.world))
+        if to_do:
+            try_largest(task, self.world, self.precision, self._load, self.valid_frames)
+
+    def _do_due(self) -> None:
         """Validate, and at the end try the mean of the best; a run that was stopped before does it when it goes on."""
         position, last = self.position, self.position.step == self.config.train.max_steps
         if position.due == "validation":
@@ -158,11 +157,9 @@ class Trainer:
     def _load(self, split: str, items: Sequence[int], step: int) -> Any:
         return on_device(self._make(split, items, step), self.world.device)
 
-    # ---- validation, records, checkpoints --------------------------------------------------------------------
-
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The model as it is validated and used: the moving average of its weights, where there is one."""
+        """Put the moving average of the weights, where there is one, into the model, in evaluation mode."""
         if self.steps.average is not None:
             self.steps.average.swap(self.task.model)
         self.task.model.eval()
@@ -172,7 +169,7 @@ class Trainer:
             self.steps.average.swap(self.task.model)
 
     def _measure(self, keeps: bool = True) -> dict[str, float]:
-        """Metrics of the validation set, with the weights as they are; `keeps` where they are those that the run goes on with."""
+        """Return the metrics of the validation set for the weights as they are; `keeps` where the run goes on with them."""
         values = measure(self.task, self.world, self.precision, self._load, self.valid_frames)
         if keeps or self.config.train.best not in values:
             values |= self.task.after_validation(self.position.step)
@@ -181,7 +178,7 @@ class Trainer:
         return values
 
     def _validate(self) -> None:
-        step, model = self.position.step, self.task.model
+        step = self.position.step
         with self._averaged():
             values = self._measure()
             kept, improved = self.best.add(values[self.config.train.best], step)
@@ -190,26 +187,27 @@ class Trainer:
                 self.record.scalars(step, values, "valid")
                 for name, figure in self.task.figures().items():
                     self.record.figure(name, step, figure)
-                self.watcher.look(step, autocast(self.world.device, self.precision))
-                self.best.write(self.checkpoints, step, model, kept, improved)
+                self.previewer.preview(step, autocast(self.world.device, self.precision))
+                self.best.write(step, self.task.model, kept, improved)
 
     def _try_mean(self) -> None:
         """Make the mean of the best checkpoints `best.pt` if it validates better than each of them."""
         self.world.barrier()
-        model, metric = self.task.model, self.config.train.best
+        model = self.task.model
         own = {n: t.detach().clone() for n, t in model.state_dict().items()}
-        mean = self.best.mean(self.checkpoints, model)
+        mean = self.best.mean(model)
         if mean is None:
             return
         load_weights(model, mean, "the mean of the best checkpoints")
         model.eval()
-        value = self._measure(keeps=False)[metric]
-        steps, better = [step for _, step in self.best.seen], value < self.best.value
+        value = self._measure(keeps=False)[self.config.train.best]
+        better = value < self.best.value
         if self.world.is_main:
             log.info("mean of the weights at steps %s: %s %.4g, the best of them has %.4g; %s is kept as best.pt",
-                     steps, metric, value, self.best.value, "the mean" if better else "the latter")  # fmt: skip
+                     [step for _, step in self.best.seen], self.config.train.best, value, self.best.value,
+                     "the mean" if better else "the latter")  # fmt: skip
             if better:
-                self.best.write_mean(self.checkpoints, model)
+                self.best.write_mean(model)
         model.train()
         load_weights(model, own, "the run's own weights")
 
@@ -223,7 +221,7 @@ class Trainer:
         self.position.tally = self.tally.join(self.world)
         if not self.world.is_main:
             return
-        state = {
+        self.checkpoints.write({
             "model": self.task.model.state_dict(),
             **self.steps.state_dict(),
             "position": vars(self.position),
@@ -232,21 +230,20 @@ class Trainer:
             "micro_frames": self.micro_frames,
             "config": self.config.model_dump(mode="json"),
             "micro_layout": self.layout,
-        }
-        self.saved.write(state)
-        self.best.tidy(self.checkpoints)
+        })  # fmt: skip
+        self.best.tidy()
 
     def _resume(self) -> bool:
-        """Take the newest whole checkpoint up; whether there was one.
+        """Load the newest whole checkpoint; return whether there is one.
 
         Raises:
             CheckpointError: it was made with other settings, or cannot be used.
         """
-        found = self.saved.read()
+        found = self.checkpoints.read()
         if found is None:
             return False
         state, path = found
-        # Checkpoints of earlier versions hold none; the run's folder does.
+        # Checkpoints of earlier versions have no config; the run's folder has it.
         before = state["config"] if "config" in state else read_saved(self.task.paths.exp / "config.yaml")
         check_settings(self.config, before, path)
         load_weights(self.task.model, state["model"], str(path))
@@ -255,10 +252,9 @@ class Trainer:
         self.best.seen = [(value, step) for value, step in state["best"]]
         if self.micro_frames is None and state.get("micro_layout") == self.layout:
             self.kept_frames = state["micro_frames"]
-        if not self.world.is_main:
-            return True
-        log.info("%s (%s)", _how_far(self.position, self.config.train.max_steps), path)
-        if state["processes"] != self.world.size:
+        if self.world.is_main:
+            log.info("%s (%s)", _standing(self.position, self.config.train.max_steps), path)
+        if self.world.is_main and state["processes"] != self.world.size:
             log.warning(
                 "this run had %d process(es) and goes on with %d: batches, schedule and draws stay the same; sums are rounded in "
                 "another order, and dropout masks, where there is dropout, are others",
@@ -269,19 +265,18 @@ class Trainer:
     def _report(self, meter: Meter, live: LiveLine) -> None:
         if self.record is None:
             return
-        position, values = self.position, meter.values()
-        self.record.scalars(position.step, values, "train")
-        left = (self.config.train.max_steps - position.step) * meter.step_s
-        shown = {n: v for n, v in values.items() if "/" not in n}
+        step, values = self.position.step, meter.values()
+        self.record.scalars(step, values, "train")
+        left_s = (self.config.train.max_steps - step) * meter.step_s
         log.info(
-            "step %d of %d, epoch %d, %.0f s left: %s",
-            position.step, self.config.train.max_steps, position.epoch, left, _words(shown), extra={"live": True},
+            "step %d of %d, epoch %d, %.0f s left: %s", step, self.config.train.max_steps, self.position.epoch, left_s,
+            _words({n: v for n, v in values.items() if "/" not in n}), extra={"live": True},
         )  # fmt: skip
         live.tell(values)
 
 
-def _how_far(position: Position, max_steps: int) -> str:
-    """What a start that found a checkpoint has before it."""
+def _standing(position: Position, max_steps: int) -> str:
+    """Say what is left to do of a run that has a checkpoint."""
     if position.step < max_steps:
         return f"going on from step {position.step}"
     if position.due:
@@ -290,8 +285,6 @@ def _how_far(position: Position, max_steps: int) -> str:
 
 
 def _announce(task: Task, world: World, precision: str) -> None:
-    if not world.is_main:
-        return
     size = sum(p.numel() for p in task.model.parameters()) / 1e6
     log.info(
         "training %s: %.2f M parameters, %d steps, %d process(es), %s, %s",

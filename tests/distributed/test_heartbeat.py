@@ -19,7 +19,7 @@ from ctaplib.cli.train import _end_alone
 from ctaplib.errors import LostPeerError, TrainingError
 from ctaplib.runs.state import read_state
 from ctaplib.train.distributed import World, join_world, leave_world
-from ctaplib.train.heartbeat import Heartbeat
+from ctaplib.train.heartbeat import Beat, Heartbeat
 
 FORK = multiprocessing.get_context("fork")
 PATIENCE_S = 3.0
@@ -211,7 +211,7 @@ def test_without_patience_nobody_is_waited_for(runs: list[Run], tmp_path: Path) 
 
 def test_it_is_an_error_of_a_lost_process() -> None:
     beats = Heartbeat(World(0, 3, torch.device("cpu")), 30.0, print)
-    beats._said = {1: "7 a.b 12", 2: "9 node2 13"}
-    told = beats._tell([1, 2])
+    beats._beats = {1: Beat(7, "a.b", 12), 2: Beat(9, "node2", 13)}
+    told = beats._silent_error([1, 2])
     assert isinstance(told, LostPeerError) and "process 1 on a.b, process 2 on node2 have not been heard of for 30 s" in str(told)
     assert beats.every_s == 5.0

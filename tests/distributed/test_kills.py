@@ -90,9 +90,9 @@ def digest(path: Path) -> str:
 
 
 def step_of(exp: Path) -> int:
-    from ctaplib.train.checkpoints import Saved
+    from ctaplib.train.checkpoints import Checkpoints
 
-    found = Saved(exp / "checkpoints").read()
+    found = Checkpoints(exp / "checkpoints").read()
     return found[0]["position"]["step"] if found else 0
 
 

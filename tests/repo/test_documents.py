@@ -1,5 +1,6 @@
-"""Links in documents lead somewhere; commands that they show exist."""
+"""Links in documents lead somewhere; commands and names that they show exist."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -56,3 +57,30 @@ def test_scripts_that_are_shown_exist(path):
 def test_commands_that_are_shown_exist(path):
     for noun in COMMAND.findall(path.read_text(encoding="utf-8")):
         assert (ROOT / "ctaplib/cli" / f"{noun}.py").exists(), f"there is no command ctap {noun}"
+
+
+def defined(path):
+    """Names that a module defines: of functions and classes, and of the methods of a class as `Class.method`."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    tops = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, kinds)]
+    inner = {f"{top.name}.{node.name}" for top in tops for node in getattr(top, "body", ()) if isinstance(node, kinds)}
+    return {top.name for top in tops} | inner
+
+
+def test_the_loop_that_is_shown_is_the_one_in_the_code():
+    code = (ROOT / "docs/loop.md").read_text(encoding="utf-8").split("```")[1].removeprefix("python")
+    ast.parse(code)
+    pointers = re.findall(r"(\w+/\w+\.py): ([\w., ]+)", code)
+    assert len(pointers) > 20
+    missing = {
+        f"{module}: {name}"
+        for module, names in pointers
+        for name in names.split(", ")
+        if name not in defined(ROOT / "ctaplib" / module)
+    }
+    assert not missing
+    methods = set(re.findall(r"\btask\.([a-z_]+)\(", code))
+    assert {f"Task.{name}" for name in methods} <= defined(ROOT / "ctaplib/tasks/base.py")
+    called = set(re.findall(r"(?<![.\w])([a-z_]+)\(", code)) - {"resume", "set_rate", "state_of", "averaged", "nullcontext"}
+    functions = {name for path in (ROOT / "ctaplib/train").glob("*.py") for name in defined(path)}
+    assert called <= functions, called - functions

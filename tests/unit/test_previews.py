@@ -116,7 +116,7 @@ def test_a_picture_that_fails_is_told_and_training_goes_on(tiny: Path, tmp_path:
 
     task.previews = broken  # type: ignore[method-assign]
     assert Trainer(task, ALONE).fit() is True
-    assert "is not shown: RuntimeError('no paint left')" in (tmp_path / "run" / "train.log").read_text()
+    assert "the preview failed: RuntimeError('no paint left')" in (tmp_path / "run" / "train.log").read_text()
 
 
 def test_looks_stay_within_their_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

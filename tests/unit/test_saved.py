@@ -12,7 +12,7 @@ from test_trainer import make, train_killed_at
 from ctaplib.checkpoint import content_digest, load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError
 from ctaplib.files import atomic_write, remove_partials
-from ctaplib.train.checkpoints import Saved
+from ctaplib.train.checkpoints import Checkpoints
 
 
 def state(step: int) -> dict:
@@ -67,11 +67,11 @@ def names(folder: Path) -> dict[str, int]:
 
 
 def test_a_broken_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path: Path) -> None:
-    first = Saved(tmp_path)
+    first = Checkpoints(tmp_path)
     first.write(state(1))
     first.write(state(2))
     (tmp_path / "last.pt").write_bytes(b"hello world")
-    again = Saved(tmp_path)
+    again = Checkpoints(tmp_path)
     found = again.read()
     assert found is not None and found[0]["position"]["step"] == 1
     again.write(state(3))
@@ -82,11 +82,11 @@ def test_a_broken_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path: Path
 
 @pytest.mark.parametrize("size", [0, 2, 400])
 def test_the_only_checkpoint_broken_is_an_error_with_a_way_out(size: int, tmp_path: Path) -> None:
-    Saved(tmp_path).write(state(1))
+    Checkpoints(tmp_path).write(state(1))
     last = tmp_path / "last.pt"
     last.write_bytes(last.read_bytes()[:size])
     with pytest.raises(CheckpointError) as told:
-        Saved(tmp_path).read()
+        Checkpoints(tmp_path).read()
     way = "to fix it: begin the run again (--resume false in a recipe, or another --exp)"
     assert f"last.pt ({size} bytes) cannot be read as a checkpoint: " in str(told.value) and str(told.value).endswith(way)
     assert "other checkpoint" not in str(told.value) and "internal" not in str(told.value) and len(str(told.value)) < 400
@@ -96,11 +96,11 @@ def test_a_broken_checkpoint_before_a_whole_one_asks_nothing_of_the_user(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for step in (1, 2):
-        Saved(tmp_path).write(state(step))
+        Checkpoints(tmp_path).write(state(step))
     changed = bytearray((tmp_path / "last.pt").read_bytes())
     changed[changed.index(b"exp_avg")] ^= 1
     (tmp_path / "last.pt").write_bytes(changed)
-    found = Saved(tmp_path).read()
+    found = Checkpoints(tmp_path).read()
     assert found is not None and found[1].name == "previous.pt"
     assert caplog.messages[0].endswith("; trying previous.pt") and "to fix it" not in caplog.messages[0]
 
@@ -122,7 +122,7 @@ def test_wherever_a_save_is_killed_something_loads(
             raise Killed
         return plain(source, target)
 
-    saved = Saved(tmp_path)
+    saved = Checkpoints(tmp_path)
     saved.write(state(1))
     saved.write(state(2))
     monkeypatch.setattr(Path, "replace", dying)
@@ -136,7 +136,7 @@ def test_wherever_a_save_is_killed_something_loads(
             if len([s for s in whole.values() if s >= 0]) > 1 and name in whole:
                 (tmp_path / f"{name}.pt").write_bytes(b"junk")
         known = max(names(tmp_path).values())
-        saved = Saved(tmp_path)
+        saved = Checkpoints(tmp_path)
         found = saved.read()
         assert found is not None and found[0]["position"]["step"] == known >= 1
         step = known

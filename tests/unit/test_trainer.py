@@ -351,8 +351,8 @@ class ShrinkingTask(ToyTask):
 def test_items_longer_than_a_pass_are_told_once(limit: int, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     task = ToyTask(TaskConfig(train=TrainConfig(max_steps=7)), TaskPaths(tmp_path, tmp_path, tmp_path, "a", "b"))
     list(batches(task, Position(), World(0, 1, torch.device("cpu")), task.load, limit))
-    limit_of = "a pass is to take 99 frames of 10 ms at most (--batch_bins)"
-    wanted = f"{limit_of}; 20 items are longer, up to 100, and each is a pass of its own"
+    limit_of = "a micro-batch may have 99 frames of 10 ms (--batch_bins)"
+    wanted = f"{limit_of}; 20 items are longer, up to 100, and each is a micro-batch of its own"
     assert [m for m in caplog.messages if "longer" in m] == [wanted] * told
 
 
