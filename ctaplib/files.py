@@ -41,7 +41,7 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with telling_full_disk(path, "; the earlier file is untouched"):
+        with reporting_full_disk(path, "; the earlier file is untouched"):
             with open(partial, mode, encoding=None if "b" in mode else "utf-8") as handle:
                 yield handle
                 handle.flush()
@@ -52,7 +52,7 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 @contextmanager
-def telling_full_disk(path: Path, besides: str = "") -> Iterator[None]:
+def reporting_full_disk(path: Path, besides: str = "") -> Iterator[None]:
     """Write a file within.
 
     Raises:

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     with _collection.paused():
         from ctaplib.runs.commit import commit
         from ctaplib.runs.log import keep_lines
-        from ctaplib.runs.state import forget_errors, note_error
+        from ctaplib.runs.state import note_error, remove_errors
         from ctaplib.tasks.base import TaskPaths, task_class
         from ctaplib.train.distributed import join_world, leave_world, lost_peer
         from ctaplib.train.heartbeat import Heartbeat
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with Heartbeat(world, args.patience, lambda error: _end_alone(error, args.exp, world.rank)):
             _refuse_second(args.exp)
-            forget_errors(args.exp, world.rank, world.size)
+            remove_errors(args.exp, world.rank, world.size)
             task = task_type(config, paths)
             finished = Trainer(task, world, commit() or "unknown", micro_frames).fit()
     except Exception as error:

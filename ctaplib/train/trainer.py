@@ -67,7 +67,7 @@ class Trainer:
         if world.is_main:
             # First of all, as it holds the lock: a start that is refused must not change the files of the run.
             self.record = RunLog(task.paths.exp, self.position.step, task.name, self.config.train.max_steps)
-            with self.record.noting_faults():
+            with self.record.recording_errors():
                 remove_partials(self.checkpoints)
                 if not resumed:
                     write_items(task, items)
@@ -277,7 +277,7 @@ class Trainer:
             "step %d of %d, epoch %d, %.0f s left: %s",
             position.step, self.config.train.max_steps, position.epoch, left, _words(shown), extra={"live": True},
         )  # fmt: skip
-        live.tell(values)
+        live.show(values)
 
 
 def _how_far(position: Position, max_steps: int) -> str:

@@ -238,7 +238,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path, capfd: pytest.CaptureFi
         trainer.fit()
     signal.signal(signal.SIGINT, keyboard)
     assert "Ctrl-C again ends at once" in capfd.readouterr().err
-    assert read_state(tmp_path).note == "ended at once by the keyboard; the same command goes on from the last checkpoint"
+    assert read_state(tmp_path).note == "ended at once by the keyboard; the same command resumes from the last checkpoint"
     assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] < 4
 
 
