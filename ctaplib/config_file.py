@@ -84,7 +84,7 @@ def read_file(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
         raise ConfigError(f"{path} extends itself by way of {above[-1]}", fix="break the circle")
     try:
         stream = io.StringIO(path.read_text(encoding="utf-8"))
-        stream.name = str(path)  # type: ignore[attr-defined]  # for the marks of nodes
+        stream.name = str(path)  # for the marks of nodes
         loader = _Loader(stream)
         node = loader.get_single_node()
         values = loader.construct_document(node) if node is not None else {}

@@ -1,4 +1,4 @@
-"""Checks of the commands of a plan before any of them starts: their options, configs and machines."""
+"""Checks of a plan's commands before any of them starts: options, configs, machines."""
 
 import argparse
 import importlib
@@ -18,29 +18,29 @@ from ctaplib.recipe.stamps import Stage
 
 
 class PlanChecks:
-    """Looks at the commands of stages as they are going to be called.
+    """Checks of the commands of stages.
 
     Args:
-        values: What `@name` stands for in commands.
+        values: Values of `@name` in commands.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = dict(values)
 
     def __call__(self, stages: Sequence[Stage]) -> list[str]:
-        """One line for every fault; looks in a process of its own, so that this one stays small."""
+        """Return one line for every fault; works in a forked process, so that this one does not import torch."""
         if not stages:
             return parse_values(self.values)[1]
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
-        told = [(stage.label, shlex.split(command)) for stage in stages for command in stage.commands]
+        commands = [(stage.label, shlex.split(command)) for stage in stages for command in stage.commands]
         with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-            return pool.submit(_faults, told, self.values).result()
+            return pool.submit(_faults, commands, self.values).result()
 
 
 class _Parser(Parser):
-    """A parser that tells of faults as errors of ours."""
+    """Argument parser that raises faults as `ConfigError`."""
 
     def error(self, message: str) -> NoReturn:
         word = message.rpartition(" ")[2]
@@ -68,7 +68,7 @@ def _is_launch(words: Sequence[str]) -> bool:
 
 
 def _number_for(word: str) -> str:
-    return "1" if word.startswith("@") else word  # what @name stands for is looked at once
+    return "1" if word.startswith("@") else word  # values of @name are checked by `parse_values`
 
 
 def _tried(function: Callable[..., object], *args: Any) -> list[str]:

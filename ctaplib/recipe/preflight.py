@@ -63,13 +63,14 @@ def _missing_inputs(stamps: Stamps, stage: Stage, earlier: Collection[int], unkn
             maker = stamps.maker.get(path)
             fix = f"start at --stage {maker.number} ({maker.name}), or " if maker else ""
             yield f"{stage.label} needs {path}, which does not exist; to fix it: {fix}name the path where it is"
-    by_maker: dict[int | None, list[str]] = {}
+    by_maker: dict[int, list[str]] = {}
     for path in stage.needs:
-        if path not in made and not Path(path).exists() and Path(path).parent.name not in unknown:
-            maker = stamps.maker.get(path)
-            by_maker.setdefault(maker.number if maker else None, []).append(path)
-    for path in by_maker.pop(None, []):
-        yield f"{stage.label} needs {path}, which no stage makes; to fix it: put it there"
+        if path in made or Path(path).exists() or Path(path).parent.name in unknown:
+            continue
+        if path in stamps.maker:
+            by_maker.setdefault(stamps.maker[path].number, []).append(path)
+        else:
+            yield f"{stage.label} needs {path}, which no stage makes; to fix it: put it there"
     for number, (path, *others) in by_maker.items():
         more = f" (and {len(others)} more)" if others else ""
         yield f"{stage.label} needs {path}, which {stamps.stages[number].label} makes{more}; to fix it: start at --stage {number}"

@@ -317,7 +317,7 @@ def test_a_checkpoint_that_was_edited_is_told(tmp_path: Path) -> None:
     state = torch.load(path, weights_only=True)
     state["weight"][1] = 7.0
     torch.save(state, path)
-    with pytest.raises(CheckpointError, match=r"a\.pt is not what was written: its content does not fit its digest"):
+    with pytest.raises(CheckpointError, match=r"a\.pt was changed after it was written: its content does not match its digest"):
         load_checkpoint(path)
 
 
