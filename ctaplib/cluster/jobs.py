@@ -4,7 +4,6 @@
 function, the items of each task, its log and its results. `python -m ctaplib.cluster.jobs FOLDER TASK` runs one task.
 """
 
-import hashlib
 import math
 import os
 import pickle
@@ -14,7 +13,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,7 +74,6 @@ def map_jobs(
     at_least: int = 2,
     apart: bool = False,
     parts: int = 1,
-    keep: bool = False,
 ) -> Iterator[Result]:
     """Apply a function to items in parallel.
 
@@ -90,8 +88,6 @@ def map_jobs(
         at_least: With fewer items than this, this process does the work, whatever the back end.
         apart: Never work in this process.
         parts: Tasks for each of the `nj` at once, where items differ in cost.
-        keep: Reuse results of an array that failed or was cancelled in the next start of the same stage; for functions whose
-            result depends only on the function, the items and what the stage's stamp covers.
 
     Yields:
         The result of every item, in order.
@@ -101,7 +97,7 @@ def map_jobs(
         StageError: a task of the array was killed.
     """
     if backend() == "slurm" and len(items) >= at_least:
-        yield from _Array(what, min(len(items), nj * parts, MAX_TASKS), keep).run(function, items, setup, nj)
+        yield from _Array(what, min(len(items), nj * parts, MAX_TASKS)).run(function, items, setup, nj)
     elif (nj <= 1 or len(items) < at_least) and not apart:
         if setup is not None:
             setup[0](*setup[1])
@@ -138,28 +134,21 @@ class _Array:
     Args:
         what: Name of the work.
         tasks: Number of tasks, which are counted from 1.
-        keep: Reuse results of an earlier start.
     """
 
-    def __init__(self, what: str, tasks: int, keep: bool) -> None:
+    def __init__(self, what: str, tasks: int) -> None:
         self.what, self.tasks = what, tasks
-        self.keep = keep and FOLDER in os.environ
         self.folder = Path(os.environ.get(FOLDER, "jobs")).absolute() / re.sub(r"\W+", "_", what)
 
     def run(self, function: Callable, items: Sequence[Any], setup: _Setup | None, nj: int) -> Iterator[Any]:
-        """Submit the tasks that have no result, wait, yield the results, remove the folder."""
+        """Submit the tasks, wait, yield the results, remove the folder."""
         options = [*read_options(config_path(), "jobs"), f"--output={self.folder}/log.%a", "--open-mode=append", "--requeue"]
         self._prepare(function, items, setup)
-        if missing := self._missing():
-            indices = f"1-{self.tasks}"
-            if len(missing) < self.tasks:
-                log.info("%s: %d of %d tasks are there from before", self.what, self.tasks - len(missing), self.tasks)
-                indices = ",".join(map(str, missing))
-            job = submit(_script(self.folder), [*options, f"--array={indices}%{max(1, nj)}"])
-            write_json(self.folder / RECORD, {"job": job})
-            log.info("%s: job array %s of %d task(s)", self.what, job, len(missing))
-            with cancelled_with_us(job):
-                self._wait(job)
+        job = submit(_script(self.folder), [*options, f"--array=1-{self.tasks}%{max(1, nj)}"])
+        write_json(self.folder / RECORD, {"job": job})
+        log.info("%s: job array %s of %d task(s)", self.what, job, self.tasks)
+        with cancelled_with_us(job):
+            self._wait(job)
         for task in range(1, self.tasks + 1):
             yield from _load(_result(self.folder, task))
         remove_folder(self.folder)
@@ -168,23 +157,16 @@ class _Array:
         return [task for task in range(1, self.tasks + 1) if not _result(self.folder, task).exists()]
 
     def _prepare(self, function: Callable, items: Sequence[Any], setup: _Setup | None) -> None:
-        """Cancel the array of an earlier start, drop its results unless they can be reused, write what the tasks read."""
+        """Cancel the array of an earlier start, and write what the tasks read."""
         bounds = [round(i * len(items) / self.tasks) for i in range(self.tasks + 1)]
         pickles = {"call.pkl": _pickle((function, setup), self.what)}
         for task, (start, end) in enumerate(zip(bounds, bounds[1:]), 1):
             pickles[f"items.{task}.pkl"] = _pickle(list(items[start:end]), self.what)
-        digest = _digest([_sources(), *pickles.values()])
         cancel_recorded(self.folder)
-        known = self.folder / "digest"
-        if self.keep and known.exists() and known.read_text(encoding="utf-8") == digest:
-            for path in [self.folder / RECORD, *self.folder.glob("error.*.pkl")]:
-                path.unlink(missing_ok=True)
-            return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        for name, data in {**pickles, "digest": digest.encode()}.items():
-            with atomic_write(self.folder / name, "wb") as out:
-                out.write(data)
+        for name, data in pickles.items():
+            (self.folder / name).write_bytes(data)
 
     def _wait(self, job: str) -> None:
         """Wait for the results of all tasks.
@@ -224,9 +206,7 @@ class _Array:
         return StageError(
             f"{self.what}: {len(missing)} of {self.tasks} tasks of job array {job} ended before their work did, "
             f"the first is task {missing[0]}: {state}; its log is {self.folder}/log.{missing[0]}",
-            fix="start the same command again"
-            + (", which runs these tasks alone" if self.keep else "")
-            + "; where time or memory ran out, ask for more in conf/slurm.conf (jobs.time, jobs.mem)",
+            fix="start the same command again; where time or memory ran out, raise jobs.time or jobs.mem in conf/slurm.conf",
         )
 
     def _raise_error(self, task: int, job: str) -> None:
@@ -290,19 +270,6 @@ def _pickle(value: object, what: str) -> bytes:
         return data
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise CtapError(f"{what} cannot be sent to a job: {error}", fix="run it with --cmd_backend local") from error
-
-
-def _sources() -> bytes:
-    """Return the library's sources, so that results of another version are not reused."""
-    package = Path(__file__).parents[1]
-    return b"".join(path.read_bytes() for path in sorted(package.rglob("*")) if path.suffix in (".py", ".tsv"))
-
-
-def _digest(parts: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -62,35 +61,25 @@ def get_logger(name: str = "ctaplib") -> logging.Logger:
     return root if name == "ctaplib" else root.getChild(name.removeprefix("ctaplib."))
 
 
-class _Kept(logging.Handler):
-    """Handler that keeps the latest lines until there is a file for them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: deque[logging.LogRecord] = deque(maxlen=500)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
-        self.records.append(record)
-
-
-_kept = _Kept()
-
-
 def keep_lines() -> None:
     """Keep log lines from now on, for `add_log_file`."""
-    get_logger().addHandler(_kept)
+    from logging.handlers import MemoryHandler  # here: few commands need it
+
+    get_logger().addHandler(MemoryHandler(500, flushLevel=logging.CRITICAL + 1, flushOnClose=False))
 
 
 def add_log_file(path: str | Path) -> None:
     """Append all further log lines to `path` as well, after those since `keep_lines`."""
+    from logging.handlers import MemoryHandler
+
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path)
     handler.setFormatter(_FORMAT)
-    get_logger().removeHandler(_kept)
-    for record in _kept.records:
-        handler.handle(record)
-    _kept.records.clear()
+    for kept in list(get_logger().handlers):
+        if isinstance(kept, MemoryHandler):
+            kept.setTarget(handler)
+            kept.flush()
+            get_logger().removeHandler(kept)
     get_logger().addHandler(handler)
 
 

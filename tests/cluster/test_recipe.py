@@ -131,8 +131,7 @@ def test_a_recipe_on_a_cluster_is_cancelled_and_ends_with_the_same_results(tmp_p
     assert re.search(
         r"first error: decode: 1 of 8 tasks of job array \d+ .*task 2: (CANCELLED|cancelled) .*log\.2", there.output
     ), there.output
-    output = there.run(11, 11)
-    assert "decode: 7 of 8 tasks are there from before" in output
+    there.run(11, 11)
     assert "measuring: job array" in there.run(12, 12)
     assert there.files("decode/**/*") == known
     rows = [json.loads((r.path / "exp_tiny/results.json").read_text()) for r in (here, there)]
