@@ -106,6 +106,16 @@ def check_items(what: str, items: Sequence[Item], fix: str, max_dropped_pct: flo
     check_share(what, reasons, len(items) - len(reasons), max_dropped_pct, fix, nothing=nothing, shown=20)
 
 
+def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
+    """Make sure, before audio is opened, that few texts have no audio and few audio files no text.
+
+    Raises:
+        DataError: More than `MAX_LACKING_PCT` of the utterances lack one of them.
+    """
+    check_items(what, lacking(items, labelled=False), fix, MAX_LACKING_PCT)
+    check_items(what, [item for item in lacking(items) if item.audio], fix, MAX_LACKING_PCT)
+
+
 def check_share(
     what: str,
     reasons: Mapping[str, str],

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ctaplib.corpus.build import MAX_LACKING_PCT, check_filled, check_items, check_unique, lacking, look, make_set, write_set
+from ctaplib.corpus.build import check_complete, check_filled, check_items, check_unique, look, make_set, write_set
 from ctaplib.corpus.datadir import c_sorted
 from ctaplib.corpus.importing import Item
 from ctaplib.corpus.lists import check_lists
@@ -138,7 +138,7 @@ def make(args: Namespace) -> None:
     check_unique(item for items in parts.values() for item in items)
     fixes = {part: f"unpack {part}.tar.gz again, or fetch it again" for part in parts}
     for part, items in parts.items():
-        check_items(str(corpus / part), lacking(items), fixes[part], MAX_LACKING_PCT)
+        check_complete(str(corpus / part), items, fixes[part])
     opened = iter(look([item for items in parts.values() for item in items], args.nj))
     parts = {part: [next(opened) for _ in items] for part, items in parts.items()}
     for part, items in parts.items():
