@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from ctaplib.cli import _collection, _data_import
+from ctaplib.cli import _collection, _data_import, _datadirs
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,65 +80,38 @@ def _validate(args: argparse.Namespace) -> int:
             print(f"{path}: repaired; {len(dropped)} utterances dropped (dropped.tsv), backup in {path}/.backup*")
             report = validate_datadir(path, **options)
         for fault in report.faults:
-            print(f"{'fault' if fault.fatal else 'warning'}: {fault}", file=sys.stderr)
+            _datadirs.print_faults([fault], "fault" if fault.fatal else "warning")
         print(report.summary())
         bad += len(report.fatal)
     if bad:
-        told = "each line above says where and what to do; --fix repairs and drops, with a backup"
-        print(f"error: {counted(bad, 'fault')}; {told}", file=sys.stderr)
+        hint = "each line above says where and what to do; --fix repairs and drops, with a backup"
+        print(f"error: {counted(bad, 'fault')}; {hint}", file=sys.stderr)
     return 1 if bad else 0
 
 
 def _subset(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import read_datadir, subset, subset_by_speakers, write_datadir
-
-    data = read_datadir(args.source)
-    utts = data.utt_ids
-    if args.spk_list:
-        chosen = subset_by_speakers(data, args.spk_list.read_text(encoding="utf-8").split())
-    else:
-        if args.utt_list:
-            lines = args.utt_list.read_text(encoding="utf-8").splitlines()
-            utts = [line.split()[0] for line in lines if line.strip()]
-        elif args.first is not None:
-            utts = utts[: args.first]
-        elif args.last is not None:
-            utts = utts[len(utts) - min(args.last, len(utts)) :]
-        else:
-            utts = [utt for own in data.spk2utt().values() for utt in own[: args.per_spk]]
-        chosen = subset(data, utts)
-    write_datadir(chosen, args.target)
-    print(f"{args.target}: {len(chosen.utt_ids)} of {len(data.utt_ids)} utterances")
+    how = next(name for name in ("utt_list", "spk_list", "first", "last", "per_spk") if getattr(args, name) is not None)
+    _datadirs.subset(args.source, args.target, how, getattr(args, how))
 
 
 def _combine(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import combine_folders
-
-    joined, lost = combine_folders(args.sources, args.target)
-    if lost:
-        print(f"warning: not joined, for not all of them have it: {' '.join(lost)}", file=sys.stderr)
-    print(f"{args.target}: {len(joined.utt_ids)} utterances")
+    _datadirs.combine(args.sources, args.target)
 
 
 def _copy(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import copy, read_datadir, write_datadir
-
-    write_datadir(copy(read_datadir(args.source), utt_prefix=args.utt_prefix, spk_prefix=args.spk_prefix), args.target)
+    _datadirs.copy(args.source, args.target, utt_prefix=args.utt_prefix, spk_prefix=args.spk_prefix)
 
 
 def _split(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import read_datadir, split, write_datadir
-
-    for number, part in enumerate(split(read_datadir(args.source), args.parts), 1):
-        write_datadir(part, args.source / f"split{args.parts}" / str(number))
+    _datadirs.split(args.source, args.parts, args.source / f"split{args.parts}", by_speaker=False)
 
 
 def _spk2utt(args: argparse.Namespace) -> None:
     from ctaplib.corpus.datadir import DataDir
     from ctaplib.files import read_table
 
-    for spk, utts in DataDir({}, {"utt2spk": read_table(args.utt2spk)}).spk2utt().items():
-        print(spk, *utts)
+    for line in _datadirs.spk2utt(DataDir({}, {"utt2spk": read_table(args.utt2spk)})):
+        print(line)
 
 
 def _perturb(args: argparse.Namespace) -> None:
