@@ -1,4 +1,4 @@
-"""From what an importer found to data directories: speakers, ids, checks, sets; every utterance left out has a reason."""
+"""Make data directories from what an importer found: speakers, ids, alignments, sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ SHARE_FIX = (
 
 
 class SpeakerOptions(Config):
-    """Who speaks; at most one of them. None: as the source says, or one speaker with the source's name."""
+    """How speakers are known; at most one of these. None: as the source says, or one speaker with the source's name."""
 
     speaker: str = ""
     """One speaker of this name."""
@@ -45,26 +45,26 @@ class SpeakerOptions(Config):
 
 @dataclass
 class Corpus:
-    """A corpus on the way to its data directories."""
+    """An imported corpus, not yet split into sets."""
 
     data: DataDir
     sets: Mapping[str, str]
-    """Set of each utterance, as far as the source says."""
+    """Set of each utterance, as far as the source has sets."""
     names: Mapping[str, str]
-    """What the source calls each utterance."""
+    """Name of each utterance in the source."""
     left_out: dict[str, str]
     """Why each utterance was left out, by its name in the source."""
     infos: Mapping[str, AudioInfo]
     """What the audio of each utterance holds."""
     notes: list[str] = field(default_factory=list)
-    """What is to be known, though nothing was left out for it."""
+    """Warnings."""
 
 
 def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path, left_out: dict[str, str]) -> list[Item]:
-    """Give every item its speaker; leave out those that have none where others have.
+    """Set the speaker of every item; leave out those that have none where others have.
 
     Raises:
-        DataError: more than one way is asked for, or a way does not fit the source.
+        DataError: More than one option is given.
     """
     asked = [name for name, value in options.model_dump().items() if value]
     if len(asked) > 1:
@@ -104,19 +104,19 @@ def _speaker_id(item: Item) -> str:
 
 
 def needs_speakers(items: Sequence[Item]) -> bool:
-    """Whether names alone are not different, or not sorted as the speakers are (which Kaldi's scripts ask for)."""
+    """Return whether names alone clash, or are not sorted as the speakers are (which Kaldi's scripts ask for)."""
     utt2spk = {_plain_id(item): _speaker_id(item) for item in items}
     return len(utt2spk) < len(items) or out_of_order(utt2spk) is not None
 
 
 def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, with_speaker: bool) -> dict[str, Item]:
-    """Give every item its id, and its speaker the speaker's.
+    """Make the ids of items and of their speakers.
 
     Args:
-        items: what gets an id.
-        faults: gets ids that two items would have, and names of which no letter is left.
-        keeps_ids: whether ids are the source's names.
-        with_speaker: whether they are `<speaker>-<name>`, else `<name>`.
+        items: The items.
+        faults: Gets ids that two items would have, and names of which no letter is left.
+        keeps_ids: Take the source's names as they are.
+        with_speaker: Make ids `<speaker>-<name>`, else `<name>`.
     """
     if keeps_ids:
         owned, plain = list(items), [item.name for item in items]
@@ -175,7 +175,7 @@ def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:
     """Read all CTM files, or all TextGrids, of a folder; or one CTM file.
 
     Raises:
-        DataError: there is nothing of that kind, or files are malformed.
+        DataError: There is nothing of that kind, or files are malformed.
     """
     ctms = [path] if path.is_file() else sorted(path.rglob("*.ctm"))
     found: dict[str, Alignment] = {}
@@ -189,7 +189,7 @@ def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:
 
 
 def take_alignments(corpus: Corpus, found: Mapping[str, Alignment]) -> tuple[Corpus, dict[str, Alignment]]:
-    """Take phones from alignments of the source's names (or ids); utterances without one are left out."""
+    """Take phones from alignments by the source's names (or ids); utterances without one are left out."""
     own = {utt: found.get(corpus.names[utt], found.get(utt)) for utt in corpus.data.utt_ids}
     phones = {u: " ".join(i.phone for i in a if i.phone != SILENCE) for u, a in own.items() if a}
     kept = [utt for utt in corpus.data.utt_ids if phones.get(utt)]
@@ -207,7 +207,7 @@ def take_alignments(corpus: Corpus, found: Mapping[str, Alignment]) -> tuple[Cor
 
 @dataclass(frozen=True)
 class SetNames:
-    """What the three sets are called."""
+    """Names of the three sets."""
 
     train: str = "train"
     dev: str = "dev"
@@ -217,13 +217,13 @@ class SetNames:
 def choose_sets(
     corpus: Corpus, names: SetNames, config: SplitConfig, lists: Path | None
 ) -> tuple[dict[str, list[str]], Split | None]:
-    """Utterances of each set: the source's own (a missing dev set is cut off train), else the lists', else by the rule.
+    """Choose the utterances of each set: the source's own (a missing dev set is cut off train), the lists', or by the rule.
 
     Returns:
-        The sets, and the split where it was made by the rule just now.
+        The sets, and the split if it was made by the rule just now.
 
     Raises:
-        DataError: lists do not fit, only some utterances have a set, or the corpus is too small.
+        DataError: Lists do not fit, only some utterances have a set, or the corpus is too small.
     """
     data = corpus.data
     if corpus.sets:
