@@ -60,8 +60,8 @@ class Corpus:
     """Warnings."""
 
 
-def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path, left_out: dict[str, str]) -> list[Item]:
-    """Set the speaker of every item; leave out those that have none where others have.
+def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path) -> list[Item]:
+    """Set the speaker of every item; one that has none where others have gets a reason.
 
     Raises:
         DataError: More than one option is given.
@@ -69,34 +69,17 @@ def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path, left
     asked = [name for name, value in options.model_dump().items() if value]
     if len(asked) > 1:
         raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one way to tell speakers")
-    if options.speaker:
-        return [replace(item, speaker=options.speaker) for item in items]
+    why = "it has no speaker, others have"
     if options.speaker_file:
-        table = read_table(options.speaker_file)
-        return _keep(
-            [replace(item, speaker=table.get(item.name, "")) for item in items], left_out, f"no line in {options.speaker_file}"
-        )
-    if options.speaker_folder:
-        named = [replace(item, speaker="" if is_command(item.audio) else Path(item.audio).parent.name) for item in items]
-        return _keep(named, left_out, "its audio is a command, in no folder")
-    if any(item.speaker for item in items):
-        return _keep(items, left_out, "it has no speaker, others have")
-    return [replace(item, speaker=source.stem if source.is_file() else source.absolute().name) for item in items]
-
-
-def _leave_out(left_out: dict[str, str], item: Item, reason: str) -> None:
-    left_out[f"{item.name} ({item.place})" if item.name in left_out else item.name] = reason
-
-
-def _keep(items: Sequence[Item], left_out: dict[str, str], reason: str) -> list[Item]:
-    for item in items:
-        if not item.speaker:
-            _leave_out(left_out, item, f"{item.place}: {reason}")
-    return [item for item in items if item.speaker]
-
-
-def _plain_id(item: Item) -> str:
-    return clean_id(item.name)
+        table, why = read_table(options.speaker_file), f"no line in {options.speaker_file}"
+        items = [replace(item, speaker=table.get(item.name, "")) for item in items]
+    elif options.speaker_folder:
+        why = "its audio is a command, in no folder"
+        items = [replace(item, speaker="" if is_command(item.audio) else Path(item.audio).parent.name) for item in items]
+    elif options.speaker or not any(item.speaker for item in items):
+        name = options.speaker or (source.stem if source.is_file() else source.absolute().name)
+        items = [replace(item, speaker=name) for item in items]
+    return [item if item.speaker else replace(item, reason=f"{item.place}: {why}") for item in items]
 
 
 def _speaker_id(item: Item) -> str:
@@ -105,7 +88,7 @@ def _speaker_id(item: Item) -> str:
 
 def needs_speakers(items: Sequence[Item]) -> bool:
     """Return whether names alone clash, or are not sorted as the speakers are (which Kaldi's scripts ask for)."""
-    utt2spk = {_plain_id(item): _speaker_id(item) for item in items}
+    utt2spk = {clean_id(item.name): _speaker_id(item) for item in items}
     return len(utt2spk) < len(items) or out_of_order(utt2spk) is not None
 
 
@@ -121,7 +104,7 @@ def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, wit
     if keeps_ids:
         owned, plain = list(items), [item.name for item in items]
     else:
-        owned, plain = [replace(item, speaker=_speaker_id(item)) for item in items], [_plain_id(item) for item in items]
+        owned, plain = [replace(item, speaker=_speaker_id(item)) for item in items], [clean_id(item.name) for item in items]
         if with_speaker:
             plain = [f"{item.speaker}-{name.removeprefix(item.speaker + '-')}" for item, name in zip(owned, plain)]
     ids: dict[str, Item] = {}
@@ -152,14 +135,13 @@ def import_corpus(
     Raises:
         DataError: The source has faults, too much of it cannot be used, or ids clash; everything at once.
     """
+    items = lacking(look(_speakers(found.items, speakers, source), nj), labelled=found.has_text)
     left_out = dict(found.left_out)
-    items = lacking(look(_speakers(found.items, speakers, source, left_out), nj), labelled=found.has_text)
-    kept = [item for item in items if not item.reason]
-    for item in items:
-        if item.reason:
-            _leave_out(left_out, item, item.reason)
-    faults = list(found.faults)
-    ids = name_items(kept, faults, keeps_ids=found.keeps_ids, with_speaker=needs_speakers(items))  # whatever is left out
+    for item in (item for item in items if item.reason):
+        left_out[f"{item.name} ({item.place})" if item.name in left_out else item.name] = item.reason
+    kept, faults = [item for item in items if not item.reason], list(found.faults)
+    with_speaker = needs_speakers([item for item in items if item.speaker])  # the same whatever is left out
+    ids = name_items(kept, faults, keeps_ids=found.keeps_ids, with_speaker=with_speaker)
     check_share(str(source), left_out, len(kept), max_dropped_pct, SHARE_FIX, faults=faults)
     infos = {item.audio: item.info for item in items if item.info is not None}
     odd = odd_rates(infos)
