@@ -1,4 +1,4 @@
-"""What `ctap data` and `ctap kaldi` both do to data directories, whatever their arguments look like."""
+"""Functions of both `ctap data` and `ctap kaldi` on data directories."""
 
 import random
 import sys
@@ -76,7 +76,7 @@ def combine(sources: Sequence[Path], target: Path) -> None:
 
     joined, lost = combine_folders(sources, target)
     if lost:
-        print(f"warning: not joined, for not all of them have it: {' '.join(lost)}", file=sys.stderr)
+        print(f"warning: left out, because not all of them have it: {' '.join(lost)}", file=sys.stderr)
     print(f"{target}: {len(joined.utt_ids)} utterances")
 
 

@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have")
     verb.add_argument("--tokens", type=Path, help="token list that the phones should fit")
     verb.add_argument("--no_wav", action="store_true", help="do not open audio")
-    verb.add_argument("--no_text", action="store_true", help="accepted for Kaldi's sake; text is checked where there is one")
+    verb.add_argument("--no_text", action="store_true", help="accepted for compatibility; text is checked if there is one")
     verb.add_argument("--fix", action="store_true", help="repair, drop what cannot be used, keep a backup")
     verb = verbs.add_parser("subset", help="keep some utterances or speakers")
     verb.add_argument("source", type=Path)
@@ -50,14 +50,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb = verbs.add_parser("import", help=_data_import.HELP, description=_data_import.__doc__)
     _data_import.configure(verb)
     verb = verbs.add_parser("download", help="fetch a corpus and unpack it")
-    verb.add_argument("corpus", type=Path, help="YAML file that says where it can be had")
+    verb.add_argument("corpus", type=Path, help="YAML file that describes it")
     verb.add_argument("target", type=Path)
-    verb.add_argument("--mirror", action="append", default=[], help="where to look first (may be repeated)")
+    verb.add_argument("--mirror", action="append", default=[], help="mirror to try first (may be repeated)")
     verb.add_argument("--only", action="append", default=[], help="part to fetch (may be repeated); all where none is named")
 
 
 def run(args: argparse.Namespace) -> int | None:
-    """Do what the verb says."""
+    """Run the verb."""
     return {
         "validate": _validate, "subset": _subset, "combine": _combine, "copy": _copy, "split": _split, "spk2utt": _spk2utt,
         "download": _download, "perturb": _perturb, "import": _data_import.run,

@@ -104,14 +104,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
-    """Do what the command says."""
+    """Run the command."""
     does: Callable[[argparse.Namespace], int | None] = args.does
     return does(args)
 
 
 def _checks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have (ours)")
-    verb.add_argument("--quick", action="store_true", help="look at the tables, open no audio (ours)")
+    verb.add_argument("--quick", action="store_true", help="check the tables, open no audio (ours)")
     _kaldi_audio.jobs(verb)
 
 

@@ -14,7 +14,7 @@ from ctaplib.corpus.build import (
     check_share,
     infos_of,
     lacking,
-    look,
+    open_all,
     tables_of,
     write_set,
 )  # fmt: skip
@@ -40,7 +40,7 @@ class SpeakerOptions(Config):
     speaker_file: str = ""
     """A table `utterance speaker`."""
     speaker_folder: bool = False
-    """The folder that the audio lies in."""
+    """Name of the folder of the audio."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Corpus:
     left_out: dict[str, str]
     """Why each utterance was left out, by its name in the source."""
     infos: Mapping[str, AudioInfo]
-    """What the audio of each utterance holds."""
+    """Audio information of each utterance."""
     notes: list[str] = field(default_factory=list)
     """Warnings."""
 
@@ -68,7 +68,7 @@ def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path) -> l
     """
     asked = [name for name, value in options.model_dump().items() if value]
     if len(asked) > 1:
-        raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one way to tell speakers")
+        raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one of these options")
     why = "it has no speaker, others have"
     if options.speaker_file:
         table, why = read_table(options.speaker_file), f"no line in {options.speaker_file}"
@@ -112,7 +112,7 @@ def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, wit
         if not name or not item.speaker:
             faults.append(f"{item.place}: no id can be made of {item.name!r} of {item.speaker!r}")
         elif name in ids:
-            fix = "rename one, or tell their speakers apart (--speaker_folder, --speaker_file)"
+            fix = "rename one, or give their speakers (--speaker_folder, --speaker_file)"
             named = "" if name == item.name else f" ({item.name} in the source)"
             faults.append(f"id {name}{named} twice: {ids[name].place} and {item.place}; {fix}")
         else:
@@ -135,7 +135,7 @@ def import_corpus(
     Raises:
         DataError: The source has faults, too much of it cannot be used, or ids clash; everything at once.
     """
-    items = lacking(look(_speakers(found.items, speakers, source), nj), labelled=found.has_text)
+    items = lacking(open_all(_speakers(found.items, speakers, source), nj), labelled=found.has_text)
     left_out = dict(found.left_out)
     for item in (item for item in items if item.reason):
         left_out[f"{item.name} ({item.place})" if item.name in left_out else item.name] = item.reason

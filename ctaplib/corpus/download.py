@@ -105,9 +105,7 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
             out.write("unpacked\n")
         begun.unlink()
     if not done.is_dir():
-        raise DataError(
-            f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix="see what lies in " + str(target)
-        )
+        raise DataError(f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix=f"see the content of {target}")
     return done
 
 

@@ -79,7 +79,7 @@ class Item:
     reason: str = ""
     """Why it cannot be used; empty where it can, as far as known."""
     info: AudioInfo | None = None
-    """What its audio holds, after it was opened."""
+    """What its audio file holds; None until it is opened."""
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Importer:
     what: str
     """Description in a few words."""
     recognises: Callable[[Path], bool]
-    """Whether a path looks like one."""
+    """Return whether a path is one."""
     read: Callable[[Path, ImportOptions], Found]
 
 
