@@ -43,7 +43,7 @@ if [ "${make_lists}" = false ] && [ ! -e lists/tts.tsv ]; then
     exit 1
 fi
 # Options given here come after those of db.sh and win.
-import() {
+import_from() {
     local from=$1 status=0
     shift
     ctap data import "$@" --data "${data}" --nj "${nj}" ${max_dropped_pct:+--max_dropped_pct "${max_dropped_pct}"} || status=$?
@@ -51,6 +51,6 @@ import() {
     return ${status}
 }
 if [ -n "${SPEECH_ONLY_DIR:-}" ]; then
-    import SPEECH_ONLY_OPTIONS "${SPEECH_ONLY_DIR}" --kind audio --set train_speech "${SPEECH_ONLY_OPTIONS[@]}"
+    import_from SPEECH_ONLY_OPTIONS "${SPEECH_ONLY_DIR}" --kind audio --set train_speech "${SPEECH_ONLY_OPTIONS[@]}"
 fi
-import IMPORT_OPTIONS "${corpus_dir}" --lists lists "${IMPORT_OPTIONS[@]}"
+import_from IMPORT_OPTIONS "${corpus_dir}" --lists lists "${IMPORT_OPTIONS[@]}"
