@@ -1,7 +1,7 @@
-"""Read, check, resample and write audio files; each kind of bad file has a message of its own.
+"""Read, check, resample and write audio: the only module that opens audio files.
 
-Any format of libsndfile can be read (WAV, FLAC, Ogg, Opus, MP3), from a file or from a command (`sox a.flac -t wav - |`).
-Samples are float32 in [-1, 1], one channel.
+Every format of libsndfile can be read (WAV, FLAC, Ogg, Opus, MP3), from a file or from a command (`sox a.flac -t wav - |`).
+Samples are floats in [-1, 1], one channel. Each kind of bad file has a message of its own.
 """
 
 import io
@@ -35,7 +35,7 @@ _CLIP_RUN = 4
 
 @dataclass(frozen=True)
 class AudioFault:
-    """One thing that is wrong with an audio file."""
+    """A fault of an audio file."""
 
     kind: str
     """missing, empty, command, unreadable, truncated, zero_length, stereo, low_resolution, wrong_rate, not_finite, silent,
@@ -43,12 +43,12 @@ class AudioFault:
     message: str
     """What was found, what was expected, what to do."""
     fatal: bool = True
-    """False where the audio can still be used (clipped, another rate, 8 bits)."""
+    """False where the audio can be used (clipped, another rate, 8 bits)."""
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What is known of an audio file after looking at all of it."""
+    """Content of an audio file that was read to its end."""
 
     path: str
     rate_hz: int = 0
@@ -78,12 +78,12 @@ def _missing_or_empty(source: str | Path) -> AudioFault | None:
 
 
 def _is_cut_short(source: str | Path) -> bool:
-    """Whether a plain WAV or AIFF file has fewer bytes than its header says (a command cannot know its length beforehand)."""
+    """Return whether a WAV or AIFF file has fewer bytes than its header says (commands do not know their length beforehand)."""
     return not is_command(source) and (_declared_bytes(Path(source)) or 0) > Path(source).stat().st_size
 
 
 def _declared_bytes(path: Path) -> int | None:
-    """Bytes of a file that a plain WAV or AIFF header promises, or None where it is neither or promises nothing useful."""
+    """Return the bytes of a file by its WAV or AIFF header; None where it is neither or the header does not say."""
     with open(path, "rb") as handle:
         head = handle.read(12)
         if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
@@ -101,11 +101,11 @@ def _declared_bytes(path: Path) -> int | None:
 
 
 def inspect(path: str | Path, rate_hz: int | None = None) -> AudioInfo:
-    """Look at a whole audio file and report all its faults.
+    """Read a whole audio file and report all its faults.
 
     Args:
-        path: the file, or a command that ends in `|`.
-        rate_hz: the sampling rate that the corpus should have; None to accept any.
+        path: The file, or a command that ends in `|`.
+        rate_hz: Sampling rate that it should have; None for any.
     """
     fault = _missing_or_empty(path)
     if fault:
@@ -138,12 +138,12 @@ def _form_faults(path: str | Path, subtype: str, rate: int, channels: int, rate_
         faults.append(_fault("low_resolution", found, "16 bits or more", "use the original recording", fatal=False))
     if rate_hz is not None and rate != rate_hz:
         found = f"its sampling rate is {rate} Hz"
-        faults.append(_fault("wrong_rate", found, f"{rate_hz} Hz", "resample it, or say the right rate", fatal=False))
+        faults.append(_fault("wrong_rate", found, f"{rate_hz} Hz", "resample it, or name the right rate", fatal=False))
     return faults
 
 
 def _sample_faults(samples: np.ndarray) -> list[AudioFault]:
-    """Faults of the samples (frames, channels) themselves."""
+    """Find the faults of the samples (frames, channels) themselves."""
     if samples.size == 0:
         return [_fault("zero_length", "it has a header but no samples", "some speech", "make it again, or leave it out")]
     highest, lowest = float(samples.max()), float(samples.min())  # both NaN where one sample is

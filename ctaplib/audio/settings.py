@@ -1,4 +1,4 @@
-"""The settings that describe features (`ctaplib.audio.features`); here, what only reads them starts without numpy."""
+"""Settings of the features (`ctaplib.audio.features`); apart, so that programs that only read them start without numpy."""
 
 import difflib
 from pathlib import Path
@@ -11,12 +11,12 @@ from ctaplib.errors import ConfigError
 
 
 class FeatureConfig(Config):
-    """What a feature file holds; written beside every archive as its header."""
+    """The front end; written beside every archive of features as its header."""
 
     rate_hz: int = Field(24000, ge=8000, le=96000)
-    """Sampling rate of the audio the features are made from, Hz."""
+    """Sampling rate of the audio, Hz."""
     hop_samples: int = Field(240, ge=16)
-    """Samples from one frame to the next (10 ms by default)."""
+    """Samples between frames (10 ms by default)."""
     window_samples: int = Field(960, ge=32)
     """Length of the Hann window, samples."""
     fft_size: int = Field(1024, ge=32)
@@ -26,13 +26,13 @@ class FeatureConfig(Config):
     fmin_hz: float = Field(0.0, ge=0)
     """Lower edge of the lowest band, Hz."""
     fmax_hz: float | None = None
-    """Upper edge of the highest band, Hz; half the rate when not given."""
+    """Upper edge of the highest band, Hz; None: half the rate."""
     floor: float = Field(1e-5, gt=0)
     """Smallest band magnitude before the logarithm (our choice: that of most neural vocoders)."""
     f0_min_hz: float = Field(60.0, gt=20)
-    """Lowest fundamental looked for, Hz."""
+    """Lowest F0 searched for, Hz."""
     f0_max_hz: float = Field(600.0, le=1000)
-    """Highest fundamental looked for, Hz."""
+    """Highest F0 searched for, Hz."""
 
     @model_validator(mode="after")
     def _fits(self) -> "FeatureConfig":
@@ -53,7 +53,7 @@ class FeatureConfig(Config):
 
     @property
     def hop_s(self) -> float:
-        """Seconds from one frame to the next."""
+        """Seconds between frames."""
         return self.hop_samples / self.rate_hz
 
     @property
@@ -67,15 +67,15 @@ class FeatureConfig(Config):
         return (self.window_samples - self.hop_samples) // 2
 
     def frames(self, samples: int) -> int:
-        """Frames of a wave of so many samples."""
+        """Return the number of frames of a wave."""
         return samples // self.hop_samples
 
 
 def read_feature_config(path: str | Path) -> FeatureConfig:
-    """Read the header `features.yaml` of a dump directory or a trained folder.
+    """Read the header `features.yaml` of a dump directory or a run.
 
     Raises:
-        ConfigError: the file is missing or is not such a header; of a set without features, names those that have them.
+        ConfigError: The file is missing or is not such a header; names the sets that have features.
     """
     path = Path(path)
     if not path.exists() and not any((path.parent / name).exists() for name in ("config.yaml", "config.json")):
@@ -85,13 +85,13 @@ def read_feature_config(path: str | Path) -> FeatureConfig:
 
 
 def check_set(folder: Path) -> None:
-    """Hold the name of a set to those that have features.
+    """Make sure that a set has features.
 
     Args:
-        folder: Where its features should lie, `dump/<set>`.
+        folder: Folder of its features, `dump/<set>`.
 
     Raises:
-        ConfigError: there are none; names the sets that have some, and the one whose name is nearest.
+        ConfigError: It has none; names the sets that have some, and the one whose name is nearest.
     """
     if (folder / "feats.scp").exists():
         return

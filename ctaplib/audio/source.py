@@ -1,4 +1,4 @@
-"""Where audio comes from: a file, or what a command writes to its output (Kaldi's `sox a.flac -t wav - |`)."""
+"""Audio from commands: what an entry of `wav.scp` like `sox a.flac -t wav - |` writes to its output."""
 
 import subprocess
 from functools import lru_cache
@@ -10,16 +10,16 @@ _PRINTED_LINES = 3
 
 
 def is_command(source: str | Path) -> bool:
-    """Whether an entry of `wav.scp` is a command, as in Kaldi: it ends in `|`."""
+    """Return whether an entry of `wav.scp` is a command: it ends in `|`, as in Kaldi."""
     return str(source).rstrip().endswith("|")
 
 
-@lru_cache(maxsize=1)  # one after the other, the utterances of a recording run its command once
+@lru_cache(maxsize=1)  # the segments of a recording come one after the other and run its command once
 def command_output(source: str) -> bytes:
-    """Run the command of a `wav.scp` entry and give what it writes; a fault in any part of the pipe counts.
+    """Run the command of a `wav.scp` entry and return what it writes; a fault in any part of the pipe counts.
 
     Raises:
-        AudioError: it failed or wrote nothing; says the command, its status and what it printed.
+        AudioError: It failed or wrote nothing; says the command, its status and what it printed.
     """
     command = source.rstrip().removesuffix("|").strip()
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, stdin=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""Archives of arrays by utterance: written with kaldiio (ark, scp), read by mapping the file into memory."""
+"""Archives of arrays by utterance: written with kaldiio (ark, scp), read by memory mapping."""
 
 import mmap
 import os
@@ -22,7 +22,7 @@ _INT_ITEM = np.dtype([("size", "i1"), ("value", "<i4")])
 
 
 class ArkWriter:
-    """Write `<stem>.ark` and `<stem>.scp`; both appear, complete, when the block ends without an error.
+    """Writer of `<stem>.ark` and `<stem>.scp`; both appear, complete, when the block ends without an error.
 
     Args:
         scp: Path of the scp file; the archive lies beside it with the suffix `.ark`.
@@ -55,7 +55,7 @@ class ArkWriter:
 
 
 class FeatureStore(Mapping[str, np.ndarray]):
-    """Arrays of an scp file by utterance id, as read-only views of the mapped archive (nothing is copied).
+    """Arrays of an scp file by utterance, as read-only views of the mapped archive (nothing is copied).
 
     A store may be pickled and used in other processes; every process maps the files itself.
 
@@ -63,7 +63,7 @@ class FeatureStore(Mapping[str, np.ndarray]):
         scp: Path of a Kaldi scp file of uncompressed float or int32 archives.
 
     Raises:
-        DataError: the scp is missing or malformed.
+        DataError: The scp is missing or malformed.
     """
 
     def __init__(self, scp: str | Path) -> None:
@@ -93,10 +93,10 @@ class FeatureStore(Mapping[str, np.ndarray]):
         return utt in self._places
 
     def __getitem__(self, utt: str) -> np.ndarray:
-        """The array of an utterance.
+        """Return the array of an utterance.
 
         Raises:
-            DataError: the id is unknown, or the archive is missing, truncated or of another kind.
+            DataError: The id is unknown, or the archive is missing, truncated or of another kind.
         """
         buffer, at, dtype, shape = self._header(utt)
         count = int(np.prod(shape))
@@ -106,20 +106,16 @@ class FeatureStore(Mapping[str, np.ndarray]):
         return array["value"] if dtype == _INT_ITEM else array
 
     def length(self, utt: str) -> int:
-        """Length of the first axis (frames), from the entry's header alone."""
+        """Return the length of the first axis (frames), from the entry's header alone."""
         return self._header(utt)[3][0]
 
     def lengths(self) -> dict[str, int]:
-        """Length of the first axis of every entry, from the headers alone."""
+        """Return the length of the first axis of every entry, from the headers alone."""
         return {utt: self.length(utt) for utt in self._places}
 
     def _header(self, utt: str) -> tuple[mmap.mmap, int, np.dtype, tuple[int, ...]]:
         if utt not in self._places:
-            raise DataError(
-                f"{self.path} has no {utt}",
-                expected="an utterance of that set",
-                fix="run the stage that makes it",
-            )
+            raise DataError(f"{self.path} has no {utt}", expected="an utterance of that set", fix="run the stage that makes it")
         name, at = self._places[utt]
         buffer = self._map(name)
         head = buffer[at : at + 15]

@@ -1,10 +1,10 @@
-"""Bring a corpus of any form into data directories with train, dev and test.
+"""Import a corpus of any form into data directories with train, dev and test.
 
 SOURCE is a folder with one text file for each audio file, a CSV or TSV with a header line, LJSpeech's metadata.csv with wavs/, a
 Kaldi data directory or a folder of them, lhotse's recordings and supervisions, or (--kind audio) a folder of audio alone. It is
-only read: audio stays where it is. What cannot be used is left out and listed, with the reason, in dropped.tsv of the training
-set. Sets are the source's own where it has some; else the lists dev.txt and test.txt in --lists, which are made by a rule with a
-fixed seed where they are missing, together with the lists of what is converted and synthesised.
+only read: audio stays where it is. Utterances that cannot be used are left out and listed, with the reason, in dropped.tsv of the
+training set. Sets are those of the source if it has any; else those of the lists dev.txt and test.txt in --lists. Missing lists
+are made by a rule with a fixed seed, together with the lists of what is converted and synthesised.
 """
 
 import argparse
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ctaplib.corpus.datadir import DataDir
     from ctaplib.corpus.set_split import Split
 
-HELP = "bring a corpus of your own in: folder, CSV, TSV, LJSpeech, Kaldi, lhotse, audio alone"
+HELP = "import a corpus of your own: folder, CSV, TSV, LJSpeech, Kaldi, lhotse, audio alone"
 COLUMNS = ("id", "audio", "text", "speaker", "gender", "set")
 
 
@@ -26,34 +26,34 @@ def configure(verb: argparse.ArgumentParser) -> None:
     verb.formatter_class = argparse.RawDescriptionHelpFormatter
     verb.add_argument("source", type=Path, metavar="SOURCE")
     verb.add_argument("--data", type=Path, default=Path("data"), help="folder of the data directories")
-    verb.add_argument("--kind", help="what SOURCE is, where that cannot be guessed")
-    group = verb.add_argument_group("where things stand")
-    group.add_argument("--audio_dir", default="", help="folder of the audio, where it is another")
+    verb.add_argument("--kind", help="form of SOURCE, where it cannot be guessed")
+    group = verb.add_argument_group("layout")
+    group.add_argument("--audio_dir", default="", help="folder of the audio, if another")
     group.add_argument("--text_suffix", default="", help="folder: ending of the text files (.txt, .lab, .normalized.txt)")
     for name in COLUMNS:
-        group.add_argument(f"--{name}_column", default="", metavar="NAME", help="table: guessed where it has a usual name")
-    group.add_argument("--delimiter", default="", help="table: what separates columns; guessed")
+        group.add_argument(f"--{name}_column", default="", metavar="NAME", help="table: guessed from usual names")
+    group.add_argument("--delimiter", default="", help="table: character between columns; guessed")
     group.add_argument(
         "--quotes",
         choices=("enclose", "plain"),
         default="enclose",
-        help="table: marks enclose fields, as in CSV, or nothing",
+        help="table: whether quotation marks enclose fields, as in CSV",
     )
     group.add_argument("--encoding", default="utf-8-sig", help="of text and tables")
-    group = verb.add_argument_group("who speaks (as the source says, else one speaker with the name of SOURCE)")
+    group = verb.add_argument_group("speakers (default: as the source says, else one with the name of SOURCE)")
     group.add_argument("--speaker", default="", help="one speaker of this name")
     group.add_argument("--speaker_file", default="", help="a table `utterance speaker`")
-    group.add_argument("--speaker_folder", action="store_true", help="the folder that the audio lies in")
+    group.add_argument("--speaker_folder", action="store_true", help="named by the folder of the audio")
     group = verb.add_argument_group("sets")
     group.add_argument("--set", default="", metavar="NAME", help="put all into one set, e.g. audio alone into train_speech")
     group.add_argument("--train_set", default="train")
     group.add_argument("--valid_set", default="dev")
     group.add_argument("--test_set", default="test")
-    group.add_argument("--lists", type=Path, help="folder of the fixed lists; made there where they are missing")
+    group.add_argument("--lists", type=Path, help="folder of the fixed lists; missing ones are made there")
     group.add_argument("--test_pct", type=float, default=10.0, help="share of speakers or utterances for test, %%")
     group.add_argument("--dev_pct", type=float, default=5.0, help="share of the others for dev, %%")
     group.add_argument("--seed", type=int, default=1)
-    group = verb.add_argument_group("phones that come with it")
+    group = verb.add_argument_group("phones of the source")
     group.add_argument(
         "--alignments", type=Path, help="CTM files or TextGrids, by the source's names; for --alignment_dir DATA/alignments"
     )
@@ -115,13 +115,13 @@ def _lists(args: argparse.Namespace, data: "DataDir", sets: dict[str, list[str]]
 
     if split is not None:
         write_split(args.lists, split)
-        print(f"{args.lists}/dev.txt and test.txt: made by the rule with seed {args.seed}; keep them with the recipe")
+        print(f"{args.lists}/dev.txt and test.txt: made by the rule with seed {args.seed}; keep them in git")
     elif (args.lists / "test.txt").exists():
-        print(f"{args.lists}/dev.txt and test.txt: kept as they are; remove them to have them made anew")
+        print(f"{args.lists}/dev.txt and test.txt: kept as they are; remove them to make new ones")
     if args.test_set not in sets:
         return
     if (args.lists / "vc_pairs.tsv").exists():
-        print(f"{args.lists}/vc_pairs.tsv, tts.tsv and references.tsv: kept as they are; remove them to have them made anew")
+        print(f"{args.lists}/vc_pairs.tsv, tts.tsv and references.tsv: kept as they are; remove them to make new ones")
         return
     owned: dict[str, list[str]] = {}
     for utt in sets[args.test_set]:

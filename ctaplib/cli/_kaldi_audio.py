@@ -1,4 +1,4 @@
-"""Kaldi's commands for data directories that have to do with audio: other speeds, durations."""
+"""Kaldi's commands for data directories that concern audio: other speeds, durations."""
 
 import argparse
 import os
@@ -29,13 +29,13 @@ def configure(add: Add) -> None:
     _speakers(verb)
     _switch(verb, "always-include-prefix", "false", "true: ids and speakers at the original speed get sp1.0-")
     jobs(verb)
-    text = "write utt2dur from segments, or by looking at the audio; one that is there with every utterance is kept"
+    text = "write utt2dur from segments or from the audio; a complete one is kept"
     verb = add("get_utt2dur", _utt2dur, text, "dir")
     jobs(verb)
-    verb.add_argument("--cmd", help="accepted for Kaldi's sake; ours works on this machine, in --nj processes")
-    verb.add_argument("--frame-shift", type=float, help="accepted for Kaldi's sake; ours never counts frames of features")
-    _switch(verb, "read-entire-file", "false", "accepted for Kaldi's sake; what has to be read whole, is")
-    _switch(verb, "permit-no-utterances", "false", "accepted for Kaldi's sake; a directory without utterances is a fault")
+    verb.add_argument("--cmd", help="accepted for compatibility; ours runs on this machine, in --nj processes")
+    verb.add_argument("--frame-shift", type=float, help="accepted for compatibility; ours never counts frames of features")
+    _switch(verb, "read-entire-file", "false", "accepted for compatibility; ours reads whole files where needed")
+    _switch(verb, "permit-no-utterances", "false", "accepted for compatibility; a directory without utterances is a fault")
 
 
 def jobs(verb: argparse.ArgumentParser) -> None:

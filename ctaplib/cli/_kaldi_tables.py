@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ctaplib.cli._datadirs import lines_of
 from ctaplib.errors import DataError
 
 
@@ -26,27 +27,7 @@ def configure(add: Callable[..., argparse.ArgumentParser]) -> None:
     verb.add_argument("--utt2spk", type=Path, help="keep the lines of a speaker together")
 
 
-def lines_of(path: str | Path) -> list[str]:
-    """Lines of a file or, for `-`, of standard input.
-
-    Raises:
-        DataError: it cannot be read, is not UTF-8, or has empty lines (all of them are listed).
-    """
-    try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", expected="a table") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8: {error}", fix="convert it, e.g. with iconv") from error
-    lines = text.removesuffix("\n").split("\n") if text else []
-    empty = [f"{path}:{number}: the line is empty" for number, line in enumerate(lines, 1) if not line.strip()]
-    if empty:
-        raise DataError(f"{path} has {len(empty)} empty lines", empty, fix="remove them")
-    return [line.rstrip("\r") for line in lines]
-
-
-def _say(lines: Iterable[str]) -> None:
+def _print(lines: Iterable[str]) -> None:
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]  # the stub says TextIO
     for line in lines:
         print(line)
@@ -58,7 +39,7 @@ def _to_spk2utt(args: argparse.Namespace) -> None:
         if len(line.split()) != 2:
             raise DataError(f"{args.file}:{number}: {line!r}", expected="`utterance speaker`")
         owned.setdefault(line.split()[1], []).append(line.split()[0])
-    _say(f"{spk} {' '.join(utts)}" for spk, utts in owned.items())
+    _print(f"{spk} {' '.join(utts)}" for spk, utts in owned.items())
 
 
 def _to_utt2spk(args: argparse.Namespace) -> None:
@@ -66,7 +47,7 @@ def _to_utt2spk(args: argparse.Namespace) -> None:
     alone = [f"{args.file}:{number}: {words[0]!r}" for number, words in enumerate(lines, 1) if len(words) < 2]
     if alone:
         raise DataError(f"{args.file} has speakers without utterances", alone, expected="`speaker utterance ...`")
-    _say(f"{utt} {spk}" for spk, *utts in lines for utt in utts)
+    _print(f"{utt} {spk}" for spk, *utts in lines for utt in utts)
 
 
 def _filter(args: argparse.Namespace) -> None:
@@ -80,7 +61,7 @@ def _filter(args: argparse.Namespace) -> None:
             kept.append(line)
     if faults:
         raise DataError(f"{args.table} has lines without column {args.column}", faults)
-    _say(kept)
+    _print(kept)
 
 
 def _split_scp(args: argparse.Namespace) -> None:
@@ -93,7 +74,7 @@ def _split_scp(args: argparse.Namespace) -> None:
     shares = _shares(args, lines, parts)
     for place, part in enumerate(wanted):
         if not outs:
-            _say(shares[part])
+            _print(shares[part])
             continue
         with atomic_write(outs[place]) as handle:
             handle.writelines(line + "\n" for line in shares[part])

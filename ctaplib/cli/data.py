@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from ctaplib.cli import _collection, _data_import
+from ctaplib.cli import _collection, _data_import, _datadirs
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have")
     verb.add_argument("--tokens", type=Path, help="token list that the phones should fit")
     verb.add_argument("--no_wav", action="store_true", help="do not open audio")
-    verb.add_argument("--no_text", action="store_true", help="accepted for Kaldi's sake; text is checked where there is one")
+    verb.add_argument("--no_text", action="store_true", help="accepted for compatibility; text is checked if there is one")
     verb.add_argument("--fix", action="store_true", help="repair, drop what cannot be used, keep a backup")
     verb = verbs.add_parser("subset", help="keep some utterances or speakers")
     verb.add_argument("source", type=Path)
@@ -50,14 +50,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb = verbs.add_parser("import", help=_data_import.HELP, description=_data_import.__doc__)
     _data_import.configure(verb)
     verb = verbs.add_parser("download", help="fetch a corpus and unpack it")
-    verb.add_argument("corpus", type=Path, help="YAML file that says where it can be had")
+    verb.add_argument("corpus", type=Path, help="YAML file that describes it")
     verb.add_argument("target", type=Path)
-    verb.add_argument("--mirror", action="append", default=[], help="where to look first (may be repeated)")
+    verb.add_argument("--mirror", action="append", default=[], help="mirror to try first (may be repeated)")
     verb.add_argument("--only", action="append", default=[], help="part to fetch (may be repeated); all where none is named")
 
 
 def run(args: argparse.Namespace) -> int | None:
-    """Do what the verb says."""
+    """Run the verb."""
     return {
         "validate": _validate, "subset": _subset, "combine": _combine, "copy": _copy, "split": _split, "spk2utt": _spk2utt,
         "download": _download, "perturb": _perturb, "import": _data_import.run,
@@ -80,65 +80,38 @@ def _validate(args: argparse.Namespace) -> int:
             print(f"{path}: repaired; {len(dropped)} utterances dropped (dropped.tsv), backup in {path}/.backup*")
             report = validate_datadir(path, **options)
         for fault in report.faults:
-            print(f"{'fault' if fault.fatal else 'warning'}: {fault}", file=sys.stderr)
+            _datadirs.print_faults([fault], "fault" if fault.fatal else "warning")
         print(report.summary())
         bad += len(report.fatal)
     if bad:
-        told = "each line above says where and what to do; --fix repairs and drops, with a backup"
-        print(f"error: {counted(bad, 'fault')}; {told}", file=sys.stderr)
+        hint = "each line above says where and what to do; --fix repairs and drops, with a backup"
+        print(f"error: {counted(bad, 'fault')}; {hint}", file=sys.stderr)
     return 1 if bad else 0
 
 
 def _subset(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import read_datadir, subset, subset_by_speakers, write_datadir
-
-    data = read_datadir(args.source)
-    utts = data.utt_ids
-    if args.spk_list:
-        chosen = subset_by_speakers(data, args.spk_list.read_text(encoding="utf-8").split())
-    else:
-        if args.utt_list:
-            lines = args.utt_list.read_text(encoding="utf-8").splitlines()
-            utts = [line.split()[0] for line in lines if line.strip()]
-        elif args.first is not None:
-            utts = utts[: args.first]
-        elif args.last is not None:
-            utts = utts[len(utts) - min(args.last, len(utts)) :]
-        else:
-            utts = [utt for own in data.spk2utt().values() for utt in own[: args.per_spk]]
-        chosen = subset(data, utts)
-    write_datadir(chosen, args.target)
-    print(f"{args.target}: {len(chosen.utt_ids)} of {len(data.utt_ids)} utterances")
+    how = next(name for name in ("utt_list", "spk_list", "first", "last", "per_spk") if getattr(args, name) is not None)
+    _datadirs.subset(args.source, args.target, how, getattr(args, how))
 
 
 def _combine(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import combine_folders
-
-    joined, lost = combine_folders(args.sources, args.target)
-    if lost:
-        print(f"warning: not joined, for not all of them have it: {' '.join(lost)}", file=sys.stderr)
-    print(f"{args.target}: {len(joined.utt_ids)} utterances")
+    _datadirs.combine(args.sources, args.target)
 
 
 def _copy(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import copy, read_datadir, write_datadir
-
-    write_datadir(copy(read_datadir(args.source), utt_prefix=args.utt_prefix, spk_prefix=args.spk_prefix), args.target)
+    _datadirs.copy(args.source, args.target, utt_prefix=args.utt_prefix, spk_prefix=args.spk_prefix)
 
 
 def _split(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import read_datadir, split, write_datadir
-
-    for number, part in enumerate(split(read_datadir(args.source), args.parts), 1):
-        write_datadir(part, args.source / f"split{args.parts}" / str(number))
+    _datadirs.split(args.source, args.parts, args.source / f"split{args.parts}", by_speaker=False)
 
 
 def _spk2utt(args: argparse.Namespace) -> None:
     from ctaplib.corpus.datadir import DataDir
     from ctaplib.files import read_table
 
-    for spk, utts in DataDir({}, {"utt2spk": read_table(args.utt2spk)}).spk2utt().items():
-        print(spk, *utts)
+    for line in _datadirs.spk2utt(DataDir({}, {"utt2spk": read_table(args.utt2spk)})):
+        print(line)
 
 
 def _perturb(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Make log-mel, F0 and statistics from data directories."""
+"""Compute log-mel, F0 and statistics of data directories."""
 
 import argparse
 import os
@@ -18,10 +18,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", required=True, help="names of the sets, separated by spaces")
     parser.add_argument("--train_set", default="train", help="set that the statistics are computed on")
     parser.add_argument("--config", type=Path, help="YAML file of the front end")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one value of the config")
     parser.add_argument("--nj", type=int, default=1, help="processes")
     parser.add_argument("--max_dropped_pct", type=float, default=5.0, help="largest share of unusable utterances, %%")
-    parser.add_argument("--skip_unchanged", action="store_true", help="leave sets alone whose inputs are the same as before")
+    parser.add_argument("--skip_unchanged", action="store_true", help="skip sets whose inputs are the same as before")
 
 
 def check(args: argparse.Namespace) -> "FeatureConfig":
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int | None:
 
     sets = args.sets.split()
     for name in sets:
-        read_spans(args.data / name)  # a set that is missing or broken is told of before hours of work on another
+        read_spans(args.data / name)  # a missing or broken set is reported before hours of work on another
     from ctaplib.data.extract import extract_sets
 
     extract_sets(

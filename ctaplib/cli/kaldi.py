@@ -1,13 +1,12 @@
 """Kaldi's commands for data directories, with their arguments and exit statuses; utils/*.sh and *.pl call them."""
 
 import argparse
-import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ctaplib.cli import _kaldi_audio, _kaldi_tables
+from ctaplib.cli import _datadirs, _kaldi_audio, _kaldi_tables
 from ctaplib.cli.main import Parser
 from ctaplib.errors import DataError, counted
 
@@ -105,14 +104,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
-    """Do what the command says."""
+    """Run the command."""
     does: Callable[[argparse.Namespace], int | None] = args.does
     return does(args)
 
 
 def _checks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have (ours)")
-    verb.add_argument("--quick", action="store_true", help="look at the tables, open no audio (ours)")
+    verb.add_argument("--quick", action="store_true", help="check the tables, open no audio (ours)")
     _kaldi_audio.jobs(verb)
 
 
@@ -131,19 +130,17 @@ def _validate(args: argparse.Namespace) -> int:
         if not excused and not (path / name).exists():
             faults.append(f"{path / name}:1: the file is missing (if that is meant, say --no-{name.removesuffix('.scp')})")
     for fault in report.faults:
-        unsorted = fault.kind == "speaker_order"
-        if unsorted and args.no_spk_sort:
+        if fault.kind == "speaker_order" and args.no_spk_sort:
             continue
-        bad = fault.fatal or fault.kind
-        faults += [str(fault)] if bad else []
-        if not bad:
-            print(f"warning: {fault}", file=sys.stderr)
-    for line in faults:
-        print(f"fault: {line}", file=sys.stderr)
+        if fault.fatal or fault.kind:
+            faults.append(str(fault))
+        else:
+            _datadirs.print_faults([fault], "warning")
+    _datadirs.print_faults(faults)
     print(report.summary())
     if faults:
-        told = f"{counted(len(faults), 'fault')}; ctap kaldi fix_data_dir {path} repairs and drops, with a backup"
-        print(f"error: {told}", file=sys.stderr)
+        hint = f"ctap kaldi fix_data_dir {path} repairs and drops, with a backup"
+        print(f"error: {counted(len(faults), 'fault')}; {hint}", file=sys.stderr)
     return 1 if faults else 0
 
 
@@ -155,110 +152,37 @@ def _fix(args: argparse.Namespace) -> int:
     report = validate_datadir(args.dir, **options)
     print(f"{args.dir}: {len(dropped)} utterances dropped (dropped.tsv), backup in {args.dir}/.backup*")
     left = [fault for fault in report.faults if fault.fatal or fault.kind == "speaker_order"]
-    for fault in left:
-        print(f"fault: {fault}", file=sys.stderr)
+    _datadirs.print_faults(left)
     print(report.summary())
     return 1 if left else 0
 
 
-def _ids(path: Path) -> list[str]:
-    return [line.split()[0] for line in _kaldi_tables.lines_of(path)]
-
-
-def evenly(utts: Sequence[str], count: int) -> list[str]:
-    """Take so many, spread evenly over the list: those that Kaldi's subset_scp.pl takes (half of them from each half)."""
-    if len(utts) < 2 or not count:
-        return list(utts[:count])
-    middle, below = len(utts) // 2, count // 2
-    return evenly(utts[:middle], below) + evenly(utts[middle:], count - below)
-
-
 def _subset(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import read_datadir, subset, subset_by_speakers, write_datadir
-
+    how = next((name for name in ("spk_list", "utt_list", "speakers", "shortest", "first", "last", "per_spk")
+                if getattr(args, name)), "even")  # fmt: skip
     listed = args.spk_list or args.utt_list
     if len(args.words) != (2 if listed else 3):
-        raise DataError(
-            f"found {len(args.words)} arguments: {' '.join(args.words)}", expected="FROM TO" if listed else "FROM COUNT TO"
-        )
+        found = f"found {len(args.words)} arguments: {' '.join(args.words)}"
+        raise DataError(found, expected="FROM TO" if listed else "FROM COUNT TO")
     source, target = Path(args.words[0]), Path(args.words[-1])
-    data = read_datadir(source)
-    utts = data.utt_ids
-    if args.spk_list:
-        chosen = subset_by_speakers(data, _ids(args.spk_list))
-    elif args.utt_list:
-        chosen = subset(data, _ids(args.utt_list))
-    else:
-        count = _count(args.words[1], len(utts), args.per_spk or args.speakers)
-        if args.per_spk:
-            wanted = [utt for own in data.spk2utt().values() for utt in own[:: max(1, len(own) // count)][:count]]
-        elif args.speakers:
-            wanted = _random_speakers(data.spk2utt(), count)
-        elif args.shortest:
-            durations = _durations(source, data)
-            wanted = sorted(utts, key=lambda utt: (durations[utt], utt))[:count]
-        elif args.first or args.last:
-            wanted = utts[:count] if args.first else utts[len(utts) - count :]
-        else:
-            wanted = evenly(utts, count)
-        chosen = subset(data, wanted)
-    write_datadir(chosen, target, alone=True)
-    print(f"{target}: {len(chosen.utt_ids)} of {len(utts)} utterances")
+    _datadirs.subset(source, target, how, listed or _count(args.words[1]), as_kaldi=True)
 
 
-def _count(word: str, there: int, may_exceed: bool) -> int:
+def _count(word: str) -> int:
     if not word.isascii() or not word.isdigit() or int(word) < 1:
-        raise DataError(f"found {word!r}", expected="a number of utterances, at least 1")
-    if int(word) > there and not may_exceed:
-        raise DataError(f"there are only {there} utterances", expected=f"at least the {word} that are asked for")
+        raise DataError(f"found {word!r}", expected="a number, at least 1")
     return int(word)
 
 
-def _random_speakers(spk2utt: dict[str, list[str]], count: int) -> list[str]:
-    speakers, chosen = list(spk2utt), list[str]()
-    random.Random(1).shuffle(speakers)
-    for spk in speakers:
-        chosen += spk2utt[spk] if len(chosen) < count else []
-    return chosen
-
-
-def _durations(source: Path, data: Any) -> dict[str, float]:
-    from ctaplib.corpus.perturb import durations
-
-    return durations(source, data, nj=1)
-
-
 def _combine(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import combine_folders
-
-    joined, lost = combine_folders(args.sources, args.target)
-    if lost:
-        print(f"warning: not joined, for not all of them have it: {' '.join(lost)}", file=sys.stderr)
-    print(f"{args.target}: {len(joined.utt_ids)} utterances")
+    _datadirs.combine(args.sources, Path(args.target))
 
 
 def _copy(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import copy, read_datadir, write_datadir
-
-    if Path(args.source).resolve() == Path(args.target).resolve():
-        raise DataError(f"{args.source} would be overwritten by its copy", expected="two different directories")
     names = {f"{what}_{end}": getattr(args, f"{what}_{end}") for what in ("utt", "spk") for end in ("prefix", "suffix")}
-    made = copy(read_datadir(args.source), rename_recordings=args.rename_recordings, **names)
-    write_datadir(made, args.target, alone=True)
-    print(f"{args.target}: a copy of {args.source}")
+    _datadirs.copy(Path(args.source), Path(args.target), rename_recordings=args.rename_recordings, **names)
 
 
 def _split(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import read_datadir, split, write_datadir
-
-    data, there = read_datadir(args.dir), "utterances" if args.per_utt else "speakers"
-    number = _count(args.parts, len(data.utt_ids) if args.per_utt else len(data.speakers), may_exceed=True)
-    parts = split(data, number, by_speaker=not args.per_utt)
-    if len(parts) < number:
-        raise DataError(
-            f"{args.dir} has only {len(parts)} {there}", expected=f"at least {number}", fix="ask for fewer parts, or --per-utt"
-        )
-    folder = Path(args.dir) / f"split{number}{'utt' if args.per_utt else ''}"
-    for index, part in enumerate(parts, 1):
-        write_datadir(part, folder / str(index), alone=True)
-    print(f"{folder}: {number} parts")
+    source, number = Path(args.dir), _count(args.parts)
+    _datadirs.split(source, number, source / f"split{number}{'utt' if args.per_utt else ''}", by_speaker=not args.per_utt)

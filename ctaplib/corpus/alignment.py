@@ -1,13 +1,13 @@
 """Aligned phones: seconds in files (CTM, TextGrid), frames in tensors; this module alone converts.
 
-Files give every phone a start and an end; the phones of an utterance, silences included, tile it. Training
-keeps durations in 10 ms frames, so phones shorter than one 25 Hz frame keep their place: `to_durations` gives
-each at least one 10 ms frame; only the class of a 25 Hz frame (`frame_phones`) can pass a phone over, which
-`lost_phones` counts.
+In files every phone has a start and an end; the phones of an utterance, silences included, tile it. Training keeps durations in
+feature frames: `to_durations` gives each phone at least one, so that those shorter than a content frame stay. Only the class of a
+content frame (`frame_phones`) can pass over a phone, which `lost_phones` finds.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -17,19 +17,13 @@ from ctaplib.files import atomic_write
 from ctaplib.phones import SILENCE
 
 SILENCE_NAMES = frozenset({"", "sil", "SIL", "sp", "spn", "<sil>", "<eps>", "pau", "#"})
-"""Labels that other aligners write for silence; all are read as `sil`."""
+"""Labels of silence of other aligners; all are read as `sil`."""
 
 _TOUCH_S = 0.0051
 
 
 class Interval(NamedTuple):
-    """One phone of an utterance.
-
-    Attributes:
-        phone: Its label; silence is `sil`.
-        start_s: Its start, seconds from the start of the utterance.
-        end_s: Its end, seconds.
-    """
+    """A phone of an utterance: its label (silence is `sil`), start and end in seconds."""
 
     phone: str
     start_s: float
@@ -43,7 +37,7 @@ def read_ctm(path: str | Path) -> dict[str, Alignment]:
     """Read lines `utt channel start_s duration_s phone`, in order of time within each utterance.
 
     Raises:
-        DataError: the file is missing, or lines are malformed or overlap (all are listed).
+        DataError: The file is missing, or lines are malformed or overlap (all are listed).
     """
     path = Path(path)
     try:
@@ -85,7 +79,7 @@ def read_textgrid(path: str | Path, tier: str = "phones") -> Alignment:
     """Read the phone tier of a TextGrid; gaps and silence labels of other aligners become `sil`.
 
     Raises:
-        DataError: the file is missing, is no TextGrid, or lacks the tier.
+        DataError: The file is missing, is no TextGrid, or lacks the tier.
     """
     from praatio import textgrid
     from praatio.utilities.errors import PraatioException
@@ -104,10 +98,10 @@ def read_textgrid(path: str | Path, tier: str = "phones") -> Alignment:
 
 
 def write_textgrid(path: str | Path, alignment: Sequence[Interval], tier: str = "phones") -> None:
-    """Write one tier of phones as a TextGrid; silence becomes an empty interval, as Praat users expect.
+    """Write a tier of phones as a TextGrid; silence becomes an empty interval, as Praat users expect.
 
     Raises:
-        DataError: the alignment is empty.
+        DataError: The alignment is empty.
     """
     from praatio import textgrid
     from praatio.utilities.constants import Interval as GridInterval
@@ -121,15 +115,13 @@ def write_textgrid(path: str | Path, alignment: Sequence[Interval], tier: str = 
         raise DataError(f"{path}: the alignment holds no phone", fix="leave the utterance out")
     grid = textgrid.Textgrid()
     grid.addTier(textgrid.IntervalTier(tier, entries, 0.0, entries[-1].end))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    grid.save(str(partial), format="long_textgrid", includeBlankSpaces=True)
-    partial.replace(path)
+    with atomic_write(path) as out, TemporaryDirectory() as folder:  # praatio writes to a path only
+        grid.save(f"{folder}/grid", format="long_textgrid", includeBlankSpaces=True)
+        out.write(Path(folder, "grid").read_text(encoding="utf-8"))
 
 
 def tile(alignment: Sequence[Interval], end_s: float, gap_s: float = 0.005) -> Alignment:
-    """Make the phones reach from 0 to the end: short gaps join a neighbour, long ones become silence."""
+    """Make the phones tile the utterance from 0 to the end: short gaps go to a neighbour, long ones become silence."""
     tiled: Alignment = []
     last_s = 0.0
     for phone, start_s, stop_s in alignment:
@@ -150,21 +142,20 @@ def tile(alignment: Sequence[Interval], end_s: float, gap_s: float = 0.005) -> A
 
 
 def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.01) -> tuple[list[str], np.ndarray]:
-    """Convert seconds to whole frames.
+    """Convert seconds to frames.
 
-    Every phone gets at least one frame where there are as many frames as phones; boundaries otherwise
-    lie at the nearest frame.
+    Every phone gets at least one frame where there are as many frames as phones; else boundaries lie at the nearest frame.
 
     Args:
         alignment: Phones that tile the utterance, silences included.
         n_frames: Frames of the utterance.
-        hop_s: Seconds a frame.
+        hop_s: Seconds of a frame.
 
     Returns:
         The phones, and their frames, (phones,) int32, which sum to `n_frames`.
 
     Raises:
-        DataError: there is no phone.
+        DataError: There is no phone.
     """
     if not alignment:
         raise DataError("an alignment without phones", fix="leave the utterance out")
@@ -180,11 +171,11 @@ def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.
 
 
 def frame_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
-    """The phone that fills most of each longer frame; of equals, the earlier.
+    """Find the phone that fills most of each content frame; of equals, the earlier.
 
     Args:
-        durations: (phones,) frames of each phone.
-        factor: Frames in one longer frame (4: from 100 Hz to 25 Hz).
+        durations: (phones,) feature frames of each phone.
+        factor: Feature frames in one content frame.
 
     Returns:
         (ceil(frames / factor),) int64, index into `durations`; a last, partial frame counts as one.
@@ -196,7 +187,7 @@ def frame_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
 
 
 def lost_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
-    """Which phones fill most of no longer frame, (phones,) bool: their class is never seen there."""
+    """Find the phones that fill most of no content frame, (phones,) bool: their class is never seen."""
     lost = np.ones(len(durations), bool)
     lost[frame_phones(durations, factor)] = False
     return lost

@@ -1,8 +1,8 @@
 """Make data directories from the utterances that were found in a corpus; no audio is copied.
 
-The one way for all corpora, for `ctap data import` and for the recipes' `local/data.py`: these find the utterances (`Item`s),
-`look` opens each audio and text file once, `check_items` refuses a corpus of which too much cannot be used, `make_set` makes the
-tables, and `write_set` writes a data directory with the reason of every utterance that was left out.
+The one way for all corpora: `ctap data import` and the recipes' `local/data.py` find the utterances (`Item`s). Then `open_all`
+opens each audio and text file once, `check_items` refuses a corpus of which too much cannot be used, `make_set` makes the tables,
+and `write_set` writes a data directory with the reason of every utterance that was left out.
 """
 
 import sys
@@ -28,7 +28,7 @@ SHOWN = 500
 
 
 def lacking(items: Iterable[Item], *, labelled: bool = True) -> list[Item]:
-    """Give a reason to every utterance without audio and, in a labelled set, to every one without text."""
+    """Set the reason of every utterance without audio and, in a labelled set, of every one without text."""
     found = []
     for item in items:
         what = "" if item.audio else "text without audio"
@@ -37,8 +37,8 @@ def lacking(items: Iterable[Item], *, labelled: bool = True) -> list[Item]:
     return found
 
 
-def look(items: Iterable[Item], nj: int) -> list[Item]:
-    """Open the audio and text files of utterances in parallel, each once; keep what they hold, or why they cannot be used."""
+def open_all(items: Iterable[Item], nj: int) -> list[Item]:
+    """Open the audio and text files of utterances in parallel, each once; set their text, audio information and reasons."""
     items = lacking(items, labelled=False)
     usable = [item for item in items if not item.reason]
     infos = inspect_all({item.audio: item.audio for item in usable}, None, nj)
@@ -106,6 +106,16 @@ def check_items(what: str, items: Sequence[Item], fix: str, max_dropped_pct: flo
     check_share(what, reasons, len(items) - len(reasons), max_dropped_pct, fix, nothing=nothing, shown=20)
 
 
+def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
+    """Make sure, before audio is opened, that few texts have no audio and few audio files no text.
+
+    Raises:
+        DataError: More than `MAX_LACKING_PCT` of the utterances lack one of them.
+    """
+    check_items(what, lacking(items, labelled=False), fix, MAX_LACKING_PCT)
+    check_items(what, [item for item in lacking(items) if item.audio], fix, MAX_LACKING_PCT)
+
+
 def check_share(
     what: str,
     reasons: Mapping[str, str],
@@ -142,13 +152,13 @@ class PreparedSet:
     reasons: Mapping[str, str]
     """Why each utterance that is not in it was left out."""
     infos: Mapping[str, AudioInfo]
-    """What the audio of each of its utterances holds."""
+    """Audio information of each utterance."""
     notes: Sequence[str] = field(default=())
     """Warnings."""
 
 
 def make_set(items: Iterable[Item], *, labelled: bool = True) -> PreparedSet:
-    """Make the tables of a set from utterances that were looked at; its utterances need text where it is labelled."""
+    """Make the tables of a set from opened utterances; in a labelled set, those without text are left out."""
     items = lacking(items, labelled=labelled)
     kept = {item.name: item for item in items if not item.reason}
     notes: list[str] = []
@@ -157,7 +167,7 @@ def make_set(items: Iterable[Item], *, labelled: bool = True) -> PreparedSet:
 
 
 def infos_of(ids: Mapping[str, Item]) -> dict[str, AudioInfo]:
-    """Return what the audio of each utterance holds, where it was looked at."""
+    """Return the audio information of each utterance that was opened."""
     return {utt: item.info for utt, item in ids.items() if item.info is not None}
 
 
@@ -194,11 +204,11 @@ def tables_of(ids: Mapping[str, Item], labelled: bool, notes: list[str]) -> Data
 
 
 def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, notes: list[str]) -> bool:
-    """Return whether a table has a line for every key; note it where it has not."""
+    """Return whether a table has a line for every key; if not, add a warning to `notes`."""
     absent = c_sorted(set(keys) - set(table))
     if absent:
         found = f"{name}: {len(absent)} of {len(keys)} {what} have no line in it, the first is {absent[0]}"
-        notes.append(f"{found}; it is left out, because a data directory has a line for all: complete it, and run this again")
+        notes.append(f"{found}; it is left out, because a data directory has a line for all: complete it and run this again")
     return not absent
 
 

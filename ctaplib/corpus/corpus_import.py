@@ -1,4 +1,4 @@
-"""From what an importer found to data directories: speakers, ids, checks, sets; every utterance left out has a reason."""
+"""Make data directories from what an importer found: speakers, ids, alignments, sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from ctaplib.corpus.build import (
     check_share,
     infos_of,
     lacking,
-    look,
+    open_all,
     tables_of,
     write_set,
 )  # fmt: skip
@@ -33,70 +33,53 @@ SHARE_FIX = (
 
 
 class SpeakerOptions(Config):
-    """Who speaks; at most one of them. None: as the source says, or one speaker with the source's name."""
+    """How speakers are known; at most one of these. None: as the source says, or one speaker with the source's name."""
 
     speaker: str = ""
     """One speaker of this name."""
     speaker_file: str = ""
     """A table `utterance speaker`."""
     speaker_folder: bool = False
-    """The folder that the audio lies in."""
+    """Name of the folder of the audio."""
 
 
 @dataclass
 class Corpus:
-    """A corpus on the way to its data directories."""
+    """An imported corpus, not yet split into sets."""
 
     data: DataDir
     sets: Mapping[str, str]
-    """Set of each utterance, as far as the source says."""
+    """Set of each utterance, as far as the source has sets."""
     names: Mapping[str, str]
-    """What the source calls each utterance."""
+    """Name of each utterance in the source."""
     left_out: dict[str, str]
     """Why each utterance was left out, by its name in the source."""
     infos: Mapping[str, AudioInfo]
-    """What the audio of each utterance holds."""
+    """Audio information of each utterance."""
     notes: list[str] = field(default_factory=list)
-    """What is to be known, though nothing was left out for it."""
+    """Warnings."""
 
 
-def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path, left_out: dict[str, str]) -> list[Item]:
-    """Give every item its speaker; leave out those that have none where others have.
+def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path) -> list[Item]:
+    """Set the speaker of every item; one that has none where others have gets a reason.
 
     Raises:
-        DataError: more than one way is asked for, or a way does not fit the source.
+        DataError: More than one option is given.
     """
     asked = [name for name, value in options.model_dump().items() if value]
     if len(asked) > 1:
-        raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one way to tell speakers")
-    if options.speaker:
-        return [replace(item, speaker=options.speaker) for item in items]
+        raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one of these options")
+    why = "it has no speaker, others have"
     if options.speaker_file:
-        table = read_table(options.speaker_file)
-        return _keep(
-            [replace(item, speaker=table.get(item.name, "")) for item in items], left_out, f"no line in {options.speaker_file}"
-        )
-    if options.speaker_folder:
-        named = [replace(item, speaker="" if is_command(item.audio) else Path(item.audio).parent.name) for item in items]
-        return _keep(named, left_out, "its audio is a command, in no folder")
-    if any(item.speaker for item in items):
-        return _keep(items, left_out, "it has no speaker, others have")
-    return [replace(item, speaker=source.stem if source.is_file() else source.absolute().name) for item in items]
-
-
-def _leave_out(left_out: dict[str, str], item: Item, reason: str) -> None:
-    left_out[f"{item.name} ({item.place})" if item.name in left_out else item.name] = reason
-
-
-def _keep(items: Sequence[Item], left_out: dict[str, str], reason: str) -> list[Item]:
-    for item in items:
-        if not item.speaker:
-            _leave_out(left_out, item, f"{item.place}: {reason}")
-    return [item for item in items if item.speaker]
-
-
-def _plain_id(item: Item) -> str:
-    return clean_id(item.name)
+        table, why = read_table(options.speaker_file), f"no line in {options.speaker_file}"
+        items = [replace(item, speaker=table.get(item.name, "")) for item in items]
+    elif options.speaker_folder:
+        why = "its audio is a command, in no folder"
+        items = [replace(item, speaker="" if is_command(item.audio) else Path(item.audio).parent.name) for item in items]
+    elif options.speaker or not any(item.speaker for item in items):
+        name = options.speaker or (source.stem if source.is_file() else source.absolute().name)
+        items = [replace(item, speaker=name) for item in items]
+    return [item if item.speaker else replace(item, reason=f"{item.place}: {why}") for item in items]
 
 
 def _speaker_id(item: Item) -> str:
@@ -104,24 +87,24 @@ def _speaker_id(item: Item) -> str:
 
 
 def needs_speakers(items: Sequence[Item]) -> bool:
-    """Whether names alone are not different, or not sorted as the speakers are (which Kaldi's scripts ask for)."""
-    utt2spk = {_plain_id(item): _speaker_id(item) for item in items}
+    """Return whether names alone clash, or are not sorted as the speakers are (which Kaldi's scripts ask for)."""
+    utt2spk = {clean_id(item.name): _speaker_id(item) for item in items}
     return len(utt2spk) < len(items) or out_of_order(utt2spk) is not None
 
 
 def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, with_speaker: bool) -> dict[str, Item]:
-    """Give every item its id, and its speaker the speaker's.
+    """Make the ids of items and of their speakers.
 
     Args:
-        items: what gets an id.
-        faults: gets ids that two items would have, and names of which no letter is left.
-        keeps_ids: whether ids are the source's names.
-        with_speaker: whether they are `<speaker>-<name>`, else `<name>`.
+        items: The items.
+        faults: Gets ids that two items would have, and names of which no letter is left.
+        keeps_ids: Take the source's names as they are.
+        with_speaker: Make ids `<speaker>-<name>`, else `<name>`.
     """
     if keeps_ids:
         owned, plain = list(items), [item.name for item in items]
     else:
-        owned, plain = [replace(item, speaker=_speaker_id(item)) for item in items], [_plain_id(item) for item in items]
+        owned, plain = [replace(item, speaker=_speaker_id(item)) for item in items], [clean_id(item.name) for item in items]
         if with_speaker:
             plain = [f"{item.speaker}-{name.removeprefix(item.speaker + '-')}" for item, name in zip(owned, plain)]
     ids: dict[str, Item] = {}
@@ -129,7 +112,7 @@ def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, wit
         if not name or not item.speaker:
             faults.append(f"{item.place}: no id can be made of {item.name!r} of {item.speaker!r}")
         elif name in ids:
-            fix = "rename one, or tell their speakers apart (--speaker_folder, --speaker_file)"
+            fix = "rename one, or give their speakers (--speaker_folder, --speaker_file)"
             named = "" if name == item.name else f" ({item.name} in the source)"
             faults.append(f"id {name}{named} twice: {ids[name].place} and {item.place}; {fix}")
         else:
@@ -152,14 +135,13 @@ def import_corpus(
     Raises:
         DataError: The source has faults, too much of it cannot be used, or ids clash; everything at once.
     """
+    items = lacking(open_all(_speakers(found.items, speakers, source), nj), labelled=found.has_text)
     left_out = dict(found.left_out)
-    items = lacking(look(_speakers(found.items, speakers, source, left_out), nj), labelled=found.has_text)
-    kept = [item for item in items if not item.reason]
-    for item in items:
-        if item.reason:
-            _leave_out(left_out, item, item.reason)
-    faults = list(found.faults)
-    ids = name_items(kept, faults, keeps_ids=found.keeps_ids, with_speaker=needs_speakers(items))  # whatever is left out
+    for item in (item for item in items if item.reason):
+        left_out[f"{item.name} ({item.place})" if item.name in left_out else item.name] = item.reason
+    kept, faults = [item for item in items if not item.reason], list(found.faults)
+    with_speaker = needs_speakers([item for item in items if item.speaker])  # the same whatever is left out
+    ids = name_items(kept, faults, keeps_ids=found.keeps_ids, with_speaker=with_speaker)
     check_share(str(source), left_out, len(kept), max_dropped_pct, SHARE_FIX, faults=faults)
     infos = {item.audio: item.info for item in items if item.info is not None}
     odd = odd_rates(infos)
@@ -175,7 +157,7 @@ def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:
     """Read all CTM files, or all TextGrids, of a folder; or one CTM file.
 
     Raises:
-        DataError: there is nothing of that kind, or files are malformed.
+        DataError: There is nothing of that kind, or files are malformed.
     """
     ctms = [path] if path.is_file() else sorted(path.rglob("*.ctm"))
     found: dict[str, Alignment] = {}
@@ -189,7 +171,7 @@ def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:
 
 
 def take_alignments(corpus: Corpus, found: Mapping[str, Alignment]) -> tuple[Corpus, dict[str, Alignment]]:
-    """Take phones from alignments of the source's names (or ids); utterances without one are left out."""
+    """Take phones from alignments by the source's names (or ids); utterances without one are left out."""
     own = {utt: found.get(corpus.names[utt], found.get(utt)) for utt in corpus.data.utt_ids}
     phones = {u: " ".join(i.phone for i in a if i.phone != SILENCE) for u, a in own.items() if a}
     kept = [utt for utt in corpus.data.utt_ids if phones.get(utt)]
@@ -207,7 +189,7 @@ def take_alignments(corpus: Corpus, found: Mapping[str, Alignment]) -> tuple[Cor
 
 @dataclass(frozen=True)
 class SetNames:
-    """What the three sets are called."""
+    """Names of the three sets."""
 
     train: str = "train"
     dev: str = "dev"
@@ -217,13 +199,13 @@ class SetNames:
 def choose_sets(
     corpus: Corpus, names: SetNames, config: SplitConfig, lists: Path | None
 ) -> tuple[dict[str, list[str]], Split | None]:
-    """Utterances of each set: the source's own (a missing dev set is cut off train), else the lists', else by the rule.
+    """Choose the utterances of each set: the source's own (a missing dev set is cut off train), the lists', or by the rule.
 
     Returns:
-        The sets, and the split where it was made by the rule just now.
+        The sets, and the split if it was made by the rule just now.
 
     Raises:
-        DataError: lists do not fit, only some utterances have a set, or the corpus is too small.
+        DataError: Lists do not fit, only some utterances have a set, or the corpus is too small.
     """
     data = corpus.data
     if corpus.sets:

@@ -1,9 +1,9 @@
 """Kaldi data directories: read, write, subset, combine, copy.
 
-A data directory is a folder of small tables, one line per utterance or speaker, in LC_ALL=C order:
-`wav.scp text utt2spk spk2utt` and, where there are any, `segments utt2dur utt2lang spk2gender`, to which we add `text.phn`
-(phones), `phn2word` (the word that each phone belongs to) and CTM files (phones with times). Other tables that Kaldi and ESPnet
-know are carried along. Entries of `wav.scp` are files or commands (`sox a.flac -t wav - |`).
+A data directory is a folder of tables, one line per utterance or speaker, in LC_ALL=C order: `wav.scp text utt2spk spk2utt`
+and, optionally, `segments utt2dur utt2lang spk2gender`. We add `text.phn` (phones), `phn2word` (index of the word of each phone)
+and CTM files (phones with times). Other tables that Kaldi and ESPnet know are carried along. Entries of `wav.scp` are files or
+commands (`sox a.flac -t wav - |`).
 """
 
 import shutil
@@ -26,12 +26,12 @@ REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
 TSV_FILES = ("dropped.tsv",)
 NORMALIZED = "text.norm"
-"""Table of a data directory that the text stage writes: the words of `text` as they are said."""
+"""Table that the text stage writes: `text` after normalisation."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording."""
+    """A part of a recording."""
 
     recording: str
     start_s: float
@@ -40,10 +40,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class DataDir:
-    """All tables of a data directory, in memory.
+    """All tables of a data directory.
 
     `utts[name]` is a table by utterance (`text`, `utt2spk`, ...), `spks[name]` one by speaker, `ctms[name]` the lines of a CTM
-    file by utterance. `wavs` and `recs[name]` are by recording: the utterance itself where there are no `segments`.
+    file by utterance; `wavs` and `recs[name]` are by recording, which is the utterance where there are no `segments`.
     """
 
     wavs: Mapping[str, str]
@@ -64,7 +64,7 @@ class DataDir:
         return c_sorted(set(self.utts.get("utt2spk", {}).values()))
 
     def spk2utt(self) -> dict[str, list[str]]:
-        """Utterances of each speaker, both in LC_ALL=C order."""
+        """Return the utterances of each speaker, both in LC_ALL=C order."""
         out: dict[str, list[str]] = {spk: [] for spk in self.speakers}
         for utt in self.utt_ids:
             if utt in self.utts.get("utt2spk", {}):
@@ -108,7 +108,7 @@ def parse_segments(path: str | Path) -> dict[str, Segment]:
 
 @dataclass(frozen=True)
 class Span:
-    """Where the audio of an utterance is: a file or command, or a stretch of it."""
+    """Audio of an utterance: a file or command, or a segment of it."""
 
     path: str
     start_s: float = 0.0
@@ -117,16 +117,16 @@ class Span:
 
 
 def resolve(value: str, base: Path) -> str:
-    """Take a relative path of `wav.scp` from the working folder or, failing that, from the data directory; commands stay."""
+    """Resolve a relative path of `wav.scp`: from the working folder, else from the data directory; commands stay."""
     beside = base / value
     return str(beside) if not is_command(value) and not Path(value).exists() and beside.exists() else value
 
 
 def read_spans(path: str | Path) -> dict[str, Span]:
-    """Give the audio of each utterance of a data directory, from `wav.scp` and, where there are any, `segments`.
+    """Read the audio of each utterance from `wav.scp` and, optionally, `segments`.
 
     Raises:
-        DataError: a segment names a recording that `wav.scp` does not have.
+        DataError: A segment names a recording that `wav.scp` does not have.
     """
     path = Path(path)
     wavs = {name: resolve(value, path) for name, value in read_table(path / "wav.scp").items()}
@@ -152,7 +152,7 @@ def read_datadir(path: str | Path) -> DataDir:
     """Read every known table of a data directory.
 
     Raises:
-        DataError: the directory or its `wav.scp` is missing, or a table is malformed.
+        DataError: The directory or its `wav.scp` is missing, or a table is malformed.
     """
     path = Path(path)
     if not path.is_dir():
@@ -178,20 +178,18 @@ def seconds(value: float) -> str:
 def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> None:
     """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`.
 
-    Segments and tables of recordings that an earlier directory of that name left behind are removed: they would give its
-    recordings another meaning.
+    Segments and tables of recordings of an earlier directory are removed, for they would give its recordings another meaning.
 
     Args:
-        data: what to write.
-        path: the folder.
-        alone: remove every table of an earlier directory that `data` lacks (those that later stages add, too).
+        data: What to write.
+        path: The folder.
+        alone: Remove all other tables of an earlier directory too, those that later stages add included.
     """
     path = Path(path)
-    for name in {*UTT_TABLES, *SPK_TABLES, *CTM_FILES} - data.utts.keys() - data.spks.keys() - data.ctms.keys() if alone else ():
+    kept = {*data.utts, *data.spks, *data.ctms, *data.recs, *(["segments"] if data.segments is not None else [])}
+    for name in {"segments", *REC_TABLES, *((*UTT_TABLES, *SPK_TABLES, *CTM_FILES) if alone else ())} - kept:
         (path / name).unlink(missing_ok=True)
     write_table(path / "wav.scp", data.wavs)
-    for name in {"segments", *REC_TABLES} - ({"segments"} if data.segments is not None else set()) - data.recs.keys():
-        (path / name).unlink(missing_ok=True)
     if data.segments is not None:
         lines = {u: f"{s.recording} {seconds(s.start_s)} {seconds(s.end_s)}" for u, s in data.segments.items()}
         write_table(path / "segments", lines)
@@ -206,32 +204,26 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
 
 
 def subset(data: DataDir, utts: Collection[str]) -> DataDir:
-    """Keep the given utterances, and of recordings and speakers those that they use.
+    """Keep the given utterances, with their recordings and speakers.
 
     Raises:
-        DataError: utterances that the directory does not have, all of them.
+        DataError: The directory lacks some; all of them.
     """
     wanted = set(utts)
     missing = c_sorted(wanted - set(data.utt_ids))
     if missing:
-        raise DataError(
-            f"{counted(len(missing), 'utterance is', 'utterances are')} not in the data directory",
-            shortened(missing),
-            fix="correct the list",
-        )
+        found = f"{counted(len(missing), 'utterance is', 'utterances are')} not in the data directory"
+        raise DataError(found, shortened(missing), fix="correct the list")
     segments = None if data.segments is None else {u: s for u, s in data.segments.items() if u in wanted}
     recordings = wanted if segments is None else {s.recording for s in segments.values()}
-    kept_utts = {name: {u: v for u, v in table.items() if u in wanted} for name, table in data.utts.items()}
-    speakers = set(kept_utts.get("utt2spk", {}).values())
-    return replace(
-        data,
-        wavs={r: v for r, v in data.wavs.items() if r in recordings},
-        utts=kept_utts,
-        spks={name: {s: v for s, v in table.items() if s in speakers} for name, table in data.spks.items()},
-        ctms={name: {u: v for u, v in ctm.items() if u in wanted} for name, ctm in data.ctms.items()},
-        segments=segments,
-        recs={name: {r: v for r, v in table.items() if r in recordings} for name, table in data.recs.items()},
-    )
+    speakers = {spk for utt, spk in data.utts.get("utt2spk", {}).items() if utt in wanted}
+
+    def kept(tables: Mapping[str, Mapping], keys: Collection[str]) -> dict[str, dict]:
+        return {name: {key: value for key, value in table.items() if key in keys} for name, table in tables.items()}
+
+    wavs = {recording: path for recording, path in data.wavs.items() if recording in recordings}
+    ctms, recs = kept(data.ctms, wanted), kept(data.recs, recordings)
+    return DataDir(wavs, kept(data.utts, wanted), kept(data.spks, speakers), ctms, segments, recs)
 
 
 def subset_by_speakers(data: DataDir, speakers: Collection[str]) -> DataDir:
@@ -246,14 +238,14 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
     """Join data directories, as Kaldi's combine_data.sh does.
 
     A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments
-    that are as long as their `utt2dur` says; where only some have `utt2uniq`, the utterances of the others are their own.
+    of the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own.
 
     Args:
-        parts: the data directories.
-        names: what to call them in messages.
+        parts: The data directories.
+        names: What to call them in messages.
 
     Raises:
-        DataError: an id occurs in two of them with different values.
+        DataError: An id occurs in two of them with different values.
     """
     called = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
     if any(part.segments is not None for part in parts):
@@ -293,13 +285,10 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
 
 
 def combine_folders(sources: Sequence[Path], target: Path) -> tuple[DataDir, list[str]]:
-    """Join data directories into `target`.
-
-    Returns:
-        What was written, and the names of tables that are not in all sources and therefore left out.
+    """Join data directories into `target`; return what was written, and the tables left out because not all sources have them.
 
     Raises:
-        DataError: an id occurs in two of them with different values, or one cannot be read.
+        DataError: An id occurs in two of them with different values, or one cannot be read.
     """
     parts = [read_datadir(path) for path in sources]
     joined = combine(parts, [str(path) for path in sources])
@@ -328,9 +317,9 @@ def copy(
     spk_suffix: str = "",
     rename_recordings: bool = True,
 ) -> DataDir:
-    """Give all utterances and speakers new prefixes (used before speed perturbation and joining corpora).
+    """Copy with prefixes and suffixes on the ids of utterances and speakers.
 
-    Recordings get those of utterances, unless there are segments and `rename_recordings` is off (Kaldi's copy_data_dir.sh).
+    Recordings get those of utterances, unless there are segments and `rename_recordings` is off (as in Kaldi's copy_data_dir.sh).
     """
 
     def utt(name: str) -> str:
@@ -358,7 +347,7 @@ def copy(
 
 
 def split(data: DataDir, parts: int, *, by_speaker: bool = False) -> list[DataDir]:
-    """Split into consecutive parts of nearly equal size, never an empty one, as Kaldi does: by utterances, or whole speakers."""
+    """Split by utterances, or by whole speakers, into consecutive parts of nearly equal size, none empty, as Kaldi does."""
     groups = list(data.spk2utt().values()) if by_speaker else [[utt] for utt in data.utt_ids]
     parts = max(1, min(parts, len(groups)))
     shares = deal_groups([len(own) for own in groups], parts) if by_speaker else deal_evenly(len(groups), parts)
@@ -375,7 +364,7 @@ def backup(path: str | Path, to: str | Path) -> None:
 
 
 def read_words(folder: Path) -> dict[str, str]:
-    """Read the words of a data directory as they are said: `text.norm`, or `text` where the text stage has not run.
+    """Read the normalised words of a data directory: `text.norm`, or `text` where the text stage has not run.
 
     Word pieces and error rates are made from them, so that numbers, capitals and punctuation are no errors.
     """

@@ -1,10 +1,8 @@
-"""Rows of a table whose columns a sign separates, each with the lines of the file that it stands in.
+"""Read a delimited table (CSV, TSV): its rows, each with the lines of the file that it stands in.
 
-The form is RFC 4180's, for every separator: a field that begins with a quotation mark ends with one directly before a separator
-or the end of a line, and two of them inside stand for one; anywhere else a quotation mark is a sign like others.
+The form is RFC 4180's, for every delimiter: a field that begins with a quotation mark ends with one directly before a delimiter
+or the end of a line, and two inside stand for one; anywhere else a quotation mark is an ordinary character.
 """
-
-from __future__ import annotations
 
 import csv
 import io
@@ -12,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SHOWN = 20
-"""Most faults after which reading stops."""
+"""Number of faults after which reading stops."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its first and last line (from 1 on), and its fields without white space around them."""
+    """A row: its first and last line (from 1), and its fields without white space around them."""
 
     first: int
     last: int
@@ -26,23 +24,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Delimited:
-    """What a table holds."""
+    """Content of a table."""
 
     lines: tuple[str, ...]
-    """The lines of the file, as they are."""
+    """The lines of the file, unchanged."""
     rows: tuple[Row, ...]
-    """Rows that hold anything; every line is in one of them, empty, or named in `faults`."""
+    """Rows that are not empty; every line is in one of them, empty, or in `faults`."""
     faults: tuple[str, ...]
-    """Lines whose quotation marks do not fit: `number: what is wrong`."""
+    """Lines with unbalanced quotation marks: `number: what is wrong`."""
 
 
 def read_delimited(text: str, delimiter: str, *, quoted: bool = True) -> Delimited:
-    """Part a text into rows.
+    """Split a text into rows.
 
     Args:
-        text: the whole file.
-        delimiter: one sign.
-        quoted: whether quotation marks enclose fields; False: they are signs like others.
+        text: The whole file.
+        delimiter: One character.
+        quoted: Whether quotation marks enclose fields; False: they are ordinary characters.
     """
     lines = tuple(io.StringIO(text, newline=""))
     rows: list[Row] = []
@@ -63,7 +61,7 @@ def read_delimited(text: str, delimiter: str, *, quoted: bool = True) -> Delimit
 
 
 def _rows(lines: Sequence[str], start: int, delimiter: str, quoted: bool) -> Iterator[Row | str]:
-    """Rows from a line on; a string, the last thing, is what is wrong with the line after the last row."""
+    """Yield the rows from a line on; a string at the end says what is wrong with the line after the last row."""
     rest = (lines[k] for k in range(start, len(lines)))
     reader = csv.reader(rest, delimiter=delimiter, strict=True, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
     last = start

@@ -1,10 +1,8 @@
-"""Fetch a corpus: says licence and size first, tries mirrors in turn, resumes what was begun, checks sums, unpacks with care.
+"""Fetch and unpack a corpus: print licence and size first, try mirrors in turn, resume, verify checksums.
 
-A mirror that cannot be reached, cuts the connection, sends a page in place of the file, another size or another checksum is left
-for the next one. What was fetched stays in `<archive>.part` and is gone on with by range requests, in the same call or the next.
+After a mirror that cannot be reached, cuts the connection, or sends a page, another size or another checksum, the next one is
+tried. What was fetched stays in `<archive>.part` and is resumed by range requests, in the same call or the next.
 """
-
-from __future__ import annotations
 
 import hashlib
 import shutil
@@ -16,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
-from ctaplib.corpus.transfer import BLOCK, NotTheFile, finish, forget, transfer
+from ctaplib.corpus.transfer import BLOCK, NotTheFile, discard, finish, transfer
 from ctaplib.corpus.unpack import unpack
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import atomic_write
@@ -24,9 +22,9 @@ from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 SPACE = 2.5
-"""Free space that is asked for, in sizes of the archives: they and what they hold (WAV is larger than its archive)."""
+"""Free space needed, in sizes of the archives: they and their content (WAV is larger than its archive)."""
 WORTH_ANOTHER_TRY = 1 << 20
-"""Bytes that a cut connection must have brought for the same mirror to be asked again at once."""
+"""Bytes that a cut connection must have brought for the same mirror to be tried again at once."""
 
 
 class Archive(Config):
@@ -35,19 +33,19 @@ class Archive(Config):
     name: str
     """File name, appended to each mirror's address."""
     part: str = ""
-    """Name by which this file can be chosen (`--only`); empty: its file name."""
+    """Name for `--only`; empty: its file name."""
     size_bytes: int = Field(default=0, ge=0)
-    """Size in bytes; 0 where nobody says it."""
+    """Size in bytes; 0 where it is not published."""
     about_bytes: int = Field(default=0, ge=0)
-    """Size in round numbers, for the announcement and the disk, where the exact one is not known."""
+    """Approximate size, for the message and the disk, where the exact one is not known."""
     sha256: str = ""
-    """Checksum; empty where none is published: then the first download's sum is kept and later ones must agree."""
+    """Checksum; empty where none is published: then that of the first download is kept and later ones must agree."""
     md5: str = ""
-    """The same, where the publisher gives MD5."""
+    """MD5, where the publisher gives that."""
 
 
 class Corpus(Config):
-    """Where a corpus can be had, and on what terms."""
+    """Where a corpus is published, and on what terms."""
 
     name: str
     licence: str
@@ -58,28 +56,25 @@ class Corpus(Config):
     """Folders to fetch from, tried in this order."""
     archives: list[Archive]
     unpacks_to: str
-    """Folder that exists in the target when all is unpacked."""
+    """Folder of the target that exists when all is unpacked."""
     into: str = ""
     """Folder of the target that archives are unpacked to; empty: the target itself (they bring their own folder)."""
 
 
 def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[str] = (), only: Sequence[str] = ()) -> Path:
-    """Fetch and unpack a corpus; what is there already is not fetched again.
+    """Fetch and unpack a corpus, or what is missing of it; return its folder.
 
     Args:
         description: YAML file with a `Corpus`.
-        target: folder that gets the archives and the unpacked corpus.
-        mirrors: places to look first.
-        only: parts to fetch, by name; none: all.
-
-    Returns:
-        The unpacked corpus.
+        target: Folder for the archives and the unpacked corpus.
+        mirrors: Mirrors to try first.
+        only: Parts to fetch, by name; none: all.
 
     Raises:
-        ConfigError: the corpus has no part of that name.
-        DependencyError: no mirror can be reached.
-        DataError: no mirror has the right file, the disk is too small, an archive is broken or unsafe, or the corpus lies there
-            already and did not come from here.
+        ConfigError: The corpus has no part of that name.
+        DependencyError: No mirror can be reached.
+        DataError: No mirror has the right file, the disk is too small, an archive is broken or unsafe, or the corpus is there
+            already and was not fetched by this command.
     """
     corpus, target = load_config(Corpus, description), Path(target)
     done = target / corpus.unpacks_to
@@ -110,14 +105,12 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
             out.write("unpacked\n")
         begun.unlink()
     if not done.is_dir():
-        raise DataError(
-            f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix="see what lies in " + str(target)
-        )
+        raise DataError(f"the archives of {corpus.name} hold no folder {corpus.unpacks_to}", fix=f"see the content of {target}")
     return done
 
 
 def _was_here(archive: Archive, target: Path) -> bool:
-    """Whether an earlier call unpacked this archive, began to, or kept its checksum."""
+    """Return whether an earlier call unpacked this archive, began to, or kept its checksum."""
     traces = (_marker(archive, target), _marker(archive, target, "begun"), target / f"{archive.name}.sha256")
     return any(path.exists() for path in traces)
 
@@ -127,10 +120,10 @@ def _marker(archive: Archive, target: Path, kind: str = "unpacked") -> Path:
 
 
 def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
-    """Give the archives of the parts that are asked for.
+    """Return the archives of the parts that are asked for.
 
     Raises:
-        ConfigError: there is no such part.
+        ConfigError: There is no such part.
     """
     parts = {archive.part or archive.name: archive for archive in corpus.archives}
     unknown = [name for name in only if name not in parts]
@@ -140,10 +133,10 @@ def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
 
 
 def check_space(archives: Sequence[Archive], target: Path) -> None:
-    """Make sure that the disk holds what is to be fetched and unpacked.
+    """Make sure that the disk has space for the archives and their content.
 
     Raises:
-        DataError: it does not.
+        DataError: It has not.
     """
     wanted = 0.0
     for archive in archives:
@@ -163,17 +156,17 @@ def _partial(archive: Archive, target: Path) -> Path:
 
 
 def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "") -> Path:
-    """Fetch one archive from the first mirror that gives the right file, going on where an earlier try stopped.
+    """Fetch one archive from the first mirror that has the right file; resume an earlier try.
 
     Args:
-        archive: the file.
-        target: folder that gets it.
-        mirrors: where to look, in this order.
-        about: page from which it can be had by hand, for the message.
+        archive: The file.
+        target: Folder that gets it.
+        mirrors: Mirrors in the order in which they are tried.
+        about: Page to fetch it from by hand, for the message.
 
     Raises:
-        DependencyError: no mirror can be reached or gives it whole; the message says what each answered.
-        DataError: mirrors answer, but none with the right file; or a file that lies there is another one.
+        DependencyError: No mirror can be reached or sends it whole; the message says what each answered.
+        DataError: Mirrors answer, but none with the right file; or the file that is there already is another one.
     """
     path, partial = target / archive.name, _partial(archive, target)
     if path.exists():
@@ -184,19 +177,19 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "
         url = mirror.rstrip("/") + "/" + archive.name
         begun = partial.exists()
         try:
-            _insist(url, partial, archive.size_bytes)
+            _retry(url, partial, archive.size_bytes)
             try:
                 verify(archive, partial)
             except DataError:
                 if not begun:
                     raise
-                log.warning("%s: what was fetched before belongs to another file; once more from the start", url)
-                forget(partial)
-                _insist(url, partial, archive.size_bytes)
+                log.warning("%s: what was fetched before belongs to another file; starting again", url)
+                discard(partial)
+                _retry(url, partial, archive.size_bytes)
                 verify(archive, partial)
         except (NotTheFile, DataError) as error:
             if isinstance(error, DataError):
-                forget(partial)
+                discard(partial)
             answers.append(f"{url}: {error}")
             wrong = True
         except (OSError, HTTPException) as error:
@@ -217,8 +210,8 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "
     )  # fmt: skip
 
 
-def _insist(url: str, partial: Path, size_bytes: int) -> None:
-    """Fetch from one mirror; ask it again as long as each try brings a good piece."""
+def _retry(url: str, partial: Path, size_bytes: int) -> None:
+    """Fetch from one mirror; retry as long as each try brings a good piece."""
     while True:
         before = partial.stat().st_size if partial.exists() else 0
         try:
@@ -240,7 +233,7 @@ def _wanted(archive: Archive) -> str:
 
 
 def checksum(path: Path, kind: Literal["sha256", "md5"] = "sha256") -> str:
-    """Checksum of a file."""
+    """Compute the checksum of a file."""
     digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as handle:
         while block := handle.read(BLOCK):
@@ -249,10 +242,10 @@ def checksum(path: Path, kind: Literal["sha256", "md5"] = "sha256") -> str:
 
 
 def verify(archive: Archive, path: Path) -> None:
-    """Compare size and checksum; without a published sum, with the one that `pin` kept, if there is one.
+    """Compare size and checksum; without a published sum, with the one that `pin` kept, if any.
 
     Raises:
-        DataError: they differ.
+        DataError: They differ.
     """
     size = path.stat().st_size
     if archive.size_bytes and size != archive.size_bytes:
@@ -270,7 +263,7 @@ def verify(archive: Archive, path: Path) -> None:
 
 
 def pin(archive: Archive, path: Path) -> None:
-    """Keep the checksum of an archive that has none published, once it could be unpacked: it must not change any more."""
+    """Keep the checksum of an unpacked archive that has none published: later downloads must agree."""
     kept = path.parent / f"{archive.name}.sha256"
     if archive.sha256 or archive.md5 or kept.exists():
         return

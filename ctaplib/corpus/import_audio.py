@@ -1,4 +1,4 @@
-"""A folder of audio without text, for training on speech alone."""
+"""Import a folder of audio without text, for training on speech alone."""
 
 from pathlib import Path
 

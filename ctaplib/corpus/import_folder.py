@@ -1,4 +1,4 @@
-"""A folder with one text file for each audio file: the same name, another ending, beside it or in a tree of its own."""
+"""Import a folder with one text file for each audio file: the same name, another ending, beside it or in a tree of its own."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, audio
 from ctaplib.errors import DataError
 
 ENDINGS = (".normalized.txt", ".txt", ".lab", ".trn")
-"""Endings of text files, the first that a folder has counts."""
+"""Endings of text files; the first that a folder has is taken."""
 
 
 def _text_ending(source: Path) -> str:

@@ -1,4 +1,4 @@
-"""A Kaldi data directory, or a folder of them (train, dev, test), which then are the sets."""
+"""Import a Kaldi data directory, or a folder of them (train, dev, test), which then are the sets."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item
 from ctaplib.errors import DataError
 
 CARRIED = ("utt2lang", "text.phn", "phn2word", "utt2uniq")
-"""Tables that stay true wherever the utterance goes."""
+"""Tables that hold for an utterance in any data directory."""
 
 
 def _directories(source: Path) -> list[Path]:
@@ -38,7 +38,7 @@ def _carried(data: DataDir, utt: str) -> dict[str, str]:
 
 
 def _absolute(path: str, folder: Path, options: ImportOptions) -> str:
-    """Relative paths are meant from the recipe, two folders up from data/<set>, from the folder above, or from --audio_dir."""
+    """Resolve a relative path: from --audio_dir, the working folder, two folders up from data/<set>, or the folder above."""
     places = [Path(options.audio_dir)] if options.audio_dir else []
     for place in (*places, Path(), folder.parent.parent, folder.parent):
         if (place / path).exists():

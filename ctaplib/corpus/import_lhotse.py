@@ -1,4 +1,4 @@
-"""Manifests of lhotse: `*recordings*.jsonl(.gz)` beside `*supervisions*.jsonl(.gz)`; the ending of their names is the set.
+"""Import lhotse manifests: `*recordings*.jsonl(.gz)` beside `*supervisions*.jsonl(.gz)`; the end of their names is the set.
 
 Source: https://lhotse.readthedocs.io/en/latest/corpus.html (recordings and supervisions).
 """
@@ -14,7 +14,7 @@ from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, find_
 from ctaplib.errors import DataError
 
 WHOLE_S = 0.05
-"""A supervision that leaves less than this of its recording is all of it, seconds."""
+"""Largest difference of a supervision and its recording that are taken as one, seconds."""
 
 
 def _manifests(folder: Path, what: str) -> list[Path]:
@@ -36,10 +36,10 @@ def _lines(path: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _audio(recording: dict[str, Any], folders: list[Path]) -> str:
-    """File or command of a recording.
+    """Return the file or command of a recording.
 
     Raises:
-        DataError: it is of a kind that cannot be used, or the file is not there.
+        DataError: It is of a kind that cannot be used, or the file does not exist.
     """
     sources = recording.get("sources", [])
     if len(sources) != 1 or recording.get("transforms"):

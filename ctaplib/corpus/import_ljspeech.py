@@ -1,4 +1,4 @@
-"""LJSpeech's form: `metadata.csv` with lines `name|text|normalised text`, audio in `wavs/`.
+"""Import LJSpeech's form: `metadata.csv` with lines `name|text|normalised text`, audio in `wavs/`.
 
 Source: https://keithito.com/LJ-Speech-Dataset/
 """

@@ -1,4 +1,4 @@
-"""A CSV or TSV with a header line: one utterance a line, with columns for audio, text and, where there are any, more."""
+"""Import a CSV or TSV with a header line: one utterance a line, with columns for audio, text and, optionally, more."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +16,16 @@ GUESSES = {
     "id": "id utt utt_id utterance utterance_id uid",
     "set": "set split subset partition",
 }
-"""Names of columns that are understood, in lower case."""
+"""Usual names of columns, in lower case."""
 DELIMITERS = "\t,;|"
 QUOTES_FIX = "correct these lines; or say that quotation marks enclose nothing in this table: --quotes plain"
 
 
 def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
-    """The rows of a table, the header first, and what separates its columns.
+    """Read the rows of a table, the header first, and its delimiter.
 
     Raises:
-        DataError: it is in another encoding, quotation marks do not fit, or it holds no utterance.
+        DataError: It is in another encoding, quotation marks do not fit, or it holds no utterance.
     """
     text = read_encoded(table, options.encoding, "save it as `CSV UTF-8`, or name its --encoding, such as cp1252")
     head = text.split("\n", 1)[0]
@@ -43,7 +43,7 @@ def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
 
 
 def _swallowed(found: Delimited, delimiter: str, column: int, folders: Sequence[Path]) -> list[str]:
-    """Lines inside a quoted field that are rows themselves: two stray quotation marks do this.
+    """Find lines inside a quoted field that are rows themselves, as after two stray quotation marks.
 
     They have all columns, and name audio that no other row names.
     """
@@ -65,10 +65,10 @@ def _swallowed(found: Delimited, delimiter: str, column: int, folders: Sequence[
 
 
 def _columns(header: Sequence[str], table: Path, options: ImportOptions) -> dict[str, int]:
-    """Place of each column that is there.
+    """Return the index of each column that exists.
 
     Raises:
-        DataError: one that is asked for is not there, or audio or text have none; all of them.
+        DataError: One that is asked for is missing, or audio or text have none; all of them.
     """
     lower, places, faults = [name.lower().replace(" ", "_") for name in header], dict[str, int](), []
     for what, guesses in GUESSES.items():
@@ -83,7 +83,7 @@ def _columns(header: Sequence[str], table: Path, options: ImportOptions) -> dict
         if known:
             places[what] = known[0]
         elif what in ("audio", "text"):
-            faults.append(f"none of the columns is called as {what} usually is; name it with --{what}_column")
+            faults.append(f"none of the columns has a usual name for {what}; name it with --{what}_column")
     if faults:
         raise DataError(f"{table} has the columns {', '.join(header)}", faults, expected="a header line with audio and text")
     return places

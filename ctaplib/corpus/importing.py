@@ -22,11 +22,11 @@ PREFIX = "import_"
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".sph"})
 """Endings of audio files that libsndfile reads."""
 UNREADABLE = frozenset({".m4a", ".aac", ".wma", ".mp4", ".webm", ".amr", ".mkv", ".mov"})
-"""Endings of audio files that it does not."""
+"""Endings of audio files that it does not read."""
 
 
 class ImportOptions(Config):
-    """Where things stand in a source; empty: guessed, or not there."""
+    """Layout of a source; empty: guessed, or not there."""
 
     audio_dir: str = ""
     """Folder that audio is looked for in, beside the source's own."""
@@ -37,7 +37,7 @@ class ImportOptions(Config):
     audio_column: str = ""
     """Column of a table with the audio file."""
     text_column: str = ""
-    """Column of a table with what is said."""
+    """Column of a table with the text."""
     speaker_column: str = ""
     """Column of a table with the speaker."""
     gender_column: str = ""
@@ -45,9 +45,9 @@ class ImportOptions(Config):
     set_column: str = ""
     """Column of a table with the set (train, dev, test)."""
     delimiter: str = ""
-    """What separates the columns of a table."""
+    """Delimiter of a table."""
     quotes: Literal["enclose", "plain"] = "enclose"
-    """What quotation marks do in a table: enclose fields as in CSV, or nothing."""
+    """Whether quotation marks enclose fields, as in CSV, or are plain characters."""
     encoding: str = "utf-8-sig"
     """Encoding of text files and tables."""
 
@@ -79,22 +79,22 @@ class Item:
     reason: str = ""
     """Why it cannot be used; empty where it can, as far as known."""
     info: AudioInfo | None = None
-    """What its audio holds, after it was opened."""
+    """What its audio file holds; None until it is opened."""
 
 
 @dataclass
 class Found:
-    """What a source holds."""
+    """Utterances and faults of a source."""
 
     items: list[Item] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
-    """Reason by utterance or file, for what cannot be used."""
+    """Reason of each utterance or file that cannot be used."""
     faults: list[str] = field(default_factory=list)
-    """Faults of the source itself, with which nothing is imported."""
+    """Faults of the source itself; with one of them nothing is imported."""
     has_text: bool = True
     """Whether this kind of source has text."""
     keeps_ids: bool = False
-    """Whether ids, speakers and their order are to stay as they are."""
+    """Whether ids and speakers stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -102,23 +102,23 @@ class Importer:
     """A kind of source."""
 
     what: str
-    """What it is, in a few words."""
+    """Description in a few words."""
     recognises: Callable[[Path], bool]
-    """Whether a path looks like one."""
+    """Return whether a path is one."""
     read: Callable[[Path, ImportOptions], Found]
 
 
 def kinds() -> dict[str, Importer]:
-    """All kinds of sources."""
+    """List all kinds of sources."""
     known = [name.removeprefix(PREFIX) for name in names("corpus") if name.startswith(PREFIX)]
     return {kind: cast(Importer, find("corpus", PREFIX + kind, "IMPORTER")) for kind in known}
 
 
 def guess_kind(source: Path) -> str:
-    """Say what kind of source a path is.
+    """Guess what kind of source a path is.
 
     Raises:
-        DataError: it is none or several; says what was found there.
+        DataError: It is none or several; says what was found there.
     """
     if not source.exists():
         raise DataError(f"there is no {source}", expected="the folder or table of a corpus", fix="correct the path")
@@ -132,7 +132,7 @@ def guess_kind(source: Path) -> str:
 
 
 def holds(source: Path) -> str:
-    """Say what files there are in a folder."""
+    """Describe the files of a folder."""
     if source.is_file():
         return f"a file {source.name}"
     endings = Counter(path.suffix.lower() or path.name for path in files_below(source))
@@ -144,7 +144,7 @@ def holds(source: Path) -> str:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, in a fixed order, without hidden ones."""
+    """Yield all files below a folder, in a fixed order, without hidden ones."""
     for place, folders, here in os.walk(folder, followlinks=True):
         folders[:] = sorted((name for name in folders if not name.startswith((".", "__MACOSX"))), key=str.encode)
         for name in sorted(here, key=os.fsencode):
@@ -153,7 +153,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def audio_below(folder: Path, left_out: dict[str, str]) -> list[Path]:
-    """All audio files below a folder; those in a form that cannot be read are left out."""
+    """List all audio files below a folder; those in a form that cannot be read are left out."""
     found = []
     for path in files_below(folder):
         if path.suffix.lower() in AUDIO:
@@ -164,7 +164,7 @@ def audio_below(folder: Path, left_out: dict[str, str]) -> list[Path]:
 
 
 def find_audio(value: str, *folders: Path) -> Path | None:
-    """The file that a table means: with or without its ending, letters composed or not, from one of several folders."""
+    """Find the audio file of a name: with or without its ending, letters composed or not, in one of several folders."""
     spellings = dict.fromkeys((value, unicodedata.normalize("NFC", value), unicodedata.normalize("NFD", value)))
     for folder in folders:
         for spelt in spellings:
@@ -178,7 +178,7 @@ def find_audio(value: str, *folders: Path) -> Path | None:
 
 
 def twins_of(path: Path, value: str) -> str:
-    """What is wrong where a table names audio without its ending and several files have that name; empty: nothing is."""
+    """Return a fault where audio is named without its ending and several files have that name; else an empty string."""
     if path.suffix.lower() == Path(value).suffix.lower():
         return ""
     same = sorted(other for other in path.parent.glob(f"{glob.escape(path.stem)}.*") if other.suffix.lower() in AUDIO)
@@ -187,7 +187,7 @@ def twins_of(path: Path, value: str) -> str:
 
 
 def gender_of(value: str) -> str:
-    """`f`, `m`, or nothing, of what a source calls it."""
+    """Return `f`, `m` or empty for the sex as a source writes it."""
     return {"f": "f", "w": "f", "m": "m"}.get(value.strip().lower()[:1], "")
 
 

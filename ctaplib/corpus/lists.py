@@ -269,13 +269,13 @@ def check_listed(lists: Path, data: Path, sets: Sequence[str], dump: Path | None
     """Make sure that the utterances of the lists came through the stages, before hours of work rest on them.
 
     Args:
-        lists: Folder of the lists; those that are not there yet are not looked at.
+        lists: Folder of the lists; those that do not exist yet are skipped.
         data: Folder of the data directories.
-        sets: Names of the sets to look at.
+        sets: Names of the sets to check.
         dump: Folder of the features; None: there are none yet.
 
     Raises:
-        DataError: Some did not; every one of them, with the reason where a stage noted one.
+        DataError: Some did not; every one of them, with the reason where a stage recorded one.
     """
     faults = [fault for name in sets for fault in _set_faults(lists, data, name, dump)]
     if faults:
@@ -302,6 +302,6 @@ def _set_faults(lists: Path, data: Path, name: str, dump: Path | None) -> Iterab
                 lacks = "" if utt in there else "in the set" if dump is None else "among the features"
                 lacks = lacks or ("among the phones" if column in WITH_PHONES and utt not in phones else "")
                 if lacks:
-                    why = reasons.get(utt, "no stage noted why")
+                    why = reasons.get(utt, "no stage recorded why")
                     faults[f"{path}: {column} {utt} is not {lacks} ({name}): {why}"] = None
     return faults

@@ -5,8 +5,6 @@ Speed and pitch change together, as on a tape that runs faster or slower.
 Source: Ko, Peddinti, Povey and Khudanpur, Audio augmentation for speech recognition, 2015, section 2 (speed perturbation).
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil
@@ -28,10 +26,10 @@ NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp
 
 
 def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
-    """Seconds of every utterance: noted ones, those of segments, else by looking at the audio.
+    """Return the seconds of every utterance: from `utt2dur`, from segments, else from the audio.
 
     Raises:
-        DataError: audio that cannot be used, all of it.
+        DataError: Audio that cannot be used, all of it.
     """
     if "utt2dur" in data.utts:
         return {utt: float(value) for utt, value in data.utts["utt2dur"].items()}
@@ -47,45 +45,25 @@ def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
 def perturb_speed(
     source: str | Path, target: str | Path, factor: str, *, tool: str = "sox", nj: int = 1, with_speakers: bool = True
 ) -> DataDir:
-    """Write a copy of a data directory at another speed.
+    """Write a copy of a data directory at another speed; return it.
 
     Args:
-        source: the data directory.
-        target: the one to write.
-        factor: how many times faster, as it is to stand in the prefix: `0.9` gives `sp0.9-`.
+        source: The data directory.
+        target: The one to write.
+        factor: How many times faster, as it is to stand in the prefix: `0.9` gives `sp0.9-`.
         tool: `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into `<target>/wav`.
-        nj: processes.
-        with_speakers: whether a copy of a speaker is another speaker.
-
-    Returns:
-        What was written.
+        nj: Processes.
+        with_speakers: Whether a copy of a speaker is another speaker.
 
     Raises:
-        DataError: the factor is no speed, or audio cannot be used (all of it is listed).
+        DataError: The factor is no speed, or audio cannot be used (all of it is listed).
         DependencyError: `sox` is asked for and not installed.
     """
     source, target = Path(source), Path(target)
-    speed = _speed(factor)
     if source.resolve() == target.resolve():
         raise DataError(f"{source} would be overwritten by its copy", expected="two different directories")
     data = read_datadir(source)
-    lengths = durations(source, data, nj)
-    prefix = f"sp{factor}-"
-    originals = data.utts.get("utt2uniq", {utt: utt for utt in data.utt_ids})
-    kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
-    kept |= {"utt2uniq": dict(originals), "utt2dur": {utt: f"{length / speed:.4f}" for utt, length in lengths.items()}}
-    segments = None
-    if data.segments is not None:
-        segments = {u: Segment(s.recording, s.start_s / speed, s.end_s / speed) for u, s in data.segments.items()}
-    slow = replace(
-        data, utts=kept, spks={n: t for n, t in data.spks.items() if n not in NOT_KEPT}, segments=segments,
-        ctms={name: {u: [_stretch(line, speed) for line in lines] for u, lines in c.items()} for name, c in data.ctms.items()},
-        recs={n: {r: f"{float(v) / speed:.4f}" if n == "reco2dur" else v for r, v in t.items()} for n, t in data.recs.items()},
-    )  # fmt: skip
-    renamed = copy(slow, utt_prefix=prefix, spk_prefix=prefix if with_speakers else "")
-    wavs = {prefix + name: span for name, span in _recordings(source, data).items()}
-    make = _commands if tool == "sox" else _files
-    made = replace(renamed, wavs=make(wavs, factor, target / "wav", nj))
+    made = _at_speed(source, data, durations(source, data, nj), target / "wav", factor, tool, nj, with_speakers)
     write_datadir(made, target)
     return made
 
@@ -100,58 +78,78 @@ def perturb_set(
     with_speakers: bool = True,
     always_prefix: bool = False,
 ) -> DataDir:
-    """Write a data directory that holds a set at several speeds; at 1.0 it is the original.
+    """Write a data directory that holds a set at several speeds, at 1.0 as it is; return it.
 
     Args:
-        source: the data directory.
-        target: the one to write.
-        factors: how many times faster.
-        tool: see `perturb_speed`.
-        nj: processes.
-        with_speakers: whether a copy of a speaker is another speaker.
-        always_prefix: whether the original gets a prefix too (`sp1.0-`), with other ids.
+        source: The data directory.
+        target: The one to write.
+        factors: How many times faster.
+        tool: See `perturb_speed`.
+        nj: Processes.
+        with_speakers: Whether a copy of a speaker is another speaker.
+        always_prefix: Give the original a prefix too (`sp1.0-`), with other ids.
 
     Raises:
-        DataError: two factors are the same, one is no speed, or audio cannot be used.
+        DataError: Two factors are the same, one is no speed, or audio cannot be used.
     """
     source, target = Path(source), Path(target)
     speeds = [_speed(factor) for factor in factors]
     if not speeds or len(set(speeds)) < len(speeds):
         raise DataError(f"the speeds are {' '.join(factors) or 'none'}", expected="different ones, such as 0.9 1.0 1.1")
-    parts = []
+    data, parts = read_datadir(source), []
+    lengths = durations(source, data, nj)
     for factor, speed in zip(factors, speeds):
-        part = target / f".sp{factor}"
-        if speed == 1.0:
-            data = read_datadir(source)
-            kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
-            lengths = {utt: f"{length:.4f}" for utt, length in durations(source, data, nj).items()}
-            wavs = _recordings(source, data)
-            plain = replace(data, wavs=wavs, utts={**kept, "utt2dur": lengths})
-            parts.append(_prefixed(plain, f"sp{factor}-") if always_prefix else plain)
+        if speed != 1.0:
+            parts.append(_at_speed(source, data, lengths, target / "wav" / f"sp{factor}", factor, tool, nj, with_speakers))
             continue
-        made = perturb_speed(source, part, factor, tool=tool, nj=nj, with_speakers=with_speakers)
-        folder = target / "wav" / f"sp{factor}"
-        if (part / "wav").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            (part / "wav").rename(folder)
-            made = replace(made, wavs={name: str((folder / f"{name}.wav").absolute()) for name in made.wavs})
-        shutil.rmtree(part)
-        parts.append(made)
+        kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
+        kept["utt2dur"] = {utt: f"{length:.4f}" for utt, length in lengths.items()}
+        plain = replace(data, wavs=_recordings(source, data), utts=kept)
+        parts.append(_prefixed(plain, f"sp{factor}-") if always_prefix else plain)
     joined = combine(parts, [f"{source} at {factor}" for factor in factors])
     write_datadir(joined, target)
     return joined
 
 
+def _at_speed(
+    source: Path,
+    data: DataDir,
+    lengths: Mapping[str, float],
+    folder: Path,
+    factor: str,
+    tool: str,
+    nj: int,
+    with_speakers: bool,
+) -> DataDir:
+    """Make the tables of a copy at another speed; audio files, if any, go to `folder`."""
+    speed, prefix = _speed(factor), f"sp{factor}-"
+    kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
+    kept |= {"utt2uniq": _originals(data), "utt2dur": {utt: f"{length / speed:.4f}" for utt, length in lengths.items()}}
+    segments = None
+    if data.segments is not None:
+        segments = {u: Segment(s.recording, s.start_s / speed, s.end_s / speed) for u, s in data.segments.items()}
+    slow = replace(
+        data, utts=kept, spks={n: t for n, t in data.spks.items() if n not in NOT_KEPT}, segments=segments,
+        ctms={name: {u: [_stretch(line, speed) for line in lines] for u, lines in c.items()} for name, c in data.ctms.items()},
+        recs={n: {r: f"{float(v) / speed:.4f}" if n == "reco2dur" else v for r, v in t.items()} for n, t in data.recs.items()},
+    )  # fmt: skip
+    renamed = copy(slow, utt_prefix=prefix, spk_prefix=prefix if with_speakers else "")
+    wavs = {prefix + name: path for name, path in _recordings(source, data).items()}
+    return replace(renamed, wavs=_commands(wavs, factor) if tool == "sox" else _files(wavs, factor, folder, nj))
+
+
+def _originals(data: DataDir) -> dict[str, str]:
+    return dict(data.utts.get("utt2uniq", {utt: utt for utt in data.utt_ids}))
+
+
 def _prefixed(data: DataDir, prefix: str) -> DataDir:
-    """The original under new ids, which says what it was."""
-    originals = data.utts.get("utt2uniq", {utt: utt for utt in data.utt_ids})
-    known = replace(data, utts={**data.utts, "utt2uniq": originals})
+    """Return the original under new ids, with `utt2uniq` that says what it was."""
+    known = replace(data, utts={**data.utts, "utt2uniq": _originals(data)})
     return copy(known, utt_prefix=prefix, spk_prefix=prefix, rename_recordings=False)
 
 
 def align_copies(given: Mapping[str, Alignment], utt2uniq: Mapping[str, str]) -> dict[str, Alignment]:
-    """Alignments, with those of copies at another speed (`sp0.9-<utt>`) made from the original's."""
+    """Add the alignments of copies at another speed (`sp0.9-<utt>`), made from the original's."""
     out = dict(given)
     for utt, original in utt2uniq.items():
         prefix = re.fullmatch(r"sp([0-9.]+)-", utt.removesuffix(original))
@@ -172,21 +170,21 @@ def _speed(factor: str) -> float:
 
 
 def _stretch(line: str, speed: float) -> str:
-    """A line of a CTM (`utt channel start_s duration_s phone`) at another speed."""
+    """Return a line of a CTM (`utt channel start_s duration_s phone`) at another speed."""
     utt, channel, start, duration, *rest = line.split()
     first, last = (round(t / speed, 4) for t in (float(start), float(start) + float(duration)))
     return " ".join([utt, channel, f"{first:.4f}", f"{last - first:.4f}", *rest])
 
 
 def _recordings(source: Path, data: DataDir) -> dict[str, str]:
-    """Audio of every recording, from anywhere: files by their absolute path."""
+    """Return the audio of every recording, files by their absolute path."""
     spans = read_spans(source)
     by_recording = {s.recording: spans[u].path for u, s in data.segments.items()} if data.segments is not None else None
     found = by_recording if by_recording is not None else {utt: span.path for utt, span in spans.items()}
     return {name: path if is_command(path) else str(Path(path).absolute()) for name, path in found.items()}
 
 
-def _commands(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[str, str]:
+def _commands(wavs: dict[str, str], factor: str) -> dict[str, str]:
     if shutil.which("sox") is None:
         raise DependencyError("sox is not installed", fix="apt-get install sox, or take --tool soxr, which writes files")
     changed = f"sox -t wav - -t wav - speed {factor} |"
@@ -207,7 +205,7 @@ def _files(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[str
 
 
 def _resample(job: tuple[str, Path], speed: float) -> str:
-    """Write one recording at another speed; give the fault, if any."""
+    """Write one recording at another speed; return the fault, if any."""
     path, out = job
     try:
         wave, rate_hz = read_audio(path)

@@ -55,7 +55,7 @@ def named_folder(corpus_dir: str, expected: str, fix: str) -> Path:
 
 
 def contents(folder: Path) -> str:
-    """Say what lies in a folder, for messages."""
+    """Describe the content of a folder, for messages."""
     names = sorted(path.name for path in folder.iterdir())
     return f"it holds {' '.join(names[:12]) or 'nothing'}{' ...' if len(names) > 12 else ''}"
 

@@ -1,11 +1,9 @@
-"""Which utterances of a corpus are for dev and for test, by a rule and a seed; kept as lists.
+"""Split a corpus into train, dev and test by a rule and a seed, and keep the split as lists.
 
-The rule: of six speakers or more, a tenth of them (at least two, women and men in turn where that is known) are the test set
-and are heard nowhere else; of fewer speakers, a tenth of the utterances (8 to 500). Dev is a twentieth of the utterances of
-the others (4 to 250). Utterances are drawn in the order of a hash of seed and text, equal texts stay together.
+The rule: of six speakers or more, a tenth (at least two, women and men in turn where that is known) are the test set and in no
+other set; of fewer speakers, a tenth of the utterances (8 to 500). Dev is a twentieth of the other utterances (4 to 250).
+Utterances are drawn in the order of a hash of seed and text; those of one text stay together.
 """
-
-from __future__ import annotations
 
 import hashlib
 import random
@@ -19,27 +17,27 @@ from ctaplib.errors import DataError
 from ctaplib.files import atomic_write
 
 SEVERAL = 6
-"""Speakers from which on those of the test set are heard nowhere else."""
+"""Number of speakers from which on those of the test set are in no other set."""
 
 
 class SplitConfig(Config):
-    """How much is cut off."""
+    """Sizes of dev and test."""
 
     test_pct: float = 10.0
-    """Share of speakers, or of utterances, for the test set, %."""
+    """Share of speakers, or of utterances, in the test set, %."""
     test_utts: tuple[int, int] = (8, 500)
     """Least and most utterances of the test set, where it is not made of whole speakers."""
     dev_pct: float = 5.0
-    """Share of the other utterances for the dev set, %."""
+    """Share of the other utterances in the dev set, %."""
     dev_utts: tuple[int, int] = (4, 250)
     """Least and most utterances of the dev set."""
     seed: int = 1
-    """Seed of the choice."""
+    """Seed of the draw."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Utterances of each part, in LC_ALL=C order."""
+    """Utterances of each set, in LC_ALL=C order."""
 
     train: tuple[str, ...]
     dev: tuple[str, ...]
@@ -47,7 +45,7 @@ class Split:
 
 
 def _draw(utts: Sequence[str], texts: Mapping[str, str], share_pct: float, limits: tuple[int, int], seed: int) -> set[str]:
-    """Some of the utterances; one whose text was drawn comes along."""
+    """Draw some utterances, with all that have the same text."""
 
     def rank(utt: str) -> tuple[bytes, str]:
         return hashlib.sha256(f"{seed} {texts.get(utt) or utt}".lower().encode()).digest(), utt
@@ -71,15 +69,15 @@ def _test_speakers(speakers: Sequence[str], genders: Mapping[str, str], config: 
 
 
 def cut_dev(utts: Sequence[str], texts: Mapping[str, str], config: SplitConfig) -> list[str]:
-    """Utterances for a dev set, of those that are for training otherwise; by the rule."""
+    """Draw a dev set from the utterances of the training set, by the rule."""
     return c_sorted(_draw(utts, texts, config.dev_pct, config.dev_utts, config.seed + 1))
 
 
 def split_by_rule(utt2spk: Mapping[str, str], texts: Mapping[str, str], genders: Mapping[str, str], config: SplitConfig) -> Split:
-    """Cut dev and test off (the rule: see the module).
+    """Split by the rule of this module.
 
     Raises:
-        DataError: there are too few utterances.
+        DataError: There are too few utterances.
     """
     utts, speakers = c_sorted(utt2spk), sorted(set(utt2spk.values()))
     least = 3 * config.test_utts[0]
@@ -100,17 +98,17 @@ def split_by_rule(utt2spk: Mapping[str, str], texts: Mapping[str, str], genders:
 
 
 def write_split(folder: Path, split: Split) -> None:
-    """Write `dev.txt` and `test.txt`, an utterance a line."""
+    """Write `dev.txt` and `test.txt`, one utterance a line."""
     for name in ("dev", "test"):
         with atomic_write(folder / f"{name}.txt") as out:
             out.writelines(f"{utt}\n" for utt in getattr(split, name))
 
 
 def read_split(folder: Path, utts: Sequence[str]) -> Split | None:
-    """Read the lists, where they are there; what they do not name is for training.
+    """Read the lists, if they exist; what they do not name is for training.
 
     Raises:
-        DataError: only one is there, one names an utterance that is not there, or both name the same; all of them.
+        DataError: Only one exists, one names an utterance that the corpus lacks, or both name the same; all of them.
     """
     paths = {name: folder / f"{name}.txt" for name in ("dev", "test")}
     there = [name for name, path in paths.items() if path.exists()]

@@ -1,31 +1,26 @@
-"""Deal a list out to parts as Kaldi's split_scp.pl does: equal numbers of lines, or whole speakers of about equal size."""
+"""Split a list into shards as Kaldi's split_scp.pl does: equal numbers of lines, or whole speakers of about equal size."""
 
 from collections.abc import Sequence
 
 
 def deal_evenly(count: int, parts: int) -> list[range]:
-    """Give consecutive numbers to parts of equal size; the first parts get those that are over.
-
-    Args:
-        count: how many there are to deal out, at least as many as parts.
-        parts: how many parts.
-    """
+    """Split `count` consecutive numbers into `parts` ranges of equal size; the first ones take the remainder."""
     each, more = divmod(count, parts)
     edges = [each * part + min(part, more) for part in range(parts + 1)]
     return [range(start, end) for start, end in zip(edges, edges[1:])]
 
 
 def deal_groups(sizes: Sequence[int], parts: int) -> list[list[int]]:
-    """Give consecutive groups to parts, none of them empty: as many groups each, then evened out by size.
+    """Split consecutive groups into parts, none of them empty: equal numbers of groups, then evened out by size.
 
-    A part hands its last group to the next one, or its first to the one before, as long as the two come nearer to each other.
+    A part hands its last group to the next one, or its first to the one before, as long as their sizes come nearer.
 
     Args:
-        sizes: size of each group (utterances of a speaker), at least as many as parts.
-        parts: how many parts.
+        sizes: Size of each group (utterances of a speaker), at least as many as parts.
+        parts: Number of parts.
 
     Returns:
-        The numbers of the groups of each part.
+        Indices of the groups of each part.
     """
     shares: list[list[int]] = [[] for _ in range(parts)]
     for group in range(len(sizes)):

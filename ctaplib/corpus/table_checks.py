@@ -1,39 +1,62 @@
 """Check the tables of a data directory by themselves and against each other: every fault, with file and line.
 
-The rules are Kaldi's (https://kaldi-asr.org/doc/data_prep.html and its validate_data_dir.sh), and what we ask of phones beside
-them. What Kaldi refuses and we can work with is a warning.
+The rules are Kaldi's (https://kaldi-asr.org/doc/data_prep.html and its validate_data_dir.sh), and ours for phones. What Kaldi
+refuses and we can work with is a warning.
 """
-
-from __future__ import annotations
 
 import itertools
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctaplib.corpus.datadir import REC_TABLES, SPK_TABLES, UTT_TABLES, c_sorted
-from ctaplib.corpus.value_checks import RULES
 
 BYTE_ORDER_MARK = "\ufeff"
 KALDI_SYMBOLS = re.compile(r"(?<!\w)(?:<s>|</s>|#0)(?!\w)", re.ASCII)
-"""Words that Kaldi keeps for itself and refuses in `text`, within others too (`grep -w`: no letter or digit beside them)."""
+"""Words that Kaldi reserves and refuses in `text`, within others too (`grep -w`: no letter or digit beside them)."""
 UNPRINTABLE = frozenset({"Cc", "Cn", "Co", "Cs"})
 """Unicode categories that have no place in text."""
 NUMERIC_TABLES = ("segments", "utt2dur", "reco2dur", "phn2word", "utt2num_frames", "utt2num_samples")
 
 
+def _number(value: str) -> float:
+    """Return a number of one word, or 0."""
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def _is_channel(value: str) -> bool:
+    words = value.split()
+    return len(words) == 2 and words[1] in ("A", "B", "1")
+
+
+RULES: dict[str, tuple[Callable[[str], bool], str, bool]] = {
+    "utt2dur": (lambda value: _number(value) > 0, "one number of seconds above 0", True),
+    "utt2num_frames": (lambda v: v.isascii() and v.isdigit() and int(v) > 0, "a whole number of frames above 0", True),
+    "reco2dur": (lambda value: _number(value) > 0, "one number of seconds above 0", False),
+    "reco2file_and_channel": (_is_channel, "a file and a channel, A or B", False),
+    "utt2warp": (lambda value: 0.5 < _number(value) < 1.5, "a number between 0.5 and 1.5", False),
+    "spk2warp": (lambda value: 0.5 < _number(value) < 1.5, "a number between 0.5 and 1.5", False),
+    "spk2gender": (lambda value: value in ("m", "f"), "m or f", False),
+    "wav.scp": (lambda value: not value.startswith("~"), "a path without `~`, which only shells know", False),
+}
+"""Of each table: whether a value is good, what is expected, and whether a bad one is fatal."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a data directory."""
+    """A fault of a data directory."""
 
     place: str
     """file:line"""
     message: str
     """What was found, what was expected, what to do."""
     utt: str = ""
-    """The utterance to be dropped by a fix, if dropping it is the cure."""
+    """The utterance that `--fix` drops; empty where dropping it is no cure."""
     fatal: bool = True
     kind: str = ""
     """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses; `duplicate` for a second line."""
@@ -51,12 +74,12 @@ class Table:
     lines: dict[str, int] = field(default_factory=dict)
 
     def place(self, key: str) -> str:
-        """`file:line` of an entry."""
+        """Return `file:line` of an entry."""
         return f"{self.path}:{self.lines.get(key, 1)}"
 
 
 def read_lines(path: Path, faults: list[Fault]) -> Table:
-    """Read a table whatever is wrong with it, and note what is wrong."""
+    """Read a table whatever is wrong with it; what is wrong goes to `faults`."""
     table = Table(path)
     try:
         text = path.read_bytes().decode("utf-8")
@@ -70,24 +93,22 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
     if lines[-1]:
         faults.append(Fault(f"{path}:{len(lines)}", "the last line has no line end; add one", fatal=False, kind="kaldi"))
     for number, line in enumerate(lines, 1):
+        place = f"{path}:{number}"
         if not line.strip():
             if line or number < len(lines):
-                faults.append(Fault(f"{path}:{number}", "the line is empty; remove it"))
+                faults.append(Fault(place, "the line is empty; remove it"))
             continue
         if line.endswith("\r"):
-            faults.append(
-                Fault(f"{path}:{number}", "the line ends in CR LF; expected LF; run dos2unix", fatal=False, kind="kaldi")
-            )
+            faults.append(Fault(place, "the line ends in CR LF; expected LF; run dos2unix", fatal=False, kind="kaldi"))
         key, *rest = line.split(maxsplit=1)
-        _check_key(key, line, f"{path}:{number}", faults)
+        _check_key(key, line, place, faults)
         if key in table.values:
-            first = table.lines[key]
-            what = f"duplicate id {key}, first in line {first}; keep one line per id"
-            faults.append(Fault(f"{path}:{number}", what, kind="duplicate"))
+            what = f"duplicate id {key}, first in line {table.lines[key]}; keep one line per id"
+            faults.append(Fault(place, what, kind="duplicate"))
             continue
         if previous and key.encode() < previous.encode():
             wanted = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"
-            faults.append(Fault(f"{path}:{number}", f"unsorted: {key} after {previous}; {wanted}"))
+            faults.append(Fault(place, f"unsorted: {key} after {previous}; {wanted}"))
         previous = key
         table.values[key], table.lines[key] = (rest[0].strip() if rest else ""), number
     if not table.values:
@@ -113,9 +134,9 @@ def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> di
     """Check the tables by themselves and against each other; return them by name.
 
     Args:
-        path: the data directory.
-        faults: where to put what is found.
-        wav_scp: whether `wav.scp` has to be there.
+        path: The data directory.
+        faults: Gets what is found.
+        wav_scp: Whether `wav.scp` has to be there.
     """
     names = ("wav.scp", "segments", "spk2utt", *UTT_TABLES, *SPK_TABLES, *REC_TABLES)
     tables = {name: read_lines(path / name, faults) for name in names if (path / name).exists()}
@@ -130,106 +151,87 @@ def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> di
     if "segments" in tables:
         recordings = {value.split()[0] for value in tables["segments"].values.values() if value}
     for name, table in tables.items():
-        wanted: Collection[str] = utts
-        if name in ("wav.scp", *REC_TABLES):
-            wanted = recordings
-        elif name in (*SPK_TABLES, "spk2utt"):
-            wanted = speakers
+        by_recording, by_speaker = name in ("wav.scp", *REC_TABLES), name in (*SPK_TABLES, "spk2utt")
+        wanted = recordings if by_recording else speakers if by_speaker else utts
         _compare(table, wanted, wanted is utts, faults)
     _check_text(tables, faults)
     _check_speakers(tables, faults)
     _check_values(tables, faults)
-    _check_numbers(tables, faults)
     return tables
 
 
 def _compare(table: Table, wanted: Collection[str], by_utt: bool, faults: list[Fault]) -> None:
+    """Find entries that the other tables lack, or that this one lacks, and entries without a value."""
     for key in c_sorted(table.values.keys() - set(wanted)):
         what = f"{key} is not in the other tables; remove the line or add the id there"
         faults.append(Fault(table.place(key), what, utt=key if by_utt else ""))
     for key in c_sorted(set(wanted) - table.values.keys()):
         what = f"{key} has no line in {table.path.name}; add it, or drop {key} from the other tables"
         faults.append(Fault(f"{table.path}:1", what, utt=key if by_utt else ""))
-    for key, value in table.values.items():
-        if not value:
-            what = f"{key}: {'empty text' if table.path.name.startswith('text') else 'no value'}; expected `{key} ...`"
-            fault = Fault(table.place(key), f"{what}; fill it in or drop the utterance", utt=key if by_utt else "")
-            faults.append(fault)
+    for key in (key for key, value in table.values.items() if not value):
+        what = f"{key}: {'empty text' if table.path.name.startswith('text') else 'no value'}; expected `{key} ...`"
+        faults.append(Fault(table.place(key), f"{what}; fill it in or drop the utterance", utt=key if by_utt else ""))
 
 
 def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
-    """Check what Kaldi asks of speakers: one word each, known genders, sorted as their utterances are, `spk2utt` agrees."""
+    """Check what Kaldi asks of speakers: one word each, sorted as their utterances are, `spk2utt` agrees."""
     table = tables["utt2spk"]
     for utt, spk in table.values.items():
         if len(spk.split()) > 1:
-            faults.append(
-                Fault(table.place(utt), f"{utt}: speaker {spk!r} has several words; expected one id; rename it", utt=utt)
-            )
+            what = f"{utt}: speaker {spk!r} has several words; expected one id; rename it"
+            faults.append(Fault(table.place(utt), what, utt=utt))
     pair = out_of_order(table.values)
     if pair:
         (first, one), (second, other) = pair
         what = f"{first} of {one} stands before {second} of {other}, but speaker {other} sorts before {one}"
         fix = "Kaldi's scripts refuse that; begin the ids with the speaker and `-`, where they are made or in every table"
         faults.append(Fault(table.place(second), f"{what}; {fix}", fatal=False, kind="speaker_order"))
+    place, again = f"{table.path.with_name('spk2utt')}:1", "make it again: ctap kaldi utt2spk_to_spk2utt utt2spk > spk2utt"
     if "spk2utt" not in tables:
         fix = f"make it: ctap kaldi utt2spk_to_spk2utt {table.path} > {table.path.with_name('spk2utt')}"
-        faults.append(
-            Fault(f"{table.path.with_name('spk2utt')}:1", f"the file is missing; expected one; {fix}", fatal=False, kind="kaldi")
-        )
+        faults.append(Fault(place, f"the file is missing; expected one; {fix}", fatal=False, kind="kaldi"))
         return
-    table = tables["spk2utt"]
-    owner = {utt: spk for spk, value in table.values.items() for utt in value.split()}
-    wrong = [utt for utt, spk in tables["utt2spk"].values.items() if owner.get(utt) != spk]
-    if not wrong and list(owner) != c_sorted(tables["utt2spk"].values) and out_of_order(tables["utt2spk"].values) is None:
-        what = "utterances do not stand in the order of utt2spk; make it again: ctap kaldi utt2spk_to_spk2utt utt2spk > spk2utt"
-        faults.append(Fault(f"{table.path}:1", what, fatal=False, kind="kaldi"))
-    if wrong or len(owner) != len(tables["utt2spk"].values):
+    owner = {utt: spk for spk, value in tables["spk2utt"].values.items() for utt in value.split()}
+    wrong = [utt for utt, spk in table.values.items() if owner.get(utt) != spk]
+    if wrong or len(owner) != len(table.values):
         example = f" (e.g. {wrong[0]})" if wrong else ""
-        what = f"it does not agree with utt2spk{example}; make it again: ctap kaldi utt2spk_to_spk2utt utt2spk > spk2utt"
-        faults.append(Fault(f"{table.path}:1", what))
+        faults.append(Fault(place, f"it does not agree with utt2spk{example}; {again}"))
+    elif list(owner) != c_sorted(table.values) and pair is None:
+        faults.append(Fault(place, f"utterances do not stand in the order of utt2spk; {again}", fatal=False, kind="kaldi"))
 
 
 def out_of_order(utt2spk: Mapping[str, str]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-    """Two utterances, each with its speaker, whose order is not that of their speakers; None where all agree."""
-    order = c_sorted(utt2spk)
-    for first, second in itertools.pairwise(order):
+    """Return two utterances, each with its speaker, that are not in the order of their speakers; None where all are."""
+    for first, second in itertools.pairwise(c_sorted(utt2spk)):
         if utt2spk[second].encode() < utt2spk[first].encode():
             return (first, utt2spk[first]), (second, utt2spk[second])
     return None
 
 
 def _check_values(tables: Mapping[str, Table], faults: list[Fault]) -> None:
-    """Find values that are not of the form that their table has."""
-    for name, (good, expected, fatal) in RULES.items():
+    """Find values that do not have the form of their table, and numbers in digits that Kaldi does not read."""
+    for name, (is_good, expected, fatal) in RULES.items():
         table = tables.get(name, Table(Path()))
         for key, value in table.values.items():
-            if value and not good(value) and good(unicodedata.normalize("NFKC", value)) is False:
+            if value and not is_good(value) and not is_good(unicodedata.normalize("NFKC", value)):
                 what = f"{key}: found {value!r}; expected {expected}; correct the line"
                 kind = "" if fatal else "kaldi"
                 faults.append(Fault(table.place(key), what, utt=key if fatal else "", fatal=fatal, kind=kind))
-
-
-def _check_numbers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
-    """Find numbers in other digits than 0 to 9, which Python reads and Kaldi does not."""
     for name in NUMERIC_TABLES:
         table = tables.get(name, Table(Path()))
         for key, value in table.values.items():
             plain = unicodedata.normalize("NFKC", value)
             if plain != value:
-                faults.append(
-                    Fault(table.place(key), f"{key}: full-width digits in {value!r}; expected {plain!r}; --fix writes it")
-                )
+                what = f"{key}: full-width digits in {value!r}; expected {plain!r}; --fix writes it"
+                faults.append(Fault(table.place(key), what))
 
 
 def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
+    """Find unprintable and reserved symbols in text, and word numbers that do not fit the phones."""
     for name in ("text", "text.phn"):
-        if name not in tables:
-            continue
-        for utt, value in tables[name].values.items():
-            odd = sorted(
-                {f"U+{ord(c):04X}" for c in value if (unicodedata.category(c) in UNPRINTABLE and c != "\t") or c == "\ufffd"}
-            )
-            odd += sorted(set(KALDI_SYMBOLS.findall(value)))
+        for utt, value in tables[name].values.items() if name in tables else ():
+            bad = (c for c in value if (unicodedata.category(c) in UNPRINTABLE and c != "\t") or c == "\ufffd")
+            odd = sorted({f"U+{ord(c):04X}" for c in bad}) + sorted(set(KALDI_SYMBOLS.findall(value)))
             if odd and value:
                 what = f"{utt}: unknown symbols {' '.join(odd)}; expected printable text; correct the line"
                 faults.append(Fault(tables[name].place(utt), what, utt=utt))
@@ -241,16 +243,14 @@ def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
             good = len(words) == len(phones) and all(w.isdigit() for w in words)
             if not good or [int(w) for w in words] != sorted(int(w) for w in words):
                 found = f"{utt}: expected {len(phones)} word numbers in rising order, one per phone, found {len(words)}"
-                what = f"{found}; correct the line, or remove the file"
-                faults.append(Fault(table.place(utt), what, utt=utt))
+                faults.append(Fault(table.place(utt), f"{found}; correct the line, or remove the file", utt=utt))
 
 
 def check_tokens(tables: Mapping[str, Table], known: Collection[str], faults: list[Fault]) -> None:
     """Find phones that a token list does not have."""
-    if "text.phn" not in tables:
-        return
-    for utt, value in tables["text.phn"].values.items():
+    table = tables.get("text.phn", Table(Path()))
+    for utt, value in table.values.items():
         unknown = sorted(set(value.split()) - set(known))
         if unknown:
             what = f"{utt}: unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them"
-            faults.append(Fault(tables["text.phn"].place(utt), what, utt=utt))
+            faults.append(Fault(table.place(utt), what, utt=utt))

@@ -1,6 +1,4 @@
-"""Bring one file over HTTP, going on where an earlier try stopped; a page or a file of another size is refused."""
-
-from __future__ import annotations
+"""Fetch one file over HTTP and resume an earlier try; a page or a file of another size is refused."""
 
 import json
 import re
@@ -19,25 +17,25 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class NotTheFile(Exception):
-    """The server answered, but with something else than the file."""
+    """The server answered with something other than the file."""
 
 
 def transfer(url: str, partial: Path, size_bytes: int = 0) -> None:
-    """Fetch the rest of a file into `partial`; begins anew where the server does not give parts or its file has changed.
+    """Fetch the rest of a file into `partial`; start again where the server does not send parts or its file has changed.
 
     Args:
-        url: the file.
-        partial: what was fetched so far; beside it, `<partial>.from` says from where.
-        size_bytes: size of the whole file; 0 where it is not known.
+        url: The file.
+        partial: What was fetched so far; beside it, `<partial>.from` says from where.
+        size_bytes: Size of the whole file; 0 where it is not known.
 
     Raises:
-        NotTheFile: the server sends a page, or a file of another size; `partial` is as it was.
-        OSError: it cannot be reached, answers with an error, or cuts the connection; what came is kept.
-        http.client.HTTPException: it does not speak HTTP.
+        NotTheFile: The server sends a page, or a file of another size; `partial` is as it was.
+        OSError: It cannot be reached, answers with an error, or cuts the connection; what came is kept.
+        http.client.HTTPException: It does not speak HTTP.
     """
     have = partial.stat().st_size if partial.exists() else 0
     if size_bytes and have > size_bytes:
-        forget(partial)
+        discard(partial)
         have = 0
     if size_bytes and have == size_bytes:
         return
@@ -49,7 +47,7 @@ def transfer(url: str, partial: Path, size_bytes: int = 0) -> None:
             return  # nothing is missing
         if error.code != 416:
             raise
-        forget(partial)  # longer than what the server has: another file
+        discard(partial)  # longer than what the server has: another file
         answer, have = _ask(url, 0, {}), 0
     with answer:
         total, resumed = _check(answer, have, size_bytes)
@@ -69,20 +67,20 @@ def _note(partial: Path) -> Path:
     return partial.with_name(partial.name + ".from")
 
 
-def forget(partial: Path) -> None:
-    """Remove what was fetched so far, and what is known of it."""
+def discard(partial: Path) -> None:
+    """Remove what was fetched so far, and the note about it."""
     partial.unlink(missing_ok=True)
     _note(partial).unlink(missing_ok=True)
 
 
 def finish(partial: Path, path: Path) -> None:
-    """Give a whole file its name."""
+    """Rename a file that is complete."""
     partial.replace(path)
     _note(partial).unlink(missing_ok=True)
 
 
 def _source(partial: Path) -> dict:
-    """What is known of the file that `partial` is the beginning of; nothing, where the note is cut short."""
+    """Read the note about the file that `partial` is the beginning of; empty where the note is cut short."""
     path = _note(partial)
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -91,7 +89,7 @@ def _source(partial: Path) -> dict:
 
 
 def _check(answer: HTTPResponse, have: int, size_bytes: int) -> tuple[int | None, bool]:
-    """Give the size of the whole file, if the server says it, and whether it goes on where we stopped."""
+    """Return the size of the whole file, if the server says it, and whether it resumes where we stopped."""
     kind = (answer.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
     if kind in ("text/html", "application/xhtml+xml"):
         raise NotTheFile(f"it sends a page ({kind}) in place of the file")
@@ -112,7 +110,7 @@ def _check(answer: HTTPResponse, have: int, size_bytes: int) -> tuple[int | None
 
 
 def _keep(answer: HTTPResponse, url: str, partial: Path, total: int | None, resumed: bool) -> None:
-    """Write what comes; the first bytes must not be a page either."""
+    """Write what comes; refuse a page, which the first bytes show too."""
     block = answer.read(BLOCK)
     start = block[:512].lstrip().lower()
     if not resumed and start.startswith((b"<!doctype html", b"<html")):
@@ -130,5 +128,5 @@ def _keep(answer: HTTPResponse, url: str, partial: Path, total: int | None, resu
     if total is not None and have < total:
         raise OSError(f"the connection ended after {have} of {total} bytes")
     if total is not None and have > total:
-        forget(partial)
+        discard(partial)
         raise NotTheFile(f"it sends {have} bytes, more than the {total} that it announced")

@@ -1,10 +1,8 @@
-"""Unpack archives that come from elsewhere: nothing lands outside the folder, and all of an archive or nothing of it.
+"""Unpack archives from elsewhere: nothing lands outside the target, and an archive is unpacked whole or not at all.
 
-An archive is unpacked into a hidden folder inside the target, and what came out is moved to its place by renaming, when the last
-member was read: that takes no more space than unpacking does, and of an archive that is damaged or unsafe nothing stays behind.
+An archive is unpacked into a hidden folder inside the target, whose content is renamed to its place after the last member was
+read. This takes no more space, and nothing of a damaged or unsafe archive stays behind.
 """
-
-from __future__ import annotations
 
 import errno
 import os
@@ -21,10 +19,10 @@ _FILTER: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # 
 
 
 def unpack(path: Path, target: Path) -> None:
-    """Unpack a tar or zip archive; nothing may land outside the target.
+    """Unpack a tar or zip archive.
 
     Raises:
-        DataError: the archive is broken, holds a path or link that leads outside, does not go with what is there, or the disk is
+        DataError: The archive is broken, holds a path or link that leads outside, does not fit what is there, or the disk is
             full; nothing of it is unpacked then.
     """
     target.mkdir(parents=True, exist_ok=True)
@@ -66,7 +64,7 @@ def _extract(path: Path, folder: Path) -> None:
 
 
 def _unsafe(member: tarfile.TarInfo) -> str:
-    """Why a member of a tar archive may not be unpacked, or an empty word."""
+    """Return why a member of a tar archive may not be unpacked; empty where it may."""
     for name in (member.name, member.linkname if member.issym() or member.islnk() else ""):
         if name.startswith("/") or ".." in PurePosixPath(name).parts:
             return "leads outside the folder"
@@ -74,7 +72,7 @@ def _unsafe(member: tarfile.TarInfo) -> str:
 
 
 def _clashes(source: Path, target: Path) -> Iterator[Path]:
-    """Files of the target that the archive has as folders, and the reverse."""
+    """Yield files of the target that the archive has as folders, and the reverse."""
     for path in source.iterdir():
         place = target / path.name
         is_folder = path.is_dir() and not path.is_symlink()
@@ -85,7 +83,7 @@ def _clashes(source: Path, target: Path) -> Iterator[Path]:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move all that is in a folder into another: files that are there already are replaced, folders are joined."""
+    """Move the content of a folder into another: existing files are replaced, folders are merged."""
     for path in source.iterdir():
         place = target / path.name
         if path.is_dir() and not path.is_symlink() and place.is_dir():

@@ -18,15 +18,15 @@ from ctaplib.errors import DataError, counted
 from ctaplib.files import read_tsv, write_tsv
 
 MAX_PHONES_PER_S = 30.0
-"""Phones a second from which a text cannot belong to its audio (people say 8 to 20)."""
+"""Phones a second from which on a text cannot belong to its audio (speakers reach 8 to 20)."""
 MAX_CHARACTERS_PER_S = 50.0
-"""The same for letters, where there are no phones yet."""
+"""Letters a second from which on it cannot, where there are no phones yet."""
 DURATION_TOLERANCE_S = 0.02
 
 
 @dataclass
 class Report:
-    """All faults of a data directory, and what it holds."""
+    """Faults of a data directory, and its size."""
 
     path: Path
     faults: list[Fault] = field(default_factory=list)
@@ -40,14 +40,14 @@ class Report:
         return [fault for fault in self.faults if fault.fatal]
 
     def summary(self) -> str:
-        """Say in one line what there is."""
+        """Return one line with size and numbers of faults."""
         held = f"{counted(self.utts, 'utterance')} of {counted(self.speakers, 'speaker')}, {self.duration_s / 60:.1f} minutes"
         warnings = len(self.faults) - len(self.fatal)
         return f"{self.path}: {held}; {counted(len(self.fatal), 'fault')}, {counted(warnings, 'warning')}"
 
 
 def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], faults: list[Fault]) -> dict[str, float]:
-    """Turn what was seen in audio files into faults; return the duration of each utterance in seconds."""
+    """Turn what audio files hold into faults; return the duration of each utterance in seconds."""
     wavs, durations = tables["wav.scp"], {}
     recording = {utt: utt for utt in tables["utt2spk"].values}
     ends: dict[str, tuple[float, float]] = {}
@@ -84,8 +84,8 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
 
 
 def _check_lengths(tables: Mapping[str, Table], durations: Mapping[str, float], faults: list[Fault]) -> None:
-    """Compare texts and noted durations with the audio."""
-    phones, text, noted = (tables.get(name) for name in ("text.phn", "text", "utt2dur"))
+    """Compare texts and `utt2dur` with the audio."""
+    phones, text, written = (tables.get(name) for name in ("text.phn", "text", "utt2dur"))
     for utt, duration_s in durations.items():
         if duration_s <= 0:
             continue
@@ -98,12 +98,12 @@ def _check_lengths(tables: Mapping[str, Table], durations: Mapping[str, float], 
                 what = f"{found}; expected at most {limit:.0f} a second; check that text and audio belong together"
                 faults.append(Fault(table.place(utt), what, utt=utt))
         try:
-            wrong = noted is not None and abs(float(noted.values.get(utt, duration_s)) - duration_s) > DURATION_TOLERANCE_S
+            wrong = written is not None and abs(float(written.values.get(utt, duration_s)) - duration_s) > DURATION_TOLERANCE_S
         except ValueError:
             wrong = True
-        if wrong and noted is not None:
-            what = f"{utt}: {noted.values[utt]} s, but the audio has {duration_s:.4f} s; make utt2dur again"
-            faults.append(Fault(noted.place(utt), what, fatal=False))
+        if wrong and written is not None:
+            what = f"{utt}: {written.values[utt]} s, but the audio has {duration_s:.4f} s; make utt2dur again"
+            faults.append(Fault(written.place(utt), what, fatal=False))
 
 
 def validate_datadir(
@@ -118,12 +118,12 @@ def validate_datadir(
     """Check a data directory and report every fault.
 
     Args:
-        path: the data directory.
-        nj: number of processes that open audio.
-        rate_hz: the sampling rate that all audio should have; None to accept any.
-        tokens: known phones, where there is a token list already.
-        audio: whether to open the audio.
-        wav_scp: whether the directory has to have audio at all (one of features alone has none).
+        path: The data directory.
+        nj: Processes that open audio.
+        rate_hz: Sampling rate that all audio should have; None for any.
+        tokens: Known phones, where there is a token list already.
+        audio: Whether to open the audio.
+        wav_scp: Whether the directory must have audio (one of features alone has none).
     """
     path = Path(path)
     if not path.is_dir():
@@ -140,8 +140,8 @@ def validate_datadir(
         return report
     wavs = tables["wav.scp"]
     files = {name: datadir.resolve(value, path) for name, value in wavs.values.items() if value}
-    seen = recall(path, files, rate_hz)
-    infos = seen | inspect_all({name: file for name, file in files.items() if name not in seen}, rate_hz, nj)
+    known = recall(path, files, rate_hz)
+    infos = known | inspect_all({name: file for name, file in files.items() if name not in known}, rate_hz, nj)
     durations = _check_audio(tables, infos, faults)
     _check_lengths(tables, durations, faults)
     report.duration_s = sum(durations.values())
@@ -152,14 +152,14 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
     """Repair a data directory: sort, keep the first of duplicates, drop what cannot be used; the backup is in `.backup/`.
 
     Args:
-        path: the data directory.
-        report: what `validate_datadir` found in it.
+        path: The data directory.
+        report: What `validate_datadir` found in it.
 
     Returns:
-        What was dropped, utterances and second lines of others, with the reason of each; it is added to `dropped.tsv` too.
+        Dropped utterances and dropped second lines, each with its reason; they are added to `dropped.tsv` too.
 
     Raises:
-        DataError: nothing would be left.
+        DataError: Nothing would be left.
     """
     path = Path(path)
     tables = _read_all(path)
@@ -199,7 +199,7 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
 
 
 def _parse_segments(lines: Mapping[str, str] | None, reasons: dict[str, str]) -> dict[str, Segment] | None:
-    """Read the lines of `segments`; note those that are none."""
+    """Read the lines of `segments`; a malformed one is a reason to drop its utterance."""
     if lines is None:
         return None
     segments = {}
@@ -216,7 +216,7 @@ def _read_all(path: Path) -> dict[str, dict[str, str]]:
     """Read every table for a repair: the first of duplicates, without marks, odd white space and full-width digits.
 
     Raises:
-        DataError: a table is missing or is not UTF-8, which nothing here can repair.
+        DataError: A table is missing or is not UTF-8, which nothing here can repair.
     """
     tables, faults = {}, []
     for name in ("wav.scp", "utt2spk", "segments", *UTT_TABLES, *SPK_TABLES, *REC_TABLES):

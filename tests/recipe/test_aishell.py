@@ -334,7 +334,7 @@ def test_not_utf8(own, local, tmp_path):
 
 
 def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, local, tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "look", lambda *_: pytest.fail("audio was opened"))
+    monkeypatch.setattr(local, "open_all", lambda *_: pytest.fail("audio was opened"))
     rewrite(own / "resource_aishell/speaker.info", lambda text: text.replace("0901 F", "9999 F").encode())
     with pytest.raises(DataError, match=r"no line of S0901"):
         make(local, own, tmp_path / "data")

@@ -232,7 +232,7 @@ def test_half_an_archive(own, tree, local, tmp_path):
 
 
 def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, tree, local, tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "look", lambda *_: pytest.fail("audio was opened"))
+    monkeypatch.setattr(local, "open_all", lambda *_: pytest.fail("audio was opened"))
     rewrite(own / "spk-info.txt", lambda text: text.replace("SSB1187", "SSB9999").encode())
     with pytest.raises(DataError, match=r"no line of SSB1187"):
         make(local, own, tree, tmp_path / "data")
@@ -374,7 +374,7 @@ def test_the_genuine_fragment_alone_is_said_to_be_a_part(local, tmp_path):
     with pytest.raises(DataError, match=r"it lacks spk-info.txt test/content.txt test/wav; it holds train"):
         local.find_corpus(FRAGMENT)
     items, readings = local.find(FRAGMENT, "train")
-    made = local.make_set(local.look(items, 1))
+    made = local.make_set(local.open_all(items, 1))
     assert len(made.data.utt_ids) == 30 and made.reasons == {}
     assert made.data.utts["text"]["SSB00050112"] == "即便是一些高价低廉的别墅项目"
     _, differing = local.read_labels(FRAGMENT / "train/label_train-set.txt", readings)

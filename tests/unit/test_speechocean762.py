@@ -61,7 +61,7 @@ def test_phones_words_and_reasons(corpus: Path) -> None:
     text = (corpus / "test/text").read_text()
     (corpus / "test/text").write_text(text.replace("000240002\tMARK IS", "000240002\tMARK IS HERE"))
     module = runpy.run_path(str(RECIPE / "local" / "data.py"))
-    made = module["make_set"](module["look"](module["find"](corpus, "train"), 1))
+    made = module["make_set"](module["open_all"](module["find"](corpus, "train"), 1))
     data, reasons = made.data, made.reasons
     assert data.utts["text"]["000360001"] == "mark is"
     assert data.utts["text.phn"]["000360001"] == "M AA1 R K IH0 Z" and data.utts["phn2word"]["000360001"] == "0 0 0 0 1 1"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ctaplib.corpus.build import check_filled, check_items, look, make_set, write_set
+from ctaplib.corpus.build import check_filled, check_items, make_set, open_all, write_set
 from ctaplib.corpus.datadir import c_sorted
 from ctaplib.corpus.importing import Item
 from ctaplib.corpus.recipe import (
@@ -166,7 +166,7 @@ def make(folder: Path, target: Path, lists: Path, nj: int, max_dropped_pct: floa
     usable = {part: {item.speaker for item in items if not item.reason} for part, items in parts.items()}
     check_speakers(f"{corpus.data}/wav/test", usable["test"], lists / "test_speakers.txt")
     genders = read_genders(corpus.speakers, set().union(*usable.values()), _gender, "0002 F")
-    parts = {name: [replace(i, gender=genders.get(i.speaker, "")) for i in look(items, nj)] for name, items in parts.items()}
+    parts = {name: [replace(i, gender=genders.get(i.speaker, "")) for i in open_all(items, nj)] for name, items in parts.items()}
     check_parts(corpus.data, parts, max_dropped_pct)
     made = {name: make_set(items) for name, items in parts.items()}
     check_filled(made)

@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
 """Unpack the archives of the speakers of AISHELL-1: `data_aishell/wav/S0002.tar.gz` and so on, into `wav/{train,dev,test}/`.
 
-Archives stay where they are; a speaker whose folder is there already is passed over, and one whose unpacking was
-interrupted is unpacked again: a folder appears under its name when it is whole.
+Archives stay where they are. A speaker whose folder exists is skipped; one whose unpacking was interrupted is unpacked again,
+because a folder gets its name when it is whole.
 """
-
-from __future__ import annotations
 
 import argparse
 import shutil
@@ -20,10 +18,10 @@ PARTS = ("train", "dev", "test")
 
 
 def unpack_speaker(archive: Path, wav: Path) -> bool:
-    """Unpack one archive, unless its speaker is there; tell whether anything was done.
+    """Unpack one archive, unless its speaker is there; return whether anything was done.
 
     Raises:
-        DataError: the archive is broken, unsafe, or does not hold the speaker that it is named after.
+        DataError: The archive is broken, unsafe, or does not hold the speaker of its name.
     """
     speaker = archive.name.removesuffix(".tar.gz")
     if any((wav / part / speaker).is_dir() for part in PARTS):

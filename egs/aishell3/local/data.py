@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ctaplib.corpus.build import check_filled, check_items, look, make_set, write_set
+from ctaplib.corpus.build import check_filled, check_items, make_set, open_all, write_set
 from ctaplib.corpus.datadir import c_sorted
 from ctaplib.corpus.importing import Item
 from ctaplib.corpus.recipe import (
@@ -164,7 +164,7 @@ def make(folder: Path, target: Path, lists: Path, nj: int, max_dropped_pct: floa
     check_speakers(f"{corpus}/test", speakers_of(test), lists / "unseen_speakers.txt")
     genders = read_genders(corpus / "spk-info.txt", {*speakers_of(train), *speakers_of(test)}, _gender, "SSB0005 B female north")
     prosody, differing = read_labels(corpus / "train" / "label_train-set.txt", readings)
-    train, test = ([replace(i, gender=genders.get(i.speaker, "")) for i in look(part, nj)] for part in (train, test))
+    train, test = ([replace(i, gender=genders.get(i.speaker, "")) for i in open_all(part, nj)] for part in (train, test))
     check_parts(corpus, {"train": train, "test": test}, max_dropped_pct)
     dev = read_list(lists, "dev_speakers.txt")
     sets = {

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ctaplib.corpus.build import MAX_LACKING_PCT, check_filled, check_items, check_unique, lacking, look, make_set, write_set
+from ctaplib.corpus.build import check_complete, check_filled, check_items, check_unique, make_set, open_all, write_set
 from ctaplib.corpus.datadir import c_sorted
 from ctaplib.corpus.importing import Item
 from ctaplib.corpus.lists import check_lists
@@ -138,8 +138,8 @@ def make(args: Namespace) -> None:
     check_unique(item for items in parts.values() for item in items)
     fixes = {part: f"unpack {part}.tar.gz again, or fetch it again" for part in parts}
     for part, items in parts.items():
-        check_items(str(corpus / part), lacking(items), fixes[part], MAX_LACKING_PCT)
-    opened = iter(look([item for items in parts.values() for item in items], args.nj))
+        check_complete(str(corpus / part), items, fixes[part])
+    opened = iter(open_all([item for items in parts.values() for item in items], args.nj))
     parts = {part: [next(opened) for _ in items] for part, items in parts.items()}
     for part, items in parts.items():
         check_items(str(corpus / part), items, fixes[part], args.max_dropped_pct)
@@ -166,7 +166,7 @@ def write_speech(folder: Path, args: Namespace) -> None:
         raise DataError(found, expected=f"one of {' '.join(PARTS)}, or a folder")
     items = find_audio(folder)
     check_unique(items)
-    items = look(items, args.nj)
+    items = open_all(items, args.nj)
     check_items(str(folder), items, "see the reasons; name another folder, or take these files out of it", args.max_dropped_pct)
     write_set(args.data / "speech", make_set(items, labelled=False))
 

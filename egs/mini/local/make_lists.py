@@ -40,13 +40,13 @@ DRAWN = {**{f"woman{i:02d}": "f" for i in range(1, 41)}, **{f"man{i:02d}": "m" f
 
 
 def plan_rows(accents: tuple[str, ...], sizes: dict[str, int], keep: dict[str, int], seed: int) -> list[dict[str, object]]:
-    """Give every voice one accent, a pitch and a rate, and sentences in its sets.
+    """Plan the voices: accent, pitch, rate, and number of sentences in each set.
 
     Args:
-        accents: language files of the engine.
-        sizes: sentences of each voice in each set; the engine's women are few, so each of them says more in training.
-        keep: number of voices of each set; `drawn` are added to those of `train`.
-        seed: seed of accents, pitches and rates.
+        accents: Language files of the engine.
+        sizes: Sentences of each voice in each set; the engine has few women, so each reads more in training.
+        keep: Number of voices of each set; `drawn` are added to those of `train`.
+        seed: Seed of accents, pitches and rates.
     """
     rng = random.Random(seed)
     train = {**dict.fromkeys(WOMEN, "f"), **dict.fromkeys(MEN, "m")}
@@ -108,7 +108,7 @@ class Label:
 
 
 def unseen_utts(rows: list[PlanRow], code: str) -> dict[str, list[str]]:
-    """Utterances of each unseen voice that will be in the corpus (only speaking them tells which Mandarin ones are left out)."""
+    """Return the utterances of each unseen voice in the corpus (some Mandarin ones are left out, which speaking them shows)."""
     spoken = language(code)
     wanted = [(row, job, text) for row, job, text in make_jobs(rows, spoken, seed=1) if row.set == "test_unseen"]
     out: dict[str, list[str]] = {}

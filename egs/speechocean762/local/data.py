@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from ctaplib.corpus.build import check_filled, check_items, look, make_set, write_set
+from ctaplib.corpus.build import check_filled, check_items, make_set, open_all, write_set
 from ctaplib.corpus.importing import Item
 from ctaplib.corpus.recipe import data_parser, named_folder, read_list, run_recipe
 from ctaplib.errors import DataError
@@ -89,7 +89,7 @@ def make(args: Namespace) -> None:
     if missing:
         what = "the subset or of lists/dev_speakers.txt"
         raise DataError(f"{corpus} lacks speakers of {what}: {' '.join(missing)}", fix="take the whole corpus")
-    opened = {part: look([item for item in own if item.speaker in wanted], args.nj) for part, own in items.items()}
+    opened = {part: open_all([item for item in own if item.speaker in wanted], args.nj) for part, own in items.items()}
     for part, own in opened.items():
         check_items(f"{corpus / part}", own, "fetch the corpus again, or raise --max_dropped_pct", args.max_dropped_pct)
     made = {

@@ -14,7 +14,7 @@ from make_lists import write as write_lists
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
-from ctaplib.corpus.build import MAX_LACKING_PCT, check_filled, check_items, check_unique, lacking, look, make_set, write_set
+from ctaplib.corpus.build import check_complete, check_filled, check_items, check_unique, make_set, open_all, write_set
 from ctaplib.corpus.datadir import c_sorted
 from ctaplib.corpus.importing import Item
 from ctaplib.corpus.lists import check_lists
@@ -179,8 +179,8 @@ def make(args: Namespace) -> None:
     check_unique(items)
     check_speakers(corpus, items, named, split, args.mic)
     whole = [item for item in items if item.speaker not in (*WITHOUT_TEXT, *WITHOUT_MIC2)]
-    check_items(str(corpus), lacking(whole), FETCH, MAX_LACKING_PCT)
-    items = [item for item in look(items, args.nj) if item.speaker not in split.leave_out]
+    check_complete(str(corpus), whole, FETCH)
+    items = [item for item in open_all(items, args.nj) if item.speaker not in split.leave_out]
     check_items(str(corpus), [item for item in items if item.audio], FETCH, args.max_dropped_pct)
     made = {name: make_set(own, labelled=name != "tr_speech") for name, own in deal_out(items, split).items()}
     check_filled(made)
