@@ -10,7 +10,6 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from ctaplib.models.heads import Readout
-from ctaplib.models.mel_decoder import DecoderOutput
 from ctaplib.nn.quantize import Quantized, Quantizer
 
 
@@ -51,12 +50,27 @@ class CodedContent(Content):
         return self.quantized.codes
 
 
+@dataclass(frozen=True)
+class DecodedSpeech:
+    """Decoded speech of a batch at the feature rate.
+
+    Attributes:
+        mel: (B, T, n_mels) stored log-mel (not normalised).
+        f0_hz: (B, T) F0, 0 where unvoiced; None where the vocoder reads it from the mel.
+    """
+
+    mel: torch.Tensor
+    f0_hz: torch.Tensor | None = None
+
+
 @runtime_checkable
 class HasContent(Protocol):
     """`content`: encodes speech."""
 
     hop: int
     """Feature frames in one content frame."""
+    uses_f0: bool
+    """Whether `content` takes F0."""
 
     def content(self, mel: torch.Tensor, lengths: torch.Tensor, f0_hz: torch.Tensor | None = None) -> Content:
         """Encode stored log-mel (B, T, n_mels), T a multiple of `hop`; F0 (B, T) in Hz for models that use it."""
@@ -100,7 +114,7 @@ class HasVoice(Protocol):
 class Speaks(HasContent, HasVoice, Protocol):
     """`speak`: decodes content in a voice."""
 
-    def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecoderOutput:
+    def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecodedSpeech:
         """Decode content with voices (B, features) to stored log-mel at the feature rate.
 
         Args:

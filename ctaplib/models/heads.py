@@ -38,6 +38,11 @@ class Readout:
     ctc: torch.Tensor
     hidden: torch.Tensor
 
+    @property
+    def ctc_factor(self) -> int:
+        """CTC frames in one content frame."""
+        return self.ctc.shape[1] // self.classes.shape[1]
+
 
 class PhonemeDecoder(nn.Module):
     """(B, T, inputs) at 25 Hz -> Readout."""

@@ -12,6 +12,7 @@ from torch import nn
 from ctaplib.config import Config
 from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig, Readout, WordHead
 from ctaplib.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
+from ctaplib.models.speech_front import FACTOR
 from ctaplib.nn.blocks import StackConfig
 from ctaplib.nn.quantize import Quantized, QuantizerSlot, build_quantizer
 
@@ -48,6 +49,7 @@ class Recognizer(nn.Module):
         n_pieces: Number of word pieces; 0 leaves the word head out.
     """
 
+    hop = FACTOR
     mel_mean: torch.Tensor
     mel_std: torch.Tensor
 

@@ -9,7 +9,6 @@
 Source: VQ-CTAP (arXiv 2408.05758), model figure. Perturbing the speech encoder's input is our choice.
 """
 
-from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -18,9 +17,9 @@ from pydantic import model_validator
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.models.abilities import CodedContent, Content
+from ctaplib.models.abilities import CodedContent, Content, DecodedSpeech
 from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig, Readout
-from ctaplib.models.mel_decoder import DecoderOutput, MelDecoder, MelDecoderConfig
+from ctaplib.models.mel_decoder import MelDecoder, MelDecoderConfig
 from ctaplib.models.phoneme_encoder import PhonemeEncoder, PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoder, PromptEncoderConfig
 from ctaplib.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
@@ -62,6 +61,7 @@ class VQCTAP(nn.Module):
     """
 
     hop = FACTOR
+    uses_f0 = False
     mel_mean: torch.Tensor
     mel_std: torch.Tensor
 
@@ -119,10 +119,10 @@ class VQCTAP(nn.Module):
         """Return the mean of G (B, features) of stored log-mel."""
         return self.prompt_encoder(self.normalize(mel), lengths).mean
 
-    def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecoderOutput:
+    def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecodedSpeech:
         """Decode content with the voice G; nothing is drawn."""
         output = self.mel_decoder(content.frames, content.mask, voice)
-        return replace(output, mel=self.restore(output.mel))
+        return DecodedSpeech(self.restore(output.mel), output.f0_hz if self.config.mel_decoder.pitch else None)
 
 
 def warp_pitch(f0_hz: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
