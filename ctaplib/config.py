@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ctaplib.config_file import Lines, read_file
+from ctaplib.config_file import Lines, merge, read_file
 from ctaplib.errors import ConfigError, counted
 from ctaplib.files import atomic_write
 
@@ -29,6 +29,19 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     RUNNING: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults(cls, values: Any) -> Any:
+        # Pydantic fills a partial mapping from the defaults of its class; what the default of the field sets must stay as well.
+        if not isinstance(values, dict):
+            return values
+        filled = dict(values)
+        for name, value in values.items():
+            default = field.get_default(call_default_factory=True) if (field := cls.model_fields.get(name)) else None
+            if isinstance(value, dict) and isinstance(default, Config):
+                filled[name] = merge(default.model_dump(exclude_unset=True), value)
+        return filled
 
 
 def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequence[str] = ()) -> C:

@@ -54,7 +54,7 @@ class System:
 _SPEAKING = ("content", "voice", "speak")
 
 SYSTEMS: tuple[System, ...] = (
-    System("align", "aligner"),
+    System("align", "aligner", "align"),
     System("align", "gmm_mono"),
     System("pretrain", "vqctap", "pretrain", ("content",)),
     System("pretrain", "mel"),
@@ -74,7 +74,7 @@ SYSTEMS: tuple[System, ...] = (
     System("resynthesis", "vocoder", "vocoder"),
     System("resynthesis", "griffin_lim"),
     System("resynthesis", "natural"),
-    System("judge", "natural"),
+    System("judge", "natural", "judge"),
 )
 """Systems in the order of the tables. What is decoded, scored, shown and packed follows from here."""
 

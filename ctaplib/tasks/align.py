@@ -36,7 +36,7 @@ from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.runs.log import get_logger
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import BatchStats, Decay, OptimConfig, Precision, Schedule, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import BatchStats, Decay, LrSchedule, OptimConfig, Precision, Task, TaskConfig, TaskPaths, TrainConfig
 
 log = get_logger(__name__)
 
@@ -57,7 +57,7 @@ class AlignOptimConfig(OptimConfig):
     """Peak learning rate."""
     warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
-    schedule: Schedule = "linear"
+    schedule: LrSchedule = "linear"
     """After the warm-up, over all passes."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's decay rates."""

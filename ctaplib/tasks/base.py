@@ -38,7 +38,7 @@ PACKED_CONFIG = "config.json"
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["fp32", "bf16", "fp16", "fp64", "auto"]
-Schedule = Literal["constant", "linear", "cosine"]
+LrSchedule = Literal["constant", "linear", "cosine"]
 
 
 class OptimConfig(Config):
@@ -50,7 +50,7 @@ class OptimConfig(Config):
     """Factor on the learning rate of the parameters whose name begins so, for example `word_head: 10`."""
     warmup_steps: int = Field(100, ge=0)
     """Steps of linear warm-up."""
-    schedule: Schedule = "cosine"
+    schedule: LrSchedule = "cosine"
     """After the warm-up: constant, linear or cosine, down to `final_lr` times the peak."""
     final_lr: float = Field(0.02, ge=0, le=1)
     """Learning rate at the last step, relative to the peak."""

@@ -18,11 +18,20 @@ from ctaplib.phones import SILENCE
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.preview import array, basics, durations_panel
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import at_least_float32, length_mask
 
-TERMS = ("duration", "semantic", "codes")
+
+class TTSSchedule(Schedule):
+    """Weights of the terms."""
+
+    duration: Ramp = constant(1.0)
+    semantic: Ramp = constant(1.0)
+    codes: Ramp = constant(0.5)
+
+
+TERMS = tuple(TTSSchedule.model_fields)
 
 
 class TTSConfig(SpeechTaskConfig):
@@ -32,8 +41,7 @@ class TTSConfig(SpeechTaskConfig):
     connector: ConnectorConfig = ConnectorConfig()
     condition: int = 96
     """Features of the global vector; taken from the pre-trained run."""
-    schedule: dict[str, Ramp] = {"duration": constant(1.0), "semantic": constant(1.0), "codes": constant(0.5)}
-    """Weight of every term."""
+    schedule: TTSSchedule = TTSSchedule()
 
 
 class TTSTask(SpeechTask[Synthesis]):
@@ -71,11 +79,6 @@ class TTSTask(SpeechTask[Synthesis]):
     def before_training(self, step: int) -> None:
         """Bring the frozen model to where the trained one is."""
         self.frozen.to(next(self.model.parameters())).eval()
-
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
 
     def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
         """Durations in the log domain; S by mean square; codes by cross entropy over distances."""

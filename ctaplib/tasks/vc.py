@@ -16,11 +16,18 @@ from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, TrainConfig, load_task
 from ctaplib.tasks.preview import array, basics, pitch
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
-TERMS = ("mel", "pitch", "kl", "consistency")
+
+class VCSchedule(Schedule):
+    """Weights of the terms."""
+
+    mel: Ramp = constant(2.0)
+    pitch: Ramp = constant(1.0)
+    kl: Ramp = constant(1e-3)
+    consistency: Ramp = constant(1.0)
 
 
 class VCLossConfig(Config):
@@ -45,8 +52,7 @@ class VCConfig(SpeechTaskConfig):
     """Sizes; taken from the pre-trained run."""
     loss: VCLossConfig = VCLossConfig()
     train: VCTrainConfig = VCTrainConfig()
-    schedule: dict[str, Ramp] = {"mel": constant(2.0), "pitch": constant(1.0), "kl": constant(1e-3), "consistency": constant(1.0)}
-    """Weight of every term."""
+    schedule: VCSchedule = VCSchedule()
 
 
 class VCTask(SpeechTask[VQCTAP]):
@@ -54,7 +60,7 @@ class VCTask(SpeechTask[VQCTAP]):
 
     name = "vc"
     inits = ("vqctap",)
-    metrics = TERMS
+    metrics = tuple(VCSchedule.model_fields)
     Config = VCConfig
     config: VCConfig
 
@@ -80,11 +86,6 @@ class VCTask(SpeechTask[VQCTAP]):
     def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
         """Those of the mel decoder and the prompt encoder."""
         return (p for part in self._moving() for p in part.parameters())
-
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
 
     def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
         """Reconstruction from fixed codes and a prompt, and the vector of what was converted."""

@@ -17,7 +17,6 @@ from ctaplib.audio.features import log_mel, mel_filterbank
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.config import Config
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
-from ctaplib.errors import ConfigError
 from ctaplib.files import make_folder
 from ctaplib.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ctaplib.losses.spectral import distance, log_distance
@@ -28,7 +27,7 @@ from ctaplib.nn.stft import Resolution, stft_magnitude
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.preview import array, pitch, spread
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tensors import length_mask
 
 GENERATOR_TERMS = ("convergence", "log_magnitude", "mel", "f0", "voicing")
@@ -44,6 +43,19 @@ class SpectralConfig(Config):
     """Magnitude below which differences fade out (full scale is 1)."""
 
 
+class VocoderSchedule(Schedule):
+    """Weights of the terms; the generator's first, then the discriminator's own and those that need a discriminator."""
+
+    convergence: Ramp = constant(1.0)
+    log_magnitude: Ramp = constant(1.0)
+    mel: Ramp = constant(1.0)
+    f0: Ramp = constant(0.3)
+    voicing: Ramp = constant(0.3)
+    discriminator: Ramp = constant(0.0)
+    adversarial: Ramp = constant(0.0)
+    feature_matching: Ramp = constant(0.0)
+
+
 class VocoderTaskConfig(TaskConfig):
     """Everything about the training of the vocoder."""
 
@@ -55,16 +67,7 @@ class VocoderTaskConfig(TaskConfig):
     """Utterances of the validation set that are used, evenly spread."""
     read_f0_from: float = Field(0.5, ge=0, le=1)
     """Progress, 0 to 1, from which the sources follow the F0 that the model reads itself."""
-    schedule: dict[str, Ramp] = {
-        "convergence": constant(1.0),
-        "log_magnitude": constant(1.0),
-        "mel": constant(1.0),
-        "f0": constant(0.3),
-        "voicing": constant(0.3),
-        "discriminator": constant(0.0),
-        "adversarial": constant(0.0),
-        "feature_matching": constant(0.0),
-    }
+    schedule: VocoderSchedule = VocoderSchedule()
     """Weight of every term; the discriminator rests while its weight is 0."""
 
 
@@ -88,9 +91,6 @@ class VocoderTask(Task):
 
     def __init__(self, config: VocoderTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         super().__init__(config, paths, training=training)
-        known = {*GENERATOR_TERMS, *ADVERSARIAL_TERMS, "discriminator"}
-        if unknown := sorted(set(config.schedule) - known):
-            raise ConfigError(f"schedule names {', '.join(unknown)}", expected=f"one of {', '.join(sorted(known))}")
         self._header = (paths.dump / paths.train_set if training else paths.exp) / "features.yaml"
         self.features = read_feature_config(self._header)
         mean = std = None
@@ -158,23 +158,17 @@ class VocoderTask(Task):
         """Those of the discriminator or of the generator."""
         return getattr(self.model, player).parameters()
 
-    def _weight(self, term: str, step: int) -> float:
-        ramp = self.config.schedule.get(term)
-        return ramp(step / self.config.train.max_steps) if ramp is not None else 0.0
-
-    def _terms(self, step: int, player: str) -> tuple[str, ...]:
-        if player == "discriminator":
-            return ("discriminator",)
-        fight = any(self._weight(t, step) > 0 for t in ADVERSARIAL_TERMS)
-        return GENERATOR_TERMS + (ADVERSARIAL_TERMS if fight else ())
-
     def weights(self, step: int, player: str) -> dict[str, float]:
-        """The schedule at this step."""
-        return {t: self._weight(t, step) for t in self._terms(step, player)}
+        """Compute the weight of every term of a player; the adversarial terms are there only while one of them weighs."""
+        weights = self.config.schedule.weights(step / self.config.train.max_steps)
+        if player == "discriminator":
+            return {"discriminator": weights["discriminator"]}
+        fight = any(weights[t] > 0 for t in ADVERSARIAL_TERMS)
+        return {t: weights[t] for t in GENERATOR_TERMS + (ADVERSARIAL_TERMS if fight else ())}
 
     def idle(self, step: int, player: str) -> bool:
         """The discriminator rests while its weight is 0."""
-        return player == "discriminator" and self._weight("discriminator", step) == 0.0
+        return player == "discriminator" and self.weights(step, player)["discriminator"] == 0.0
 
     def losses(self, batch: WaveBatch, step: int, player: str) -> dict[str, Term]:
         """Terms of the discriminator or of the generator."""
@@ -186,7 +180,7 @@ class VocoderTask(Task):
             parts = [hinge_discriminator(n.scores, m.scores, samples // n.hop) for n, m in zip(natural, made)]
             return {"discriminator": _join(parts, [n.hop for n in natural])}
         terms = self._spectral(output.wave, batch) | self._pitch(output, batch)
-        if ADVERSARIAL_TERMS[0] not in self._terms(step, player):
+        if ADVERSARIAL_TERMS[0] not in self.weights(step, player):
             return terms
         judge.requires_grad_(False)
         made = judge(output.wave)

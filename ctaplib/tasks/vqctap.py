@@ -14,7 +14,6 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.dataset import FACTOR, IGNORE, SILENCE_LABEL, Batch
-from ctaplib.errors import ConfigError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
@@ -31,14 +30,12 @@ from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.preview import array, basics, pitch, posteriors
-from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
+from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-TERMS = ("contrastive", "classify", "ctc", "ctc_start", "mel", "pitch", "vq", "kl", "consistency")
 
 
 class LossConfig(Config):
@@ -52,18 +49,18 @@ class LossConfig(Config):
     """Nats of divergence that cost nothing, over all features of G."""
 
 
-def default_schedule() -> dict[str, Ramp]:
+class VQCTAPSchedule(Schedule):
     """Reconstruction and code book first, then contrast and phones, then KL and consistency."""
-    return {
-        "contrastive": Ramp(points=((0.0, 0.0), (0.1, 1.0))),
-        "classify": Ramp(points=((0.0, 0.2), (0.1, 1.0))),
-        "ctc": Ramp(points=((0.05, 0.0), (0.2, 0.5))),
-        "mel": Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0))),
-        "pitch": constant(1.0),
-        "vq": constant(1.0),
-        "kl": Ramp(points=((0.2, 0.0), (0.5, 1e-3))),
-        "consistency": Ramp(points=((0.4, 0.0), (0.6, 0.5))),
-    }
+
+    contrastive: Ramp = Ramp(points=((0.0, 0.0), (0.1, 1.0)))
+    classify: Ramp = Ramp(points=((0.0, 0.2), (0.1, 1.0)))
+    ctc: Ramp = Ramp(points=((0.05, 0.0), (0.2, 0.5)))
+    ctc_start: Ramp = constant(0.0)
+    mel: Ramp = Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0)))
+    pitch: Ramp = constant(1.0)
+    vq: Ramp = constant(1.0)
+    kl: Ramp = Ramp(points=((0.2, 0.0), (0.5, 1e-3)))
+    consistency: Ramp = Ramp(points=((0.4, 0.0), (0.6, 0.5)))
 
 
 class VQCTAPTaskConfig(SpeechTaskConfig):
@@ -73,8 +70,7 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
 
     model: VQCTAPConfig = VQCTAPConfig()
     loss: LossConfig = LossConfig()
-    schedule: dict[str, Ramp] = default_schedule()
-    """Weight of every term; a term that is not named has the weight 0."""
+    schedule: VQCTAPSchedule = VQCTAPSchedule()
     alarm_after: float = Field(0.3, ge=0)
     """Progress after which a collapsed code book stops the run; above 1 never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
@@ -91,9 +87,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     metrics = (*RECOGNITION_ERRORS, "mel", "pitch", "vq")
 
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = set(config.schedule) - set(TERMS)
-        if unknown:
-            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)
         self.noise_width = config.model.prompt.output
@@ -101,11 +94,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
         if training:
             self.model.set_statistics(*self.statistics())
-
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The stepping schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
 
     def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
         """All terms; one whose weight is 0 at this step is not computed and counts nothing.

@@ -77,7 +77,7 @@ def plain_words(config: Any) -> list[str]:
 
 def last_weights(config: Any) -> list[str]:
     """Overrides that give every term of the loss the weight of the end from the first step on."""
-    return [f"schedule.{term}={{points: [[0.0, {ramp(1.0)}]]}}" for term, ramp in config.schedule.items()]
+    return [f"schedule.{term}={{points: [[0.0, {ramp(1.0)}]]}}" for term, ramp in config.schedule.ramps().items()]
 
 
 def gradient(task: Any, items: Sequence[int], device: Any, precision: str) -> Any:
