@@ -3,7 +3,7 @@
 #   FAIL_AT=word   the first command with that word fails after some output
 #   HANG_AT=word   the first command with that word makes half of its output, then sleeps
 set -euo pipefail
-[ "$1" != stage ] || exec "${REAL_PYTHON}" -m ctaplib.cli.main "$@"
+[[ "$1" != stage && "$1" != method ]] || exec "${REAL_PYTHON}" -m ctaplib.cli.main "$@"
 echo "$*" >>calls.log
 
 option() { # NAME: the value behind --NAME
