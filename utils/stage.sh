@@ -12,20 +12,9 @@
 #   if has tts; then ...; fi                              # only for a method that has it; otherwise the plan says why not
 #
 # `trains` and `calls` say several of these at once; they read the options of recipe.sh.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034
 
 _plan=""
-
-# Options that become parts of file names: refuse what they cannot be.
-check_names() {
-    local option
-    for option in "$@"; do
-        if [[ -n "${!option}" && ! "${!option}" =~ ^[[:alnum:]_][[:alnum:]_.-]*$ ]]; then
-            printf "recipe: --%s '%s': expected a name of letters, digits and _ . -\n" "${option}" "${!option}" >&2
-            exit 1
-        fi
-    done
-}
 
 # Put words behind one another, a tab between two, as one line of the plan.
 _tell() {
@@ -96,31 +85,8 @@ args_of() {
     done
 }
 
-# Put the words of a text into the array `words`: blanks part them, quotes and backslashes keep blanks as in a shell; nothing is
-# expanded or run.  split_words OPTION TEXT; the option is for the message.
-split_words() {
-    local rest=$2 word="" begun=false
-    local blank='^[[:space:]]+' single="^'([^']*)'" double='^"(([^"\\]|\\.)*)"' escaped='^\\(.)' bare="^[^[:space:]'\"\\\\]+"
-    words=()
-    while [ -n "${rest}" ]; do
-        if [[ "${rest}" =~ ${blank} ]]; then
-            [ "${begun}" = false ] || words+=("${word}")
-            word="" begun=false
-        elif [[ "${rest}" =~ ${bare} ]]; then
-            word+=${BASH_REMATCH[0]} begun=true
-        elif [[ "${rest}" =~ ${single} || "${rest}" =~ ${escaped} ]]; then
-            word+=${BASH_REMATCH[1]} begun=true
-        elif [[ "${rest}" =~ ${double} ]]; then
-            # shellcheck disable=SC2001  # in one pass, so that an escaped backslash escapes nothing
-            word+=$(sed 's/\\\(["\\$`]\)/\1/g' <<<"${BASH_REMATCH[1]}") begun=true
-        else
-            echo "recipe: a quotation mark or backslash in --$1 has no end: ${rest}" >&2
-            exit 1
-        fi
-        rest=${rest:${#BASH_REMATCH[0]}}
-    done
-    [ "${begun}" = false ] || words+=("${word}")
-}
+# Append the words of an option's value to the last command: quotes group them as in a shell, nothing is expanded or run.
+appends() { _tell words "--$1" "${!1//[$'\t\n']/ }"; }
 
 # Print how many GPUs a process started here would see: those of the machine, or as many of them as CUDA_VISIBLE_DEVICES names.
 visible_gpus() {

@@ -136,9 +136,18 @@ def read_plan(text: str) -> list[Stage]:
             listed = getattr(stages[-1], _LISTS[word])
             if values[0] not in listed:
                 listed.append(values[0])
+        elif word == "words" and len(values) == 2 and stages and stages[-1].commands:
+            stages[-1].commands[-1] += f" {shlex.join(_split(*values))}"
         else:
             raise StageError(f"line {number} of the plan is not understood: {line!r}", expected="a stage's line")
     return stages
+
+
+def _split(option: str, text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise StageError(f"a quotation mark or backslash in {option} has no end: {text}", fix="close it") from error
 
 
 class Stamps:
