@@ -61,7 +61,7 @@ def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequenc
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise _explain(cls, error, lines) from None
+        raise explain(cls, error, lines) from None
 
 
 def save_config(config: Config, path: str | Path, **extra: str) -> None:
@@ -108,11 +108,19 @@ def _override(values: dict[str, Any], lines: Lines, word: str) -> None:
         lines[keys[:depth]] = f"--set {word}"
 
 
-def _explain(cls: type[Config], error: ValidationError, lines: Lines) -> ConfigError:
+def explain(cls: type[Config], error: ValidationError, lines: Lines, whole: str = "config") -> ConfigError:
+    """Return an error that lists every fault with where it stands and the nearest valid name.
+
+    Args:
+        cls: The config class.
+        error: What pydantic found.
+        lines: Where each value was given.
+        whole: Name of the config, for values without a line.
+    """
     faults = []
     for item in error.errors():
         keys = tuple(str(k) for k in item["loc"])
-        where = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), "config")
+        where = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), whole)
         name = ".".join(keys)
         if item["type"] == "extra_forbidden":
             known = _fields_at(cls, keys[:-1])

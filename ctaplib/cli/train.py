@@ -65,11 +65,13 @@ def run(args: argparse.Namespace) -> int:
         from ctaplib.train.trainer import Trainer
 
         task_type = task_class(args.task)
-    init = {}
+    init: dict[str, Path] = {}
     for word in args.init:
         name, equals, folder = word.partition("=")
         if not equals:
             raise ConfigError(f"--init {word}", expected="name=folder, for example vqctap=exp/vqctap")
+        if name in init:
+            raise ConfigError(f"--init names {name} twice: {init[name]} and {folder}", expected="one folder for each name")
         init[name] = Path(folder)
     micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)
     config = check(args)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ctaplib.errors import ConfigError
 from ctaplib.methods.base import Method, find_method, method_names, method_of
-from ctaplib.models.abilities import PROTOCOLS
+from ctaplib.models.abilities import lacking
 from ctaplib.tasks.base import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
@@ -21,12 +21,11 @@ def load_model(run: Path, method: Method | None = None) -> tuple[SpeechTask, Met
     """
     task: SpeechTask = load_task(run)
     method = method or method_of(task.name)
-    lacking = [name for name in sorted(method.abilities) if not isinstance(task.model, PROTOCOLS[name])]
-    if lacking:
+    members = sorted({member for ability in method.abilities for member in lacking(task.model, ability)})
+    if members:
         raise ConfigError(
-            f"{run} is a run of {task.name}, whose model {type(task.model).__name__} lacks what the method {method.name}"
-            f" declares: {', '.join(lacking)}",
-            expected="a model with the members that ctaplib/models/abilities.py lists for them",
+            f"{run} is a run of {task.name}, whose model {type(task.model).__name__} has no {', '.join(members)}",
+            expected=f"what ctaplib/models/abilities.py asks of {', '.join(sorted(method.abilities))}",
             fix=f"name a run of {method.name}, or correct the abilities in its declaration",
         )
     return task, method

@@ -57,14 +57,12 @@ def recognize(
 
     def compute(batch: FeatureBatch) -> list[Transcript]:
         logits, words = read_logits(model, batch)
-        frames = batch.lengths // model.hop
-        ctc_frames = frames * logits.ctc_factor
-        classes = collapse(logits.classes, frames, {0, 1})
-        ctc = collapse(logits.ctc, ctc_frames, {0})
-        pieces = collapse(words, frames, {0}) if words is not None else [None] * len(frames)
-        searched: list[list[str] | None] = [None] * len(frames)
+        classes = collapse(logits.classes, logits.lengths, {0, 1})
+        ctc = collapse(logits.ctc, logits.ctc_lengths, {0})
+        pieces = collapse(words, logits.lengths, {0}) if words is not None else [None] * len(batch.ids)
+        searched: list[list[str] | None] = [None] * len(batch.ids)
         if search is not None:
-            log_probs = zip(logits.ctc.log_softmax(-1).numpy(), ctc_frames.tolist())
+            log_probs = zip(logits.ctc.log_softmax(-1).numpy(), logits.ctc_lengths.tolist())
             searched = [[names[i] for i in search(rows[:n])] for rows, n in log_probs]
         return [
             Transcript([names[i] for i in a], [names[i] for i in b], _text(task, c), d)

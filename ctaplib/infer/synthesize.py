@@ -5,7 +5,7 @@ Source: VQ-CTAP (arXiv 2408.05758), application figure.
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 
@@ -14,7 +14,7 @@ from ctaplib.infer.batches import by_length
 from ctaplib.infer.convert import decode
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt
 from ctaplib.infer.vocode import VocoderInput
-from ctaplib.models.abilities import Content, HasCodes, HasPhonemes, Speaks
+from ctaplib.models.abilities import Content, HasCodes, HasPhonemes, Speaks, lacking
 from ctaplib.models.connector import Synthesis
 from ctaplib.phones import SILENCE
 from ctaplib.tasks.speech import SpeechTask
@@ -115,7 +115,7 @@ def _content(model: Synthesizes, synthesis: Synthesis, phones: torch.Tensor, dur
     phonemes = model.phonemes(phones, durations, lengths, frames)
     mask = length_mask(lengths // model.hop, frames // model.hop)
     speech = synthesis.connector(phonemes, mask)
-    if isinstance(model, HasCodes):
-        codes = model.quantizer.nearest(speech).masked_fill(~mask, -1)
-        speech = model.quantizer.lookup(codes)
+    if not lacking(model, "codes"):
+        quantizer = cast(HasCodes, model).quantizer
+        speech = quantizer.lookup(quantizer.nearest(speech).masked_fill(~mask, -1))
     return Content(speech, mask)

@@ -163,7 +163,7 @@ class AlignTask(Task):
         if step < self.ends[-1]:
             self._relabel(step + 1)
 
-    def losses(self, batch: ChunkBatch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: ChunkBatch, step: int, optimizer: str) -> dict[str, Term]:
         """Cross-entropy of the class of every frame."""
         self._relabel(step)
         logits = self.model(batch.frames)[:, GAP_FRAMES:-GAP_FRAMES]
@@ -171,7 +171,7 @@ class AlignTask(Task):
         total = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
         return {"frames": Term(total, (wanted != IGNORED).sum())}
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
         """One term."""
         return {"frames": 1.0}
 

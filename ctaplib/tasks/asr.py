@@ -63,7 +63,7 @@ class ASRTask(SpeechTask[Recognizer]):
             if self.model.quantizer is not None:
                 self.model.quantizer.load_state_dict(source.quantizer.state_dict())
 
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """All terms."""
         found = self.model(self.heard(batch), batch.mel_lengths)
         zero = Term(batch.mel.new_zeros(()), 0.0)
@@ -71,7 +71,7 @@ class ASRTask(SpeechTask[Recognizer]):
         if found.words is not None:
             words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term
         start = zero
-        if self.weights(step, player)["ctc_start"]:
+        if self.weights(step, optimizer)["ctc_start"]:
             start = ctc_start_loss(
                 found.read.ctc, batch.frame_labels, found.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
             )

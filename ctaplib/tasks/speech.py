@@ -174,7 +174,7 @@ class SpeechTask(Task, Generic[Model]):
             parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
         return Batch(ids=tuple(r["id"] for r in rows), mel=mel, mel_lengths=lengths, frames=int(lengths.sum()), **parts)
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
         """Compute the weight of every term at this step."""
         return self.config.schedule.weights(step / self.config.train.max_steps)
 

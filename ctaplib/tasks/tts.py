@@ -11,6 +11,7 @@ from ctaplib.errors import ConfigError
 from ctaplib.files import read_table
 from ctaplib.losses.reconstruction import duration_loss
 from ctaplib.losses.terms import Term
+from ctaplib.models.abilities import Content
 from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig, DurationModel, Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.nn.quantize import Quantizer
@@ -80,7 +81,7 @@ class TTSTask(SpeechTask[Synthesis]):
         """Bring the frozen model to where the trained one is."""
         self.frozen.to(next(self.model.parameters())).eval()
 
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Durations in the log domain; S by mean square; codes by cross entropy over distances."""
         frozen = self.frozen
         with torch.no_grad():
@@ -131,7 +132,7 @@ class TTSTask(SpeechTask[Synthesis]):
         known, mask = self._phone_mask(batch), length_mask(batch.mel_lengths // 4, batch.mel.shape[1] // 4)
         lasts = torch.expm1(self.model.duration(batch.phones, known, prompt)).clamp_min(0.0)
         codes = frozen.quantizer.nearest(self.model.connector(phonemes, mask))
-        spoken = frozen.mel_decoder(frozen.quantizer.lookup(codes), mask, prompt)
+        spoken = frozen.mel_decoder(Content(frozen.quantizer.lookup(codes), mask), prompt, batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
             stairs = durations_panel(batch.durations[row, known[row]], lasts[row, known[row]], self.features.hop_s)

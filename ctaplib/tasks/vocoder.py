@@ -5,6 +5,7 @@ sources follow the F0 of `f0.scp`; from then on they follow what is read, as in 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,14 @@ class VocoderPair(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
 
+@dataclass(frozen=True)
+class Resynthesis:
+    """A batch and what the generator makes of it, for the updates of both."""
+
+    batch: WaveBatch
+    output: VocoderOutput
+
+
 class VocoderTask(Task):
     """Mel spectrogram to waveform."""
 
@@ -86,7 +95,7 @@ class VocoderTask(Task):
     Config = VocoderTaskConfig
     config: VocoderTaskConfig
     model: VocoderPair
-    players = ("discriminator", "generator")
+    optimizers = ("discriminator", "generator")
     metrics = ("loss", "convergence", "log_magnitude", "mel", "f0_error_st", "voicing_error_pct")
 
     def __init__(self, config: VocoderTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
@@ -99,7 +108,6 @@ class VocoderTask(Task):
                 mean, std = torch.from_numpy(stats["mean"]), torch.from_numpy(stats["std"])
         self.model = VocoderPair(Vocoder(config.model, self.features, mean, std), Discriminator(config.discriminator))
         self._bank = torch.from_numpy(mel_filterbank(self.features).copy())
-        self._kept: tuple[WaveBatch, VocoderOutput] | None = None
         if training:
             self.train = self._open(paths.train_set, "train")
             self.valid = self._open(paths.valid_set, "valid")
@@ -154,55 +162,50 @@ class VocoderTask(Task):
             return self.train.segments(items, self.config.segment, self.config.seed, step)
         return self.valid.whole(items)
 
-    def player_parameters(self, player: str) -> Iterable[nn.Parameter]:
+    def optimizer_parameters(self, optimizer: str) -> Iterable[nn.Parameter]:
         """Those of the discriminator or of the generator."""
-        return getattr(self.model, player).parameters()
+        return getattr(self.model, optimizer).parameters()
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """Compute the weight of every term of a player; the adversarial terms are there only while one of them weighs."""
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
+        """Compute the weight of every term of an optimizer; the adversarial terms are there only while one of them weighs."""
         weights = self.config.schedule.weights(step / self.config.train.max_steps)
-        if player == "discriminator":
+        if optimizer == "discriminator":
             return {"discriminator": weights["discriminator"]}
         fight = any(weights[t] > 0 for t in ADVERSARIAL_TERMS)
         return {t: weights[t] for t in GENERATOR_TERMS + (ADVERSARIAL_TERMS if fight else ())}
 
-    def idle(self, step: int, player: str) -> bool:
-        """The discriminator rests while its weight is 0."""
-        return player == "discriminator" and self.weights(step, player)["discriminator"] == 0.0
+    def updates(self, step: int) -> tuple[str, ...]:
+        """Return both, or the generator alone while the weight of the discriminator is 0."""
+        return self.optimizers if self.weights(step, "discriminator")["discriminator"] else ("generator",)
 
-    def losses(self, batch: WaveBatch, step: int, player: str) -> dict[str, Term]:
-        """Terms of the discriminator or of the generator."""
-        output = self._generate(batch, step, fresh=player == "discriminator")
+    def shared(self, batch: WaveBatch, step: int) -> Resynthesis:
+        """Generate the waves, from the F0 of the features or, later, as it is read."""
+        given = step < self.config.read_f0_from * self.config.train.max_steps
+        f0 = batch.f0_hz if given else None
+        return Resynthesis(batch, self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start))
+
+    def losses(self, batch: Resynthesis, step: int, optimizer: str) -> dict[str, Term]:
+        """Compute the terms of the discriminator or of the generator."""
+        output, segments = batch.output, batch.batch
         judge = self.model.discriminator
-        samples = batch.lengths * self.features.hop_samples
-        if player == "discriminator":
-            natural, made = judge(batch.wave), judge(output.wave.detach())
+        samples = segments.lengths * self.features.hop_samples
+        if optimizer == "discriminator":
+            natural, made = judge(segments.wave), judge(output.wave.detach())
             parts = [hinge_discriminator(n.scores, m.scores, samples // n.hop) for n, m in zip(natural, made)]
             return {"discriminator": _join(parts, [n.hop for n in natural])}
-        terms = self._spectral(output.wave, batch) | self._pitch(output, batch)
-        if ADVERSARIAL_TERMS[0] not in self.weights(step, player):
+        terms = self._spectral(output.wave, segments) | self._pitch(output, segments)
+        if ADVERSARIAL_TERMS[0] not in self.weights(step, optimizer):
             return terms
         judge.requires_grad_(False)
         made = judge(output.wave)
         with torch.no_grad():
-            natural = judge(batch.wave)
+            natural = judge(segments.wave)
         judge.requires_grad_(True)
         hops = [m.hop for m in made]
         terms["adversarial"] = _join([hinge_generator(m.scores, samples // m.hop) for m in made], hops)
         parts = [feature_matching(n.layers, m.layers, samples // m.hop) for n, m in zip(natural, made)]
         terms["feature_matching"] = _join(parts, hops)
         return terms
-
-    def _generate(self, batch: WaveBatch, step: int, fresh: bool) -> VocoderOutput:
-        """Output of the generator; that of the discriminator's turn serves the generator's turn as well."""
-        if not fresh and self._kept is not None and self._kept[0] is batch:
-            output, self._kept = self._kept[1], None
-            return output
-        given = step < self.config.read_f0_from * self.config.train.max_steps
-        f0 = batch.f0_hz if given else None
-        output = self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start)
-        self._kept = (batch, output) if fresh else None
-        return output
 
     def _spectral(self, made: torch.Tensor, batch: WaveBatch) -> dict[str, Term]:
         features, floor = self.features, self.config.spectral.floor
@@ -232,11 +235,6 @@ class VocoderTask(Task):
         missed = -(targets * output.f0_logits[voiced].log_softmax(-1)).sum()
         flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.to(output.voiced_logit.dtype), reduction="none")
         return {"f0": Term(missed, voiced.sum()), "voicing": Term((flags * valid).sum(), valid.sum())}
-
-    def forget(self) -> None:
-        """Drop the output of the discriminator's turn as well."""
-        super().forget()
-        self._kept = None
 
     def evaluate(self, batch: WaveBatch) -> dict[str, Term]:
         """Distances of resynthesis with the F0 as read, its error in semitones, errors of voicing in percent.

@@ -93,12 +93,12 @@ def gradient(task: Any, items: Sequence[int], device: Any, precision: str) -> An
     step, world = task.trial_step(), World(0, 1, device)
     task.model.to(device).train()
     batch = on_device(task.load("train", items, step), device)
-    accumulator = Accumulator(task, world, partial(autocast, device, precision))
-    accumulator.run([batch], step, task.players[0], 0, False, Reducer([], world))
+    passes = Accumulator(task, world, partial(autocast, device, precision), [batch], step)
+    passes.run(task.optimizers[0], Reducer([], world))
     found = [torch.zeros_like(p) if p.grad is None else p.grad for p in task.model.parameters()]
     flat = torch.cat([g.detach().double().cpu().flatten() for g in found])
     task.model.zero_grad(set_to_none=True)
-    task.forget()
+    task.discard_pending()
     return flat
 
 
