@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import soundfile
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 
+from ctaplib.audio.files import read_audio
 from ctaplib.audio.settings import FeatureConfig, check_set
 from ctaplib.audio.store import FeatureStore
 from ctaplib.config import Config
 from ctaplib.data.dataset import draw
-from ctaplib.errors import DataError, shortened
+from ctaplib.errors import AudioError, DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.tensors import pad_stack
 
@@ -107,15 +107,15 @@ class WaveSet:
         Raises:
             DataError: the audio cannot be read, or is shorter than its features say.
         """
-        hop, path = self.features.hop_samples, self.waves[utt]
+        hop_s, samples = self.features.hop_s, frames * self.features.hop_samples
         try:
-            wave, _ = soundfile.read(path, frames * hop, start * hop, dtype="float32")
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"{path} ({utt}) cannot be read: {error}", fix="make the features again") from error
-        if len(wave) < frames * hop:
-            found = f"{path} ({utt}) ends before sample {(start + frames) * hop}"
-            expected = f"at least {self.lengths[utt] * hop} samples, as its features say"
-            raise DataError(found, expected=expected, fix="make the features again")
+            wave, _ = read_audio(self.waves[utt], start_s=start * hop_s, end_s=(start + frames) * hop_s)
+            fault = "" if len(wave) == samples else f"{self.waves[utt]} ends too early"
+        except AudioError as error:
+            fault = error.found
+        if fault:
+            expected = f"audio of {self.lengths[utt]} frames, as its features say"
+            raise DataError(f"{utt}: {fault}", expected=expected, fix="make the features again")
         mel, f0 = (np.array(s[utt][start : start + frames]) for s in (self.mels, self.f0))
         return torch.from_numpy(wave), torch.from_numpy(mel), torch.from_numpy(f0)
 

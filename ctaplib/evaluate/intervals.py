@@ -62,8 +62,8 @@ def mean(values: Numbers, scale: float = 1.0) -> Estimate:
     return ratio(values, np.ones(len(values)), scale)
 
 
-def median(groups: Sequence[Numbers]) -> Estimate:
-    """Median of all numbers of all items; each item holds any number of them (items are drawn whole).
+def median(groups: Sequence[Numbers | float]) -> Estimate:
+    """Compute the median of all numbers of all items; each item holds one or more (items are drawn whole).
 
     Raises:
         ValueError: no item holds a number.

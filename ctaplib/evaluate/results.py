@@ -8,13 +8,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ctaplib.errors import DataError
 from ctaplib.files import write_json
-
-if TYPE_CHECKING:
-    from ctaplib.evaluate.intervals import Estimate
 
 Key = tuple[str, str, str, str, str]
 FIELDS = (
@@ -100,31 +96,12 @@ class Identity:
     command: str | None = None
 
 
-@dataclass(frozen=True)
-class Cell:
-    """The place of a row in the table: everything but its number."""
-
-    task: str
-    metric: str
-    set: str
-    system: str
-    unit: str
-    judge: str | None = None
-
-    def row(self, outcome: "Estimate | str", identity: Identity, note: str | None = None) -> Row:
-        """Fill the place with an estimate, or with the reason why there is none."""
-        common = vars(self) | vars(identity)
-        if isinstance(outcome, str):
-            return Row(**common, value=None, why=outcome, note=note)
-        return Row(**common, value=outcome.value, n=outcome.n, ci95=outcome.ci95, note=note)
-
-
 def significant(value: float) -> float:
     """Round to six significant digits, so that the last bits of a sum do not show."""
     return float(f"{value:.{_DIGITS}g}")
 
 
-def check(rows: Sequence[Row], where: str) -> None:
+def check(rows: Sequence[Row], where: str, fix: str = "score again") -> None:
     """Refuse rows that break the rules of the module.
 
     Raises:
@@ -137,12 +114,8 @@ def check(rows: Sequence[Row], where: str) -> None:
             faults.append(f"{' '.join(part for part in row.key if part)}: there are two such rows")
         seen.add(row.key)
     if faults:
-        raise DataError(
-            f"{where} has {len(faults)} faulty rows",
-            faults,
-            expected="unique rows, each with a value or a why",
-            fix="score again",
-        )
+        expected = "unique rows, each with a value or a why"
+        raise DataError(f"{where} has {len(faults)} faulty rows", faults, expected=expected, fix=fix)
 
 
 NOT_MEASURED = "not measured"
@@ -174,8 +147,12 @@ def write_results(path: str | Path, rows: Sequence[Row]) -> None:
     write_json(path, [row.to_json() for row in rows])
 
 
-def read_results(path: str | Path) -> list[Row]:
+def read_results(path: str | Path, fix: str = "score again") -> list[Row]:
     """Read and check rows.
+
+    Args:
+        path: The file.
+        fix: What to do about a faulty file.
 
     Raises:
         DataError: the file is missing, is not a list of rows, or breaks a rule.
@@ -186,9 +163,9 @@ def read_results(path: str | Path) -> list[Row]:
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", fix="run the stage score (12)") from error
     except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not JSON: {error}", fix="score again") from error
+        raise DataError(f"{path} is not JSON: {error}", fix=fix) from error
     if not isinstance(documents, list):
-        raise DataError(f"{path} holds a {type(documents).__name__}", expected="a list of rows")
+        raise DataError(f"{path} holds a {type(documents).__name__}", expected="a list of rows", fix=fix)
     rows, faults = [], []
     for number, document in enumerate(documents, 1):
         try:
@@ -196,8 +173,8 @@ def read_results(path: str | Path) -> list[Row]:
         except (TypeError, KeyError, ValueError) as error:
             faults.append(f"{path}: row {number}: {error}")
     if faults:
-        raise DataError(f"{path} has {len(faults)} rows that are none", faults, fix="score again")
-    check(rows, str(path))
+        raise DataError(f"{path} has {len(faults)} malformed rows", faults, fix=fix)
+    check(rows, str(path), fix)
     return rows
 
 

@@ -135,7 +135,7 @@ class CTAP:
         return vocode(self._vocoder, {"audio": speech})[0]["audio"].float().numpy()
 
     def _wave(self, audio: Audio) -> np.ndarray:
-        return audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz)[0]
+        return audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz, as_16_bits=True)[0]
 
     def _features(self, audio: Audio) -> Features:
         wave = self._wave(audio)

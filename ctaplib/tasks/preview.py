@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 import torch
 
+from ctaplib.audio.files import read_audio
 from ctaplib.data.dataset import FACTOR, Batch
 from ctaplib.files import read_table
 from ctaplib.runs.panels import Panel, Preview, posterior_panel
@@ -54,7 +54,7 @@ def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:
     waves = read_table(path) if path.exists() else {}
     if utt not in waves:
         return {}
-    return {"original": soundfile.read(waves[utt], dtype="float32")[0]}
+    return {"original": read_audio(waves[utt])[0]}
 
 
 def posteriors(task: "SpeechTask", logits: torch.Tensor, batch: Batch, row: int, per_label: int = 1) -> Panel:

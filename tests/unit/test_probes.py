@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ctaplib.corpus.alignment import Interval
 from ctaplib.evaluate import probes
-from ctaplib.evaluate.frames import count_lost, label_frames
+from ctaplib.evaluate.frames import Frames, count_lost, label_frames, reference_frames
 
 
 def test_use_and_perplexity_by_hand():
@@ -17,12 +17,22 @@ def test_use_and_perplexity_by_hand():
 
 def test_frames_are_labelled_by_the_phone_that_fills_most_of_them():
     phones = [Interval("sil", 0.0, 0.05), Interval("t", 0.05, 0.06), Interval("a", 0.06, 0.16)]
-    labels = label_frames(phones, 5)
+    frames = Frames(0.01, 4)
+    labels = label_frames(phones, 5, frames)
     assert labels.names.tolist() == ["sil", "a", "a", "a", "sil"]
     assert labels.inside.tolist() == [True, False, True, True, False]
-    assert count_lost(phones) == (1, 2)
-    assert count_lost([]) == (0, 0)
-    assert label_frames([], 2).names.tolist() == ["sil", "sil"]
+    assert count_lost(phones, frames) == (1, 2)
+    assert count_lost([], frames) == (0, 0)
+    assert label_frames([], 2, frames).names.tolist() == ["sil", "sil"]
+
+
+def test_frames_of_other_hops():
+    phones = [Interval("sil", 0.0, 0.05), Interval("t", 0.05, 0.06), Interval("a", 0.06, 0.16)]
+    half = Frames(0.01, 2)
+    assert label_frames(phones, 8, half).names.tolist() == ["sil", "sil", "sil", "a", "a", "a", "a", "a"]
+    assert count_lost(phones, Frames(0.01, 1)) == (0, 2)
+    assert half.count(0.16) == 8 and half.seconds == 0.02
+    assert [reference_frames(hop_s).hop for hop_s in (0.01, 0.02, 0.005, 256 / 22050)] == [4, 2, 8, 3]
 
 
 def plain_retrieval(queries, candidates, phones, utts):
@@ -72,8 +82,8 @@ def test_windows_and_choice():
     speakers, lengths = ["a", "a", "a", "b", "b"], [10, 10, 10, 10, 10]
     assert probes.choose_train(speakers, lengths, 30) == [0, 3, 1]
     assert sorted(probes.choose_train(speakers, lengths, 1000)) == [0, 1, 2, 3, 4]
-    assert probes.spread(5, 10).tolist() == [0, 1, 2, 3, 4]
-    assert probes.spread(101, 3).tolist() == [0, 50, 100]
+    assert probes.evenly_spaced(5, 10).tolist() == [0, 1, 2, 3, 4]
+    assert probes.evenly_spaced(101, 3).tolist() == [0, 50, 100]
 
 
 def test_the_probe_agrees_with_scikit_learn():

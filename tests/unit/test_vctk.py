@@ -21,9 +21,9 @@ from corpus_trees import (
     tables,
 )
 
+from ctaplib.audio.files import read_audio
 from ctaplib.corpus.datadir import read_datadir
 from ctaplib.corpus.validate import validate_datadir
-from ctaplib.data.extract import read_wave
 from ctaplib.files import read_table, read_tsv
 from ctaplib.normalize.normalizer import normalize_english
 
@@ -177,7 +177,7 @@ def test_files_of_another_rate_are_kept_and_told(tree, tmp_path):
         (f"p226_{n:03d}", str(folder / f"p226_{n:03d}_mic1.flac")) for n in (1, 2)
     ]
     assert not {"p226_001", "p226_002"} & reasons(tmp_path / "data", "tr_no_dev").keys() and validate_datadir(data).fatal == []
-    wave, _ = read_wave(read_table(data / "wav.scp")["p226_001"], 16000)  # what the feature stage hears
+    wave, _ = read_audio(read_table(data / "wav.scp")["p226_001"], 16000, as_16_bits=True)  # what the feature stage hears
     assert abs(len(wave) / 16000 - float(read_table(data / "utt2dur")["p226_001"])) < 0.001
 
 
