@@ -1,4 +1,4 @@
-"""Padded tensors and their lengths: masks (True = valid), masked means, stacking; all tensors of a batch at once."""
+"""Padded tensors and their lengths: masks (True = valid), stacking; all tensors of a batch at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -20,12 +20,6 @@ def length_mask(lengths: torch.Tensor, max_length: int | None = None) -> torch.T
     """
     width = int(lengths.max()) if max_length is None else max_length
     return torch.arange(width, device=lengths.device) < lengths[:, None]
-
-
-def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over time of the valid frames: (B, T, D), (B, T) -> (B, D)."""
-    weight = mask.unsqueeze(-1).to(values.dtype)
-    return (values * weight).sum(1) / weight.sum(1).clamp_min(1.0)
 
 
 def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:

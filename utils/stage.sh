@@ -9,22 +9,12 @@
 #   makes exp/vqctap/checkpoints/best.pt                  # must be there afterwards
 #   run_dir exp/vqctap                                    # moved aside when what it was made with has changed
 #   does ctap train --nj @nj                              # @nj stands for --nj and is no part of the stamp
+#   if has tts; then ...; fi                              # only for a method that has it; otherwise the plan says why not
 #
 # `trains` and `calls` say several of these at once; they read the options of recipe.sh.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034
 
 _plan=""
-
-# Options that become parts of file names: refuse what they cannot be.
-check_names() {
-    local option
-    for option in "$@"; do
-        if [[ -n "${!option}" && ! "${!option}" =~ ^[[:alnum:]_][[:alnum:]_.-]*$ ]]; then
-            printf "recipe: --%s '%s': expected a name of letters, digits and _ . -\n" "${option}" "${!option}" >&2
-            exit 1
-        fi
-    done
-}
 
 # Put words behind one another, a tab between two, as one line of the plan.
 _tell() {
@@ -53,6 +43,21 @@ does() {
     _tell does "${line% }"
 }
 
+# Read what the method can do, from `ctap method`: by ability or stage, its task, its run's folder, why the method lacks it.
+declare -A task_of run_of why_not
+read_method() {
+    local table need task run why
+    table=$(. ./path.sh >&2 && ctap method "$1" --table) || exit
+    while IFS=$'\t' read -r need task run why; do
+        task_of[${need}]=${task} run_of[${need}]=${run} why_not[${need}]=${why}
+    done <<<"${table}"
+    method_title=${why_not[title]}
+}
+
+# Whether the method has an ability or trains a stage; `has` puts the reason into the plan where it does not.
+can() { [ "${why_not[$1]}" = - ]; }
+has() { can "$1" || { _tell lacks "${why_not[$1]}" && return 1; }; }
+
 # Print FOLDER/SET/NAME for all sets and names: each FOLDER "SETS" NAME...
 each() {
     local folder=$1 set name
@@ -61,11 +66,15 @@ each() {
     done
 }
 
-# Print the config of a task: its option, else conf/NAME_LANG.yaml, else conf/NAME.yaml.
+# Print the config of a task: its option, else the first that is there of conf/NAME_LANG.yaml, conf/NAME.yaml and conf/NAME.yaml
+# in a folder of methods.
 config_of() {
-    local option=${1}_config path=conf/$1${beside}.yaml
-    [ -e "${path}" ] || path=conf/$1.yaml
-    echo "${!option:-${path}}"
+    local option=${1}_config path
+    [ -z "${!option:-}" ] || { echo "${!option}"; return; }
+    for path in "conf/$1${beside}.yaml" "conf/$1.yaml" "${CTAP_METHOD_PATH:+${CTAP_METHOD_PATH}/conf/$1.yaml}"; do
+        [ ! -e "${path}" ] || { echo "${path}"; return; }
+    done
+    echo "conf/$1.yaml"
 }
 
 # Put `--set` before the words of --<task>_args that are a.b=c.
@@ -76,31 +85,8 @@ args_of() {
     done
 }
 
-# Put the words of a text into the array `words`: blanks part them, quotes and backslashes keep blanks as in a shell; nothing is
-# expanded or run.  split_words OPTION TEXT; the option is for the message.
-split_words() {
-    local rest=$2 word="" begun=false
-    local blank='^[[:space:]]+' single="^'([^']*)'" double='^"(([^"\\]|\\.)*)"' escaped='^\\(.)' bare="^[^[:space:]'\"\\\\]+"
-    words=()
-    while [ -n "${rest}" ]; do
-        if [[ "${rest}" =~ ${blank} ]]; then
-            [ "${begun}" = false ] || words+=("${word}")
-            word="" begun=false
-        elif [[ "${rest}" =~ ${bare} ]]; then
-            word+=${BASH_REMATCH[0]} begun=true
-        elif [[ "${rest}" =~ ${single} || "${rest}" =~ ${escaped} ]]; then
-            word+=${BASH_REMATCH[1]} begun=true
-        elif [[ "${rest}" =~ ${double} ]]; then
-            # shellcheck disable=SC2001  # in one pass, so that an escaped backslash escapes nothing
-            word+=$(sed 's/\\\(["\\$`]\)/\1/g' <<<"${BASH_REMATCH[1]}") begun=true
-        else
-            echo "recipe: a quotation mark or backslash in --$1 has no end: ${rest}" >&2
-            exit 1
-        fi
-        rest=${rest:${#BASH_REMATCH[0]}}
-    done
-    [ "${begun}" = false ] || words+=("${word}")
-}
+# Append the words of an option's value to the last command: quotes group them as in a shell, nothing is expanded or run.
+appends() { _tell words "--$1" "${!1//[$'\t\n']/ }"; }
 
 # Print how many GPUs a process started here would see: those of the machine, or as many of them as CUDA_VISIBLE_DEVICES names.
 visible_gpus() {

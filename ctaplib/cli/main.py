@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ctaplib import __version__
-from ctaplib.errors import KEYBOARD, STOPPED, CtapError
+from ctaplib.cluster.processes import end_with_parent
+from ctaplib.errors import KEYBOARD, STOPPED, CtapError, missing_package
 
 _HERE = Path(__file__).parent
 
@@ -74,16 +75,6 @@ def _help() -> str:
     return "\n".join([*head, *lines, "", "ctap COMMAND --help tells more."])
 
 
-def _end_with_parent() -> None:
-    """Ask the kernel (Linux) to end this process when the stage that started it is killed."""
-    if "CTAP_RUN_ID" in os.environ and sys.platform == "linux":
-        import ctypes
-        import signal
-
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-
-
 def _keep_freed_memory() -> None:
     """Ask glibc to keep freed memory for the next use instead of giving it back to the kernel.
 
@@ -117,17 +108,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(commands())}"
         print(f"error: ctap has no command {words[0]!r}; {hint}", file=sys.stderr)
         return 2
-    _end_with_parent()
+    if "CTAP_RUN_ID" in os.environ:  # a command of a stage ends with the driver
+        end_with_parent()
     _keep_freed_memory()
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")  # products are compiled for every shape they meet
-    module = importlib.import_module(f"ctaplib.cli.{noun}")
-    parser = Parser(prog=f"ctap {noun}", description=module.__doc__)
-    module.configure(parser)
-    args = parser.parse_args(rest)
     try:
+        if os.environ.get("CTAP_METHOD_PATH"):
+            importlib.import_module("ctaplib.find").check_method_path()
+        module = importlib.import_module(f"ctaplib.cli.{noun}")
+        parser = Parser(prog=f"ctap {noun}", description=module.__doc__)
+        module.configure(parser)
+        args = parser.parse_args(rest)
         return int(module.run(args) or 0)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"error: {missing_package(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         signal_name = str(stop)  # where a signal was made one

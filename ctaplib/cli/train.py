@@ -1,7 +1,6 @@
 """Train a task (started by torchrun for several processes)."""
 
 import argparse
-import math
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctaplib.cli import _collection
+from ctaplib.cluster.options import add_training_options
 from ctaplib.errors import STOPPED, ConfigError, CtapError, LostPeerError
 
 if TYPE_CHECKING:
@@ -42,22 +42,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
         metavar="name=folder",
         help="trained run to begin from, for example vqctap=exp/vqctap; may be repeated (default: none, random weights)",
     )
-    parser.add_argument(
-        "--batch_bins",
-        default="0",
-        metavar="N|auto",
-        help="most 10 ms frames, padding included, in one forward pass of a process; a global batch of more is added up over "
-        "several passes, with the same result. auto: as many as fit into memory; 0: no limit (default: 0). "
-        "A longer utterance is a pass of its own",
-    )
-    parser.add_argument(
-        "--patience",
-        type=float,
-        default=30.0,
-        metavar="S",
-        help="seconds without a sign of life of another process after which this one ends; 0: as long as an exchange may take "
-        "(default: 30)",
-    )
+    add_training_options(parser)
     parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process (default: on the CPU)")
 
 
@@ -80,16 +65,14 @@ def run(args: argparse.Namespace) -> int:
         from ctaplib.train.trainer import Trainer
 
         task_type = task_class(args.task)
-    init = {}
+    init: dict[str, Path] = {}
     for word in args.init:
         name, equals, folder = word.partition("=")
         if not equals:
             raise ConfigError(f"--init {word}", expected="name=folder, for example vqctap=exp/vqctap")
+        if name in init:
+            raise ConfigError(f"--init names {name} twice: {init[name]} and {folder}", expected="one folder for each name")
         init[name] = Path(folder)
-    if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
-        raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")
-    if args.patience != 0 and not 1 <= args.patience < math.inf:
-        raise ConfigError(f"--patience {args.patience:g}", expected="seconds, at least 1, or 0")
     micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)
     config = check(args)
     paths = TaskPaths(args.data, args.dump, args.exp, args.train_set, args.valid_set, args.speech_only_set or None, init)

@@ -4,7 +4,6 @@ The job outlives this process where the terminal is lost or this process is kill
 job. Ctrl-C or SIGTERM cancels it. A job that is pre-empted or near its time limit saves, is queued again and goes on.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -72,37 +71,28 @@ exit "${{status}}"
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Submit or find the job, follow it, give the exit status of the command."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--folder", type=Path, required=True, help="folder for the job's files, seen by all machines")
-    parser.add_argument("--num_nodes", type=int, default=1)
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs of each machine")
-    parser.add_argument("--slurm_config", type=Path, required=True)
-    words = list(sys.argv[1:] if argv is None else argv)
-    if "--" not in words:
-        parser.error("what to run on each machine follows --; @folder in it stands for --folder")
-    args = parser.parse_args(words[: words.index("--")])
-    args.command = words[words.index("--") + 1 :]
-    os.environ[CONFIG] = str(args.slurm_config)
-    try:
-        return _run(args)
-    except CtapError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def run(command: Sequence[str], folder: Path, n_nodes: int, ngpu: int, config: Path) -> int:
+    """Run a command on each of several machines and return its exit status; finds the job of an earlier start.
 
+    Args:
+        command: The command.
+        folder: Folder of the job's files, seen by all machines.
+        n_nodes: Number of machines.
+        ngpu: GPUs of each machine.
+        config: Options of sbatch.
 
-def _run(args: argparse.Namespace) -> int:
-    folder = args.folder.absolute()
-    words = [word.replace("@folder", str(folder)) for word in args.command]
-    script = SCRIPT.format(cwd=shlex.quote(str(Path.cwd())), folder=shlex.quote(str(folder)), command=shlex.join(words))
+    Raises:
+        CtapError: Slurm refuses the job, or ends it before the command has ended.
+    """
+    os.environ[CONFIG] = str(config)
+    script = SCRIPT.format(cwd=shlex.quote(str(Path.cwd())), folder=shlex.quote(str(folder)), command=shlex.join(command))
     options = [
-        *read_options(args.slurm_config, "train"),
-        f"--nodes={args.num_nodes}", f"--ntasks={args.num_nodes}", "--ntasks-per-node=1", "--export=ALL", "--requeue",
+        *read_options(config, "train"),
+        f"--nodes={n_nodes}", f"--ntasks={n_nodes}", "--ntasks-per-node=1", "--export=ALL", "--requeue",
         "--open-mode=append", f"--output={folder}/log", f"--signal=B:USR1@{BEFORE_LIMIT_S}",
     ]  # fmt: skip
-    if args.ngpu:
-        options.append(f"--gpus-per-node={args.ngpu}")
+    if ngpu:
+        options.append(f"--gpus-per-node={ngpu}")
     job = _living_job(folder, script, options)
     if job is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,7 +100,7 @@ def _run(args: argparse.Namespace) -> int:
         (folder / "log").touch()
         job = submit(script, options)
         write_json(folder / "job.json", {"job": job, "script": script, "options": options})
-        print(f"submitted job {job}: {args.num_nodes} machine(s)", flush=True)
+        print(f"submitted job {job}: {n_nodes} machine(s)", flush=True)
     try:
         with cancelled_with_us(job, CANCEL_WAIT_S):
             status = _follow(job, folder)
@@ -192,7 +182,3 @@ class _Tail:
                 self.place += len(chunk)
                 sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,29 +1,71 @@
-"""Utterances in padded batches of like lengths, and the time that each took."""
+"""Utterances in padded batches of similar lengths, and the computing time of each."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 
-from ctaplib.data.dataset import FACTOR
+from ctaplib.data.dataset import SpeechSet
+from ctaplib.models.abilities import Content, HasContent
 from ctaplib.tensors import pad_stack
 
 Result = TypeVar("Result")
 
 BATCH_FRAMES = 4000
-"""Largest padded size of a batch in use, 10 ms frames."""
+"""Largest padded size of a batch in inference, feature frames."""
 
 
-def floored(mel: torch.Tensor) -> torch.Tensor:
-    """The mel without the frames that do not fill a code frame; at least one code frame, padded by repeating."""
-    if len(mel) < FACTOR:
-        return mel[torch.arange(FACTOR).clamp_max(len(mel) - 1)]
-    return mel[: len(mel) // FACTOR * FACTOR]
+@dataclass(frozen=True)
+class Features:
+    """Features of one utterance.
+
+    Attributes:
+        mel: (T, n_mels) stored log-mel.
+        f0_hz: (T,) F0, 0 where unvoiced; None where the model does not use it.
+    """
+
+    mel: torch.Tensor
+    f0_hz: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class FeatureBatch:
+    """A padded batch.
+
+    Attributes:
+        ids: Ids of the utterances.
+        mel: (B, T, n_mels) stored log-mel, T a multiple of the model's hop.
+        lengths: (B,) valid frames, multiples of the hop.
+        f0_hz: (B, T) F0; None where the model does not use it.
+    """
+
+    ids: tuple[str, ...]
+    mel: torch.Tensor
+    lengths: torch.Tensor
+    f0_hz: torch.Tensor | None = None
+
+    def content(self, model: HasContent) -> Content:
+        """Encode the batch."""
+        return model.content(self.mel, self.lengths, self.f0_hz)
+
+
+def features_of(speech: SpeechSet, model: HasContent | None = None) -> dict[str, Features]:
+    """Read the features of a set: log-mel, and F0 if a model uses it."""
+    use_f0 = model is not None and model.uses_f0
+    return {u: Features(speech.mel(u), speech.f0_hz(u) if use_f0 else None) for u in speech.utts}
+
+
+def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:
+    """Cut frames (T, ...) to whole content frames; a shorter utterance is padded to one by repeating its last frame."""
+    if len(frames) < hop:
+        return frames[torch.arange(hop).clamp_max(len(frames) - 1)]
+    return frames[: len(frames) // hop * hop]
 
 
 def by_length(lengths: Mapping[str, int], batch_frames: int = BATCH_FRAMES) -> Iterator[list[str]]:
-    """Ids in batches, the longest first."""
+    """Yield ids in batches of at most `batch_frames` with padding, the longest first."""
     batch: list[str] = []
     for utt in sorted(lengths, key=lambda u: (-lengths[u], u)):
         if batch and lengths[batch[0]] * (len(batch) + 1) > batch_frames:
@@ -36,23 +78,42 @@ def by_length(lengths: Mapping[str, int], batch_frames: int = BATCH_FRAMES) -> I
 
 @torch.inference_mode()
 def run_batched(
-    inputs: Mapping[str, torch.Tensor],
-    compute: Callable[[Sequence[str], torch.Tensor, torch.Tensor], Sequence[Result]],
+    inputs: Mapping[str, Features],
+    compute: Callable[[FeatureBatch], Sequence[Result]],
+    hop: int,
     batch_frames: int = BATCH_FRAMES,
 ) -> tuple[dict[str, Result], dict[str, float]]:
-    """Apply `compute(ids, mel (B, T, n_mels), lengths (B,))` to mels of any lengths.
+    """Apply a function of a padded batch to utterances of any lengths.
+
+    Args:
+        inputs: Features by id.
+        compute: Returns one result for each row of the batch.
+        hop: Feature frames in one content frame of the model.
+        batch_frames: Largest padded size of a batch.
 
     Returns:
-        The result of each id, and the seconds of computing that fall to it, by its share of the batch's frames.
+        The result of each id, and its share of the computing time in seconds, in proportion to its frames.
     """
     results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
-    for ids in by_length({u: len(m) for u, m in inputs.items()}, batch_frames):
-        mel, lengths = pad_stack([floored(inputs[u]) for u in ids], multiple=FACTOR)
+    for ids in by_length({u: len(f.mel) for u, f in inputs.items()}, batch_frames):
+        batch = _padded(tuple(ids), [inputs[u] for u in ids], hop)
         started = time.perf_counter()
-        found = compute(ids, mel, lengths)
-        spent = time.perf_counter() - started
-        for utt, result, length in zip(ids, found, lengths.tolist()):
+        rows = compute(batch)
+        batch_s = time.perf_counter() - started
+        for utt, result, length in zip(ids, rows, batch.lengths.tolist()):
             results[utt] = result
-            seconds[utt] = spent * length / int(lengths.sum())
+            seconds[utt] = batch_s * length / int(batch.lengths.sum())
     return results, seconds
+
+
+@torch.inference_mode()
+def encode(model: HasContent, features: Features) -> Content:
+    """Encode one utterance as content, a batch of one."""
+    return _padded(("utterance",), [features], model.hop).content(model)
+
+
+def _padded(ids: tuple[str, ...], items: Sequence[Features], hop: int) -> FeatureBatch:
+    mel, lengths = pad_stack([floored(item.mel, hop) for item in items], multiple=hop)
+    tracks = [floored(item.f0_hz, hop) for item in items if item.f0_hz is not None]
+    return FeatureBatch(ids, mel, lengths, pad_stack(tracks, multiple=hop)[0] if tracks else None)

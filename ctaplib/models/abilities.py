@@ -18,7 +18,7 @@ class Content:
     """Content frames of a batch. A method may subclass this to hand more to its own decoder (for example F0).
 
     Attributes:
-        speech: S (B, T, width), before the quantizer.
+        speech: S (B, T, width), before the quantizer; frames looked up from codes where there is no S.
         mask: (B, T) True where valid.
         quantized: Ŝ and its codes; None for a model without a code book.
     """
@@ -51,12 +51,12 @@ class CodedContent(Content):
 
 
 @dataclass(frozen=True)
-class DecodedSpeech:
-    """Decoded speech of a batch at the feature rate.
+class DecoderOutput:
+    """Decoded speech.
 
     Attributes:
-        mel: (B, T, n_mels) stored log-mel (not normalised).
-        f0_hz: (B, T) F0, 0 where unvoiced; None where the vocoder reads it from the mel.
+        mel: (B, T, n_mels) log-mel at the feature rate: normalised from a decoder, stored log-mel from `speak`.
+        f0_hz: (B, T) F0 for the vocoder, 0 where unvoiced; None: the vocoder reads F0 from the mel.
     """
 
     mel: torch.Tensor
@@ -70,7 +70,7 @@ class HasContent(Protocol):
     hop: int
     """Feature frames in one content frame."""
     uses_f0: bool
-    """Whether `content` takes F0."""
+    """Whether `content` needs F0."""
 
     def content(self, mel: torch.Tensor, lengths: torch.Tensor, f0_hz: torch.Tensor | None = None) -> Content:
         """Encode stored log-mel (B, T, n_mels), T a multiple of `hop`; F0 (B, T) in Hz for models that use it."""
@@ -114,7 +114,7 @@ class HasVoice(Protocol):
 class Speaks(HasContent, HasVoice, Protocol):
     """`speak`: decodes content in a voice."""
 
-    def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecodedSpeech:
+    def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecoderOutput:
         """Decode content with voices (B, features) to stored log-mel at the feature rate.
 
         Args:
@@ -129,3 +129,13 @@ PROTOCOLS = {
     "content": HasContent, "codes": HasCodes, "phonemes": HasPhonemes, "read": Reads, "voice": HasVoice, "speak": Speaks,
 }  # fmt: skip
 """Protocol of each ability that a method may declare."""
+
+
+def lacking(model: object, ability: str) -> list[str]:
+    """List what a model lacks of an ability's protocol.
+
+    `isinstance` does the same up to Python 3.11; later ones overlook the submodules of a `torch.nn.Module`.
+    """
+    parts = [(*vars(base), *vars(base).get("__annotations__", {})) for base in PROTOCOLS[ability].__mro__]
+    names = {name for part in parts for name in part if not name.startswith("_")}
+    return sorted(name for name in names if not hasattr(model, name))

@@ -101,9 +101,9 @@ class EmaQuantizer(Quantizer):
         self.pending_sums.zero_()
         self._pool = []
 
-    def forget(self) -> None:
+    def discard_pending(self) -> None:
         """Drop the sums and candidates of this step."""
-        super().forget()
+        super().discard_pending()
         self.pending_sums.zero_()
         self._pool = []
 

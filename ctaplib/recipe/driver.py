@@ -78,6 +78,9 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
     stamps = Stamps(stages)
     will_run: list[Stage] = []
     for stage, status, earlier, current in _outlook(stamps, select(stages, options), options):
+        if stage.passed_over:
+            print(f"Stage {stage.number:>2} {stage.name:<9} skipped      {_shorten(stage.lacks)}")
+            continue
         if status is None:
             print(f"Stage {stage.number:>2} {stage.name:<9} skipped      as --skip_{stage.kind} says")
             continue
@@ -92,6 +95,8 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
         if earlier:
             nothing = "; nothing is left to do behind it" if current else ""
             print(f"    would bring back {earlier}, made with these settings{nothing}")
+        for reason in stage.lacks:
+            print(f"    would skip a part: {reason}")
         for command in () if current else stage.commands:
             print(f"    would run: {_fill(command, options.values)}")
         will_run.append(stage)
@@ -104,7 +109,7 @@ class Outlook(NamedTuple):
 
     stage: Stage
     status: Status | None
-    """As it is going to be when its turn comes; None where it is skipped."""
+    """As it is going to be when its turn comes; None where it is skipped, or the method does not have it."""
     earlier: Earlier | None = None
     """A run that will be brought back."""
     current: bool = False
@@ -115,7 +120,7 @@ def _outlook(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> It
     """Every stage asked for; `stamps` take over what is going to be brought back."""
     will_run: set[int] = set()
     for stage in chosen:
-        if stage.kind in options.skip_kinds:
+        if stage.kind in options.skip_kinds or stage.passed_over:
             yield Outlook(stage, None)
             continue
         status = stamps.status(stage, will_run)
@@ -144,6 +149,9 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
         refuse(find_faults(stamps, will_run, options.check))
         for stage in chosen:
             rows.append(Row(stage, "skipped"))
+            if stage.passed_over:
+                _say(stage, f"{_head(stage)} is skipped: {_shorten(stage.lacks)}.")
+                continue
             if stage.kind in options.skip_kinds:
                 _say(stage, f"{_head(stage)} is skipped as --skip_{stage.kind} says.")
                 continue
@@ -164,9 +172,10 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
         ) from error
     finally:
         _table(rows, time.monotonic() - begun)
-    if rows and all(row.state == "current" for row in rows):
-        names = f"stage {rows[0].stage.number}" if len(rows) == 1 else f"all {len(rows)} stages"
-        print(f"Nothing to do: {names} asked for {'is' if len(rows) == 1 else 'are'} current.")
+    had = [row for row in rows if not row.stage.passed_over]
+    if had and all(row.state == "current" for row in had):
+        names = f"stage {had[0].stage.number}" if len(had) == 1 else f"all {len(had)} stages"
+        print(f"Nothing to do: {names} asked for {'is' if len(had) == 1 else 'are'} current.")
     print(f"Successfully finished. [elapsed={time.monotonic() - begun:.0f}s]")
 
 
@@ -182,6 +191,8 @@ def _one_stage(stamps: Stamps, row: Row, options: RunOptions) -> None:
     _check_inputs(stamps, stage, options)
     why = f" [{_state(status, options)}{': ' if status.reasons else ''}{_shorten(status.reasons)}]"
     _say(stage, f"{_head(stage)}: {stage.title}" + (why if status.stamp else ""))
+    for reason in stage.lacks:
+        _say(stage, f"{_head(stage)}: a part is skipped: {reason}.")
     row.state = "failed"
     with _lock(stage):
         _end_leftovers(stage)

@@ -18,7 +18,10 @@ from ctaplib.errors import ConfigError, StageError
 from ctaplib.files import write_json
 
 HASHED_WHOLE_BYTES = 64 * 2**20
-_LISTS = {"there": "there", "needs": "needs", "config": "configs", "makes": "makes", "run_dir": "run_dirs", "does": "commands"}
+_LISTS = {
+    "there": "there", "needs": "needs", "config": "configs", "makes": "makes", "run_dir": "run_dirs", "does": "commands",
+    "lacks": "lacks",
+}  # fmt: skip
 
 
 @dataclass
@@ -42,6 +45,13 @@ class Stage:
     run_dirs: list[str] = field(default_factory=list)
     """Folders that a changed stage must not continue in."""
     commands: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
+    """Why the method does not have the stage, or a part of it."""
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether the method does not have the stage."""
+        return bool(self.lacks) and not self.commands
 
     @property
     def label(self) -> str:
@@ -126,9 +136,18 @@ def read_plan(text: str) -> list[Stage]:
             listed = getattr(stages[-1], _LISTS[word])
             if values[0] not in listed:
                 listed.append(values[0])
+        elif word == "words" and len(values) == 2 and stages and stages[-1].commands:
+            stages[-1].commands[-1] += f" {shlex.join(_split(*values))}"
         else:
             raise StageError(f"line {number} of the plan is not understood: {line!r}", expected="a stage's line")
     return stages
+
+
+def _split(option: str, text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise StageError(f"a quotation mark or backslash in {option} has no end: {text}", fix="close it") from error
 
 
 class Stamps:

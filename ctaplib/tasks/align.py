@@ -36,7 +36,7 @@ from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.runs.log import get_logger
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import BatchStats, Decay, OptimConfig, Precision, Schedule, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import BatchStats, Decay, LrSchedule, OptimConfig, Precision, Task, TaskConfig, TaskPaths, TrainConfig
 
 log = get_logger(__name__)
 
@@ -57,7 +57,7 @@ class AlignOptimConfig(OptimConfig):
     """Peak learning rate."""
     warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
-    schedule: Schedule = "linear"
+    schedule: LrSchedule = "linear"
     """After the warm-up, over all passes."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's decay rates."""
@@ -163,7 +163,7 @@ class AlignTask(Task):
         if step < self.ends[-1]:
             self._relabel(step + 1)
 
-    def losses(self, batch: ChunkBatch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: ChunkBatch, step: int, optimizer: str) -> dict[str, Term]:
         """Cross-entropy of the class of every frame."""
         self._relabel(step)
         logits = self.model(batch.frames)[:, GAP_FRAMES:-GAP_FRAMES]
@@ -171,7 +171,7 @@ class AlignTask(Task):
         total = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
         return {"frames": Term(total, (wanted != IGNORED).sum())}
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
         """One term."""
         return {"frames": 1.0}
 

@@ -3,7 +3,6 @@
 import torch
 
 from ctaplib.data.dataset import IGNORE, SILENCE_LABEL, Batch
-from ctaplib.errors import ConfigError
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
@@ -13,10 +12,18 @@ from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
 from ctaplib.tasks.preview import basics, posteriors
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
-TERMS = ("classify", "ctc", "ctc_start", "words", "vq")
+
+class ASRSchedule(Schedule):
+    """Weights of the terms."""
+
+    classify: Ramp = constant(0.5)
+    ctc: Ramp = constant(1.0)
+    ctc_start: Ramp = constant(0.0)
+    words: Ramp = constant(0.3)
+    vq: Ramp = constant(1.0)
 
 
 class ASRConfig(SpeechTaskConfig):
@@ -24,8 +31,7 @@ class ASRConfig(SpeechTaskConfig):
 
     model: RecognizerConfig = RecognizerConfig()
     """Sizes; taken from the pre-trained run where there is one."""
-    schedule: dict[str, Ramp] = {"classify": constant(0.5), "ctc": constant(1.0), "words": constant(0.3), "vq": constant(1.0)}
-    """Weight of every term; a term that is not named has the weight 0."""
+    schedule: ASRSchedule = ASRSchedule()
     train: RecognitionTrainConfig = RecognitionTrainConfig()
     freeze_codebook: bool = False
     """Whether the code book stays where pre-training left it."""
@@ -41,9 +47,6 @@ class ASRTask(SpeechTask[Recognizer]):
     config: ASRConfig
 
     def __init__(self, config: ASRConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = set(config.schedule) - set(TERMS)
-        if unknown:
-            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         source: VQCTAP | None = None
         if training and "vqctap" in paths.init:
             source = load_task(paths.init["vqctap"], VQCTAP).model
@@ -60,12 +63,7 @@ class ASRTask(SpeechTask[Recognizer]):
             if self.model.quantizer is not None:
                 self.model.quantizer.load_state_dict(source.quantizer.state_dict())
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
-
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """All terms."""
         found = self.model(self.heard(batch), batch.mel_lengths)
         zero = Term(batch.mel.new_zeros(()), 0.0)
@@ -73,7 +71,7 @@ class ASRTask(SpeechTask[Recognizer]):
         if found.words is not None:
             words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term
         start = zero
-        if self.weights(step, player)["ctc_start"]:
+        if self.weights(step, optimizer)["ctc_start"]:
             start = ctc_start_loss(
                 found.read.ctc, batch.frame_labels, found.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
             )

@@ -38,7 +38,7 @@ PACKED_CONFIG = "config.json"
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["fp32", "bf16", "fp16", "fp64", "auto"]
-Schedule = Literal["constant", "linear", "cosine"]
+LrSchedule = Literal["constant", "linear", "cosine"]
 
 
 class OptimConfig(Config):
@@ -50,7 +50,7 @@ class OptimConfig(Config):
     """Factor on the learning rate of the parameters whose name begins so, for example `word_head: 10`."""
     warmup_steps: int = Field(100, ge=0)
     """Steps of linear warm-up."""
-    schedule: Schedule = "cosine"
+    schedule: LrSchedule = "cosine"
     """After the warm-up: constant, linear or cosine, down to `final_lr` times the peak."""
     final_lr: float = Field(0.02, ge=0, le=1)
     """Learning rate at the last step, relative to the peak."""
@@ -59,9 +59,9 @@ class OptimConfig(Config):
     weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
     """AdamW's weight decay, on matrices only."""
     grad_clip: float = Field(5.0, gt=0, allow_inf_nan=False)
-    """Largest norm of the gradient over all parameters of a player; a large number clips nothing."""
+    """Largest norm of the gradient over all parameters of an optimizer; a large number clips nothing."""
     ema_decay: Decay = 0.0
-    """Decay of the moving average of the weights; 0 keeps none."""
+    """Decay of the moving average of the weights, of the whole model: the task's `optim` sets it; 0 keeps none."""
 
 
 class TrainConfig(Config):
@@ -178,7 +178,7 @@ class Task(abc.ABC):
     """Something that can be trained.
 
     Attributes:
-        players: Turns of one step; a GAN has ("discriminator", "generator"). Each has its own optimiser.
+        optimizers: Names of its optimizers; a GAN has ("discriminator", "generator").
         inits: Names that `--init` may give a trained run by.
         metrics: Names of validation metrics, where they are known before the first validation.
         assets: Files that the model cannot be rebuilt without; copied into the run's folder.
@@ -187,7 +187,7 @@ class Task(abc.ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type[TaskConfig]]
-    players: tuple[str, ...] = ("model",)
+    optimizers: tuple[str, ...] = ("model",)
     inits: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
     model: torch.nn.Module
@@ -212,13 +212,21 @@ class Task(abc.ABC):
     def load(self, split: str, items: Sequence[int], step: int) -> Any:
         """Make a batch; every random draw is keyed by (seed, step, item)."""
 
-    @abc.abstractmethod
-    def losses(self, batch: Any, step: int, player: str) -> dict[str, Term]:
-        """Terms of the loss of one player on this process's share of the batch."""
+    def shared(self, batch: Any, step: int) -> Any:
+        """Return what `losses` of every update takes: the batch, or that with a forward pass that several updates need.
+
+        It is computed before the first update, on parameters that no update may change before the one that takes its gradient;
+        others detach it. In micro-batches it is computed again for every update, from the same draws, to spare memory.
+        """
+        return batch
 
     @abc.abstractmethod
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """Weight of each term; the names must be those of `losses`."""
+    def losses(self, batch: Any, step: int, optimizer: str) -> dict[str, Term]:
+        """Compute the terms of the loss of an update, on this rank's part of a batch as `shared` returned it."""
+
+    @abc.abstractmethod
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
+        """Return the weight of each term; the names must be those of `losses`, and no other optimizer's."""
 
     @abc.abstractmethod
     def evaluate(self, batch: Any) -> dict[str, Term]:
@@ -244,13 +252,17 @@ class Task(abc.ABC):
         """Step whose forward and backward pass shows how much memory one takes; the last unless overridden."""
         return self.config.train.max_steps
 
-    def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
-        """Parameters that the player moves."""
-        return (p for p in self.model.parameters() if p.requires_grad)
+    def updates(self, step: int) -> Sequence[str]:
+        """Return the optimizers in the order in which they update in a step; one may come several times, or not at all."""
+        return self.optimizers
 
-    def idle(self, step: int, player: str) -> bool:
-        """Whether the player rests in this step; its losses are then not computed."""
-        return False
+    def optim(self, optimizer: str) -> OptimConfig:
+        """Return the settings of an optimizer; `optim` of the config unless overridden."""
+        return self.config.optim
+
+    def optimizer_parameters(self, optimizer: str) -> Iterable[torch.nn.Parameter]:
+        """Return the parameters that an optimizer updates; all that are trained unless overridden."""
+        return (p for p in self.model.parameters() if p.requires_grad)
 
     def before_training(self, step: int) -> None:
         """Once before the first step after a start."""
@@ -258,11 +270,11 @@ class Task(abc.ABC):
     def after_step(self, step: int) -> None:
         """What moves without gradients: code books."""
 
-    def forget(self) -> None:
-        """Drop what layers noted for `after_step`, after a step that is not taken, or a trial."""
+    def discard_pending(self) -> None:
+        """Discard what layers keep for `after_step`, after a step that is skipped, or a trial."""
         for module in self.model.modules():
             if isinstance(module, Quantizer):
-                module.forget()
+                module.discard_pending()
 
     def overall(self, values: Mapping[str, float]) -> dict[str, float]:
         """Metrics that follow from those of the whole validation set."""

@@ -4,7 +4,6 @@ Source: VQ-CTAP (arXiv 2408.05758), abstract: "gradually injecting and adjusting
 components". Its steps and weights are not published; the points below are our choice and settings.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,14 +40,26 @@ def constant(weight: float) -> Ramp:
     return Ramp(points=((0.0, weight),))
 
 
-def draw_schedule(ramps: Mapping[str, Ramp], max_steps: int) -> "Figure":
-    """Picture of all weights over steps."""
+class Schedule(Config):
+    """Weight of every term of a loss: a subclass has a field of type `Ramp` for each term, whose default may be `constant(0)`."""
+
+    def ramps(self) -> dict[str, Ramp]:
+        """Return the ramp of every term, in the order of the fields."""
+        return {term: getattr(self, term) for term in type(self).model_fields}
+
+    def weights(self, progress: float) -> dict[str, float]:
+        """Compute the weight of every term at a share of the training."""
+        return {term: ramp(progress) for term, ramp in self.ramps().items()}
+
+
+def draw_schedule(schedule: Schedule, max_steps: int) -> "Figure":
+    """Plot all weights over steps."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.add_subplot()
     progress = np.linspace(0, 1, 201)
-    for name, ramp in ramps.items():
+    for name, ramp in schedule.ramps().items():
         axes.plot(progress * max_steps, [ramp(p) for p in progress], label=name)
     axes.set_xlabel("step")
     axes.set_ylabel("weight")

@@ -20,6 +20,7 @@ from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP, warp_mel
 from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.preview import spread
+from ctaplib.tasks.schedule import Schedule
 from ctaplib.tensors import pad_arrays
 from ctaplib.text.tokens import TokenList, read_token_list
 
@@ -53,6 +54,8 @@ class SpeechTaskConfig(TaskConfig):
     """Common to tasks on mel and phones."""
 
     draw: DrawConfig = DrawConfig()
+    schedule: Schedule = Schedule()
+    """Weight of every term of the loss."""
     words: int = Field(0, ge=0)
     """Size of the SentencePiece model whose pieces are recognised as well; 0 for none."""
 
@@ -170,6 +173,10 @@ class SpeechTask(Task, Generic[Model]):
         if self.pieces is not None:
             parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
         return Batch(ids=tuple(r["id"] for r in rows), mel=mel, mel_lengths=lengths, frames=int(lengths.sum()), **parts)
+
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
+        """Compute the weight of every term at this step."""
+        return self.config.schedule.weights(step / self.config.train.max_steps)
 
     def batch_stats(self, batch: Batch) -> BatchStats:
         """Utterances and frames of their mel."""

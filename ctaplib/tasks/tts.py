@@ -11,6 +11,7 @@ from ctaplib.errors import ConfigError
 from ctaplib.files import read_table
 from ctaplib.losses.reconstruction import duration_loss
 from ctaplib.losses.terms import Term
+from ctaplib.models.abilities import Content
 from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig, DurationModel, Synthesis
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.nn.quantize import Quantizer
@@ -18,11 +19,20 @@ from ctaplib.phones import SILENCE
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, load_task
 from ctaplib.tasks.preview import array, basics, durations_panel
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import at_least_float32, length_mask
 
-TERMS = ("duration", "semantic", "codes")
+
+class TTSSchedule(Schedule):
+    """Weights of the terms."""
+
+    duration: Ramp = constant(1.0)
+    semantic: Ramp = constant(1.0)
+    codes: Ramp = constant(0.5)
+
+
+TERMS = tuple(TTSSchedule.model_fields)
 
 
 class TTSConfig(SpeechTaskConfig):
@@ -32,8 +42,7 @@ class TTSConfig(SpeechTaskConfig):
     connector: ConnectorConfig = ConnectorConfig()
     condition: int = 96
     """Features of the global vector; taken from the pre-trained run."""
-    schedule: dict[str, Ramp] = {"duration": constant(1.0), "semantic": constant(1.0), "codes": constant(0.5)}
-    """Weight of every term."""
+    schedule: TTSSchedule = TTSSchedule()
 
 
 class TTSTask(SpeechTask[Synthesis]):
@@ -72,12 +81,7 @@ class TTSTask(SpeechTask[Synthesis]):
         """Bring the frozen model to where the trained one is."""
         self.frozen.to(next(self.model.parameters())).eval()
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
-
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Durations in the log domain; S by mean square; codes by cross entropy over distances."""
         frozen = self.frozen
         with torch.no_grad():
@@ -128,7 +132,7 @@ class TTSTask(SpeechTask[Synthesis]):
         known, mask = self._phone_mask(batch), length_mask(batch.mel_lengths // 4, batch.mel.shape[1] // 4)
         lasts = torch.expm1(self.model.duration(batch.phones, known, prompt)).clamp_min(0.0)
         codes = frozen.quantizer.nearest(self.model.connector(phonemes, mask))
-        spoken = frozen.mel_decoder(frozen.quantizer.lookup(codes), mask, prompt)
+        spoken = frozen.mel_decoder(Content(frozen.quantizer.lookup(codes), mask), prompt, batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
             stairs = durations_panel(batch.durations[row, known[row]], lasts[row, known[row]], self.features.hop_s)

@@ -9,18 +9,26 @@ from ctaplib.data.dataset import Batch
 from ctaplib.errors import ConfigError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.kl import kl_loss
-from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
+from ctaplib.losses.reconstruction import Distance
 from ctaplib.losses.terms import Term
-from ctaplib.models.mel_decoder import octaves
+from ctaplib.models.abilities import CodedContent
+from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths, TrainConfig, load_task
 from ctaplib.tasks.preview import array, basics, pitch
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
-TERMS = ("mel", "pitch", "kl", "consistency")
+
+class VCSchedule(Schedule):
+    """Weights of the terms."""
+
+    mel: Ramp = constant(2.0)
+    pitch: Ramp = constant(1.0)
+    kl: Ramp = constant(1e-3)
+    consistency: Ramp = constant(1.0)
 
 
 class VCLossConfig(Config):
@@ -45,8 +53,7 @@ class VCConfig(SpeechTaskConfig):
     """Sizes; taken from the pre-trained run."""
     loss: VCLossConfig = VCLossConfig()
     train: VCTrainConfig = VCTrainConfig()
-    schedule: dict[str, Ramp] = {"mel": constant(2.0), "pitch": constant(1.0), "kl": constant(1e-3), "consistency": constant(1.0)}
-    """Weight of every term."""
+    schedule: VCSchedule = VCSchedule()
 
 
 class VCTask(SpeechTask[VQCTAP]):
@@ -54,7 +61,7 @@ class VCTask(SpeechTask[VQCTAP]):
 
     name = "vc"
     inits = ("vqctap",)
-    metrics = TERMS
+    metrics = tuple(VCSchedule.model_fields)
     Config = VCConfig
     config: VCConfig
 
@@ -77,32 +84,28 @@ class VCTask(SpeechTask[VQCTAP]):
     def _moving(self) -> tuple[torch.nn.Module, ...]:
         return (self.model.mel_decoder, self.model.prompt_encoder)
 
-    def player_parameters(self, player: str) -> Iterable[torch.nn.Parameter]:
+    def optimizer_parameters(self, optimizer: str) -> Iterable[torch.nn.Parameter]:
         """Those of the mel decoder and the prompt encoder."""
         return (p for part in self._moving() for p in part.parameters())
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
-
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Reconstruction from fixed codes and a prompt, and the vector of what was converted."""
         model, loss = self.model, self.config.loss
         mel = model.normalize(batch.mel)
         with torch.no_grad():
-            codes, mask = self._codes(mel, batch.mel_lengths)
+            content = self._codes(mel, batch.mel_lengths)
             other = model.normalize(batch.random if batch.random is not None else batch.mel)
             other_lengths = batch.random_lengths if batch.random is not None else batch.mel_lengths
-            other_codes, other_mask = self._codes(other, other_lengths)
+            other_content = self._codes(other, other_lengths)
         noise = batch.noise if model.training else None
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths, noise)
-        predicted = model.mel_decoder(codes, mask, prompt.sample)
-        moved = model.mel_decoder(other_codes, other_mask, prompt.sample)
-        frames = length_mask(batch.mel_lengths, mel.shape[1])
+        keys = draw_keys(batch.ids, self.config.seed, step)
+        target = DecoderTarget(mel, batch.f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), loss.mel)
+        decoded = model.mel_decoder.loss(content, prompt.sample, target, keys)
+        predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
+        moved = model.mel_decoder(other_content, prompt.sample, draw_keys(keys, "random"))
         return {
-            "mel": mel_loss(predicted.mel, mel, frames, loss.mel),
-            "pitch": pitch_loss(predicted.octave, predicted.voiced_logit, octaves(batch.f0_hz), batch.f0_hz > 0, frames),
+            **decoded.terms,
             "kl": kl_loss(prompt.mean, prompt.log_variance),
             "consistency": consistency_loss(
                 prompt.mean,
@@ -112,13 +115,13 @@ class VCTask(SpeechTask[VQCTAP]):
             ),
         }
 
-    def _codes(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _codes(self, mel: torch.Tensor, lengths: torch.Tensor) -> CodedContent:
         """Quantised frames as in use: no dropout, nothing noted."""
         encoder, quantizer = self.model.speech_encoder, self.model.quantizer
         encoder.eval()
         quantizer.eval()
         speech, mask = encoder(mel, lengths)
-        return quantizer(speech, mask).quantized, mask
+        return CodedContent(speech, mask, quantizer(speech, mask))
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
         """The terms; `mel` chooses the best."""
@@ -127,9 +130,9 @@ class VCTask(SpeechTask[VQCTAP]):
     def previews(self, batch: Batch) -> list[Preview]:
         """Reconstruction with its own prompt, and conversion to the voice of the next utterance."""
         model = self.model
-        codes, mask = self._codes(model.normalize(batch.mel), batch.mel_lengths)
+        content = self._codes(model.normalize(batch.mel), batch.mel_lengths)
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths).mean
-        own, other = model.mel_decoder(codes, mask, prompt), model.mel_decoder(codes, mask, prompt.roll(-1, 0))
+        own, other = (model.mel_decoder(content, voice, batch.ids) for voice in (prompt, prompt.roll(-1, 0)))
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
             target = batch.ids[(row + 1) % len(batch.ids)]
@@ -137,8 +140,10 @@ class VCTask(SpeechTask[VQCTAP]):
                 "reconstructed from codes and prompt": array(model.restore(own.mel[row, :frames])),
                 f"converted to the voice of {target}": array(model.restore(other.mel[row, :frames])),
             }
-            track = pitch(batch.f0_hz[row, :frames], own.f0_hz[row, :frames], self.features.hop_s)
-            found.append(basics(self, batch, row, mels=mels, panels={"pitch": track}, rebuilt=tuple(mels)))
+            panels = {}
+            if own.f0_hz is not None:
+                panels["pitch"] = pitch(batch.f0_hz[row, :frames], own.f0_hz[row, :frames], self.features.hop_s)
+            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
         return found
 
 

@@ -5,6 +5,7 @@ sources follow the F0 of `f0.scp`; from then on they follow what is read, as in 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from ctaplib.audio.features import log_mel, mel_filterbank
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.config import Config
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
-from ctaplib.errors import ConfigError
 from ctaplib.files import make_folder
 from ctaplib.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ctaplib.losses.spectral import distance, log_distance
@@ -28,7 +28,7 @@ from ctaplib.nn.stft import Resolution, stft_magnitude
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
 from ctaplib.tasks.preview import array, pitch, spread
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tensors import length_mask
 
 GENERATOR_TERMS = ("convergence", "log_magnitude", "mel", "f0", "voicing")
@@ -44,6 +44,19 @@ class SpectralConfig(Config):
     """Magnitude below which differences fade out (full scale is 1)."""
 
 
+class VocoderSchedule(Schedule):
+    """Weights of the terms; the generator's first, then the discriminator's own and those that need a discriminator."""
+
+    convergence: Ramp = constant(1.0)
+    log_magnitude: Ramp = constant(1.0)
+    mel: Ramp = constant(1.0)
+    f0: Ramp = constant(0.3)
+    voicing: Ramp = constant(0.3)
+    discriminator: Ramp = constant(0.0)
+    adversarial: Ramp = constant(0.0)
+    feature_matching: Ramp = constant(0.0)
+
+
 class VocoderTaskConfig(TaskConfig):
     """Everything about the training of the vocoder."""
 
@@ -55,16 +68,7 @@ class VocoderTaskConfig(TaskConfig):
     """Utterances of the validation set that are used, evenly spread."""
     read_f0_from: float = Field(0.5, ge=0, le=1)
     """Progress, 0 to 1, from which the sources follow the F0 that the model reads itself."""
-    schedule: dict[str, Ramp] = {
-        "convergence": constant(1.0),
-        "log_magnitude": constant(1.0),
-        "mel": constant(1.0),
-        "f0": constant(0.3),
-        "voicing": constant(0.3),
-        "discriminator": constant(0.0),
-        "adversarial": constant(0.0),
-        "feature_matching": constant(0.0),
-    }
+    schedule: VocoderSchedule = VocoderSchedule()
     """Weight of every term; the discriminator rests while its weight is 0."""
 
 
@@ -76,6 +80,14 @@ class VocoderPair(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
 
+@dataclass(frozen=True)
+class Resynthesis:
+    """A batch and what the generator makes of it, for the updates of both."""
+
+    batch: WaveBatch
+    output: VocoderOutput
+
+
 class VocoderTask(Task):
     """Mel spectrogram to waveform."""
 
@@ -83,14 +95,11 @@ class VocoderTask(Task):
     Config = VocoderTaskConfig
     config: VocoderTaskConfig
     model: VocoderPair
-    players = ("discriminator", "generator")
+    optimizers = ("discriminator", "generator")
     metrics = ("loss", "convergence", "log_magnitude", "mel", "f0_error_st", "voicing_error_pct")
 
     def __init__(self, config: VocoderTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         super().__init__(config, paths, training=training)
-        known = {*GENERATOR_TERMS, *ADVERSARIAL_TERMS, "discriminator"}
-        if unknown := sorted(set(config.schedule) - known):
-            raise ConfigError(f"schedule names {', '.join(unknown)}", expected=f"one of {', '.join(sorted(known))}")
         self._header = (paths.dump / paths.train_set if training else paths.exp) / "features.yaml"
         self.features = read_feature_config(self._header)
         mean = std = None
@@ -99,7 +108,6 @@ class VocoderTask(Task):
                 mean, std = torch.from_numpy(stats["mean"]), torch.from_numpy(stats["std"])
         self.model = VocoderPair(Vocoder(config.model, self.features, mean, std), Discriminator(config.discriminator))
         self._bank = torch.from_numpy(mel_filterbank(self.features).copy())
-        self._kept: tuple[WaveBatch, VocoderOutput] | None = None
         if training:
             self.train = self._open(paths.train_set, "train")
             self.valid = self._open(paths.valid_set, "valid")
@@ -154,61 +162,50 @@ class VocoderTask(Task):
             return self.train.segments(items, self.config.segment, self.config.seed, step)
         return self.valid.whole(items)
 
-    def player_parameters(self, player: str) -> Iterable[nn.Parameter]:
+    def optimizer_parameters(self, optimizer: str) -> Iterable[nn.Parameter]:
         """Those of the discriminator or of the generator."""
-        return getattr(self.model, player).parameters()
+        return getattr(self.model, optimizer).parameters()
 
-    def _weight(self, term: str, step: int) -> float:
-        ramp = self.config.schedule.get(term)
-        return ramp(step / self.config.train.max_steps) if ramp is not None else 0.0
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
+        """Compute the weight of every term of an optimizer; the adversarial terms are there only while one of them weighs."""
+        weights = self.config.schedule.weights(step / self.config.train.max_steps)
+        if optimizer == "discriminator":
+            return {"discriminator": weights["discriminator"]}
+        fight = any(weights[t] > 0 for t in ADVERSARIAL_TERMS)
+        return {t: weights[t] for t in GENERATOR_TERMS + (ADVERSARIAL_TERMS if fight else ())}
 
-    def _terms(self, step: int, player: str) -> tuple[str, ...]:
-        if player == "discriminator":
-            return ("discriminator",)
-        fight = any(self._weight(t, step) > 0 for t in ADVERSARIAL_TERMS)
-        return GENERATOR_TERMS + (ADVERSARIAL_TERMS if fight else ())
+    def updates(self, step: int) -> tuple[str, ...]:
+        """Return both, or the generator alone while the weight of the discriminator is 0."""
+        return self.optimizers if self.weights(step, "discriminator")["discriminator"] else ("generator",)
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The schedule at this step."""
-        return {t: self._weight(t, step) for t in self._terms(step, player)}
+    def shared(self, batch: WaveBatch, step: int) -> Resynthesis:
+        """Generate the waves, from the F0 of the features or, later, as it is read."""
+        given = step < self.config.read_f0_from * self.config.train.max_steps
+        f0 = batch.f0_hz if given else None
+        return Resynthesis(batch, self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start))
 
-    def idle(self, step: int, player: str) -> bool:
-        """The discriminator rests while its weight is 0."""
-        return player == "discriminator" and self._weight("discriminator", step) == 0.0
-
-    def losses(self, batch: WaveBatch, step: int, player: str) -> dict[str, Term]:
-        """Terms of the discriminator or of the generator."""
-        output = self._generate(batch, step, fresh=player == "discriminator")
+    def losses(self, batch: Resynthesis, step: int, optimizer: str) -> dict[str, Term]:
+        """Compute the terms of the discriminator or of the generator."""
+        output, segments = batch.output, batch.batch
         judge = self.model.discriminator
-        samples = batch.lengths * self.features.hop_samples
-        if player == "discriminator":
-            natural, made = judge(batch.wave), judge(output.wave.detach())
+        samples = segments.lengths * self.features.hop_samples
+        if optimizer == "discriminator":
+            natural, made = judge(segments.wave), judge(output.wave.detach())
             parts = [hinge_discriminator(n.scores, m.scores, samples // n.hop) for n, m in zip(natural, made)]
             return {"discriminator": _join(parts, [n.hop for n in natural])}
-        terms = self._spectral(output.wave, batch) | self._pitch(output, batch)
-        if ADVERSARIAL_TERMS[0] not in self._terms(step, player):
+        terms = self._spectral(output.wave, segments) | self._pitch(output, segments)
+        if ADVERSARIAL_TERMS[0] not in self.weights(step, optimizer):
             return terms
         judge.requires_grad_(False)
         made = judge(output.wave)
         with torch.no_grad():
-            natural = judge(batch.wave)
+            natural = judge(segments.wave)
         judge.requires_grad_(True)
         hops = [m.hop for m in made]
         terms["adversarial"] = _join([hinge_generator(m.scores, samples // m.hop) for m in made], hops)
         parts = [feature_matching(n.layers, m.layers, samples // m.hop) for n, m in zip(natural, made)]
         terms["feature_matching"] = _join(parts, hops)
         return terms
-
-    def _generate(self, batch: WaveBatch, step: int, fresh: bool) -> VocoderOutput:
-        """Output of the generator; that of the discriminator's turn serves the generator's turn as well."""
-        if not fresh and self._kept is not None and self._kept[0] is batch:
-            output, self._kept = self._kept[1], None
-            return output
-        given = step < self.config.read_f0_from * self.config.train.max_steps
-        f0 = batch.f0_hz if given else None
-        output = self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start)
-        self._kept = (batch, output) if fresh else None
-        return output
 
     def _spectral(self, made: torch.Tensor, batch: WaveBatch) -> dict[str, Term]:
         features, floor = self.features, self.config.spectral.floor
@@ -238,11 +235,6 @@ class VocoderTask(Task):
         missed = -(targets * output.f0_logits[voiced].log_softmax(-1)).sum()
         flags = F.binary_cross_entropy_with_logits(output.voiced_logit, voiced.to(output.voiced_logit.dtype), reduction="none")
         return {"f0": Term(missed, voiced.sum()), "voicing": Term((flags * valid).sum(), valid.sum())}
-
-    def forget(self) -> None:
-        """Drop the output of the discriminator's turn as well."""
-        super().forget()
-        self._kept = None
 
     def evaluate(self, batch: WaveBatch) -> dict[str, Term]:
         """Distances of resynthesis with the F0 as read, its error in semitones, errors of voicing in percent.

@@ -6,6 +6,7 @@ Source: VQ-CTAP (arXiv 2408.05758), model figure and abstract; see the losses fo
 and pitch terms are ours. Weights and schedule are not published: our choice, all settings.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,16 +15,15 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.dataset import FACTOR, IGNORE, SILENCE_LABEL, Batch
-from ctaplib.errors import ConfigError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
+from ctaplib.losses.reconstruction import Distance
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.abilities import CodedContent
-from ctaplib.models.mel_decoder import DecoderOutput, octaves
+from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
@@ -31,14 +31,12 @@ from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.preview import array, basics, pitch, posteriors
-from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
+from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-TERMS = ("contrastive", "classify", "ctc", "ctc_start", "mel", "pitch", "vq", "kl", "consistency")
 
 
 class LossConfig(Config):
@@ -52,18 +50,18 @@ class LossConfig(Config):
     """Nats of divergence that cost nothing, over all features of G."""
 
 
-def default_schedule() -> dict[str, Ramp]:
+class VQCTAPSchedule(Schedule):
     """Reconstruction and code book first, then contrast and phones, then KL and consistency."""
-    return {
-        "contrastive": Ramp(points=((0.0, 0.0), (0.1, 1.0))),
-        "classify": Ramp(points=((0.0, 0.2), (0.1, 1.0))),
-        "ctc": Ramp(points=((0.05, 0.0), (0.2, 0.5))),
-        "mel": Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0))),
-        "pitch": constant(1.0),
-        "vq": constant(1.0),
-        "kl": Ramp(points=((0.2, 0.0), (0.5, 1e-3))),
-        "consistency": Ramp(points=((0.4, 0.0), (0.6, 0.5))),
-    }
+
+    contrastive: Ramp = Ramp(points=((0.0, 0.0), (0.1, 1.0)))
+    classify: Ramp = Ramp(points=((0.0, 0.2), (0.1, 1.0)))
+    ctc: Ramp = Ramp(points=((0.05, 0.0), (0.2, 0.5)))
+    ctc_start: Ramp = constant(0.0)
+    mel: Ramp = Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0)))
+    pitch: Ramp = constant(1.0)
+    vq: Ramp = constant(1.0)
+    kl: Ramp = Ramp(points=((0.2, 0.0), (0.5, 1e-3)))
+    consistency: Ramp = Ramp(points=((0.4, 0.0), (0.6, 0.5)))
 
 
 class VQCTAPTaskConfig(SpeechTaskConfig):
@@ -73,8 +71,7 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
 
     model: VQCTAPConfig = VQCTAPConfig()
     loss: LossConfig = LossConfig()
-    schedule: dict[str, Ramp] = default_schedule()
-    """Weight of every term; a term that is not named has the weight 0."""
+    schedule: VQCTAPSchedule = VQCTAPSchedule()
     alarm_after: float = Field(0.3, ge=0)
     """Progress after which a collapsed code book stops the run; above 1 never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
@@ -91,9 +88,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     metrics = (*RECOGNITION_ERRORS, "mel", "pitch", "vq")
 
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = set(config.schedule) - set(TERMS)
-        if unknown:
-            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)
         self.noise_width = config.model.prompt.output
@@ -102,27 +96,22 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if training:
             self.model.set_statistics(*self.statistics())
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
-        """The stepping schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
-
-    def losses(self, batch: Batch, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """All terms; one whose weight is 0 at this step is not computed and counts nothing.
 
         The branch of other speech comes in with the consistency term.
         """
-        weights = self.weights(step, player)
+        weights = self.weights(step, optimizer)
         model = self.model
         content = model.encode(self.heard(batch), batch.mel_lengths)
         mel, clip, f0_hz = self._voiced(batch)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
         prompt = model.prompt_encoder(clip, batch.prompt_lengths, batch.noise)
-        predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.sample)
-        mask = length_mask(batch.mel_lengths, mel.shape[1])
-        terms["mel"] = mel_loss(predicted.mel, mel, mask, self.config.loss.mel)
-        terms["pitch"] = spoken_pitch_loss(predicted, f0_hz, mask)
+        keys = draw_keys(batch.ids, self.config.seed, step)
+        target = DecoderTarget(mel, f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), self.config.loss.mel)
+        decoded = model.mel_decoder.loss(content, prompt.sample, target, keys)
+        terms |= decoded.terms
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
         if batch.random is not None and weights["consistency"]:
@@ -130,7 +119,8 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
         terms["consistency"] = _nothing(mel)
         if weights["consistency"]:
-            terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1])
+            predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
+            terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1], keys)
         return terms
 
     def _voiced(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -171,11 +161,13 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         mel = self.model.normalize(random)
         return self.model.encode(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
 
-    def _consistency(self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent) -> Term:
+    def _consistency(
+        self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent, keys: Sequence[str]
+    ) -> Term:
         model = self.model
         of_target = model.prompt_encoder(predicted, batch.mel_lengths).mean
         lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
-        moved = model.mel_decoder(other.quantized.quantized, other.mask, prompt.sample)
+        moved = model.mel_decoder(other, prompt.sample, draw_keys(keys, "random"))
         of_random = model.prompt_encoder(moved.mel, lengths).mean
         return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
 
@@ -191,13 +183,9 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         self.usage.update(content.quantized.codes)
         read = model.phoneme_decoder(content.quantized.quantized, content.mask)
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
-        predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
-        mask = length_mask(batch.mel_lengths, mel.shape[1])
-        return recognition_errors(read, batch) | {
-            "mel": mel_loss(predicted.mel, mel, mask, "l1"),
-            "pitch": spoken_pitch_loss(predicted, batch.f0_hz, mask),
-            "vq": quantization_loss(content.quantized),
-        }
+        target = DecoderTarget(mel, batch.f0_hz, length_mask(batch.mel_lengths, mel.shape[1]))
+        decoded = model.mel_decoder.loss(content, prompt.mean, target, draw_keys(batch.ids, self.config.seed))
+        return recognition_errors(read, batch) | decoded.terms | {"vq": quantization_loss(content.quantized)}
 
     def after_validation(self, step: int) -> dict[str, float]:
         """Code-book use in training since the last validation; the alarm looks at the validation set."""
@@ -209,9 +197,9 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             check_collapse(use, step=step, min_usage_pct=self.config.min_usage_pct)
         return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
 
-    def forget(self) -> None:
+    def discard_pending(self) -> None:
         """Besides, drop what a trial of the validation counted."""
-        super().forget()
+        super().discard_pending()
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
 
     def previews(self, batch: Batch) -> list[Preview]:
@@ -221,15 +209,16 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         read = model.phoneme_decoder(content.quantized.quantized, content.mask)
         phonemes = model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
-        spoken = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
+        spoken = model.mel_decoder(content, prompt.mean, batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
             rows, columns = (F.normalize(x[row, : frames // FACTOR].float(), dim=-1) for x in (phonemes, content.speech))
             panels = {
                 "phone posteriors": posteriors(self, read.classes[row], batch, row),
                 "likeness of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
-                "pitch": pitch(batch.f0_hz[row, :frames], spoken.f0_hz[row, :frames], self.features.hop_s),
             }
+            if spoken.f0_hz is not None:
+                panels["pitch"] = pitch(batch.f0_hz[row, :frames], spoken.f0_hz[row, :frames], self.features.hop_s)
             mels = {"reconstructed from codes and prompt": array(model.restore(spoken.mel[row, :frames]))}
             found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
         return found
@@ -237,11 +226,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     def figures(self) -> dict[str, "Figure"]:
         """The schedule."""
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
-
-
-def spoken_pitch_loss(spoken: DecoderOutput, f0_hz: torch.Tensor, mask: torch.Tensor) -> Term:
-    """Pitch of what was decoded against F0 (B, T); frames in the mask (B, T)."""
-    return pitch_loss(spoken.octave, spoken.voiced_logit, octaves(f0_hz), f0_hz > 0, mask)
 
 
 def _nothing(like: torch.Tensor) -> Term:

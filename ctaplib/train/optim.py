@@ -1,4 +1,4 @@
-"""Optimisers, learning-rate schedules, moving averages of weights."""
+"""Optimizers, learning-rate schedules, moving average of the weights."""
 
 import inspect
 import math
@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from ctaplib.errors import ConfigError
-from ctaplib.tasks.base import OptimConfig
+from ctaplib.tasks.base import OptimConfig, Task
 
 
 class AdamW(torch.optim.AdamW):
-    """torch's, without the import of torch's compiler (a CPU second of every start), which is not used on optimisers here."""
+    """torch's AdamW without the import of torch's compiler, which takes longer than `import torch` and is not used here."""
 
     def step(self, closure: Any = None) -> Any:
         """Take a step."""
@@ -20,22 +20,48 @@ class AdamW(torch.optim.AdamW):
             return _STEP(self, closure)
 
 
+# torch decorates these methods so that its compiler skips them, and the first call of each imports the compiler for that.
+# `unwrap` returns the method below the decorators, or the method itself where a version of torch has none; the attribute does
+# nothing where a version does not read it. tests/unit/test_optim.py compares the steps with those of torch's class.
 _STEP = inspect.unwrap(torch.optim.Adam.step)
 for _method in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
     _plain = inspect.unwrap(getattr(torch.optim.Optimizer, _method))
-    _plain.__dynamo_disable = _plain  # what torch would find by importing the compiler
+    _plain.__dynamo_disable = _plain
+
+
+def build_optimizers(task: Task) -> dict[str, AdamW]:
+    """Build the optimizers of a task, each with the parameters and the settings that the task gives it.
+
+    Raises:
+        ConfigError: names of optimizers repeat, one has no parameters, or an `lr_scale` names parameters that are not there.
+    """
+    repeated = sorted({name for name in task.optimizers if task.optimizers.count(name) > 1})
+    if repeated or not task.optimizers:
+        found = f"names {', '.join(repeated)} more than once" if repeated else "names none"
+        raise ConfigError(f"`optimizers` of the task {task.name} {found}", expected="a name for each optimizer")
+    names = {parameter: name for name, parameter in task.model.named_parameters()}
+    named = {o: {names[p]: p for p in task.optimizer_parameters(o)} for o in task.optimizers}
+    if empty := [optimizer for optimizer, held in named.items() if not held]:
+        raise ConfigError(f"the task {task.name} gives its optimizer {', '.join(empty)} no parameters")
+    _check_lr_scale({o: (task.optim(o), held) for o, held in named.items()})
+    return {optimizer: build_optimizer(held, task.optim(optimizer)) for optimizer, held in named.items()}
+
+
+def _check_lr_scale(given: Mapping[str, tuple[OptimConfig, Mapping[str, torch.nn.Parameter]]]) -> None:
+    """Check that every part that an `lr_scale` names has parameters in one of the optimizers with these settings.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    for config, _ in given.values():
+        names = [name for other, held in given.values() if other == config for name in held]
+        if unused := [part for part in config.lr_scale if not any(name.startswith(part) for name in names)]:
+            parts = sorted({name.split(".")[0] for name in names})
+            raise ConfigError(f"optim.lr_scale names {', '.join(unused)}", expected=f"parts of the model: {', '.join(parts)}")
 
 
 def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig) -> AdamW:
-    """AdamW that decays matrices and leaves vectors alone; every group knows its `lr_scale`.
-
-    Raises:
-        ConfigError: `lr_scale` names parameters that are not there.
-    """
-    unused = [p for p in config.lr_scale if not any(n.startswith(p) for n in named)]
-    if unused:
-        parts = sorted({n.split(".")[0] for n in named})
-        raise ConfigError(f"optim.lr_scale names {', '.join(unused)}", expected=f"parts of the model: {', '.join(parts)}")
+    """Build an AdamW that decays matrices and not vectors; every group has its `lr_scale`."""
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in named.items():
         scale = next((f for p, f in config.lr_scale.items() if name.startswith(p)), 1.0)

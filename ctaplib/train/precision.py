@@ -42,38 +42,13 @@ def as_double(batch: Any) -> Any:
     return map_tensors(batch, lambda t: t.double() if t.is_floating_point() else t)
 
 
-class LossScale:
-    """Factor on the loss that keeps small fp16 gradients from vanishing: halved when one overflows, doubled after a while.
+def make_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
+    """Return a scaler of the loss that keeps small fp16 gradients from vanishing; for other formats it does nothing."""
+    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
-    Source: Micikevicius et al. 2018, Mixed Precision Training (arXiv 1710.03740), section 3.2, with its automatic choice.
-    """
 
-    def __init__(self, precision: str, *, start: float = 2.0**16, every: int = 2000) -> None:
-        self.used, self.every = precision == "fp16", every
-        self.value, self.good = (start if self.used else 1.0), 0
-
-    def undo(self, parameters: list[torch.nn.Parameter]) -> None:
-        """Divide the gradients by the factor."""
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        if self.used and gradients:
-            torch._foreach_mul_(gradients, 1.0 / self.value)
-
-    def update(self, finite: bool) -> bool:
-        """Take the outcome of a turn in; whether an overflow was the factor's own fault and is mended by a smaller one."""
-        if not self.used:
-            return False
-        if finite:
-            self.good += 1
-            if self.good >= self.every:
-                self.value, self.good = self.value * 2, 0
-            return False
-        self.value, self.good = self.value / 2, 0
-        return self.value >= 1.0
-
-    def state_dict(self) -> dict[str, float]:
-        """State for a checkpoint."""
-        return {"value": self.value, "good": self.good}
-
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        """Restore `state_dict`."""
-        self.value, self.good = state["value"], int(state["good"])
+def load_scaler(scaler: torch.amp.GradScaler, state: dict[str, Any]) -> None:
+    """Restore the state of a scaler, also of checkpoints that have `value` and `good` in its place."""
+    if scaler.is_enabled() and "value" in state:
+        state = {**scaler.state_dict(), "scale": state["value"], "_growth_tracker": int(state["good"])}
+    scaler.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""One step: the turns of its players, each with its gradient, its guard and its optimiser."""
+"""One step of training: the updates of its optimizers, each with its gradient, guard and learning rate."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ctaplib.collective import apart
+from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 from ctaplib.train.accumulate import Accumulator, seed_draws
@@ -14,8 +15,8 @@ from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import BadBatch, Guard
 from ctaplib.train.memory import explain
-from ctaplib.train.optim import WeightAverage, build_optimizer, clip_gradients, learning_rate
-from ctaplib.train.precision import LossScale, autocast
+from ctaplib.train.optim import WeightAverage, build_optimizers, clip_gradients, learning_rate
+from ctaplib.train.precision import autocast, load_scaler, make_scaler
 from ctaplib.train.reducer import Reducer
 
 log = get_logger("ctaplib.train")
@@ -25,32 +26,31 @@ class Steps:
     """Takes steps; holds everything that a step changes but the model.
 
     Args:
-        task: What is trained; its model is on its device.
-        world: The processes.
-        precision: Of the products.
+        task: The task; its model is on its device.
+        world: The ranks.
+        precision: Format of the products.
     """
 
     def __init__(self, task: Task, world: World, precision: str) -> None:
         self.task, self.world, self.config = task, world, task.config
-        names = {parameter: name for name, parameter in task.model.named_parameters()}
-        players = {p: list(task.player_parameters(p)) for p in task.players}
-        self.optimizers = {p: build_optimizer({names[w]: w for w in held}, self.config.optim) for p, held in players.items()}
-        self.reducers = {p: Reducer(held, world) for p, held in players.items()}
-        self.accumulator = Accumulator(task, world, partial(autocast, world.device, precision))
+        self.optimizers = build_optimizers(task)
+        self.reducers = {name: Reducer(_parameters(optimizer), world) for name, optimizer in self.optimizers.items()}
+        self.autocast = partial(autocast, world.device, precision)
         decay = self.config.optim.ema_decay
         self.average = WeightAverage(task.model, decay) if decay > 0 else None
-        self.scale = LossScale(precision)
+        self.scaler = make_scaler(precision, world.device)
         self.guard = Guard(self.config.train, task.paths.exp, world.rank)
+        self._optimizer_of_term: dict[str, str] = {}
 
     def take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
         """Take a step.
 
         Args:
-            share: What it takes.
-            micros: The micro-batches, on the device or not.
+            share: The local batch.
+            micros: Its micro-batches, on the device or not.
 
         Returns:
-            Terms, weights, gradient norms and learning rate.
+            Terms, weights, gradient norms and learning rates; of repeated updates those of the last.
 
         Raises:
             TrainingError: memory ran out, or too many steps in a row had gradients that are not finite.
@@ -58,102 +58,140 @@ class Steps:
         try:
             return self._take(share, [on_device(batch, self.world.device) for batch in micros])
         except (RuntimeError, MemoryError) as error:
-            told = explain(error, self.task.item_frames(share.items), f"at step {share.step}")
-            if told is None:
+            explained = explain(error, self.task.item_frames(share.items), f"at step {share.step}")
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error
 
     def _take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
-        figures: dict[str, float] = {}
         seed = (self.config.seed * 1_000_003 + share.step) * 64 + self.world.rank % 64
         seed_draws(seed, self.world.device)
-        faults: list[str] = []
-        finite = True
-        for player in self.optimizers:
-            if self.task.idle(share.step, player):
-                continue
-            values, norm, fault = self._turn(share, micros, player, seed)
-            faults.append(fault)
-            finite = finite and norm is not None
+        passes = Accumulator(self.task, self.world, self.autocast, micros, share.step, seed, share.several)
+        figures: dict[str, float] = {}
+        skipped, finite = False, True
+        for name in self._updates(share.step):
+            values, norm, fault = self._update(share, passes, name)
+            skipped, finite = skipped or bool(fault), finite and norm is not None
             figures.update(values)
             if norm is not None:
-                figures[f"grad_norm/{player}"] = norm
+                figures[f"grad_norm/{name}"] = norm
         self.guard.count(share.step, finite, figures)
-        if any(faults):
-            self.task.forget()
+        if skipped:
+            self.task.discard_pending()
             return figures
         self.task.after_step(share.step)
         if self.average is not None:
             self.average.update(self.task.model)
         return figures
 
-    def _turn(self, share: Share, micros: Sequence[Any], player: str, seed: int) -> tuple[dict[str, float], float | None, str]:
-        """Values of the terms, norm of the gradient (None where it is not finite) and why the turn was not taken."""
-        optimizer, step = self.optimizers[player], share.step
-        lr = learning_rate(self.config.optim, step, self.config.train.max_steps)
+    def _updates(self, step: int) -> Sequence[str]:
+        """Return the optimizers that update in a step, in their order.
+
+        Raises:
+            ConfigError: the task names one that it does not have, or two of them have a term of the same name.
+        """
+        updates = self.task.updates(step)
+        if unknown := sorted(set(updates) - set(self.optimizers)):
+            raise ConfigError(
+                f"step {step} of the task {self.task.name} updates {', '.join(unknown)}",
+                expected=f"its optimizers: {', '.join(self.optimizers)}",
+            )
+        for name in dict.fromkeys(updates):
+            for term in self.task.weights(step, name):
+                if (other := self._optimizer_of_term.setdefault(term, name)) != name:
+                    raise ConfigError(
+                        f"the optimizers {other} and {name} of the task {self.task.name} both have a term {term}",
+                        expected="another name for each, as records hold them side by side",
+                    )
+        return updates
+
+    def _update(self, share: Share, passes: Accumulator, name: str) -> tuple[dict[str, float], float | None, str]:
+        """Make an update.
+
+        Returns:
+            Values for the record, the norm of the gradient (None where it is not finite), and why the update was skipped, if so.
+        """
+        optimizer, config, step = self.optimizers[name], self.task.optim(name), share.step
+        lr = learning_rate(config, step, self.config.train.max_steps)
         for group in optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
         optimizer.zero_grad(set_to_none=True)
-        values = self.accumulator.run(micros, step, player, seed, share.several, self.reducers[player], self.scale.value)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.scale.undo(parameters)
-        norm = clip_gradients(parameters, self.config.optim.grad_clip)
+        values = passes.run(name, self.reducers[name], self.scaler.scale)
+        self.scaler.unscale_(optimizer)
+        norm = clip_gradients(_parameters(optimizer), config.grad_clip)
         finite = norm - norm == 0.0
-        mended = self.scale.update(finite)
-        fault = self.guard.fault(player, norm)
-        values |= {f"weight/{n}": w for n, w in self.task.weights(step, player).items()} | {"lr": lr}
-        values |= {f"lr/{part}": lr * scale for part, scale in self.config.optim.lr_scale.items()}
-        if self.scale.used:
-            values["loss_scale"] = self.scale.value
+        before = self.scaler.get_scale()
+        self.scaler.update()
+        # An overflow that a smaller scale prevents next time is no fault of the batch.
+        overflowed = 1.0 <= self.scaler.get_scale() < before
+        fault = self.guard.fault(name, norm)
+        values |= {f"weight/{n}": w for n, w in self.task.weights(step, name).items()}
+        values |= {"lr" if len(self.optimizers) == 1 else f"lr/{name}": lr}
+        values |= {f"lr/{part}": lr * scale for part, scale in config.lr_scale.items()}
+        if self.scaler.is_enabled():
+            values["loss_scale"] = self.scaler.get_scale()
         if not fault:
             optimizer.step()
             return values, norm, ""
         optimizer.zero_grad(set_to_none=True)
-        if mended:
-            log.info("step %d is left out: a gradient overflowed fp16, the loss scale is now %g", step, self.scale.value)
+        if overflowed:
+            log.info("step %d is skipped: a gradient overflowed fp16, the loss scale is now %g", step, self.scaler.get_scale())
         else:
-            self.guard.keep(step, player, fault, BadBatch(micros, share.micros, self.accumulator.own, values))
-        return values, norm if finite or mended else None, fault
+            self.guard.keep(step, name, fault, BadBatch(passes.micros, share.micros, passes.own, values))
+        return values, norm if finite or overflowed else None, fault
 
     def attempt(self, batch: Any) -> None:
-        """The forward and backward passes of a batch on this process alone; leaves no trace, whether they succeed or not."""
+        """Run the forward and backward passes of a batch on this rank alone, and leave no trace, whether they succeed or not."""
         step, world = self.task.trial_step(), World(0, 1, self.world.device)
-        accumulator, reducer = Accumulator(self.task, world, self.accumulator.autocast), Reducer([], world)
+        passes, reducer = Accumulator(self.task, world, self.autocast, [batch], step), Reducer([], world)
         try:
-            for player, optimizer in self.optimizers.items():
-                if not self.task.idle(step, player):
-                    with apart():
-                        accumulator.run([batch], step, player, 0, False, reducer)
-                    optimizer.zero_grad(set_to_none=True)
+            for name in dict.fromkeys(self._updates(step)):
+                with apart():
+                    passes.run(name, reducer)
+                self.optimizers[name].zero_grad(set_to_none=True)
         finally:
             for optimizer in self.optimizers.values():
                 optimizer.zero_grad(set_to_none=True)
-            self.task.forget()
+            self.task.discard_pending()
 
     def bytes_to_come(self) -> int:
-        """What the optimisers have yet to allocate: two moments of every parameter that has not moved."""
-        still = [w for o in self.optimizers.values() for g in o.param_groups for w in g["params"] if w not in o.state]
-        return sum(2 * w.numel() * w.element_size() for w in still)
+        """Return the bytes that the optimizers have yet to allocate: two moments of every parameter without a step."""
+        new = [p for optimizer in self.optimizers.values() for p in _parameters(optimizer) if p not in optimizer.state]
+        return sum(2 * p.numel() * p.element_size() for p in new)
 
     def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint."""
+        """Return the state for a checkpoint."""
         return {
-            "optimizers": {p: o.state_dict() for p, o in self.optimizers.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "average": self.average.state_dict() if self.average is not None else None,
             "guard": self.guard.state_dict(),
-            "scale": self.scale.state_dict(),
+            "scale": self.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore `state_dict`."""
-        for player, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][player])
+        """Restore what `state_dict` returned.
+
+        Raises:
+            CheckpointError: it is of other optimizers.
+        """
+        if set(state["optimizers"]) != set(self.optimizers):
+            raise CheckpointError(
+                f"the checkpoint has optimizers {', '.join(state['optimizers'])}",
+                expected=f"those of the task: {', '.join(self.optimizers)}",
+                fix="give this run another --exp",
+            )
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.guard.load_state_dict(state["guard"])
-        self.scale.load_state_dict(state["scale"])
+        load_scaler(self.scaler, state["scale"])
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
-    """A batch on a device; one that has no tensors stays where it is."""
+    """Return a batch on a device; one that has no tensors stays where it is."""
     return batch.to(device) if hasattr(batch, "to") else batch
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -71,7 +71,7 @@ def try_largest(task: Task, world: World, precision: str, load: Load, max_frames
             raise
         told = str(error)
     finally:
-        task.forget()
+        task.discard_pending()
     every = gather_objects(told)
     if faults := [f"process {rank} of {world.size}: {words}" for rank, words in enumerate(every) if words]:
         raise TrainingError(faults[0])

@@ -62,11 +62,11 @@ def run_rank(quick: bool, folder: str) -> None:
         def load(self, split: str, items, step: int) -> torch.Tensor:
             return torch.stack([torch.randn(frames, MELS, generator=torch.Generator().manual_seed(item)) for item in items])
 
-        def losses(self, batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+        def losses(self, batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
             out = self.model(batch, torch.full((len(batch),), frames))[0]
             return {"loss": Term(out.square().sum(), torch.tensor(float(out.numel())))}
 
-        def weights(self, step: int, player: str) -> dict[str, float]:
+        def weights(self, step: int, optimizer: str) -> dict[str, float]:
             return {"loss": 1.0}
 
         def evaluate(self, batch: torch.Tensor) -> dict[str, Term]:

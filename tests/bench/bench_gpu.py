@@ -77,7 +77,7 @@ def plain_words(config: Any) -> list[str]:
 
 def last_weights(config: Any) -> list[str]:
     """Overrides that give every term of the loss the weight of the end from the first step on."""
-    return [f"schedule.{term}={{points: [[0.0, {ramp(1.0)}]]}}" for term, ramp in config.schedule.items()]
+    return [f"schedule.{term}={{points: [[0.0, {ramp(1.0)}]]}}" for term, ramp in config.schedule.ramps().items()]
 
 
 def gradient(task: Any, items: Sequence[int], device: Any, precision: str) -> Any:
@@ -93,12 +93,12 @@ def gradient(task: Any, items: Sequence[int], device: Any, precision: str) -> An
     step, world = task.trial_step(), World(0, 1, device)
     task.model.to(device).train()
     batch = on_device(task.load("train", items, step), device)
-    accumulator = Accumulator(task, world, partial(autocast, device, precision))
-    accumulator.run([batch], step, task.players[0], 0, False, Reducer([], world))
+    passes = Accumulator(task, world, partial(autocast, device, precision), [batch], step)
+    passes.run(task.optimizers[0], Reducer([], world))
     found = [torch.zeros_like(p) if p.grad is None else p.grad for p in task.model.parameters()]
     flat = torch.cat([g.detach().double().cpu().flatten() for g in found])
     task.model.zero_grad(set_to_none=True)
-    task.forget()
+    task.discard_pending()
     return flat
 
 

@@ -180,10 +180,10 @@ def run_ours(quick: bool) -> dict[str, float]:
         def load(self, split: str, items, step: int):
             return pad_arrays([self.store[flat[i]] for i in items])
 
-        def losses(self, batch, step: int, player: str):
+        def losses(self, batch, step: int, optimizer: str):
             return {"loss": Term(self.model(*batch), batch[1].sum())}
 
-        def weights(self, step: int, player: str):
+        def weights(self, step: int, optimizer: str):
             return {"loss": 1.0}
 
         def evaluate(self, batch):

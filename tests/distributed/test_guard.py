@@ -51,8 +51,8 @@ def break_batch(task: Task) -> None:
 def break_terms(task: Task) -> None:
     plain = task.losses
 
-    def losses(batch, step: int, player: str) -> dict[str, Term]:
-        terms = plain(batch, step, player)
+    def losses(batch, step: int, optimizer: str) -> dict[str, Term]:
+        terms = plain(batch, step, optimizer)
         return terms | {"mel": Term(terms["mel"].total * float("inf"), terms["mel"].count)} if step == 3 else terms
 
     task.losses = losses  # type: ignore[method-assign]

@@ -55,11 +55,11 @@ def runs_out(batch):
 def limited(task, most: int):
     plain = task.losses
 
-    def losses(batch, step: int, player: str):
+    def losses(batch, step: int, optimizer: str):
         items = len(batch.ids) if hasattr(batch, "ids") else len(batch)
         if items > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-        return plain(batch, step, player)
+        return plain(batch, step, optimizer)
 
     task.losses = losses
     return task

@@ -43,7 +43,7 @@ def test_help_names_the_stages(recipe):
 def test_options_of_the_data_are_parted_as_a_shell_parts_them_and_nothing_is_run(recipe):
     script = recipe.path / "local/data.sh"
     script.write_text(script.read_text().replace("echo data >>calls.log", "printf '%s\\n' \"$@\" >>calls.log"))
-    opts = """--speech_only '/data/Stimmen für später/张 三'  --name "a \\"b\\" \\$c" two\\ words '' $(touch run) * \\\\"""
+    opts = """--speech_only '/data/Stimmen für später/张 三'  --name "a \\"b\\" $c" two\\ words '' $(touch run) * \\\\"""
     words = ["--speech_only", "/data/Stimmen für später/张 三", "--name", 'a "b" $c', "two words", ""]
     words += ["$(touch", "run)", "*", "\\"]
     for locale in ("C", "C.UTF-8"):
@@ -87,15 +87,61 @@ def test_task_args_become_settings(recipe):
     assert "--set a.b=c --resume x" in output
 
 
-def test_method_names_task_and_folder(recipe):
-    output = recipe.run("--dry_run", "true", "--method", "ctap")[1]
-    assert "--task ctap --config conf/ctap.yaml" in output and "--init vqctap=exp/ctap" in output
+def with_method(recipe, name, *stages, abilities=()):
+    """Options for a method that is declared in a folder of the test."""
+    (recipe.path / "mine/methods").mkdir(parents=True)
+    tasks = dict.fromkeys(("pretrain", *stages), "align")  # any task will do
+    words = f"name={name!r}, title={name.upper()!r}, abilities=frozenset({list(abilities)}), tasks={tasks}"
+    recipe.write(f"mine/methods/{name}.py", f"from ctaplib.methods.base import Method\n\nMETHOD = Method({words})\n")
+    recipe.write(f"conf/{name}.yaml", "{}\n")
+    for stage in stages:
+        recipe.write(f"conf/{name}_{stage}.yaml", "{}\n")
+    return "--method_path", "mine", "--method", name
+
+
+def test_method_names_tasks_folders_and_configs(recipe):
+    output = recipe.run("--dry_run", "true", *with_method(recipe, "ctap", "vc", abilities=("content", "codes")))[1]
+    assert "--task align --config conf/ctap.yaml" in output and "--exp exp/ctap/pretrain" in output
+    assert "--config conf/ctap_vc.yaml" in output and "--exp exp/ctap/vc" in output
+    assert "--init pretrained=exp/ctap/pretrain" in output
+    assert "--exp exp/asr_supervised" in output and "--exp exp/vocoder" in output
+
+
+def test_a_config_may_lie_with_the_method(recipe):
+    options = with_method(recipe, "ctap")
+    (recipe.path / "mine/conf").mkdir()
+    (recipe.path / "conf/ctap.yaml").rename(recipe.path / "mine/conf/ctap.yaml")
+    output = recipe.run("--dry_run", "true", *options)[1]
+    assert "/mine/conf/ctap.yaml" in output and "the config" not in output
 
 
 def test_another_method_runs_to_the_end(recipe):
-    status, output = recipe.run("--method", "align", "--tag", "b")  # any task will do
+    options = with_method(recipe, "ctap", "asr", "tts", "vc", abilities=("content", "codes", "read"))
+    status, output = recipe.run(*options, "--tag", "b")
     assert status == 0, output
-    assert (recipe.path / "exp_b/decode/asr/align_frozen_ctc/test_seen/hyp.phn").exists()
+    assert (recipe.path / "exp_b/decode/asr/ctap_frozen_ctc/test_seen/hyp.phn").exists()
+    assert "is skipped" not in output
+
+
+def test_stages_that_a_method_does_not_have_are_skipped_with_the_reason(recipe):
+    options = with_method(recipe, "mine", abilities=("content",))
+    status, output = recipe.run("--dry_run", "true", *options)
+    assert status == 0, output
+    assert "Stage  8 tts       skipped      MINE does not train synthesis" in output
+    assert "would skip a part: MINE does not train a fine-tuned recogniser" in output
+    assert "--task tts" not in output and "--exp exp/mine/asr" not in output and "--exp exp/asr_supervised" in output
+    status, output = recipe.run(*options)
+    assert status == 0, output
+    assert "Stage 8 (tts) is skipped: MINE does not train synthesis." in output
+    assert "Stage 9 (vc) is skipped: MINE does not train a fine-tuned converter." in output
+    assert "Stage 7 (asr): a part is skipped: MINE does not train a fine-tuned recogniser." in output
+    assert (recipe.path / "exp/mine/pretrain/codes/test_seen/speech.scp").exists()
+    assert "Nothing to do: all 12 stages asked for are current." in recipe.run(*options)[1]
+
+
+def test_an_unknown_method_is_refused_with_the_nearest(recipe):
+    status, output = recipe.run("--method", "vqtap")
+    assert status == 1 and "did you mean vqctap?" in output and "Traceback" not in output
 
 
 def test_the_command_to_go_on_can_be_typed(recipe):
@@ -125,22 +171,6 @@ def test_changed_alignments_from_elsewhere_are_taken_again(recipe):
 def test_foreign_alignments_replace_the_aligner(recipe):
     output = recipe.run("--dry_run", "true", "--stage", "4", "--stop_stage", "4", "--alignment_dir", "mfa")[1]
     assert "ctap align import --from mfa" in output and "--task align" not in output
-
-
-def test_training_is_started_by_torchrun_on_each_machine(recipe):
-    fake = recipe.bin / "python3"
-    fake.write_text('#!/usr/bin/env bash\necho "$CUDA_VISIBLE_DEVICES|$*"\n')
-    launch = [str(recipe.path / "../../utils/launch.sh"), "--nproc", "2", "--", "--task", "asr"]
-    environment = {**recipe.environment(), "CUDA_VISIBLE_DEVICES": "0"}
-    environment["PATH"] = f"{recipe.bin}:{environment['PATH']}"
-    done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
-    devices, _, command = done.stdout.strip().partition("|")
-    assert devices == "", "training on the CPU sees no GPU"
-    assert "-m ctaplib.cluster.launcher --nproc 2 --num_nodes 1" in command
-    assert command.endswith("-- -m ctaplib.cli.main train --task asr")
-    launch[1:3] = ["--ngpu", "4"]
-    done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.startswith("0|") and "--nproc 4" in done.stdout and done.stdout.strip().endswith("--gpu")
 
 
 @pytest.mark.parametrize(

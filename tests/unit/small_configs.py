@@ -40,7 +40,7 @@ SMALL = {
         "segment={segment_s: 0.4, blur: 0.2, noise: 0.1}",
         "valid_utts=4",
         "read_f0_from=0.5",
-        f"schedule={{{', '.join(f'{t}: {{}}' for t in TERMS)}}}",
+        f"schedule={{{', '.join(f'{t}: {{points: [[0.0, 1.0]]}}' for t in TERMS)}}}",
     ),
 }
 

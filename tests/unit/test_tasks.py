@@ -13,11 +13,12 @@ from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.log import RunLog
 from ctaplib.tasks.base import Task, TaskPaths, load_task, read_task_config, task_class
 from ctaplib.tasks.speech import change_tempo
-from ctaplib.tasks.vqctap import TERMS
+from ctaplib.tasks.vqctap import VQCTAPSchedule
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 
+TERMS = tuple(VQCTAPSchedule.model_fields)
 ALONE = World(0, 1, torch.device("cpu"))
 
 
@@ -79,7 +80,7 @@ def test_the_loss_falls(tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("off", TERMS)
 def test_every_term_can_be_switched_off(off: str, tiny: Path, tmp_path: Path) -> None:
-    task = small_task("vqctap", tiny, tmp_path, f"schedule={{{', '.join(f'{t}: {{}}' for t in TERMS if t != off)}}}")
+    task = small_task("vqctap", tiny, tmp_path, *(f"schedule.{t}.points=[[0.0, {float(t != off)}]]" for t in TERMS))
     terms = task.losses(task.load("train", task.train_plan(0)[1], 1), 1, "model")
     assert task.weights(1, "model")[off] == 0.0 and set(terms) == set(TERMS)
     assert all(float(terms[t].count) > 0 for t in TERMS if t != off)

@@ -16,6 +16,7 @@ from toy_task import ToyTask
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import CheckpointError, CtapError, DataError, TrainingError
 from ctaplib.losses.terms import Term
+from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.log import get_logger, keep_lines
 from ctaplib.runs.state import read_state
 from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
@@ -24,7 +25,7 @@ from ctaplib.train.batches import Position, Share, batches, check_batches
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
-from ctaplib.train.precision import LossScale
+from ctaplib.train.precision import load_scaler, make_scaler
 from ctaplib.train.reduce import pairs_of, sum_pairs, values_of, weigh
 from ctaplib.train.signals import StopRequest
 from ctaplib.train.trainer import Trainer
@@ -270,7 +271,7 @@ def test_gradients_that_are_not_finite_stop_the_run(tmp_path: Path) -> None:
     trainer = make(tmp_path, max_bad_steps=3)
     before = weights_digest(trainer.task.model)
 
-    def broken(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+    def broken(batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
         bad = trainer.task.model(batch).sum() * float("nan")
         return {"fit": Term(bad, 1.0), "size": Term(bad, 1.0)}
 
@@ -393,8 +394,8 @@ def test_one_bad_batch_is_left_out_and_kept(tmp_path: Path) -> None:
     trainer = make(tmp_path)
     plain = trainer.task.losses
 
-    def broken_once(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
-        terms = plain(batch, step, player)
+    def broken_once(batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
+        terms = plain(batch, step, optimizer)
         return {n: Term(t.total * float("nan"), t.count) for n, t in terms.items()} if step == 5 else terms
 
     trainer.task.losses = broken_once  # type: ignore[method-assign]
@@ -475,16 +476,34 @@ def test_micro_batches_give_the_step_of_the_whole(tmp_path: Path) -> None:
         torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
 
 
-def test_fp16_scales_the_loss_and_mends_overflow(tmp_path: Path) -> None:
-    scale = LossScale("fp16", start=4.0, every=2)
-    assert scale.update(False) and scale.value == 2.0
-    scale.update(True)
-    scale.update(True)
-    assert scale.value == 4.0
-    assert not LossScale("bf16").update(False)
-    trainer = make(tmp_path, precision="fp16", max_steps=6)
-    assert trainer.fit()
+@pytest.mark.parametrize("start", [4.0, 1.0])
+def test_fp16_scales_the_loss_and_mends_overflow(start: float, tmp_path: Path) -> None:
+    trainer = make(tmp_path, precision="fp16", max_steps=6, max_bad_steps=2)
+    trainer.steps.scaler = torch.amp.GradScaler("cpu", init_scale=start, growth_interval=2)
+    plain = trainer.task.losses
+
+    def overflowing(batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
+        terms = plain(batch, step, optimizer)
+        return {n: Term(t.total * 1e38, t.count) for n, t in terms.items()} if step in (2, 3) else terms
+
+    trainer.task.losses = overflowing  # type: ignore[method-assign]
+    if start == 1.0:  # no smaller scale helps: it is the fault of the batches
+        with pytest.raises(TrainingError, match="2 steps in a row up to step 3"):
+            trainer.fit()
+        return
+    assert trainer.fit() and not (tmp_path / "bad_batches").exists()
+    scales = [record["loss_scale"] for record in read_metrics(tmp_path) if record["split"] == "train"]
+    assert scales == [3.0, 1.0, 2.0]  # means of two steps: 4 and 2, 1 and 1, 2 (after two good steps) and 2
     assert all(bool(p.isfinite().all()) for p in trainer.task.model.parameters())
+
+
+def test_the_loss_scale_of_earlier_checkpoints_is_taken_over() -> None:
+    scaler = make_scaler("fp16", torch.device("cpu"))
+    load_scaler(scaler, {"value": 512.0, "good": 7})
+    assert scaler.get_scale() == 512.0 and scaler.state_dict()["_growth_tracker"] == 7
+    off = make_scaler("bf16", torch.device("cpu"))
+    load_scaler(off, {"value": 1.0, "good": 0})
+    assert off.get_scale() == 1.0 and off.state_dict() == {}
 
 
 def test_compiled_parts_give_the_same_numbers(tmp_path: Path) -> None:

@@ -35,14 +35,14 @@ class ToyTask(Task):
         self.seen.append(list(items))
         return torch.stack([torch.from_numpy(draw(self.config.seed, step, str(i)).normal(size=4)) for i in items]).float()
 
-    def losses(self, batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+    def losses(self, batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
         """Square error; the count differs from item to item, as that of frames does."""
         batch = batch.to(next(self.model.parameters()).dtype)
         error = (self.model(batch)[:, 0] - 3 * batch[:, 0]) ** 2
         weight = (batch[:, 1] > 0).to(batch.dtype) + 1
         return {"fit": Term((error * weight).sum(), weight.sum()), "size": Term(error.sum(), float(len(error)))}
 
-    def weights(self, step: int, player: str) -> dict[str, float]:
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
         """Two terms."""
         return {"fit": 1.0, "size": 0.5}
 

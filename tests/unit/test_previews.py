@@ -178,10 +178,10 @@ def test_a_killed_run_accounts_for_its_epochs_once_and_whole(tmp_path: Path, kil
     first = talk(tmp_path / "killed")
     plain = first.task.losses
 
-    def dying(batch: torch.Tensor, step: int, player: str) -> dict[str, Term]:
+    def dying(batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
         if step == killed_at and torch.is_grad_enabled():  # not in a validation
             raise Killed
-        return plain(batch, step, player)
+        return plain(batch, step, optimizer)
 
     first.task.losses = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):

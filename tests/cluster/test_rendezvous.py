@@ -1,17 +1,18 @@
-"""Machines that meet before a training: all come, one never comes, one was started with other options."""
+"""The rendezvous of machines: all come, one never comes, one was started with other options."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ctaplib.cluster.launcher import _share_cores
-from ctaplib.cluster.rendezvous import Meeting, is_local
+from ctaplib.cluster.launcher import _set_threads
+from ctaplib.cluster.rendezvous import Place, is_local, join
 from ctaplib.errors import ConfigError, CtapError, TrainingError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,35 +23,45 @@ def free_port() -> int:
         return held.getsockname()[1]
 
 
-def meet(meetings: list[Meeting]) -> list[int | CtapError]:
-    """What comes of all of them at once."""
+def meet(places: list[Place], n_nodes: int, timeout_s: float = 15.0, commands: Sequence[str] = ()) -> list[int | CtapError]:
+    """Join from several places at once; return what comes of each."""
 
-    def join(meeting: Meeting) -> int | CtapError:
+    def join_one(place: Place, command: str) -> int | CtapError:
         try:
-            return meeting.join()
+            rank, store = join(place, n_nodes, command, timeout_s)
+            stores.append(store)
+            return rank
         except CtapError as error:
             return error
 
-    with ThreadPoolExecutor(len(meetings)) as pool:
-        return list(pool.map(join, meetings))
+    stores: list[object] = []
+    with ThreadPoolExecutor(len(places)) as pool:
+        return list(pool.map(join_one, places, commands or ["same"] * len(places)))
 
 
 def test_machines_that_know_their_ranks_keep_them() -> None:
     port, names = free_port(), ("a", "b", "c")
-    meetings = [Meeting("127.0.0.1", port, 3, name, "same", rank, names, 10) for rank, name in enumerate(names)]
-    assert meet(meetings[::-1]) == [2, 1, 0]
+    places = [Place("127.0.0.1", port, name, rank, names) for rank, name in enumerate(names)]
+    assert meet(places[::-1], 3) == [2, 1, 0]
 
 
-def test_machines_without_ranks_are_counted_off_by_name() -> None:
-    port = free_port()
-    found = meet([Meeting("localhost", port, 3, name, "same", timeout_s=10) for name in ("one", "three", "two")])
-    assert sorted(found) == [0, 1, 2]
+ONE = "import sys\nfrom ctaplib.cluster.rendezvous import Place, join\n"
+ONE += "rank, store = join(Place('localhost', int(sys.argv[1]), sys.argv[2]), 2, 'same', 30)\nprint(rank)\ninput()"
+
+
+def test_machines_without_ranks_are_numbered() -> None:
+    words = [sys.executable, "-c", ONE, str(free_port())]
+    started = [subprocess.Popen([*words, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for name in "ab"]
+    ranks = [child.stdout.readline() for child in started if child.stdout is not None]
+    assert sorted(ranks) == ["0\n", "1\n"]
+    for child in started:
+        child.communicate("\n")
 
 
 def test_a_machine_that_never_comes_is_named_to_all() -> None:
     port, names = free_port(), ("a", "b", "c")
     started = time.monotonic()
-    found = meet([Meeting("127.0.0.1", port, 3, names[rank], "same", rank, names, 1.5) for rank in (0, 2)])
+    found = meet([Place("127.0.0.1", port, names[rank], rank, names) for rank in (0, 2)], 3, 1.5)
     assert time.monotonic() - started < 10
     for error in found:
         assert isinstance(error, TrainingError)
@@ -59,26 +70,28 @@ def test_a_machine_that_never_comes_is_named_to_all() -> None:
 
 
 def test_a_first_machine_that_never_comes_is_named() -> None:
-    with pytest.raises(TrainingError, match=r"b waited 1 s for a, but port \d+ of it does not answer"):
-        Meeting("127.0.0.1", free_port(), 2, "b", "same", 1, ("a", "b"), 1).join()
+    with pytest.raises(TrainingError, match=r"b waited 1 s for a, but has no connection to its port \d+"):
+        join(Place("127.0.0.1", free_port(), "b", 1, ("a", "b")), 2, "same", 1)
 
 
 def test_machines_with_other_options_do_not_train_together() -> None:
     port, names = free_port(), ("a", "b")
-    found = meet([Meeting("127.0.0.1", port, 2, name, f"options {rank}", rank, names, 5) for rank, name in enumerate(names)])
-    assert isinstance(found[0], ConfigError) and "b was started with other options than a" in str(found[0])
-    assert "b was started with other options than a" in str(found[1])
+    places = [Place("127.0.0.1", port, name, rank, names) for rank, name in enumerate(names)]
+    found = meet(places, 2, 3, ("one", "two"))
+    assert isinstance(found[1], ConfigError)
+    assert f"b was started with other options than the machine at 127.0.0.1:{port}" in str(found[1])
+    assert "1 of 2 machines came within 3 s (a); missing: b" in str(found[0])
 
 
 def test_a_stranger_at_the_port_is_no_machine() -> None:
     port, names = free_port(), ("a", "b")
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(Meeting("127.0.0.1", port, 2, "a", "same", 0, names, 10).join)
-        time.sleep(0.3)
+        first = pool.submit(join, Place("127.0.0.1", port, "a", 0, names), 2, "same", 15)
+        time.sleep(0.5)
         with socket.create_connection(("127.0.0.1", port)) as stranger:
             stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert Meeting("127.0.0.1", port, 2, "b", "same", 1, names, 10).join() == 1
-        assert first.result() == 0
+        assert join(Place("127.0.0.1", port, "b", 1, names), 2, "same", 15)[0] == 1
+        assert first.result()[0] == 0
 
 
 def test_names_of_machines() -> None:
@@ -116,7 +129,7 @@ def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch)
             monkeypatch.delenv(name, raising=False)
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        _share_cores(processes)
+        _set_threads(processes)
         return os.environ["OMP_NUM_THREADS"]
 
     assert threads(2, SLURM_CPUS_PER_TASK="8") == "4"
