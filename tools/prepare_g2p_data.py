@@ -41,7 +41,7 @@ def dictionary_lines() -> list[str]:
 
 def training_sentences(count: int) -> list[str]:
     """Give sentences of our own, and every homograph of g2p-en in several places of a sentence."""
-    from ctaplib.synthetic.sentences import sentence_stream
+    from ctaplib.synthetic.sentences import english_sentences
 
     spec = importlib.util.find_spec("g2p_en")
     if spec is None or spec.origin is None:
@@ -49,7 +49,7 @@ def training_sentences(count: int) -> list[str]:
     table = (Path(spec.origin).parent / "homographs.en").read_text(encoding="utf-8")
     homographs = [line.split("|")[0].lower() for line in table.splitlines() if line and line[0] != "#"]
     rng = random.Random(1)
-    sentences = [s.text for s in itertools.islice(sentence_stream(5), count)]
+    sentences = [s.text for s in itertools.islice(english_sentences(5), count)]
     for word in homographs:
         for template in rng.sample(TEMPLATES, 8):
             sentences.append(

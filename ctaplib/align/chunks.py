@@ -1,4 +1,4 @@
-"""All utterances laid end to end and cut into chunks of one length, which a network is trained on without padding."""
+"""All utterances, concatenated and cut into chunks of one length, so that a network is trained without padding."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 GAP_FRAMES = 24
-"""Frames of nothing between utterances, and seen around every chunk: more than the network's reach."""
+"""Zero frames between utterances, and context around every chunk: more than the network's receptive field."""
 IGNORED = -100
-"""Target of a frame that belongs to no utterance."""
+"""Target of a frame of no utterance."""
 
 
 class Chunks:
-    """Frames of all utterances and where each chunk lies in them.
+    """Frames of all utterances, and the places of chunks in them.
 
     Args:
         mels: (T, n_mels) centred log-mel of each utterance.
@@ -30,37 +30,37 @@ class Chunks:
         self.count = -(-(len(self.frames) - len(tail)) // size)
 
     def mel(self, index: int) -> np.ndarray:
-        """(T, n_mels) of an utterance."""
+        """Return the (T, n_mels) of an utterance."""
         return self.frames[self.starts[index] : self.starts[index] + self.lengths[index]].numpy()
 
     def places(self, chosen: Sequence[int]) -> Tensor:
-        """Where the frames of chunks and those around them lie, (chunks, size + 2 * GAP_FRAMES) indices into `frames`."""
+        """Return indices into `frames` of chunks and their context, (chunks, size + 2 * GAP_FRAMES)."""
         around = torch.arange(-GAP_FRAMES, self.size + GAP_FRAMES)
         return (torch.tensor(chosen)[:, None] * self.size + around + GAP_FRAMES).clamp(max=len(self.frames) - 1)
 
     def targets(self, labels: Sequence[np.ndarray]) -> Tensor:
-        """The class of every frame of `frames`, int64, from the (T,) classes of each utterance."""
+        """Return the class of every frame of `frames`, int64, from the (T,) classes of each utterance."""
         flat = torch.full((len(self.frames),), IGNORED)
         for start, label in zip(self.starts, labels, strict=True):
             flat[start : start + len(label)] = torch.from_numpy(label.astype(np.int64))
         return flat
 
     def plan(self, batch_chunks: int, epochs: float, seed: int) -> list[list[int]]:
-        """Batches of chunks for so many epochs, at least one, each chunk once an epoch.
+        """Return batches of chunks for a number of epochs, at least one batch, each chunk once per epoch.
 
         Args:
-            batch_chunks: Chunks in a batch at most; an epoch is shared out so that its batches differ by one at most.
+            batch_chunks: Most chunks in a batch; the batches of an epoch differ by one chunk at most.
             epochs: May be a fraction.
-            seed: Of the order.
+            seed: Seed of the order.
         """
         generator = torch.Generator().manual_seed(seed)
-        wanted = self.steps(batch_chunks, epochs)
+        steps = self.steps(batch_chunks, epochs)
         batches: list[list[int]] = []
-        while len(batches) < wanted:
+        while len(batches) < steps:
             order = torch.randperm(self.count, generator=generator)
             batches += [part.tolist() for part in order.tensor_split(-(-self.count // batch_chunks))]
-        return batches[:wanted]
+        return batches[:steps]
 
     def steps(self, batch_chunks: int, epochs: float) -> int:
-        """Batches in so many epochs."""
+        """Return the number of batches in a number of epochs."""
         return max(1, round(epochs * self.count / batch_chunks))

@@ -1,4 +1,4 @@
-"""The utterances to align: their audio, their phones, and which units of sound those are."""
+"""The utterances to align: their audio, their phones, and the units of sound of these."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.align.frontend import listen
+from ctaplib.audio.features import log_mel
 from ctaplib.audio.files import read_audio
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import DataError, shortened
@@ -58,20 +58,20 @@ def read_utterances(data: Path, dump: Path) -> list[Utterance]:
 
 
 def unit_of(phone: str, drop_tone: bool) -> str:
-    """The unit of sound of a phone: without stress, and where asked without tone."""
+    """Return the unit of sound of a phone: without stress, and with `drop_tone` without tone."""
     unit = fold(phone)
     toned = _TONED.match(unit) if drop_tone else None
     return toned.group(1) if toned else unit
 
 
 def find_units(utterances: Iterable[Utterance], drop_tone: bool) -> tuple[str, ...]:
-    """All units, silence first."""
+    """List the units of all phones, silence first."""
     units = {unit_of(phone, drop_tone) for utterance in utterances for phone in utterance.phones}
     return (SILENCE, *sorted(units - {SILENCE}))
 
 
 def evenly(utterances: Sequence[object], seconds: Sequence[float], minutes: float) -> list[int]:
-    """Indices of utterances spread evenly over the list that together last at most so many minutes."""
+    """Return indices of utterances spread evenly over the list that together last at most `minutes`."""
     total = sum(seconds)
     if total <= 60 * minutes:
         return list(range(len(utterances)))
@@ -84,15 +84,15 @@ def evenly(utterances: Sequence[object], seconds: Sequence[float], minutes: floa
     return chosen
 
 
-def hear(wav: str, front_end: FeatureConfig) -> tuple[np.ndarray, float]:
-    """Log-mel of a file and its length in seconds.
+def compute_mel(wav: str, front_end: FeatureConfig) -> tuple[np.ndarray, float]:
+    """Compute the log-mel of a file, (T, n_mels) float32, and its length in seconds.
 
     Raises:
         AudioError: the file cannot be used.
         DataError: a feature is not a finite number.
     """
     wave, _ = read_audio(wav, front_end.rate_hz)
-    mel = listen(wave, front_end)
+    mel = log_mel(wave, front_end)
     if not np.isfinite(mel).all():
         raise DataError(f"{wav}: a feature is not a finite number", fix="make the file again")
     return mel, len(wave) / front_end.rate_hz

@@ -1,7 +1,7 @@
-"""A first alignment from nothing: quiet frames are silence, the rest is dealt out evenly, mixtures do what follows."""
+"""The first alignment: quiet frames are silence, all others are divided evenly, then Gaussian mixtures are trained on that."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,38 +9,30 @@ from ctaplib.align.config import BootstrapConfig
 from ctaplib.align.frontend import cepstra, quiet_frames
 from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures, flat
 from ctaplib.align.parallel import map_shards
-from ctaplib.align.viterbi import Chain, best_path, has_compiler
+from ctaplib.align.topology import Graph
+from ctaplib.align.viterbi import best_path
 from ctaplib.collective import rank
 from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Graph:
-    """The chain of an utterance and the phone of each of its states, negative for silence."""
-
-    chain: Chain
-    owner: np.ndarray
-
-
-def deal_out(graph: Graph, quiet: np.ndarray, states: int) -> np.ndarray:
-    """A path to start from: quiet frames lie in the first silence, the others are shared evenly by all phones.
+def flat_path(graph: Graph, quiet: np.ndarray) -> np.ndarray:
+    """Return a path to start from: quiet frames are in the first silence, all others divided evenly over the phones.
 
     Args:
-        graph: Where the utterance goes.
+        graph: States of the utterance.
         quiet: (T,) bool.
-        states: States of one unit.
 
     Returns:
-        (T,) int32; no real path, since it goes back to the first silence.
+        (T,) int32; not a path of the graph, since it returns to the first silence.
     """
-    spoken = np.flatnonzero(graph.owner >= 0)
+    states = np.flatnonzero(graph.owner >= 0)
     loud = np.flatnonzero(~quiet)
-    if len(loud) < len(spoken):  # nearly everything is quiet: level says nothing here
+    if len(loud) < len(states):  # nearly everything is quiet: the level does not help
         loud = np.arange(len(quiet))
     path = np.zeros(len(quiet), np.int32)
-    path[loud] = spoken[np.arange(len(loud)) * len(spoken) // len(loud)]
+    path[loud] = states[np.arange(len(loud)) * len(states) // len(loud)]
     return path
 
 
@@ -48,18 +40,16 @@ def train_mixtures(
     mels: Sequence[np.ndarray],
     graphs: Sequence[Graph],
     n_classes: int,
-    states: int,
     config: BootstrapConfig,
     jobs: int,
 ) -> Mixtures:
-    """Estimate mixtures by Viterbi training.
+    """Train mixtures by alignment and re-estimation in turn (Viterbi training).
 
     Args:
         mels: (T, n_mels) log-mel of each utterance.
-        graphs: Where each utterance goes; its phones fit its frames.
+        graphs: States of each utterance, which has at least as many frames.
         n_classes: Classes of all units.
-        states: States of one unit.
-        config: How.
+        config: Iterations and sizes.
         jobs: Processes of this rank; the result does not depend on them.
     """
     inputs = [cepstra(mel, config.n_cepstra) for mel in mels]
@@ -77,7 +67,7 @@ def train_mixtures(
             frames, classes, total = [], [], 0.0
             for i in shard:
                 if start:
-                    path = deal_out(graphs[i], quiet_frames(mels[i], config.quiet_share), states)
+                    path = flat_path(graphs[i], quiet_frames(mels[i], config.quiet_share))
                 else:
                     path, score = align_mixtures(old, inputs[i], graphs[i])
                     total += score
@@ -88,14 +78,14 @@ def train_mixtures(
         parts = list(map_shards(work, len(inputs), jobs))
         mixtures = estimate.update(sum((part[0] for part in parts), np.zeros(())), VARIANCE_FLOOR * variance)
         if not start and rank() == 0:
-            log.info("mixtures %d: log-likelihood a frame %.3f", iteration, sum(part[1] for part in parts) / count)
+            log.info("mixtures %d: log-likelihood per frame %.3f", iteration, sum(part[1] for part in parts) / count)
     return mixtures
 
 
 def label_by_mixtures(
     mixtures: Mixtures, mels: Sequence[np.ndarray], graphs: Sequence[Graph], n_cepstra: int, jobs: int
 ) -> list[np.ndarray]:
-    """The class of every frame of each utterance, (T,), by the best path through mixtures."""
+    """Return the class of every frame of each utterance, (T,), on the best path through mixtures."""
 
     def work(shard: range) -> list[np.ndarray]:
         paths = [align_mixtures(mixtures, cepstra(mels[i], n_cepstra), graphs[i])[0] for i in shard]
@@ -105,8 +95,8 @@ def label_by_mixtures(
 
 
 def align_mixtures(mixtures: Mixtures, frames: np.ndarray, graph: Graph) -> tuple[np.ndarray, float]:
-    """Best path of one utterance, scoring only the classes that it can pass through."""
+    """Return the best path of one utterance and its score; only classes of its graph are scored."""
     used, inverse = np.unique(graph.chain.classes, return_inverse=True)
     part = Mixtures(mixtures.weight[used], mixtures.mean[used], mixtures.variance[used])
     chain = replace(graph.chain, classes=inverse.astype(np.int32))
-    return best_path(part.log_scores(frames), chain, compiled=has_compiler())
+    return best_path(part.log_scores(frames), chain)

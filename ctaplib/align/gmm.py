@@ -1,4 +1,4 @@
-"""Diagonal Gaussian mixtures for every state, estimated from frames that are assigned to states."""
+"""Mixtures of diagonal Gaussians for every class, estimated from frames that are assigned to classes."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ VARIANCE_FLOOR = 0.05
 
 @dataclass(frozen=True)
 class Mixtures:
-    """Mixtures of diagonal Gaussians.
+    """A mixture of diagonal Gaussians for each class.
 
     Attributes:
         weight: (classes, mixtures) float64.
@@ -23,7 +23,7 @@ class Mixtures:
     variance: np.ndarray
 
     def log_scores(self, frames: np.ndarray) -> np.ndarray:
-        """Log-likelihood of the best Gaussian of each class, (T, dims) to (T, classes) float32."""
+        """Return the log-likelihood of the best Gaussian of each class, (T, dims) to (T, classes) float32."""
         return self._per_gaussian(frames).max(2)
 
     def _per_gaussian(self, frames: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ class Mixtures:
         return scores.reshape(len(frames), classes, mixtures)
 
     def split(self) -> "Mixtures":
-        """Twice as many Gaussians, each pair moved apart by a fifth of its deviation."""
+        """Return twice as many Gaussians, each split into two that are a fifth of its deviation to either side."""
         shift = 0.2 * np.sqrt(self.variance)
         return Mixtures(
             np.concatenate([self.weight, self.weight], 1) / 2,
@@ -47,15 +47,15 @@ class Mixtures:
         )
 
     def statistics(self, frames: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Sums over frames assigned to classes.
+        """Compute sums over frames assigned to classes.
 
         Args:
             frames: (T, dims) float32.
             classes: (T,) class of each frame.
 
         Returns:
-            (classes, mixtures, 1 + 2 * dims) float64: occupancy, sums of values and of squares; add them over
-            parts of the data.
+            (classes, mixtures, 1 + 2 * dims) float64: occupancy, sums of values and of squares; those of
+            parts of the data add up.
         """
         n_classes, mixtures, dims = self.mean.shape
         sums = np.zeros((n_classes, mixtures, 1 + 2 * dims))
@@ -74,7 +74,7 @@ class Mixtures:
         return sums
 
     def update(self, sums: np.ndarray, floor: np.ndarray, least: float = 5.0) -> "Mixtures":
-        """Maximum-likelihood mixtures from statistics; Gaussians with fewer frames than `least` stay as they are."""
+        """Return the maximum-likelihood mixtures of statistics; Gaussians with fewer frames than `least` stay as they are."""
         dims = self.mean.shape[2]
         count = sums[:, :, :1]
         safe = np.maximum(count, 1e-8)
@@ -90,7 +90,7 @@ class Mixtures:
 
 
 def flat(mean: np.ndarray, variance: np.ndarray, n_classes: int) -> Mixtures:
-    """One Gaussian for every class, all the same."""
+    """Return one Gaussian for every class, all equal."""
     return Mixtures(
         np.ones((n_classes, 1)),
         np.broadcast_to(mean, (n_classes, 1, len(mean))).copy(),

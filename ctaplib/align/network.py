@@ -1,4 +1,4 @@
-"""A small convolutional network that names the class of every frame."""
+"""A small convolutional network that classifies every frame."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from ctaplib.align.config import NetworkConfig
 
 
 class FrameNetwork(nn.Module):
-    """Class scores for every frame, from frames around it; inside it works at half the frame rate.
+    """Classifier of every frame from the frames around it; it works at half the frame rate inside.
 
     Args:
         n_mels: Bands of the input.
-        n_classes: Classes to tell apart.
-        config: Width and reach.
+        n_classes: Number of classes.
+        config: Width and dilations.
     """
 
     def __init__(self, n_mels: int, n_classes: int, config: NetworkConfig) -> None:
@@ -26,7 +26,7 @@ class FrameNetwork(nn.Module):
         self.leave = nn.Conv1d(config.width, 2 * n_classes, 1)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Map (batch, T, n_mels) with T even to logits (batch, T, classes)."""
+        """Map (B, T, n_mels) with T even to logits (B, T, classes)."""
         hidden = torch.relu(self.enter(mel.transpose(1, 2).to(self.enter.weight.dtype)))
         for layer in self.layers:
             hidden = hidden + torch.relu(layer(hidden))
@@ -34,13 +34,13 @@ class FrameNetwork(nn.Module):
 
     @torch.no_grad()
     def log_posteriors(self, mel: np.ndarray) -> np.ndarray:
-        """Log-posteriors of one utterance on the CPU, (T, n_mels) to (T, classes) float32; never in fewer bits."""
+        """Compute the log-posteriors of one utterance on the CPU, (T, n_mels) to (T, classes) float32, without autocast."""
         frames = torch.from_numpy(np.pad(mel, ((0, len(mel) % 2), (0, 0))))
         with torch.autocast("cpu", enabled=False):
             return self(frames[None])[0, : len(mel)].log_softmax(-1).float().numpy()
 
 
 def log_priors(labels: Sequence[np.ndarray], n_classes: int) -> np.ndarray:
-    """Log of the share of frames of each class, (classes,) float32; an unseen class counts as one frame."""
+    """Return the log of the frequency of each class, (classes,) float32; an unseen class counts as one frame."""
     counts = np.bincount(np.concatenate(list(labels)), minlength=n_classes) + 1.0
     return np.log(counts / counts.sum()).astype(np.float32)

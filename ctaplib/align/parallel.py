@@ -1,4 +1,4 @@
-"""Work on fixed shards of a list, in forked processes and over the ranks of a run; results depend on neither."""
+"""Work on fixed shards of a list, in forked processes and over the ranks of a run; the results depend on neither."""
 
 import multiprocessing
 import os
@@ -21,8 +21,8 @@ _work: list[Callable[[range], Any]] = []
 def map_shards(work: Callable[[range], Result], n_items: int, jobs: int) -> Iterator[Result]:
     """Apply a function to ranges of items, in order.
 
-    Where several ranks run, all of them must call it and go through to the end: each does its share of the ranges and
-    gets the results of all.
+    Where several ranks run, all of them must call it and go through to the end: each works on a part of the ranges and
+    gets all results.
 
     Args:
         work: Takes a range of indices; it may be a closure over large arrays, which forked processes share.

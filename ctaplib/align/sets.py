@@ -1,11 +1,10 @@
-"""Align whole data sets: phones.ctm, TextGrids, and an account of every utterance; or take alignments from elsewhere."""
+"""Alignment of whole sets: `phones.ctm`, TextGrids, and a report on every utterance; or import of alignments."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ctaplib.align.aligner import Aligner, Outcome
@@ -13,16 +12,7 @@ from ctaplib.align.corpus import Utterance, read_utterances
 from ctaplib.align.parallel import SHARD
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.corpus.alignment import (
-    Alignment,
-    lost_phones,
-    read_ctm,
-    read_textgrid,
-    tile,
-    to_durations,
-    write_ctm,
-    write_textgrid,
-)  # fmt: skip
+from ctaplib.corpus.alignment import Alignment, count_lost, read_ctm, read_textgrid, tile, write_ctm, write_textgrid
 from ctaplib.corpus.perturb import align_copies
 from ctaplib.errors import DataError, shortened
 from ctaplib.files import read_table, write_tsv
@@ -32,6 +22,8 @@ from ctaplib.runs.log import get_logger, progress
 log = get_logger(__name__)
 
 REPORT_FIELDS = ("utt", "status", "reason", "score", "phones", "phones_lost")
+LOST_FRAME_S = 0.04
+"""Length of the frames that `phones_lost` counts by: those of codes at 25 Hz."""
 NO_FEATURES = "no features: its audio was dropped, see dropped_features.tsv"
 
 
@@ -46,7 +38,7 @@ def align_set(
         dump: `dump/<set>`.
         jobs: Processes; the result does not depend on them.
         textgrids: Write TextGrids as well.
-        max_unaligned_pct: Largest share of unaligned utterances; the aligner's own where not given.
+        max_unaligned_pct: Largest share of unaligned utterances; None for the aligner's.
 
     Raises:
         DataError: too many utterances are not aligned; the files are written all the same.
@@ -57,7 +49,8 @@ def align_set(
     parts = map_jobs(work, shards, jobs, what=what, context="fork", setup=(torch.set_num_threads, (1,)), keep=True)
     outcomes = [outcome for part in progress(parts, total=len(shards), what=what) for outcome in part]
     limit_pct = aligner.config.max_unaligned_pct if max_unaligned_pct is None else max_unaligned_pct
-    write_outcomes(data, utterances, outcomes, textgrids=textgrids, max_unaligned_pct=limit_pct)
+    hop_s = read_feature_config(dump / "features.yaml").hop_s
+    write_outcomes(data, utterances, outcomes, hop_s, textgrids=textgrids, max_unaligned_pct=limit_pct)
 
 
 def _align_some(aligner: Aligner, utterances: Sequence[Utterance]) -> list[Outcome]:
@@ -65,9 +58,23 @@ def _align_some(aligner: Aligner, utterances: Sequence[Utterance]) -> list[Outco
 
 
 def write_outcomes(
-    data: Path, utterances: Sequence[Utterance], outcomes: Sequence[Outcome], *, textgrids: bool, max_unaligned_pct: float
+    data: Path,
+    utterances: Sequence[Utterance],
+    outcomes: Sequence[Outcome],
+    hop_s: float,
+    *,
+    textgrids: bool,
+    max_unaligned_pct: float,
 ) -> None:
-    """Write the alignments and the account of a set.
+    """Write the alignments and the report of a set.
+
+    Args:
+        data: `data/<set>`.
+        utterances: All utterances of the set.
+        outcomes: The outcome of each.
+        hop_s: Seconds per feature frame.
+        textgrids: Write TextGrids as well.
+        max_unaligned_pct: Largest share of unaligned utterances.
 
     Raises:
         DataError: too many utterances are not aligned.
@@ -87,7 +94,7 @@ def write_outcomes(
                 "reason": outcome.reason.replace("\t", " "),
                 "score": f"{outcome.score:.4f}",
                 "phones": len(utterance.phones),
-                "phones_lost": count_lost(outcome.alignment),
+                "phones_lost": count_lost(outcome.alignment, hop_s, round(LOST_FRAME_S / hop_s))[0],
             }
         )
     write_ctm(data / "phones.ctm", aligned)
@@ -97,12 +104,9 @@ def write_outcomes(
             write_textgrid(data / "textgrid" / f"{utt}.TextGrid", alignment)
     phones, lost = sum(row["phones"] for row in rows), sum(row["phones_lost"] for row in rows)
     log.info(
-        "%s: %d of %d utterances aligned; %.2f %% of phones own no 25 Hz frame",
-        data,
-        len(aligned),
-        len(rows),
-        100 * lost / max(1, phones),
-    )
+        "%s: %d of %d utterances aligned; %.2f %% of phones are the longest of no frame of %.0f ms",
+        data, len(aligned), len(rows), 100 * lost / max(1, phones), 1000 * LOST_FRAME_S,
+    )  # fmt: skip
     share_pct = 100 * len(faults) / len(rows)
     if share_pct > max_unaligned_pct:
         raise DataError(
@@ -115,21 +119,12 @@ def write_outcomes(
         log.warning("%s: %d utterances are not aligned, see ali_report.tsv", data, len(faults))
 
 
-def count_lost(alignment: Alignment) -> int:
-    """Phones, silence left out, that own no 25 Hz frame."""
-    if not alignment:
-        return 0
-    phones, durations = to_durations(alignment, max(1, int(alignment[-1].end_s / 0.01 + 1e-6)))
-    spoken = np.array([phone != SILENCE for phone in phones])
-    return int((lost_phones(durations) & spoken).sum())
-
-
 def import_set(
     source: Path, data: Path, dump: Path, *, textgrids: bool = False, tier: str = "phones", max_unaligned_pct: float = 2.0
 ) -> None:
-    """Take a set's alignments from CTM files or TextGrids made elsewhere.
+    """Import a set's alignments from CTM files or TextGrids made elsewhere.
 
-    Looked for, in this order: `<source>/<set>/phones.ctm`, `<source>/<set>.ctm` (of `<set>_sp`, that of `<set>`),
+    Places, in this order: `<source>/<set>/phones.ctm`, `<source>/<set>.ctm` (of `<set>_sp`, that of `<set>`),
     `<source>/phones.ctm`, and `<utt>.TextGrid` anywhere below `<source>`; copies at other speeds have those of their originals.
     Phones must be those of `text.phn`, stress apart.
 
@@ -140,7 +135,7 @@ def import_set(
     if (data / "utt2uniq").exists():
         given = align_copies(given, read_table(data / "utt2uniq"))
     utterances = read_utterances(data, dump)
-    front_end = read_feature_config(dump / "features.yaml")
+    hop_s = read_feature_config(dump / "features.yaml").hop_s
     frames = read_table(dump / "utt2num_frames")
     outcomes = []
     for utterance in utterances:
@@ -149,8 +144,8 @@ def import_set(
         elif utterance.utt not in given:
             outcomes.append(Outcome("failed", [], reason=f"{source} has no alignment of it"))
         else:
-            outcomes.append(_adopt(utterance, given[utterance.utt], int(frames[utterance.utt]) * front_end.hop_s))
-    write_outcomes(data, utterances, outcomes, textgrids=textgrids, max_unaligned_pct=max_unaligned_pct)
+            outcomes.append(_adopt(utterance, given[utterance.utt], int(frames[utterance.utt]) * hop_s))
+    write_outcomes(data, utterances, outcomes, hop_s, textgrids=textgrids, max_unaligned_pct=max_unaligned_pct)
 
 
 def _align_one(aligner: Aligner, utterance: Utterance) -> Outcome:

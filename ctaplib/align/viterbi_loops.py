@@ -1,9 +1,8 @@
-"""The best path of one utterance as loops that numba compiles; viterbi.py says what they find, and has a form without numba.
+"""The best path of one utterance as loops that numba compiles; `viterbi.py` documents the arguments.
 
-State s lies at place s + room of the scores of a frame, so that what lies before the first state can be read. Loops over states
-hold no branch and run over whole vectors. Only states that lie on some whole path are looked at: one that no path can have
-reached was never written and is as low as can be, and what is written to one from which no end can be reached is read by
-none from which it can.
+State s is at index s + room of the scores of a frame, so that indices before the first state can be read. Loops over states
+have no branch, so that they are vectorised. States that are on no complete path are skipped: one that cannot be reached keeps
+the lowest score, and one from which no end can be reached is not read by any from which one can.
 """
 
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
@@ -14,14 +13,14 @@ from numba import njit
 
 LOWEST = np.float32(-1e30)
 VECTOR = 32
-"""States that the loops take at once."""
+"""States per iteration of the vectorised loops."""
 BLOCK = 8
-"""Frames whose scores are looked up at once: what was just written number by number cannot yet be read as a vector."""
+"""Frames whose scores are gathered at once: reading numbers as a vector right after they were written one by one stalls."""
 
 
 @njit(cache=True, nogil=True)
 def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
-    """Write the states of the best path; the arguments are those of `Chain`. Its score, at most LOWEST / 2 where no path fits."""
+    """Write the states of the best path and return its score, at most LOWEST / 2 where no path fits."""
     n_frames, n_states = len(scores), len(classes)
     room = max(1, jump.max())
     width = -(-n_states // VECTOR) * VECTOR
@@ -43,7 +42,7 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
     for t in range(1, n_frames):
         at = t % BLOCK
         if at == 0 or t == 1:
-            _look_up(scores, t - at, common, others, columns, emitted)
+            _gather(scores, t - at, common, others, columns, emitted)
         first = np.uint64(max(0, nearest_end - room * (n_frames - 1 - t)) // VECTOR * VECTOR)
         behind = np.uint64(min(width, ((furthest + room * t) // VECTOR + 1) * VECTOR))
         if len(distances) == 1:
@@ -74,7 +73,7 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
             state = end
     total = old[room + state]
     if total > LOWEST / 2:
-        _go_back(back, jump, state, path)
+        _trace_back(back, jump, state, path)
     else:  # no path fits, or a score is not a number: there is nothing to go back through
         path[:] = 0
     return total
@@ -82,7 +81,7 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
 
 @njit(cache=True, nogil=True)
 def _by_distance(distances, jump, leap, width):
-    """Scores of the jumps over each distance, (distances, width)."""
+    """Return the scores of the jumps over each distance, (distances, width)."""
     leaps = np.full((len(distances), width), LOWEST, np.float32)
     for d in range(len(distances)):
         for s in range(len(jump)):
@@ -92,8 +91,8 @@ def _by_distance(distances, jump, leap, width):
 
 
 @njit(cache=True, nogil=True)
-def _look_up(scores, begin, common, others, columns, emitted):
-    """Scores of all states in some frames, of those that read the most common column first."""
+def _gather(scores, begin, common, others, columns, emitted):
+    """Gather the scores of all states in BLOCK frames: the most common column first, then the others."""
     for k in range(min(BLOCK, len(scores) - begin)):
         row = scores[begin + k]
         emitted[k] = row[common]
@@ -102,8 +101,8 @@ def _look_up(scores, begin, common, others, columns, emitted):
 
 
 @njit(cache=True, nogil=True)
-def _go_back(back, jump, state, path):
-    """Write the states from the last frame to the first."""
+def _trace_back(back, jump, state, path):
+    """Follow the back pointers from the last frame to the first."""
     for t in range(len(path) - 1, 0, -1):
         path[t] = state
         if back[t, state] == 1:

@@ -202,14 +202,16 @@ def lost_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
     return lost
 
 
-def phones_lost_pct(alignments: Mapping[str, Sequence[Interval]], hop_s: float = 0.01, factor: int = 4) -> float:
-    """Share of phones, silences left out, that own no longer frame, in per cent."""
-    lost = total = 0
-    for alignment in alignments.values():
-        if not alignment:
-            continue
-        phones, durations = to_durations(alignment, max(1, round(alignment[-1].end_s / hop_s)), hop_s)
-        spoken = np.array([phone != SILENCE for phone in phones])
-        lost += int((lost_phones(durations, factor) & spoken).sum())
-        total += int(spoken.sum())
-    return 100.0 * lost / total if total else 0.0
+def count_lost(alignment: Sequence[Interval], hop_s: float, factor: int) -> tuple[int, int]:
+    """Return how many phones, silences left out, fill most of no longer frame, and how many phones there are.
+
+    Args:
+        alignment: Phones that tile the utterance.
+        hop_s: Seconds per frame.
+        factor: Frames in one longer frame.
+    """
+    if not alignment:
+        return 0, 0
+    phones, durations = to_durations(alignment, max(1, round(alignment[-1].end_s / hop_s)), hop_s)
+    spoken = np.array([phone != SILENCE for phone in phones])
+    return int((lost_phones(durations, factor) & spoken).sum()), int(spoken.sum())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctaplib.corpus.alignment import Interval, frame_phones, lost_phones, to_durations
+from ctaplib.corpus.alignment import Interval, frame_phones, to_durations
 from ctaplib.phones import SILENCE
 
 REFERENCE_S = 0.040
@@ -67,12 +67,3 @@ def label_frames(phones: Sequence[Interval], n_frames: int, frames: Frames) -> F
     edges = np.arange(len(owners) + 1) * frames.seconds
     inside[: len(owners)] = (starts <= edges[:-1] + _SLACK_S) & (ends >= edges[1:] - _SLACK_S)
     return FrameLabels(names, inside)
-
-
-def count_lost(phones: Sequence[Interval], frames: Frames) -> tuple[int, int]:
-    """Count the phones (silence apart) that fill most of no frame, and all phones."""
-    if not phones:
-        return 0, 0
-    labels, durations = to_durations(phones, max(1, round(phones[-1].end_s / frames.hop_s)), frames.hop_s)
-    spoken = np.array([name != SILENCE for name in labels])
-    return int((lost_phones(durations, frames.hop) & spoken).sum()), int(spoken.sum())

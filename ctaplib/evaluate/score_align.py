@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.corpus.alignment import Alignment, read_ctm
+from ctaplib.corpus.alignment import Alignment, count_lost, read_ctm
 from ctaplib.evaluate import intervals
-from ctaplib.evaluate.frames import count_lost, reference_frames
+from ctaplib.evaluate.frames import reference_frames
 from ctaplib.evaluate.inputs import Inputs, missing_note
 from ctaplib.evaluate.measure import Measured
 from ctaplib.evaluate.results import Row
@@ -43,7 +43,7 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> Outcomes | str:
     accounted = [100.0 * (bool(aligned.get(utt)) or utt in listed) for utt in utts]
     outcomes["accounted_utts_pct"] = Outcome(intervals.mean(accounted))
     frames = reference_frames(inputs.hop_s(set_))
-    lost, phones = zip(*(count_lost(aligned.get(utt, []), frames) for utt in utts))
+    lost, phones = zip(*(count_lost(aligned.get(utt, []), frames.hop_s, frames.hop) for utt in utts))
     share = intervals.ratio(lost, phones, 100.0) if sum(phones) else "no phone is aligned"
     outcomes["phones_lost_pct"] = Outcome(share, f"frames of {1000 * frames.seconds:.3g} ms")
     return outcomes

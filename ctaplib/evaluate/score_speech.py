@@ -1,6 +1,6 @@
 """Rows of the tasks whose output is speech (`tts`, `vc`, `resynthesis`): what they share.
 
-`score_tts`, `score_vc` and `score_resynthesis` each declare a `SpeechTask`.
+`score_pairs` and `score_vc` declare the tasks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,6 @@ from ctaplib.evaluate.speaker import cosine
 from ctaplib.methods.base import System, systems
 
 Item = dict[str, str]
-OWN_REFERENCE = Outcome("natural speech is its own reference")
 
 
 @dataclass(frozen=True)

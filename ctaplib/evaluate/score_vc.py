@@ -66,7 +66,11 @@ def _pitch(case: Case, measured: Measured) -> Outcomes:
     }
 
 
-TASK = SpeechTask(
-    "vc", text="source_utt", natural="prompt_utt", jobs=_jobs, outcomes=_outcomes,
+VC = SpeechTask(
+    "vc",
+    text="source_utt",
+    natural="prompt_utt",
+    jobs=_jobs,
+    outcomes=_outcomes,
     natural_note="of the natural sources, each once",
-)  # fmt: skip
+)

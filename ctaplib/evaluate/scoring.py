@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from ctaplib.errors import CtapError
-from ctaplib.evaluate import score_align, score_asr, score_pretrain, score_resynthesis, score_speech, score_tts, score_vc
+from ctaplib.evaluate import score_align, score_asr, score_pairs, score_pretrain, score_speech, score_vc
 from ctaplib.evaluate.catalogue import keys, rows_of_others
 from ctaplib.evaluate.files_measured import keep_cache, with_cache
 from ctaplib.evaluate.inputs import Inputs
@@ -12,7 +12,7 @@ from ctaplib.evaluate.measure import run_jobs
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import RowMaker
 
-SPEECH_TASKS = (score_tts.TASK, score_vc.TASK, score_resynthesis.TASK)
+SPEECH_TASKS = (score_pairs.TTS, score_vc.VC, score_pairs.RESYNTHESIS)
 
 
 def score(inputs: Inputs, make: RowMaker, processes: int, earlier: Sequence[Row] = ()) -> list[Row]:

@@ -179,7 +179,7 @@ class SynthesisPair:
 
     mcd_db: float | None
     f0_rmse_st: float | None
-    rate_dev_pct: float | None
+    speaking_rate_dev_pct: float | None
 
 
 def compare_synthesis(audio: np.ndarray, natural: np.ndarray, rate_hz: int) -> SynthesisPair:

@@ -1,1 +1,1 @@
-"""Text as written to words as spoken."""
+"""Text normalisation: written text to spoken words."""

@@ -1,28 +1,24 @@
-"""Rules of written English for dates, times and ratios; they see the text before all others but those of addresses."""
-
-from __future__ import annotations
+"""Rules of written English for dates, times and ratios; they are applied first, after those of addresses."""
 
 from re import Match
 
-from ctaplib.normalize.english_base import ANY_CASE, said
+from ctaplib.normalize.english_base import ANY_CASE, spoken
 from ctaplib.normalize.english_numerals import spell_digits, spell_number, spell_ordinal, spell_pair, spell_year
 from ctaplib.normalize.english_words import DAYS, MONTHS, SHORT_MONTHS
-from ctaplib.normalize.rules import Rule
+from ctaplib.normalize.rules import DENOMINATORS, Rule
 
-_MONTH = "|".join([*MONTHS, *(rf"{m.capitalize()}\.?" for m in SHORT_MONTHS)])
-_MONTH_ANY_CASE = "|".join([*(m for m in MONTHS if m not in {"May", "March"}), *(rf"{m}\." for m in SHORT_MONTHS)])
+_MONTH = "|".join([*map(str.capitalize, MONTHS), *(rf"{m.capitalize()}\.?" for m in SHORT_MONTHS)])
+_MONTH_ANY_CASE = "|".join([*(m for m in MONTHS if m not in {"may", "march"}), *(rf"{m}\." for m in SHORT_MONTHS)])
 _MONTHS = rf"(?:(?:{_MONTH}|MAY|MARCH)|(?i:{_MONTH_ANY_CASE}))"
 _WEEKDAYS = "|".join(["Sunday|Saturday|Sun|Sat", *(d.capitalize() for d in DAYS), *(d.capitalize() for d in DAYS.values())])
 _ENDS = {**DAYS, "sat": "saturday", "sun": "sunday"}
 _CENTURY = 50
 """Years of two digits from here on are 19xx, those below 20xx."""
-_BOTTOMS = {*range(2, 11), 12, 16, 20, 24, 32, 50, 64, 100}
-"""Denominators that people write; other pairs of numbers that can be a month and a day are one."""
 
 
 def _month(text: str) -> str:
     key = text.lower().rstrip(".")
-    return (MONTHS[SHORT_MONTHS[key] - 1] if key in SHORT_MONTHS else key).lower()
+    return SHORT_MONTHS.get(key, key)
 
 
 def _year(text: str | None) -> str:
@@ -42,10 +38,7 @@ def _month_first(match: Match[str]) -> str:
 def _day_first(match: Match[str]) -> str:
     if not 1 <= int(match["day"]) <= 31:
         return match[0]
-    if match["last"]:
-        last = f" to {spell_ordinal(int(match['last']))}"
-    else:
-        last = ""
+    last = f" to {spell_ordinal(int(match['last']))}" if match["last"] else ""
     day = f"{match['the'] or 'the '}{spell_ordinal(int(match['day']))}{last}"
     return f"{day} of {_month(match['month'])}{_year(match['year'])} "
 
@@ -54,21 +47,19 @@ def _slashes(match: Match[str]) -> str:
     month, day = int(match[1]), int(match[2])
     if month > 12 >= day:
         month, day = day, month
-    return (
-        f"{MONTHS[month - 1].lower()} {spell_ordinal(day)}{_year(match[3])} " if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
-    )
+    return f"{MONTHS[month - 1]} {spell_ordinal(day)}{_year(match[3])} " if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
 
 
 def _month_and_day(match: Match[str]) -> str:
     month, day = int(match["month"]), int(match["day"])
-    if not (1 <= month <= 12 and 1 <= day <= 31) or not (match["before"] or (day not in _BOTTOMS and month < day)):
+    if not (1 <= month <= 12 and 1 <= day <= 31) or not (match["before"] or (day not in DENOMINATORS and month < day)):
         return match[0]
-    return f"{match['before'] or ''}{MONTHS[month - 1].lower()} {spell_ordinal(day)} "
+    return f"{match['before'] or ''}{MONTHS[month - 1]} {spell_ordinal(day)} "
 
 
 def _iso(match: Match[str]) -> str:
     year, month, day = match.groups()
-    return f"{MONTHS[int(month) - 1].lower()} {spell_ordinal(int(day))}{_year(year)} "
+    return f"{MONTHS[int(month) - 1]} {spell_ordinal(int(day))}{_year(year)} "
 
 
 def _clock(match: Match[str]) -> str:
@@ -90,20 +81,8 @@ def _season(match: Match[str]) -> str:
     return f"{spell_year(first)} to {spell_pair(last)} " if first % 100 < last or last == 0 else match[0]
 
 
-def _finish(match: Match[str]) -> str:
-    return f"{spell_number(int(match[1]))} {spell_pair(int(match[2]))} point {spell_digits(match[3])}"
-
-
-def _ratio(match: Match[str]) -> str:
-    return " to ".join(match[0].split(":"))
-
-
-def _days(match: Match[str]) -> str:
-    return f"{_ENDS.get(match[1].lower(), match[1])} to "
-
-
 DATES = [
-    Rule(r"(?<=\d\d\d\d-\d\d-\d\d)T(?=\d\d:\d\d)", said("")),
+    Rule(r"(?<=\d\d\d\d-\d\d-\d\d)T(?=\d\d:\d\d)", spoken("")),
     Rule(r"(?<![\d/-])(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])", _iso),
     Rule(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\d/])", _slashes),
     Rule(
@@ -112,7 +91,7 @@ DATES = [
         _month_and_day,
         ANY_CASE,
     ),
-    Rule(rf"(?<=\d)\s?-\s?(?=(?:{_MONTHS})\s\d)", said("to")),
+    Rule(rf"(?<=\d)\s?-\s?(?=(?:{_MONTHS})\s\d)", spoken("to")),
     Rule(
         rf"\b(?P<month>{_MONTHS})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:\s?-\s?(?P<last>\d{{1,2}})(?:st|nd|rd|th)?)?"
         r"(?:,?\s+(?P<year>[12]\d{3})\b(?!,\d))?(?![\d:%]|[.,]\d)",
@@ -126,20 +105,23 @@ DATES = [
     Rule(rf"\b({_MONTHS})\s?-\s?(?={_MONTHS}(?!\w))", lambda m: f"{_month(m[1])} to "),
     Rule(rf"\b({_MONTHS})\s+(?=[12]\d{{3}}\b)", lambda m: _month(m[1]) + " "),
     Rule(r"\b(?:" + "|".join(f"{m.capitalize()}" for m in SHORT_MONTHS) + r")\.", lambda m: _month(m[0]) + " "),
-    Rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", _days),
+    Rule(rf"\b({_WEEKDAYS})\.?\s?-\s?(?=(?:{_WEEKDAYS})\b)", lambda m: f"{_ENDS.get(m[1].lower(), m[1])} to "),
     Rule(rf"(?<= to )({'|'.join(d.capitalize() for d in _ENDS)})\b\.?", lambda m: _ENDS[m[1].lower()]),
     Rule(r"\b(?:" + "|".join(d.capitalize() for d in DAYS) + r")\.", lambda m: DAYS[m[0].lower().rstrip(".")] + " "),
     Rule(r"\b(Sat|Sun)\.(?=,|\s*\d|\s*$)", lambda m: _ENDS[m[1].lower()] + " "),
     Rule(r"(?<![\d.])(\d{1,2})\.([0-5]\d)(?=\s?[ap]\.?m\b)", lambda m: f"{m[1]}:{m[2]}", ANY_CASE),
     Rule(r"(?<![\w-])([12]\d{3})-(\d{2})(?![\w-])", _season),
-    Rule(r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)", _finish),
-    Rule(r"(?<![\d:.])\d+:\d(?![\d:]|\.\d)", _ratio),
+    Rule(
+        r"(?<![\d:.])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?!\d)",
+        lambda m: f"{spell_number(int(m[1]))} {spell_pair(int(m[2]))} point {spell_digits(m[3])}",
+    ),
+    Rule(r"(?<![\d:.])\d+:\d(?![\d:]|\.\d)", lambda m: " to ".join(m[0].split(":"))),
     Rule(
         r"(?<=\bratio of )\d+(?:\.\d+)?(?::\d+)+|(?<=\bodds of )\d+:\d+|(?<=\bscale of )1:\d+"
         r"|(?<![\d:])\d+:\d+(?= (?:ratio|odds|scale|mixture|dilution|split))",
-        _ratio,
+        lambda m: " to ".join(m[0].split(":")),
     ),
-    Rule(r"(?<=\d:\d\d)\s?-\s?(?=\d{1,2}:\d\d)", said("to")),
+    Rule(r"(?<=\d:\d\d)\s?-\s?(?=\d{1,2}:\d\d)", spoken("to")),
     Rule(
         r"(?<![\d:])(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>[0-5]\d))?(?![\d:])(?:\s?(?P<half>[ap]\.?m\b\.?))?",
         _clock,

@@ -1,6 +1,4 @@
-"""Addresses of mail and of the net as they are said: `a@b.com` is `a at b dot com`; `https://` is not said."""
-
-from __future__ import annotations
+"""Rules for addresses of mail and of the net: `a@b.com` is `a at b dot com`; `https://` is dropped."""
 
 import re
 from re import Match
@@ -25,6 +23,6 @@ def _web(match: Match[str]) -> str:
 RULES = [
     Rule(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", _web),
     Rule(r"(?:https?://|www\.)[^\s<>]+", _web, re.IGNORECASE),
-    Rule(rf"\b[A-Za-z][\w-]*(?:\.[\w-]+)*\.(?:{DOMAINS})\b(?!\.\w)(?:/[^\s<>]*)?", _web),
+    Rule(rf"\b[A-Za-z][\w-]*(?:\.[\w-]+)*\.(?:{'|'.join(DOMAINS)})\b(?!\.\w)(?:/[^\s<>]*)?", _web),
 ]
 """Mail, addresses with their scheme or `www`, names that end in a domain."""

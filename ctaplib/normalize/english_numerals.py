@@ -1,7 +1,5 @@
 """Numbers in English words: cardinals, ordinals, years, digits one by one, fractions, Roman numerals (American, no `and`)."""
 
-from __future__ import annotations
-
 _ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen""".split()
 _TENS = ["", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split()]
@@ -11,11 +9,11 @@ _ORDINALS = {
 }  # fmt: skip
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 LONGEST = 15
-"""Digits of the longest number that is said as one; longer ones are said digit by digit."""
+"""Most digits of a number that is read as one; longer ones are read digit by digit."""
 
 
 def spell_number(number: int) -> str:
-    """Say a whole number in English words: 1234 is `one thousand two hundred thirty four`."""
+    """Spell a whole number: 1234 is `one thousand two hundred thirty four`."""
     if number < 0:
         return "minus " + spell_number(-number)
     if number < 20:
@@ -30,7 +28,7 @@ def spell_number(number: int) -> str:
 
 
 def spell_ordinal(number: int) -> str:
-    """Say an ordinal: 21 is `twenty first`."""
+    """Spell an ordinal: 21 is `twenty first`."""
     *head, last = spell_number(number).split()
     if last in _ORDINALS:
         last = _ORDINALS[last]
@@ -42,17 +40,17 @@ def spell_ordinal(number: int) -> str:
 
 
 def spell_digits(digits: str) -> str:
-    """Say digits one by one: `007` is `zero zero seven`; other characters are passed over."""
+    """Spell digits one by one: `007` is `zero zero seven`; other characters are skipped."""
     return " ".join(_ONES[int(d)] for d in digits if d.isdigit())
 
 
 def spell_pair(number: int) -> str:
-    """Say two digits of a year or a time: 5 is `oh five`, 45 is `forty five`."""
+    """Spell two digits of a year or a time: 5 is `oh five`, 45 is `forty five`."""
     return f"oh {_ONES[number]}" if number < 10 else spell_number(number)
 
 
 def spell_year(number: int) -> str:
-    """Say a year: 1905 is `nineteen oh five`, 2005 is `two thousand five`, 2024 is `twenty twenty four`."""
+    """Spell a year: 1905 is `nineteen oh five`, 2005 is `two thousand five`, 2024 is `twenty twenty four`."""
     high, low = divmod(number, 100)
     if number < 1000 or number >= 10000 or number % 1000 < 10:
         return spell_number(number)
@@ -60,27 +58,27 @@ def spell_year(number: int) -> str:
 
 
 def spell_room(number: int) -> str:
-    """Say a number of three digits as rooms, flights and models have it: 302 is `three oh two`, 747 is `seven forty seven`."""
+    """Spell a number of three digits as in rooms, flights and models: 302 is `three oh two`, 747 is `seven forty seven`."""
     high, low = divmod(number, 100)
     return spell_number(number) if low == 0 else f"{_ONES[high]} {spell_pair(low)}"
 
 
 def spell_whole(digits: str) -> str:
-    """Say a run of digits: as one number, or digit by digit where it starts with 0 or is very long."""
+    """Spell a run of digits: as one number, or digit by digit where it starts with 0 or is very long."""
     if len(digits) > LONGEST or (len(digits) > 1 and digits[0] == "0"):
         return spell_digits(digits)
     return spell_number(int(digits))
 
 
 def spell_decimal(text: str) -> str:
-    """Say a number that may have commas and a fraction: `1,250.05` is `one thousand two hundred fifty point zero five`."""
+    """Spell a number that may have commas and a fraction: `1,250.05` is `one thousand two hundred fifty point zero five`."""
     whole, point, fraction = text.replace(",", "").partition(".")
     words = spell_whole(whole) if whole else ""
     return f"{words} point {spell_digits(fraction)}".strip() if point and fraction else words
 
 
 def spell_fraction(top: int, bottom: int) -> str:
-    """Say a fraction: 1, 2 is `one half`; 3, 4 is `three quarters`; 7, 10 is `seven tenths`."""
+    """Spell a fraction: 1, 2 is `one half`; 3, 4 is `three quarters`; 7, 10 is `seven tenths`."""
     name = {2: "half", 4: "quarter"}.get(bottom) or spell_ordinal(bottom)
     if top != 1:
         name = "halves" if bottom == 2 else name + "s"
@@ -95,7 +93,7 @@ def plural(words: str) -> str:
 
 
 def roman(numeral: str) -> int | None:
-    """Give the value of a Roman numeral below 400; None where the letters are not one, as written by rule."""
+    """Return the value of a Roman numeral below 400; None where the letters are not one in its canonical form."""
     values = [_ROMAN[c] for c in numeral.lower() if c in _ROMAN]
     if not values or len(values) != len(numeral):
         return None

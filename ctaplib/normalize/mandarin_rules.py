@@ -1,127 +1,87 @@
-"""Rules that turn written Mandarin into characters as they are said; Latin words stay, in lower case, between spaces."""
-
-from __future__ import annotations
+"""Rules that turn written Mandarin into spoken characters; Latin words stay, in lower case, between spaces."""
 
 import re
+from pathlib import Path
 from re import Match
 
-from ctaplib.normalize.mandarin_numerals import say_count, say_decimal, say_digits, say_number, say_telephone
-from ctaplib.normalize.rules import Rule
+from ctaplib.normalize.mandarin_numerals import spell_count, spell_decimal, spell_digits, spell_number, spell_telephone
+from ctaplib.normalize.rules import DENOMINATORS, Rule
+from ctaplib.normalize.tables import read_tables
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-_UNITS = {
-    "kg": "公斤", "g": "克", "mg": "毫克", "t": "吨", "km": "公里", "m": "米", "cm": "厘米",
-    "mm": "毫米", "nm": "纳米", "l": "升", "ml": "毫升", "km/h": "公里每小时", "m/s": "米每秒", "℃": "摄氏度",
-    "°c": "摄氏度", "℉": "华氏度", "°f": "华氏度", "°": "度", "hz": "赫兹", "khz": "千赫兹", "mhz": "兆赫兹",
-    "ghz": "吉赫兹", "w": "瓦", "kw": "千瓦", "kwh": "千瓦时", "v": "伏", "db": "分贝", "㎡": "平方米",
-    "m2": "平方米", "km2": "平方公里", "m3": "立方米", "cm2": "平方厘米", "cm3": "立方厘米", "mpa": "兆帕", "kpa": "千帕",
-    "hpa": "百帕", "μm": "微米", "μg": "微克", "ha": "公顷", "mwh": "兆瓦时", "mw": "兆瓦", "gw": "吉瓦", "mah": "毫安时",
-    "ms": "毫秒", "s": "秒", "min": "分钟", "h": "小时",
-}  # fmt: skip
-_MONEY = {"¥": "元", "$": "美元", "€": "欧元", "£": "英镑"}
-_COUNTED = (
-    "个只条位名人件本张把次天年周岁倍台部家种套块层座所辆匹头朵颗棵间门首点盘场届架艘份双对杯瓶碗口道句"
-    "篇页封扇根枚股里斤克米吨升元角分秒趟遍回顿串束堆桶箱袋卷节轮处幅粒滴批番类项款步圈章集支碟盒罐盏亩筐包片滩"
-)
-_MEASURES = (
-    "小时|公里|公斤|公顷|公分|厘米|毫米|千米|千克|毫升|平方|立方|分钟|秒钟|星期|礼拜|英里|英尺|英寸|海里|光年|刻钟|美元|欧元|英镑|日元"
-    "|港元|港币|人次|万|亿|千"
-)
-_COUNT = rf"(?!年级|分之|人民)(?:[{_COUNTED}]|{_MEASURES})"
-_BOTTOMS = {*range(2, 11), 12, 16, 20, 24, 32, 50, 64, 100}
-"""Denominators that people write; other pairs of numbers that can be a month and a day are one."""
-_WON = "胜|负|平|赢|输|击败|战胜|领先|落后|逆转|告负|获胜|险胜|完胜|大胜|不敌|力克|横扫|淘汰"
-_SIGNS = {
-    "+": "加", "=": "等于", "×": "乘", "÷": "除以", "±": "正负", "<": "小于", ">": "大于", "≤": "小于等于", "≥": "大于等于",
-    "&": "和", "%": "百分之", "@": " at ", "°": "度", "℃": "摄氏度", "≈": "约等于", "√": "根号", "π": "派", "№": "第",
-}  # fmt: skip
+_TABLES = read_tables(Path(__file__).with_name("mandarin_words.tsv"))
+_UNITS, _MONEY, _SIGNS = _TABLES["unit"], _TABLES["money"], _TABLES["sign"]
+_COUNT = rf"(?!年级|分之|人民)(?:[{''.join(_TABLES['counter'])}]|{'|'.join(_TABLES['measure'])})"
+"""Counters and measures, before which 2 is 两."""
 _LAST = r"(?![\d.]*\d)"
 
 
 def _percent(match: Match[str]) -> str:
     part = "百" if match["sign"] == "%" else "千"
-    first = f"{part}分之{say_decimal(match['first'])}"
-    return first + (f"到{part}分之{say_decimal(match['last'])}" if match["last"] else "")
+    first = f"{part}分之{spell_decimal(match['first'])}"
+    return first + (f"到{part}分之{spell_decimal(match['last'])}" if match["last"] else "")
 
 
 def _date(match: Match[str]) -> str:
     year, month, day = match.groups()
     if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
         return match[0]
-    return f"{say_digits(year)}年{say_number(str(int(month)))}月{say_number(str(int(day)))}日"
+    return f"{spell_digits(year)}年{spell_number(str(int(month)))}月{spell_number(str(int(day)))}日"
 
 
 def _month_and_day(match: Match[str]) -> str:
     month, day = int(match[1]), int(match[2])
-    if not (1 <= month <= 12 and 1 <= day <= 31) or day in _BOTTOMS or day <= month:
+    if not (1 <= month <= 12 and 1 <= day <= 31) or day in DENOMINATORS or day <= month:
         return match[0]
-    return f"{say_number(str(month))}月{say_number(str(day))}日"
+    return f"{spell_number(str(month))}月{spell_number(str(day))}日"
 
 
 def _versus(match: Match[str]) -> str:
-    """Say `2-0` as a score: where the text tells of a game, or where it cannot be a range."""
+    """Read `2-0` as a score where the text is about a game, or where it cannot be a range."""
     first, last, before = match["first"], match["last"], match.string[: match.start()]
     game = match["won"] is not None or before.endswith(("队", "比分", "比分为"))
-    return f"{say_number(first)}比{say_number(last)}" if game or int(first) >= int(last) else match[0]
-
-
-def _points(match: Match[str]) -> str:
-    return "点".join(map(say_digits, match[0].split(".")))
+    return f"{spell_number(first)}比{spell_number(last)}" if game or int(first) >= int(last) else match[0]
 
 
 def _net(match: Match[str]) -> str:
-    said = {".": "点", "/": "斜杠", "@": " at ", "-": "杠", "_": "下划线", ":": "冒号"}
+    signs = {".": "点", "/": "斜杠", "@": " at ", "-": "杠", "_": "下划线", ":": "冒号"}
     parts = re.findall(r"[A-Za-z]+|\d+|.", re.sub(r"^[a-z]+://", "", match[0]))
-    return "".join(said.get(p) or (say_digits(p) if p.isdigit() else f" {' '.join(p) if p == 'www' else p} ") for p in parts)
+    return "".join(signs.get(p) or (spell_digits(p) if p.isdigit() else f" {' '.join(p) if p == 'www' else p} ") for p in parts)
 
 
 def _years(match: Match[str]) -> str:
     between = (match[2] or "").translate({ord(c): "到" for c in "-~—"})
-    return say_digits(match[1]) + (between + say_digits(match[3]) if match[3] else "")
+    return spell_digits(match[1]) + (between + spell_digits(match[3]) if match[3] else "")
 
 
 def _clock(match: Match[str]) -> str:
     hour, minute, second = int(match[1]), int(match[2]), match[3]
     if hour > 24 or minute > 59:
         return match[0]
-    said = f"{say_count(str(hour))}点"
+    spoken = f"{spell_count(str(hour))}点"
     if minute or second:
-        said += f"{'零' if minute < 10 else ''}{say_number(str(minute))}分"
-    return said + (f"{'零' if int(second) < 10 else ''}{say_number(str(int(second)))}秒" if second else "")
-
-
-def _telephone(match: Match[str]) -> str:
-    return say_telephone(match[0])
-
-
-def _money(match: Match[str]) -> str:
-    return f"{say_count(match[2])}{match[3] or ''}{_MONEY[match[1]]}"
+        spoken += f"{'零' if minute < 10 else ''}{spell_number(str(minute))}分"
+    return spoken + (f"{'零' if int(second) < 10 else ''}{spell_number(str(int(second)))}秒" if second else "")
 
 
 def _unit(match: Match[str]) -> str:
     name = _UNITS[match[2].lower().replace("^", "")]
     if match[1].startswith("-") and name in {"摄氏度", "华氏度"}:
-        return f"零下{say_count(match[1][1:])}{name}"
-    return say_count(match[1]) + name
-
-
-def _range(match: Match[str]) -> str:
-    return f"{match[1]}到{match[2]}"
+        return f"零下{spell_count(match[1][1:])}{name}"
+    return spell_count(match[1]) + name
 
 
 def _fraction(match: Match[str]) -> str:
     top, bottom = match[1], match[2]
-    return f"{say_number(bottom)}分之{say_number(top)}" if int(top) < int(bottom) else f"{say_number(top)}比{say_number(bottom)}"
+    if int(top) < int(bottom):
+        return f"{spell_number(bottom)}分之{spell_number(top)}"
+    return f"{spell_number(top)}比{spell_number(bottom)}"
 
 
 def _latin(match: Match[str]) -> str:
     word = match[0]
     spelled = word.isupper() and len(word) <= 4
     return f" {' '.join(word.lower()) if spelled else word.lower()} "
-
-
-def _plain(match: Match[str]) -> str:
-    return say_decimal(match[0])
 
 
 _UNIT_NAMES = "|".join(re.sub(r"([23])$", r"\\^?\1", re.escape(u)) for u in sorted(_UNITS, key=len, reverse=True))
@@ -132,35 +92,35 @@ RULES = [
         re.ASCII,
     ),
     Rule(r"(?<=\d)(?:·|•)(?=\d)", lambda m: "·"),
-    Rule(r"(?<!\d)(\d{1,2})·(\d{1,2})(?!\d)", lambda m: say_digits(m[1] + m[2])),
-    Rule(r"(?<!\d)([016-9]0)(?=(?:、\d0)*后)", lambda m: say_digits(m[1])),
+    Rule(r"(?<!\d)(\d{1,2})·(\d{1,2})(?!\d)", lambda m: spell_digits(m[1] + m[2])),
+    Rule(r"(?<!\d)([016-9]0)(?=(?:、\d0)*后)", lambda m: spell_digits(m[1])),
     Rule(r"(?<![\d-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d-])", _date),
-    Rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)", _points),
+    Rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)", lambda m: "点".join(map(spell_digits, m[0].split(".")))),
     Rule(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/.%])", _month_and_day),
     Rule(r"(?<!\d)(\d{4})(?:(年?[-~—至到])(\d{4}))?(?=[学财]?年)", _years),
-    Rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: say_digits(m[1])),
+    Rule(r"(?<!\d)(\d{2})(?=年(?!代|前|后|内|间|来|多|以|的|期|级))(?<=0\d|[6-9][1-9])", lambda m: spell_digits(m[1])),
     Rule(r"(?<=\d:\d\d)\s?[-~—]+\s?(?=\d{1,2}:\d\d)", lambda m: "到"),
     Rule(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])(?=$|[^胜负比])(?<!\d:0\d:)", _clock),
     Rule(
         r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)1[3-9]\d-\d{4}-\d{4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)|(?<!\d)[48]00-\d{3,4}-\d{3,4}(?!\d)"
         r"|(?<=拨打)\d{3,5}(?!\d)|(?<=[打拨])(?:1[12]\d|1[02]\d{3}|9\d{4})(?![\d个次])|(?<=[请直]拨)\d{3,5}(?!\d)|(?<=热线)\d{3,6}(?!\d)|(?<=电话)\d{3,12}(?!\d)|(?<=号[是为:])\d{5,}(?!\d)|(?<=号码[是为:])\d{4,}(?!\d)|(?<=账号)\d{5,}(?!\d)|(?<=电话[:是为])\s?\d{3,12}(?!\d)|(?<![\d.])1(?:10|19|20|22)(?=报警|电话|急救|热线)",
-        _telephone,
+        lambda m: spell_telephone(m[0]),
     ),
     Rule(rf"(?P<first>-?{_NUMBER})%?(?:[-~—](?P<last>{_NUMBER}))?(?P<sign>[%‰])", _percent),
-    Rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", _money),
+    Rule(rf"([¥$€£])\s?({_NUMBER})(万亿|万|亿)?", lambda m: f"{spell_count(m[2])}{m[3] or ''}{_MONEY[m[1]]}"),
     Rule(rf"(-?{_NUMBER})\s?(?![GSHTMV](?![A-Za-z])|L(?![A-Za-z/]))((?i:{_UNIT_NAMES}))(?![A-Za-z])", _unit),
     Rule(r"(?<![\d/])(\d{1,3})/(\d{1,3})(?![\d/])", _fraction),
-    Rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{say_number(m[1])}比{say_number(m[2])}"),
+    Rule(r"(?<![\d:])(\d+):(\d+)(?![\d:])", lambda m: f"{spell_number(m[1])}比{spell_number(m[2])}"),
     Rule(
-        rf"(?<![\d.-])(?P<first>\d{{1,3}})-(?P<last>\d{{1,3}})(?![\d.-]|\s?[%万亿号室栋楼年月日])(?P<won>(?=(?:{_WON})))?",
+        rf"(?<![\d.-])(?P<first>\d{{1,3}})-(?P<last>\d{{1,3}})(?![\d.-]|\s?[%万亿号室栋楼年月日])(?P<won>(?=(?:{'|'.join(_TABLES['result'])})))?",
         _versus,
     ),
-    Rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", _range),
-    Rule(r"第(\d+)", lambda m: f"第{say_number(m[1])}"),
+    Rule(rf"(?<![\d-])({_NUMBER})[-~—]({_NUMBER})(?![\d-])", lambda m: f"{m[1]}到{m[2]}"),
+    Rule(r"第(\d+)", lambda m: f"第{spell_number(m[1])}"),
     Rule(rf"(?<![\d.月])2(?=(?:到\d+)?{_COUNT})", lambda m: "两"),
-    Rule(r"(?<=[A-Z])\d{3,}(?!\d|[.]\d)", lambda m: say_digits(m[0])),
+    Rule(r"(?<=[A-Z])\d{3,}(?!\d|[.]\d)", lambda m: spell_digits(m[0])),
     Rule(r"(?<=\d)#(?=[楼栋院馆宿])", lambda m: "号"),
-    Rule(r"(\d+)\^(-?\d+)", lambda m: f"{say_number(m[1])}的{say_decimal(m[2])}次方"),
+    Rule(r"(\d+)\^(-?\d+)", lambda m: f"{spell_number(m[1])}的{spell_decimal(m[2])}次方"),
     Rule(r"(?<=[\d])\s?[*x]\s?(?=\d)", lambda m: "乘"),
     Rule(
         r"(?<=[元米克吨里度人次升斤时秒瓦])/(?=[一二三四五六七八九十百千]+(?:公里|克|毫升|人)|平方|立方|[人天日月年斤吨克米个件次股度升只台套张位]|小时|分钟|秒|公斤|公里)",
@@ -173,7 +133,7 @@ RULES = [
     Rule(r"(?<=[A-Za-z])-(?=\d)", lambda m: " "),
     Rule(r"[A-Za-z]+(?:'[A-Za-z]+)?", _latin),
     Rule(r"(?<![\d\w])-(?=\d)", lambda m: "负"),
-    Rule(rf"{_NUMBER}{_LAST}", _plain),
+    Rule(rf"{_NUMBER}{_LAST}", lambda m: spell_decimal(m[0])),
     Rule("[" + "".join(map(re.escape, _SIGNS)) + "]", lambda m: _SIGNS[m[0]]),
 ]
 """Dates, years, times, telephone numbers, shares, money, units, fractions, scores, ranges, ordinals, counts, words, numbers."""

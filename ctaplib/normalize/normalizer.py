@@ -1,10 +1,7 @@
-"""Turn text as people write it into words as people say them.
+"""Text normalisation: from written text to spoken words.
 
-Numbers are spoken, punctuation goes, letters take one case. What cannot be spoken (a symbol that no rule knows) is reported, not
-dropped.
+Numbers become words, punctuation is dropped, letters take one case. A symbol without a rule is an error, it is not dropped.
 """
-
-from __future__ import annotations
 
 import re
 import unicodedata
@@ -14,36 +11,25 @@ from functools import lru_cache
 from ctaplib.errors import DataError
 from ctaplib.normalize import english_net, mandarin_rules
 from ctaplib.normalize.english_dates import DATES
-from ctaplib.normalize.english_numerals import spell_number, spell_ordinal
 from ctaplib.normalize.english_rules import CAPITALS, MARKS, NAMES, NUMBERS
 from ctaplib.normalize.english_units import QUANTITIES
-from ctaplib.normalize.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE
+from ctaplib.normalize.english_words import APOSTROPHES, ELISIONS, GREEK, LETTERS, SIGNS, SILENT, WHOLE_WORDS
 from ctaplib.normalize.rules import apply
-
-__all__ = [
-    "UnknownSymbolsError",
-    "is_hanzi",
-    "mandarin_clauses",
-    "normalize_english",
-    "normalize_mandarin",
-    "spell_number",
-    "spell_ordinal",
-]
 
 _PAUSES = re.compile(r"[,.;:!?，。；：！？…—\n]+")
 _MARKS = set("/*_|~^#\\@")
-"""Marks that only a rule can speak; Unicode counts some of them as punctuation."""
+"""Marks without a spoken form outside of rules; Unicode counts some of them as punctuation."""
 _RAISED = re.compile(r"(?<=[\w)])([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _GREEK = re.compile(r"(?<![α-ωΑ-Ω])(?:[α-λν-ωΑ-Ω]|μ(?![A-Za-z]))(?![α-ωΑ-Ω])")
-_MEASURED = re.compile(r"[\d^=]|\b[NSEW]\b")
-_COUNTED = re.compile(r"[\d#*_/\\~]")
-"""What a text has where rules of quantities and of numbers have work to do."""
+_HAS_QUANTITY = re.compile(r"[\d^=]|\b[NSEW]\b")
+_HAS_NUMBER = re.compile(r"[\d#*_/\\~]")
+"""Texts that do not match are not changed by the rules of quantities and of numbers, which are skipped to save time."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 
 
 class UnknownSymbolsError(DataError):
-    """Symbols that no rule can speak.
+    """A text with symbols that have no rule.
 
     Args:
         symbols: The symbols, each time that they occur.
@@ -51,29 +37,29 @@ class UnknownSymbolsError(DataError):
 
     def __init__(self, found: str, *, symbols: tuple[str, ...]) -> None:
         self.symbols = symbols
-        super().__init__(found, expected="text that can be spoken", fix="write them as words")
+        super().__init__(found, expected="text that can be read aloud", fix="write them as words")
 
 
 @lru_cache(1 << 16)
 def normalize_english(text: str, where: str = "") -> str:
-    """Turn English text into lower-case words with apostrophes, single spaces; texts seen lately are not worked on again.
+    """Return the spoken form of English text: lower-case words with apostrophes, single spaces.
 
     Args:
-        text: text as written.
-        where: what it belongs to, for the message.
+        text: Text as written.
+        where: What it belongs to, for the message.
 
     Raises:
-        DataError: symbols that no rule can speak, or no word is left.
+        DataError: there are symbols without a rule, or no word is left.
     """
     text = _RAISED.sub(_power, _VULGAR.sub(" ", text.translate(APOSTROPHES)))
     text = unicodedata.normalize("NFKC", text).translate(APOSTROPHES)
     text = _GREEK.sub(lambda match: f" {GREEK[match[0].lower().replace('ς', 'σ')]} ", text)
     text = text.replace("\u2044", "/").replace("–", "-").replace("−", "-").replace("‑", "-").replace("‐", "-")
     text = apply(DATES, apply(MARKS, apply(english_net.RULES, text)))
-    text = apply(NAMES, apply(QUANTITIES, text) if _MEASURED.search(text) else text)
-    if any(c.islower() for c in text) or len(_WORD.findall(text)) == 1:  # where all is in capitals they tell nothing
+    text = apply(NAMES, apply(QUANTITIES, text) if _HAS_QUANTITY.search(text) else text)
+    if any(c.islower() for c in text) or len(_WORD.findall(text)) == 1:  # text all in capitals says nothing about initialisms
         text = apply(CAPITALS, text)
-    text = (apply(NUMBERS, text) if _COUNTED.search(text) else text).lower()
+    text = (apply(NUMBERS, text) if _HAS_NUMBER.search(text) else text).lower()
     text = "".join(f" {SIGNS[c]} " if c in SIGNS else " " if c in SILENT else c for c in text).translate(LETTERS)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
     odd = [c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()]
@@ -85,10 +71,7 @@ def _power(match: re.Match[str]) -> str:
 
 
 def _unquoted(words: list[str]) -> list[str]:
-    """Take single quotation marks off, and leave apostrophes: `'hello'` is `hello`, `'tis` and `boys'` stay.
-
-    What is left are whole words, so this is where `ok` becomes `okay`.
-    """
+    """Remove single quotation marks but no apostrophes: `'hello'` is `hello`, `'tis` and `boys'` stay; `ok` becomes `okay`."""
     kept = []
     quoted = False
     for index, word in enumerate(words):
@@ -103,22 +86,22 @@ def _unquoted(words: list[str]) -> list[str]:
         elif word.endswith("''"):
             word = word.rstrip("'") + "'"
         if word.strip("'"):
-            kept.append(WHOLE.get(word, word))
+            kept.append(WHOLE_WORDS.get(word, word))
     return kept
 
 
 def _closed_later(words: list[str]) -> bool:
-    """Tell whether the next quotation mark closes; then a word before it ended with an apostrophe."""
+    """Return whether the next quotation mark closes; then a word before it ended with an apostrophe."""
     return next((word.endswith("'") for word in words if word[0] == "'" or word[-1] == "'"), False)
 
 
 def normalizer(language: str) -> Callable[[str], str]:
-    """Give the normalisation of a language, `en` or `zh`."""
+    """Return the normalisation of a language, `en` or `zh`."""
     return normalize_mandarin if language == "zh" else normalize_english
 
 
 def mandarin_clauses(text: str, where: str = "") -> list[str]:
-    """Turn Mandarin text into characters as they are said, a string for each stretch between punctuation marks.
+    """Return the spoken form of Mandarin text, a string for each stretch between punctuation marks.
 
     Numbers become characters. Latin words stay, in lower case and between spaces; those in capitals are spelled (`c e o`).
 
@@ -138,7 +121,7 @@ def mandarin_clauses(text: str, where: str = "") -> list[str]:
 
 
 def normalize_mandarin(text: str, where: str = "") -> str:
-    """Turn Mandarin text into characters as they are said, without punctuation; spaces stand around Latin words alone.
+    """Return the spoken form of Mandarin text without punctuation; only Latin words have spaces around them.
 
     Raises:
         DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
@@ -147,12 +130,12 @@ def normalize_mandarin(text: str, where: str = "") -> str:
 
 
 def is_hanzi(character: str) -> bool:
-    """Tell whether a character is Chinese."""
+    """Return whether a character is Chinese."""
     return "\u3400" <= character <= "\u9fff" or character == "〇" or "\U00020000" <= character <= "\U000323af"
 
 
 def _spaced(text: str) -> str:
-    """Keep the spaces around Latin words only."""
+    """Replace punctuation by spaces and keep the spaces around Latin words only."""
     text = " ".join("".join(c if not unicodedata.category(c).startswith("P") or c == "'" else " " for c in text).split())
     return re.sub(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])", "", text)
 

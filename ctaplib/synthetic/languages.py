@@ -1,50 +1,48 @@
 """The languages of the synthetic corpus, by code."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from ctaplib.errors import ConfigError
 from ctaplib.normalize.normalizer import normalize_english, normalize_mandarin
-from ctaplib.phones import SILENCE, english_phone, mandarin_phone
-from ctaplib.synthetic.sentences import sentence_stream
-from ctaplib.synthetic.sentences_zh import mandarin_stream
-from ctaplib.synthetic.speak_corpus import Language, Line, Said
-from ctaplib.synthetic.tones import engine_tones, is_vowel
+from ctaplib.phones import english_phone, mandarin_phone
+from ctaplib.synthetic.labels import Labels, add_tones
+from ctaplib.synthetic.sentences import Sentence, english_sentences, mandarin_sentences
 
 
-def _english(seed: int) -> Iterator[Line]:
-    for sentence in sentence_stream(seed):
-        yield Line(sentence.spoken, sentence.text)
+def _unchanged(text: str, labels: Labels) -> Labels:
+    return labels
 
 
-def _mandarin(seed: int) -> Iterator[Line]:
-    for sentence in mandarin_stream(seed):
-        yield Line(sentence.spoken, sentence.text)
+@dataclass(frozen=True)
+class Language:
+    """What differs between the languages of the recipe; the functions must be picklable.
 
+    Attributes:
+        code: `en` or `zh`.
+        accent: Engine language for text that is not of the corpus.
+        sentences: From seed to sentences without end.
+        rename: From engine mnemonic to phone.
+        normalize: From text as written to the words of `text`.
+        relabel: Corrects the labels, given the text; a string is the reason to leave the utterance out.
+    """
 
-def with_tones(text: str, said: Said) -> Said | str:
-    """Put the tone of each syllable on its vowel; say why not where counts disagree."""
-    tones = engine_tones(said.transcript)
-    vowels = sum(is_vowel(phone) for phone, _, _ in said.phones)
-    if not len(text) == len(tones) == vowels:
-        return f"{len(text)} characters, {len(tones)} tones and {vowels} syllables in the speech disagree"
-    rest = iter(tones)
-    phones = tuple((phone + next(rest) if is_vowel(phone) else phone, a, b) for phone, a, b in said.phones)
-    if any(phone != SILENCE and "(" in phone for phone, _, _ in phones):
-        return "the engine changed the language"
-    return replace(said, phones=phones)
+    code: str
+    accent: str
+    sentences: Callable[[int], Iterator[Sentence]]
+    rename: Callable[[str], str]
+    normalize: Callable[[str], str]
+    relabel: Callable[[str, Labels], Labels | str] = _unchanged
 
 
 def language(code: str) -> Language:
-    """Give a language of the synthetic corpus.
+    """Return a language of the synthetic corpus.
 
     Raises:
         ConfigError: there is no such language.
     """
     if code == "en":
-        return Language("en", "en", _english, english_phone, normalize_english)
+        return Language("en", "en", english_sentences, english_phone, normalize_english)
     if code == "zh":
-        return Language("zh", "cmn", _mandarin, mandarin_phone, normalize_mandarin, with_tones)
+        return Language("zh", "cmn", mandarin_sentences, mandarin_phone, normalize_mandarin, add_tones)
     raise ConfigError(f"no language {code!r}", expected="en or zh")

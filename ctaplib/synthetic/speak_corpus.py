@@ -1,14 +1,12 @@
-"""Make a synthetic corpus from a table of voices: audio files and Kaldi data directories with true phone times.
+"""Synthetic corpora from a table of voices: audio files and Kaldi data directories with true phone times.
 
 A plan is a list of `PlanRow`s: one per speaker and set. The sentences come from a stream that never repeats itself, so
 sets share none. Audio goes to `<audio>/<speaker>/<utt>.wav`, tables to `<data>/<set>/`.
 """
 
-from __future__ import annotations
-
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ctaplib.audio.files import write_audio
@@ -16,14 +14,17 @@ from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
 from ctaplib.phones import SILENCE
-from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, intervals, speak_all, word_index
+from ctaplib.synthetic.engine import Job, Voice
+from ctaplib.synthetic.labels import Labels, label
+from ctaplib.synthetic.languages import Language
+from ctaplib.synthetic.speaking import Speech, speak_all
 
 PLAN_FIELDS = ("set", "speaker", "variant", "accent", "gender", "pitch", "rate_wpm", "utts")
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What one speaker says in one set."""
+    """A speaker in one set, and the number of utterances."""
 
     set: str
     speaker: str
@@ -32,103 +33,50 @@ class PlanRow:
     utts: int
 
 
-@dataclass(frozen=True)
-class Line:
-    """A sentence: as spoken, and the words of `text`."""
-
-    spoken: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Said:
-    """Everything about one utterance but its audio."""
-
-    utt: str
-    duration_s: float
-    phones: tuple[tuple[str, float, float], ...]
-    words: tuple[int, ...]
-    """Word index of each phone that is not silence."""
-    transcript: str = ""
-    """The engine's transcription with tones, a clause a line (tone languages only)."""
-
-
-def _as_spoken(text: str, said: Said) -> Said:
-    return said
-
-
-@dataclass(frozen=True)
-class Language:
-    """What differs between the languages of the recipe. Its functions must be picklable."""
-
-    code: str
-    accent: str
-    """Engine language for text that is not of the corpus."""
-    sentences: Callable[[int], Iterator[Line]]
-    rename: Callable[[str], str]
-    """From engine mnemonic to phone."""
-    normalize: Callable[[str], str]
-    """From text as written to the words of `text`."""
-    relabel: Callable[[str, Said], Said | str] = field(default=_as_spoken)
-    """Last word on the phones, given the text; a string is the reason to leave the utterance out."""
-
-
 def read_plan(path: str | Path) -> list[PlanRow]:
-    """Read a table of voices (fields: `set speaker variant accent gender pitch rate_wpm utts`)."""
+    """Read a table of voices (columns: `set speaker variant accent gender pitch rate_wpm utts`).
+
+    Raises:
+        DataError: columns are missing.
+    """
     rows = read_tsv(path)
     missing = [name for name in PLAN_FIELDS if rows and name not in rows[0]]
     if missing:
         raise DataError(f"{path} lacks the columns {' '.join(missing)}", expected=" ".join(PLAN_FIELDS))
-    return [
-        PlanRow(
-            r["set"],
-            r["speaker"],
-            r["gender"],
-            Voice(r["accent"], r["variant"], int(r["pitch"]), int(r["rate_wpm"])),
-            int(r["utts"]),
-        )
-        for r in rows
-    ]
+    voices = [Voice(r["accent"], r["variant"], int(r["pitch"]), int(r["rate_wpm"])) for r in rows]
+    return [PlanRow(r["set"], r["speaker"], r["gender"], voice, int(r["utts"])) for r, voice in zip(rows, voices)]
 
 
 @dataclass(frozen=True)
-class _Write:
-    """Write the audio of an utterance and keep the rest (runs in the process that spoke)."""
+class _Writer:
+    """Writes the audio of an utterance and returns its labels, in the process that spoke it."""
 
     folder: Path
     rename: Callable[[str], str]
 
-    def __call__(self, job: Job, spoken: DecoderOutput) -> Said:
+    def __call__(self, job: Job, speech: Speech) -> Labels:
         path = wav_path(self.folder, job.utt)
-        write_audio(path, spoken.samples, spoken.rate_hz, sync=False)
-        return describe(job, spoken, self.rename)
-
-
-def describe(job: Job, spoken: DecoderOutput, rename: Callable[[str], str]) -> Said:
-    """Give the phones, their times and words of an utterance."""
-    phones = intervals(spoken, rename)
-    owner = dict(zip((start / spoken.rate_hz for start in spoken.starts), word_index(spoken, job.text), strict=True))
-    words = tuple(max(0, owner[start]) for phone, start, _ in phones if phone != SILENCE)
-    return Said(job.utt, len(spoken.samples) / spoken.rate_hz, tuple(phones), words, spoken.transcript)
+        write_audio(path, speech.samples, speech.rate_hz, sync=False)
+        return label(job, speech, self.rename)
 
 
 def wav_path(folder: Path, utt: str) -> Path:
-    """Path of an utterance's audio; the speaker is what stands before the last hyphen."""
+    """Return the path of an utterance's audio; the speaker is what precedes the last hyphen."""
     return folder / utt.rsplit("-", 1)[0] / f"{utt}.wav"
 
 
 def make_jobs(plan: Sequence[PlanRow], language: Language, seed: int) -> list[tuple[PlanRow, Job, str]]:
-    """Deal out sentences: (who and where, what to speak, words of `text`), in a fixed order."""
+    """Give each speaker sentences, in a fixed order; return the row, the job and the words of `text` of each utterance."""
     stream, rng = language.sentences(seed), random.Random(f"{seed} silence")
     counts: dict[str, int] = {}
     out = []
     for row in plan:
         for _ in range(row.utts):
             counts[row.speaker] = counts.get(row.speaker, 0) + 1
-            line = next(stream)
+            sentence = next(stream)
             utt = f"{row.speaker}-{counts[row.speaker]:04d}"
-            job = Job(utt, line.spoken, row.voice, lead_s=rng.uniform(0.06, 0.18), tail_s=rng.uniform(0.1, 0.22))
-            out.append((row, job, line.text))
+            job = Job(utt, sentence.spoken, row.voice, lead_s=rng.uniform(0.06, 0.18), tail_s=rng.uniform(0.1, 0.22))
+            out.append((row, job, sentence.text))
     return out
 
 
@@ -146,25 +94,26 @@ def make_corpus(
     """Speak a plan and write its data directories.
 
     Args:
-        plan: who says how many sentences in which set.
-        language: sentences and phone names.
-        audio: folder for the audio files.
-        data: folder for the data directories.
-        seed: seed of the sentences and of the silences around them.
-        nj: number of processes; the bytes do not depend on it.
-        unlabelled: sets that get no `text`, `text.phn`, `phn2word` (speech without transcript).
-        engine: data folder of the speech engine (default: the package's; see `voice_variants.engine_data`).
+        plan: Who speaks how many sentences in which set.
+        language: Sentences and phone names.
+        audio: Folder for the audio files.
+        data: Folder for the data directories.
+        seed: Seed of the sentences and of the silences around them.
+        nj: Number of processes; the bytes do not depend on it.
+        unlabelled: Sets that get no `text`, `text.phn`, `phn2word` (speech without transcript).
+        engine: Data folder of the speech engine (default: the package's; see `variants.engine_data`).
 
     Returns:
         Minutes of audio of each set.
     """
     jobs = make_jobs(plan, language, seed)
-    said = list(speak_all([job for _, job, _ in jobs], _Write(audio.absolute(), language.rename), nj, engine))
+    labels = list(speak_all([job for _, job, _ in jobs], _Writer(audio.absolute(), language.rename), nj, engine))
     minutes: dict[str, float] = {}
     for name in dict.fromkeys(row.set for row in plan):
-        chosen = [(row, text, s) for (row, _, text), s in zip(jobs, said, strict=True) if row.set == name]
         kept, dropped = [], []
-        for row, text, item in chosen:
+        for (row, _, text), item in zip(jobs, labels, strict=True):
+            if row.set != name:
+                continue
             result = language.relabel(text, item)
             if isinstance(result, str):
                 dropped.append({"utt": item.utt, "reason": result})
@@ -176,7 +125,7 @@ def make_corpus(
     return minutes
 
 
-def _tables(items: Sequence[tuple[PlanRow, str, Said]], audio: Path, language: str, labelled: bool) -> DataDir:
+def _tables(items: Sequence[tuple[PlanRow, str, Labels]], audio: Path, language: str, labelled: bool) -> DataDir:
     utts: dict[str, Mapping[str, str]] = {
         "utt2spk": {s.utt: row.speaker for row, _, s in items},
         "utt2dur": {s.utt: f"{s.duration_s:.4f}" for _, _, s in items},

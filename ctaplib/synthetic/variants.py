@@ -4,8 +4,6 @@ The engine brings some hundred variants, few of them women. A variant is a short
 eSpeak NG, docs/voices.md); ours go into a copy of that folder made of links.
 """
 
-from __future__ import annotations
-
 import importlib
 import random
 from collections.abc import Mapping
@@ -19,7 +17,7 @@ _RANGES = {"f": ((135, 215), (102, 128)), "m": ((62, 112), (88, 106))}
 
 
 def draw_variant(gender: str, rng: random.Random) -> str:
-    """Draw a variant, lines joined by `;`: pitch, one scale for all formants and a change of each, voice quality."""
+    """Draw a variant, lines joined by `;`: pitch, one scale for all formants and one for each, voice quality."""
     (low, high), (short, tall) = _RANGES[gender]
     base, scale = rng.uniform(low, high), rng.uniform(short, tall)
     lines = [f"gender {'female' if gender == 'f' else 'male'}", f"pitch {base:.0f} {base * rng.uniform(1.2, 1.55):.0f}"]
@@ -42,16 +40,16 @@ def write_variants(path: str | Path, definitions: Mapping[str, tuple[str, str]])
 
 
 def read_variants(path: str | Path) -> dict[str, str]:
-    """Definition of each variant of a table (fields: `variant gender definition`)."""
+    """Read the definition of each variant of a table (columns: `variant gender definition`)."""
     return {row["variant"]: row["definition"] for row in read_tsv(path)}
 
 
 def engine_data(definitions: Mapping[str, str], folder: Path) -> Path:
-    """Make a data folder for the engine that has its own variants and ours.
+    """Make a data folder for the engine with its own variants and ours.
 
     Args:
-        definitions: definition of each variant, lines joined by `;`.
-        folder: where; files are made anew each time, links to the package's are kept.
+        definitions: Definition of each variant, lines joined by `;`.
+        folder: Folder to make; files and links in it are replaced.
 
     Returns:
         The folder.

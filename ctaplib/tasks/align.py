@@ -2,7 +2,7 @@
 
 A pass is an epoch of the trainer. The labels of the first come from Gaussian mixtures, those of each other from the
 network as it stands when the pass begins. They are kept in `labels/`, so that a run that was killed goes on with them.
-Listening, mixtures and realignment are shared by all processes of all ranks (`align/parallel.py`).
+Features, mixtures and realignment are shared by all processes of all ranks (`align/parallel.py`).
 """
 
 import copy
@@ -17,16 +17,18 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from ctaplib.align.aligner import Aligner, make_graph, make_topology, save_aligner
+from ctaplib.align.aligner import Aligner, save_aligner
 from ctaplib.align.chunks import GAP_FRAMES, IGNORED, Chunks
 from ctaplib.align.config import AlignConfig
-from ctaplib.align.corpus import Utterance, evenly, find_units, hear
+from ctaplib.align.corpus import Utterance, compute_mel, evenly, find_units
 from ctaplib.align.flat_start import label_by_mixtures, train_mixtures
 from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork, log_priors
 from ctaplib.align.parallel import map_shards
-from ctaplib.align.preview import show_path
-from ctaplib.align.training_set import choose, load_material, read_heard
+from ctaplib.align.preview import path_preview
+from ctaplib.align.topology import make_graph, make_topology
+from ctaplib.align.training_set import choose_evenly, load_training_set, read_usable
+from ctaplib.align.viterbi import load_loops
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.collective import from_first, rank
 from ctaplib.config import config_hash
@@ -116,20 +118,21 @@ class AlignTask(Task):
         if not training:
             self.model = Aligner.load(paths.exp).network
             return
+        load_loops()  # a missing numba is found before the audio is read
         make_folder(paths.exp)
         self.jobs = torch.get_num_threads()
         data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
-        utterances = read_heard(data, dump)
+        utterances = read_usable(data, dump)
         self.valid, self.valid_lengths = self._choose_valid()
         self.rate_hz = read_feature_config(dump / "features.yaml").rate_hz
         self.topology = make_topology(config, find_units(utterances, config.drop_tone))
-        chosen = choose(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
-        self.material = load_material(config, self.topology, chosen, self.rate_hz, self.jobs)
-        self.chunks = Chunks([centre(mel) for mel in self.material.mels], config.network.chunk_frames)
+        chosen = choose_evenly(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
+        self.training_set = load_training_set(config, self.topology, chosen, self.rate_hz, self.jobs)
+        self.chunks = Chunks([centre(mel) for mel in self.training_set.mels], config.network.chunk_frames)
         self.batch_chunks = max(1, round(config.batch.batch_s / (config.network.chunk_frames * config.hop_s)))
         self.ends = list(accumulate(self.chunks.steps(self.batch_chunks, epochs) for epochs in config.network.passes))
         self.config = _with_steps(config, self.ends[-1])
-        self.stamp = f"{config_hash(self.config, of_numbers=True)} {self.material.digest()}"
+        self.stamp = f"{config_hash(self.config, of_numbers=True)} {self.training_set.digest()}"
         self.index, self.log_prior = -1, np.zeros(0, np.float32)
         torch.manual_seed(config.seed)
         self.model = FrameNetwork(config.n_mels, self.topology.n_classes, config.network)
@@ -155,10 +158,10 @@ class AlignTask(Task):
     def before_training(self, step: int) -> None:
         """Find the labels to begin with."""
         if rank() == 0:
-            material = self.material
+            training_set = self.training_set
             log.info(
                 "training on %d utterances, %.1f minutes, %d units",
-                len(material.mels), sum(material.seconds) / 60, len(self.topology.units),
+                len(training_set.mels), sum(training_set.seconds) / 60, len(self.topology.units),
             )  # fmt: skip
         if step < self.ends[-1]:
             self._relabel(step + 1)
@@ -189,8 +192,8 @@ class AlignTask(Task):
         """The path through every utterance, over the posteriors of the units."""
         aligner, shown = self._aligner(), []
         for u in batch:
-            mel, _ = hear(u.wav, aligner.front_end)
-            shown.append(show_path(aligner, u.utt, u.phones, mel, make_graph(self.topology, u.phones, self.config.drop_tone)))
+            mel, _ = compute_mel(u.wav, aligner.front_end)
+            shown.append(path_preview(aligner, u.utt, u.phones, mel, make_graph(self.topology, u.phones, self.config.drop_tone)))
         return shown
 
     def batch_stats(self, batch: ChunkBatch) -> BatchStats:
@@ -253,17 +256,17 @@ class AlignTask(Task):
             return np.split(kept["labels"], np.cumsum(self.chunks.lengths)[:-1])
 
     def _bootstrap(self) -> list[np.ndarray]:
-        material, config = self.material, self.config.bootstrap
-        chosen = evenly(material.mels, material.seconds, config.minutes)
+        training_set, config = self.training_set, self.config.bootstrap
+        chosen = evenly(training_set.mels, training_set.seconds, config.minutes)
         mixtures = train_mixtures(
-            [material.mels[i] for i in chosen], [material.graphs[i] for i in chosen],
-            self.topology.n_classes, self.topology.states, config, self.jobs,
+            [training_set.mels[i] for i in chosen], [training_set.graphs[i] for i in chosen],
+            self.topology.n_classes, config, self.jobs,
         )  # fmt: skip
-        return label_by_mixtures(mixtures, material.mels, material.graphs, config.n_cepstra, self.jobs)
+        return label_by_mixtures(mixtures, training_set.mels, training_set.graphs, config.n_cepstra, self.jobs)
 
     @torch.no_grad()
     def _realign(self) -> list[np.ndarray]:
-        aligner, chunks, graphs = self._aligner(), self.chunks, self.material.graphs
+        aligner, chunks, graphs = self._aligner(), self.chunks, self.training_set.graphs
 
         def work(shard: range) -> list[np.ndarray]:
             return [graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]] for i in shard]
@@ -281,7 +284,7 @@ class AlignTask(Task):
         if not name:
             raise ConfigError("the aligner has no validation set", fix="give --valid_set")
         dump = self.paths.dump / name
-        chosen = choose(read_heard(self.paths.data / name, dump), dump, self.config.valid_minutes)
+        chosen = choose_evenly(read_usable(self.paths.data / name, dump), dump, self.config.valid_minutes)
         frames, hop_s = read_table(dump / "utt2num_frames"), read_feature_config(dump / "features.yaml").hop_s
         return chosen, [round(100 * hop_s * int(frames[u.utt])) for u in chosen]
 

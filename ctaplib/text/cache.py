@@ -1,11 +1,9 @@
-"""Phones that were found before, kept on disk: one folder for each way of finding them, one file for each run that found some.
+"""The phone cache on disk: a folder for each front end and its settings, with one file for each run that found phones.
 
 A file is written whole under the hash of its content and never changed, so any number of processes can read and add at once, on
 any file system. The folder's name is a hash of everything that decides the phones: settings, lexicons, versions of packages, the
-front end's data, and our own text modules. A changed setting therefore starts afresh, and the old folder can be deleted.
+front end's data, and our own text modules and tables. A changed setting therefore starts a new folder; old ones can be deleted.
 """
-
-from __future__ import annotations
 
 import hashlib
 import importlib
@@ -21,29 +19,32 @@ from ctaplib.text.frontends import PREFIX, TextConfig, check_frontend
 
 log = get_logger(__name__)
 _FOLDERS = ("normalize", "text", "synthetic")
-"""Packages whose sources decide the phones, besides `phones.py`."""
+"""Packages whose modules and tables decide the phones, besides `phones.py`."""
 _SETTINGS = ("frontend", "language", "accent", "foreign")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a front end found for one text."""
+    """The phones of one text, or the reason why it has none.
+
+    Attributes:
+        phones: Phones, separated by spaces.
+        words: Index of the word of each phone, separated by spaces.
+        reason: Why there are no phones.
+        unknown: Words in no dictionary, each time that they occur: guessed, or the reason.
+    """
 
     phones: str = ""
-    """Phones, between spaces."""
     words: str = ""
-    """The number of the word that each belongs to."""
     reason: str = ""
-    """Why there are none."""
     unknown: tuple[str, ...] = ()
-    """Words in no dictionary, each time that they occur: guessed, or the reason."""
 
 
 def fingerprint(config: TextConfig) -> str:
-    """Hash everything that decides what a config makes of a text.
+    """Return a hash of everything that decides the phones of a text.
 
     Raises:
-        DependencyError: the front end needs data that are not there.
+        DependencyError: the front end lacks its data.
         ConfigError: there is no such front end.
     """
     check_frontend(config)
@@ -76,26 +77,26 @@ class PhoneCache:
     """The entries of one fingerprint.
 
     Args:
-        folder: where caches are kept; it is made when the first entries come.
-        config: the config that the entries belong to.
+        folder: Folder of all caches; it is made when the first entries are added.
+        config: Front end and settings.
     """
 
     def __init__(self, folder: Path, config: TextConfig) -> None:
         self._folder = folder / f"{config.frontend}-{fingerprint(config)}"
 
     def read(self) -> dict[str, Entry]:
-        """Give all that is kept; a damaged file is passed over with a warning, and what it held is found again."""
+        """Return all entries; a damaged file is skipped with a warning."""
         known: dict[str, Entry] = {}
         for path in sorted(self._folder.glob("*.jsonl")):
             content = path.read_bytes()
             if hashlib.sha256(content).hexdigest()[:20] == path.stem:
                 known.update(_parse(content))
             else:
-                log.warning("%s is damaged and is passed over; it can be deleted", path)
+                log.warning("%s is damaged and is skipped; it can be deleted", path)
         return known
 
     def add(self, entries: Mapping[str, Entry]) -> None:
-        """Keep entries in a file of their own."""
+        """Write entries to a file of their own."""
         if not entries:
             return
         lines = [json.dumps([text, asdict(entries[text])], ensure_ascii=False) for text in sorted(entries)]

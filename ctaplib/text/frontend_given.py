@@ -1,13 +1,11 @@
-"""No front end: phones come with the corpus (`text.phn`), and new text cannot be spoken."""
-
-from __future__ import annotations
+"""No front end: phones come with the corpus (`text.phn`), and new text has none."""
 
 from ctaplib.errors import DataError
 from ctaplib.text.frontends import Pronunciation, TextConfig
 
 
 class Given:
-    """Refuses every text."""
+    """Front end that refuses every text."""
 
     def __init__(self, config: TextConfig) -> None:
         pass

@@ -1,6 +1,4 @@
-"""English phones (IPA) by gruut, offline: its tagger tells homographs apart; numbers are read by our normalisation."""
-
-from __future__ import annotations
+"""English phones (IPA) by gruut, offline: its tagger decides homographs; numbers are read by our normalisation."""
 
 import importlib
 from collections.abc import Sequence
@@ -16,22 +14,22 @@ Piece = tuple[str, Sequence[str]]
 
 
 class Gruut:
-    """Asks gruut; stress marks stay (`ˈ`, `ˌ`). The user's lexicon comes first."""
+    """Front end of gruut after the user's lexicon; stress marks stay (`ˈ`, `ˌ`)."""
 
     def __init__(self, config: TextConfig) -> None:
         if config.language != "en":
-            raise DataError(f"the front end gruut speaks English only, not {config.language}", fix="take pypinyin or espeak")
+            raise DataError(f"the front end gruut reads English only, not {config.language}", fix="take pypinyin or espeak")
         try:
             self._sentences = importlib.import_module("gruut").sentences
             self._known = importlib.import_module("gruut.lang").get_settings(LANGUAGE).lookup_phonemes
         except ImportError as error:
             raise DependencyError(
-                "the package gruut is not installed", fix="pip install gruut, or run tools/install.sh"
+                "the package gruut is not installed", fix="pip install 'ctaplib[en]', or run tools/install.sh"
             ) from error
         self._user = read_user_lexicon(config.user_lexicon)
 
     def __call__(self, text: str) -> Pronunciation:
-        """Give the phones of a text."""
+        """Return the phones of a text."""
         words = normalize_english(text).split()
         pieces = self._pieces(" ".join(words))
         found: list[Sequence[str]] = []
@@ -48,7 +46,7 @@ class Gruut:
         return joined(found, guessed)
 
     def _pieces(self, text: str) -> list[Piece]:
-        """What gruut cuts a text into, punctuation left out, in reverse."""
+        """Return the pieces that gruut cuts a text into, without punctuation, in reverse."""
         return [
             (word.text, word.phonemes or ())
             for sentence in self._sentences(text, lang=LANGUAGE)
@@ -57,7 +55,7 @@ class Gruut:
         ][::-1]
 
     def _take(self, word: str, pieces: list[Piece]) -> Sequence[str]:
-        """Take the pieces that make up a word off the list; where they do not, ask for the word alone."""
+        """Take the pieces of a word off the list; where they do not fit, phonemize the word alone."""
         bare = word.replace("'", "")
         phones: list[str] = []
         taken = ""

@@ -1,14 +1,12 @@
 """Phones from a pronunciation lexicon (`WORD PH PH ...` a line, the first entry of a word counts)."""
 
-from __future__ import annotations
-
 from ctaplib.normalize.normalizer import normalize_english
 from ctaplib.text.frontends import MissingWordsError, Pronunciation, TextConfig, joined
 from ctaplib.text.lexicons import read_lexicon, read_user_lexicon
 
 
 class Lexicon:
-    """Looks words up; a word that is not there is an error."""
+    """Front end that looks words up; a missing word is an error."""
 
     def __init__(self, config: TextConfig) -> None:
         self._path = config.lexicon
@@ -16,15 +14,14 @@ class Lexicon:
         self._lexicon |= {word.upper(): phones for word, phones in read_user_lexicon(config.user_lexicon).items()}
 
     def __call__(self, text: str) -> Pronunciation:
-        """Give the phones of a text."""
+        """Return the phones of a text."""
         words = normalize_english(text).upper().split()
-        unknown = sorted({w for w in words if w not in self._lexicon})
-        if unknown:
+        missing = [w for w in words if w not in self._lexicon]
+        if missing:
             raise MissingWordsError(
-                f"words that {self._path} does not have: {' '.join(unknown)}",
-                words=tuple(w.lower() for w in words if w not in self._lexicon),
-                fix="add them, or take another front end",
-            )
+                f"words that {self._path} does not have: {' '.join(sorted(set(missing)))}",
+                words=tuple(map(str.lower, missing)), fix="add them, or take another front end",
+            )  # fmt: skip
         return joined([self._lexicon[word] for word in words])
 
 

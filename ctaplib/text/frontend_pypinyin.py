@@ -1,7 +1,5 @@
 """Mandarin phones: initial and final with tone, after tone sandhi (`n i2 h ao3`), by pypinyin's dictionary and our rules."""
 
-from __future__ import annotations
-
 import importlib
 import re
 
@@ -16,14 +14,14 @@ PACKAGES = ("pypinyin",)
 
 
 class Pinyin:
-    """Reads characters by word; a syllable is a word. Latin words are read by the front end `foreign`."""
+    """Front end that reads characters word by word; each syllable is a word. Latin words go to the front end `foreign`."""
 
     def __init__(self, config: TextConfig) -> None:
         try:
             importlib.import_module("pypinyin")
         except ImportError as error:
             raise DependencyError(
-                "the package pypinyin is not installed", fix="pip install pypinyin, or run tools/install.sh"
+                "the package pypinyin is not installed", fix="pip install 'ctaplib[zh]', or run tools/install.sh"
             ) from error
         self._config = config
         self._user = read_user_lexicon(config.user_lexicon)
@@ -32,7 +30,7 @@ class Pinyin:
         self._foreign: FrontEnd | None = None
 
     def __call__(self, text: str) -> Pronunciation:
-        """Give the phones of a text."""
+        """Return the phones of a text."""
         found: list[list[str]] = []
         guessed: list[str] = []
         for clause in mandarin_clauses(text):
@@ -40,11 +38,11 @@ class Pinyin:
                 if piece in self._user:
                     found.append(list(self._user[piece]))
                     continue
-                for shown, syllable in read(piece):
+                for written, syllable in read(piece):
                     if syllable:
                         found.append(pinyin_phones(syllable))
                     else:
-                        foreign = self._latin(shown)
+                        foreign = self._latin(written)
                         found.append(list(foreign.phones))
                         guessed += foreign.guessed
         return joined(found, guessed)

@@ -1,10 +1,8 @@
-"""Front ends: from text to phones. Each is a class in a module `ctaplib/text/frontend_<name>.py`; adding a file adds one.
+"""Front ends turn text into phones. Each is a class in a module `ctaplib/text/frontend_<name>.py`; adding a file adds one.
 
 front = make_frontend(TextConfig(frontend="g2p_en"))
 front("Hello there")       -> Pronunciation(phones=("HH", "AH0", "L", "OW1", "DH", "EH1", "R"), words=(0, 0, 0, 0, 1, 1, 1))
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,20 +16,20 @@ from ctaplib.find import find, names
 
 
 class TextConfig(Config):
-    """How text becomes phones and word pieces."""
+    """Settings of the text stage."""
 
     frontend: str = "given"
-    """Front end for new text, by name: `espeak`, `g2p_en`, `gruut`, `lexicon`, `pypinyin`; `given`: there is none."""
+    """Front end for text without phones: `espeak`, `g2p_en`, `gruut`, `lexicon`, `pypinyin`, or `given` for none."""
     use_given: bool = False
-    """Whether phones that the data stage made (`text.phn`) are taken as they are; always so with `given`."""
+    """Use the phones of the data stage (`text.phn`) where there are any; always so with `given`."""
     language: Literal["en", "zh"] = "en"
-    """Language, for normalisation."""
+    """Language of the text."""
     lexicon: str = ""
-    """Path of the lexicon (`WORD PH PH`), for the front end `lexicon`."""
+    """Lexicon (`WORD PH PH`) of the front end `lexicon`."""
     user_lexicon: str = ""
-    """Path of the user's own words (`WORD PH PH`; Chinese words may have pinyin); they win over every front end."""
+    """Lexicon of the user (`WORD PH PH`; Chinese words may have pinyin), which is asked before every front end."""
     foreign: str = "g2p_en"
-    """Front end for Latin words in Mandarin text; empty: such text is left out."""
+    """Front end for Latin words in Mandarin text; empty: such text is dropped."""
     accent: str = "en"
     """Accent of the front end `espeak`, an engine language such as `en-us`."""
     spm_pieces: int = Field(default=500, ge=8)
@@ -39,26 +37,31 @@ class TextConfig(Config):
     spm_model: Literal["unigram", "bpe"] = "unigram"
     """Kind of SentencePiece model."""
     max_dropped_pct: float = Field(default=5.0, ge=0, le=100)
-    """Share of utterances of a set that may be left out for their text, percent; beyond it the stage fails."""
+    """Largest share of utterances of a set that may be dropped for their text, percent; beyond it the stage fails."""
 
     @property
     def takes_given(self) -> bool:
-        """Whether `text.phn` is taken where it is there."""
+        """Whether the phones of `text.phn` are used."""
         return self.use_given or self.frontend == "given"
 
 
 @dataclass(frozen=True)
 class Pronunciation:
-    """Phones of a text, and the word (counted from 0) that each belongs to."""
+    """Phones of a text.
+
+    Attributes:
+        phones: The phones.
+        words: Index of the word of each phone.
+        guessed: Words in no dictionary, each time that they occur; their phones come from rules or a network.
+    """
 
     phones: tuple[str, ...]
     words: tuple[int, ...]
     guessed: tuple[str, ...] = ()
-    """Words that stand in no dictionary, each time that they occur; their phones come from rules or a network."""
 
 
 class MissingWordsError(DataError):
-    """Words that a front end has no phones for.
+    """A text with words that a front end has no phones for.
 
     Args:
         words: The words, each time that they occur.
@@ -70,21 +73,21 @@ class MissingWordsError(DataError):
 
 
 def joined(pronunciations: Sequence[Sequence[str]], guessed: Sequence[str] = ()) -> Pronunciation:
-    """Put the phones of words, one after the other, together."""
+    """Join the phones of words to those of a text."""
     pairs = [(phone, index) for index, phones in enumerate(pronunciations) for phone in phones]
     return Pronunciation(tuple(p for p, _ in pairs), tuple(i for _, i in pairs), tuple(guessed))
 
 
 class FrontEnd(Protocol):
-    """Something that turns text into phones."""
+    """A front end."""
 
     def __init__(self, config: TextConfig) -> None: ...
 
     def __call__(self, text: str) -> Pronunciation:
-        """Give the phones of a text.
+        """Return the phones of a text.
 
         Raises:
-            DataError: the text has symbols or words that cannot be turned into phones; all of them are named.
+            DataError: the text has symbols or words without phones; all of them are named.
         """
         ...
 
@@ -93,15 +96,15 @@ PREFIX = "frontend_"
 
 
 def frontend_names() -> list[str]:
-    """All front ends."""
+    """List all front ends."""
     return [name.removeprefix(PREFIX) for name in names("text") if name.startswith(PREFIX)]
 
 
 def check_frontend(config: TextConfig) -> None:
-    """Make sure that the front ends that a config names are there.
+    """Check that the front ends of a config exist.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: one does not.
     """
     known = frontend_names()
     for setting, name in (("frontend", config.frontend), ("foreign", config.foreign)):
@@ -113,7 +116,7 @@ def check_frontend(config: TextConfig) -> None:
 
 
 def make_frontend(config: TextConfig) -> FrontEnd:
-    """Make the front end that a config names.
+    """Make the front end of a config.
 
     Raises:
         ConfigError: there is none of that name.

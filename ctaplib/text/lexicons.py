@@ -1,8 +1,5 @@
-"""Lexicons: a user's own words win over every front end; a whole lexicon is a front end of its own."""
+"""Lexicons: that of the user, which is asked before every front end, and whole ones for the front end `lexicon`."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from pathlib import Path
 
 from ctaplib.errors import DataError
@@ -10,8 +7,6 @@ from ctaplib.files import read_encoded
 from ctaplib.normalize.normalizer import is_hanzi
 from ctaplib.phones import strip_position
 from ctaplib.text.pinyin_syllables import is_syllable, pinyin_phones
-
-Lexicon = Mapping[str, tuple[str, ...]]
 
 
 def read_lexicon(path: str | Path, setting: str = "lexicon") -> dict[str, tuple[str, ...]]:
@@ -21,8 +16,8 @@ def read_lexicon(path: str | Path, setting: str = "lexicon") -> dict[str, tuple[
     in place of phones, one syllable for each character.
 
     Args:
-        path: the file.
-        setting: the setting that names it, for messages.
+        path: The file.
+        setting: Setting that names it, for messages.
 
     Raises:
         DataError: the file is missing or not UTF-8, or lines have no phones (all of them are listed).

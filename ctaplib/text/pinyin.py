@@ -1,10 +1,8 @@
-"""Reads Mandarin aloud: characters to pinyin, with words for polyphones, erhua, and the tone sandhi of third tones, 一 and 不.
+"""Characters to pinyin: words for polyphones, erhua, and the tone sandhi of third tones, 一 and 不.
 
-Tone conventions are those of AISHELL-3's `content.txt`: what is spoken is written (`hen2 hao3`, `yi2 zhi4`), the neutral tone
+Tone conventions are those of AISHELL-3's `content.txt`: tones after sandhi (`hen2 hao3`, `yi2 zhi4`), the neutral tone
 is 5, 个 keeps its fourth tone, 一 inside a number keeps its first tone, and ü is `v`.
 """
-
-from __future__ import annotations
 
 import importlib
 import re
@@ -12,14 +10,14 @@ from functools import cache
 
 from ctaplib.errors import DataError
 from ctaplib.normalize.normalizer import is_hanzi
-from ctaplib.text.pinyin_words import CONTEXT, SINGLE, SPLIT, STRONG, SYLLABIC_ER, TOGETHER, WORDS
+from ctaplib.text.pinyin_words import CHARACTERS, COMPOUNDS, CONTEXT, PHRASES, STRONG_CONTEXT, SYLLABIC_ER, WORDS
 
 _LONGEST = 8
 _NUMERALS = "零〇一二三四五六七八九十百千万亿两点幺"
 _NUMBER = re.compile(r"[零〇一二三四五六七八九两幺]?[十百千万亿]+|[零〇二三四五六七八九幺]")
 _UNITS = set("十百千万亿")
 _RANKED = re.compile(r"一(?:年级|等奖|等[品舱座]|级|流|线|班|季度|环|把手|中$)")
-"""一 that says which one and not how many."""
+"""一 as an ordinal."""
 
 
 @cache
@@ -29,11 +27,11 @@ def _dictionary() -> dict[str, list[list[str]]]:
 
 
 def _is_word(text: str) -> bool:
-    return text in WORDS or text in TOGETHER or (text in _dictionary() and text not in SPLIT)
+    return text in WORDS or text in COMPOUNDS or (text in _dictionary() and text not in PHRASES)
 
 
 def words(clause: str) -> list[str]:
-    """Cut a clause into words: longest match from both ends, the one with fewer words wins, then from the right."""
+    """Cut a clause into words by longest match from both ends; the cut of fewer words is taken, of equals that from the right."""
     from_left, from_right = _match(clause, False), _match(clause, True)
     return from_left if len(from_left) < len(from_right) else from_right
 
@@ -51,7 +49,7 @@ def _match(text: str, from_right: bool) -> list[str]:
 
 
 def _convert(word: str) -> list[str]:
-    """Readings of a word by pypinyin, tones as digits."""
+    """Return the readings of a word by pypinyin, tones as digits."""
     pypinyin = importlib.import_module("pypinyin")
     found: list[str] = pypinyin.lazy_pinyin(
         word, style=pypinyin.Style.TONE3, neutral_tone_with_five=True, v_to_u=False, errors=lambda text: list(text)
@@ -60,17 +58,17 @@ def _convert(word: str) -> list[str]:
 
 
 def _readings(clause: str, parts: list[str]) -> list[str]:
-    """Syllables of a clause, each character's, before erhua and sandhi."""
+    """Return the syllable of each character of a clause, before erhua and sandhi."""
     context = {match.end() - 1: reading for pattern, reading in reversed(CONTEXT) for match in pattern.finditer(clause)}
     found: list[str] = []
     for word in parts:
         if len(word) == 1:
-            syllables = [context.get(len(found)) or SINGLE.get(word) or (WORDS[word][0] if word in WORDS else _convert(word)[0])]
+            syllables = [context.get(len(found)) or CHARACTERS.get(word) or (WORDS.get(word) or _convert(word))[0]]
         else:
             syllables = list(WORDS.get(word) or _convert(word))
         for character, syllable in zip(word, syllables, strict=True):
             found.append({"一": "yi1", "不": "bu4", "个": "ge4"}.get(character, syllable))
-    for pattern, reading in STRONG:
+    for pattern, reading in STRONG_CONTEXT:
         for match in pattern.finditer(clause):
             found[match.end() - 1] = reading
     unknown = sorted({c for c, s in zip(clause, found, strict=True) if not re.search(r"[a-zê]", s)})
@@ -80,7 +78,7 @@ def _readings(clause: str, parts: list[str]) -> list[str]:
 
 
 def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) -> str:
-    """Tone of 一 at a place of a clause; `following` is the tone of the next syllable, or nothing."""
+    """Return the tone of 一 at a place of a clause; `following` is the tone of the next syllable, or ""."""
     before, after = clause[:index][-1:], clause[index + 1 : index + 2]
     apart = any(start < index - 1 and end == index and set(clause[start:end]) - set(_NUMERALS) for start, end in spans) and (
         before in _NUMERALS
@@ -102,7 +100,7 @@ def _one(clause: str, index: int, following: str, spans: list[tuple[int, int]]) 
 
 
 def _third(tones: list[str], spans: list[tuple[int, int]]) -> list[str]:
-    """Third-tone sandhi: within each word first, then from the right between words."""
+    """Apply third-tone sandhi: within each word first, then from the right between words."""
     tones = list(tones)
     for start, end in spans:
         for i in range(start, end - 1):
@@ -121,7 +119,7 @@ def read_clause(clause: str) -> list[tuple[str, str]]:
         clause: Chinese characters only.
 
     Returns:
-        Characters and their syllable with tone, after sandhi; a 儿 that colours stands with the character before it
+        Characters and their syllable with tone, after sandhi; a 儿 of erhua stands with the character before it
         (`花儿`, `huar1`).
 
     Raises:
@@ -142,22 +140,22 @@ def read_clause(clause: str) -> list[tuple[str, str]]:
             changed[i] = _one(clause, i, following, spans)
         elif character == "不" and following == "4":
             changed[i] = "2"
-    coloured = {m.start() for m in re.finditer("儿", clause)} - {m.start() for m in SYLLABIC_ER.finditer(clause)}
-    coloured = {i for i in coloured if i and not syllables[i - 1][:-1].endswith("r")}
-    kept = [i for i in range(len(clause)) if i not in coloured]
+    erhua = {m.start() for m in re.finditer("儿", clause)} - {m.start() for m in SYLLABIC_ER.finditer(clause)}
+    erhua = {i for i in erhua if i and not syllables[i - 1][:-1].endswith("r")}
+    kept = [i for i in range(len(clause)) if i not in erhua]
     place = {old: new for new, old in enumerate(kept)}
     final = _third(
         [changed[i] for i in kept],
         [(place[kept_in[0]], place[kept_in[-1]] + 1) for a, b in spans if (kept_in := [i for i in range(a, b) if i in place])],
     )
     return [
-        (clause[i] + ("儿" if i + 1 in coloured else ""), syllables[i][:-1] + ("r" if i + 1 in coloured else "") + tone)
+        (clause[i] + ("儿" if i + 1 in erhua else ""), syllables[i][:-1] + ("r" if i + 1 in erhua else "") + tone)
         for i, tone in zip(kept, final, strict=True)
     ]
 
 
 def _runs(clause: str) -> list[list[str]]:
-    """Cut a clause into words; each digit with its unit (五百) is one."""
+    """Cut a clause into words by run of numerals and others; each digit with its unit (五百) is a word."""
     found: list[list[str]] = []
     at = 0
     for match in re.finditer(rf"[{_NUMERALS}]{{2,}}", clause):
@@ -171,7 +169,7 @@ def _runs(clause: str) -> list[list[str]]:
 
 
 def read(clause: str) -> list[tuple[str, str]]:
-    """Read a clause that may hold Latin words, between spaces; those come back as they are, with an empty reading."""
+    """Return the pieces of a clause and their syllables; Latin words, between spaces, have the syllable ""."""
     found: list[tuple[str, str]] = []
     for piece in re.findall(r"[^\x00-\x7f]+|[a-z']+", clause):
         found += read_clause(piece) if is_hanzi(piece[0]) else [(piece, "")]

@@ -1,10 +1,8 @@
-"""Token lists: which number stands for which phone or word piece.
+"""Token lists: the ids of phones and word pieces.
 
-`tokens.txt` holds one token a line, its number being the line counted from 0: `<blank>` (0, for CTC), `<unk>` (1), `sil` (2),
+`tokens.txt` holds one token a line, its id being the line counted from 0: `<blank>` (0, for CTC), `<unk>` (1), `sil` (2),
 then the phones in LC_ALL=C order. Lists of word pieces have the same first two.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,12 +13,10 @@ from ctaplib.errors import DataError
 from ctaplib.files import atomic_write
 from ctaplib.phones import BLANK, SILENCE, UNKNOWN, fold
 
-BLANK_ID, UNKNOWN_ID, SILENCE_ID = 0, 1, 2
-
 
 @dataclass(frozen=True)
 class TokenList:
-    """Tokens and their numbers."""
+    """Tokens, in the order of their ids."""
 
     tokens: tuple[str, ...]
 
@@ -35,7 +31,7 @@ class TokenList:
         return token in self._ids
 
     def id(self, token: str) -> int:
-        """Give the number of a token.
+        """Return the id of a token.
 
         Raises:
             DataError: the list does not have it.
@@ -43,14 +39,14 @@ class TokenList:
         return self.ids([token])[0]
 
     def ids(self, tokens: Iterable[str], where: str = "") -> list[int]:
-        """Give the numbers of tokens.
+        """Return the ids of tokens.
 
         Args:
-            tokens: the tokens.
-            where: what they belong to, for the message.
+            tokens: Tokens of the list.
+            where: What they belong to, for the message.
 
         Raises:
-            DataError: tokens that the list does not have, all of them.
+            DataError: the list does not have some of the tokens; all of these are named.
         """
         tokens = list(tokens)
         missing = sorted({t for t in tokens if t not in self._ids})
@@ -63,11 +59,11 @@ class TokenList:
         return [self._ids[t] for t in tokens]
 
     def names(self, ids: Iterable[int]) -> list[str]:
-        """Give the tokens of numbers."""
+        """Return the tokens of ids."""
         return [self.tokens[i] for i in ids]
 
     def nearest(self, phone: str) -> str | None:
-        """Give a phone itself, or else the first of the list that differs from it in stress or position only, or None."""
+        """Return the phone if the list has it, else the first that differs in stress or position only, else None."""
         if phone in self:
             return phone
         return self._by_fold.get(fold(phone))
@@ -83,7 +79,7 @@ class TokenList:
 
 
 def make_phone_list(sequences: Iterable[Sequence[str]]) -> TokenList:
-    """Make the list of all phones in some sequences."""
+    """Return the list of all phones in some sequences."""
     found = {phone for sequence in sequences for phone in sequence} - {BLANK, UNKNOWN, SILENCE}
     return TokenList((BLANK, UNKNOWN, SILENCE, *sorted(found, key=lambda t: t.encode())))
 
@@ -115,30 +111,6 @@ def read_token_list(path: str | Path) -> TokenList:
 
 
 def write_token_list(tokens: TokenList, path: str | Path) -> None:
-    """Write `tokens.txt`, whole or not at all."""
+    """Write `tokens.txt`."""
     with atomic_write(path) as out:
         out.writelines(token + "\n" for token in tokens.tokens)
-
-
-def check_same(found: TokenList, expected: TokenList, where: str) -> None:
-    """Make sure that two lists are the same.
-
-    Args:
-        found: the list at hand.
-        expected: the list that a model was trained with.
-        where: names of both, for the message.
-
-    Raises:
-        DataError: they differ; the message names the first tokens that only one of them has.
-    """
-    if found.tokens == expected.tokens:
-        return
-    only_found = [t for t in found.tokens if t not in expected][:5]
-    only_expected = [t for t in expected.tokens if t not in found][:5]
-    difference = f"only here: {' '.join(only_found) or '-'}; only there: {' '.join(only_expected) or '-'}"
-    if not only_found and not only_expected:
-        difference = "the same tokens in another order"
-    raise DataError(
-        f"{where}: the token list ({len(found)}) does not fit the model's ({len(expected)}); {difference}",
-        fix="use the tokens.txt that lies beside the model, or train the model again",
-    )

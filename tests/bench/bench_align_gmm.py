@@ -26,10 +26,10 @@ import kaldifst
 import numpy as np
 
 from ctaplib.align.corpus import Utterance, find_units, read_utterances, unit_of
-from ctaplib.align.sets import REPORT_FIELDS, count_lost
+from ctaplib.align.sets import REPORT_FIELDS
 from ctaplib.audio.files import read_audio
 from ctaplib.cli.align import score_sets
-from ctaplib.corpus.alignment import Alignment, Interval, write_ctm
+from ctaplib.corpus.alignment import Alignment, Interval, count_lost, write_ctm
 from ctaplib.files import atomic_write, write_tsv
 
 HOP_S = 0.005
@@ -239,7 +239,7 @@ def main() -> None:
             {
                 "utt": i.utterance.utt, "status": "aligned" if len(i.path) else "failed",
                 "reason": "" if len(i.path) else "no path in the beam", "score": "nan", "phones": len(i.phones),
-                "phones_lost": count_lost(done.get(i.utterance.utt, [])),
+                "phones_lost": count_lost(done.get(i.utterance.utt, []), 0.01, 4)[0],
             }
             for i in tests
         ]  # fmt: skip

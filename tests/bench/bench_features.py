@@ -47,13 +47,14 @@ def make(quick: bool) -> None:
     import soundfile
     import soxr
 
-    from ctaplib.synthetic.engine import Job, Voice, speak_once
-    from ctaplib.synthetic.sentences import sentence_stream
+    from ctaplib.synthetic.engine import Job, Voice
+    from ctaplib.synthetic.sentences import english_sentences
+    from ctaplib.synthetic.speaking import speak_once
 
     folder = folder_of(quick)
     if folder.exists():
         return
-    sentences = itertools.islice(sentence_stream(0), 8 if quick else 240)
+    sentences = itertools.islice(english_sentences(0), 8 if quick else 240)
     with tempfile.TemporaryDirectory() as new:
         made = Path(new) / folder.name
         tables: dict[str, list[str]] = {kind: [] for kind in GOALS}

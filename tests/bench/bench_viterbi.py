@@ -1,7 +1,6 @@
 """The best path through the states of a CTC graph: 1,000 frames, 120 labels, beside torchaudio's forced_align (C++).
 
-Both see the same log-probabilities and labels, and must give the same path. Ours in two forms: compiled by numba, and the
-vectorised form that does without it, on one utterance and on a batch of sixteen.
+Both see the same log-probabilities and labels, and must give the same path.
 
     python tests/bench/bench_viterbi.py --json viterbi.json
 """
@@ -18,8 +17,6 @@ import numpy as np
 FORMS = [
     fresh.Form("torchaudio", "peers", "torchaudio torch"),
     fresh.Form("ours"),
-    fresh.Form("ours_numpy"),
-    fresh.Form("ours_numpy_batch"),
 ]
 CLASSES, REPEATS, GOAL, BATCH = 80, 40, 0.20, 16
 
@@ -70,7 +67,7 @@ def prepare(form: str, quick: bool) -> Callable[[], object]:
 
         work()
         return work
-    from ctaplib.align.viterbi import best_path, best_paths
+    from ctaplib.align.viterbi import best_path
 
     pairs = [(scores, chain_of(labels)) for scores, labels in problems]
 
@@ -79,33 +76,19 @@ def prepare(form: str, quick: bool) -> Callable[[], object]:
             best_path(*pairs[run % BATCH])
         return told([chain.classes[best_path(scores, chain)[0]] for scores, chain in pairs], repeats + BATCH)
 
-    def ours_numpy() -> object:
-        return told([chain.classes[best_path(scores, chain, compiled=False)[0]] for scores, chain in pairs], BATCH)
-
-    def ours_numpy_batch() -> object:
-        found = best_paths([p[0] for p in pairs], [p[1] for p in pairs])
-        return told([chain.classes[path] for (_, chain), (path, _) in zip(pairs, found)], BATCH)
-
-    work = {"ours": ours, "ours_numpy": ours_numpy, "ours_numpy_batch": ours_numpy_batch}[form]
-    work()
-    return work
+    ours()
+    return ours
 
 
 def rows(figures: dict[str, fresh.Figures], quick: bool) -> list[fresh.Row]:
     each = {name: found["cpu_s"] / found["utts"] for name, found in figures.items()}
-    found = []
-    for name, of in (("ours", "ours, numba"), ("ours_numpy", "ours, numpy"), ("ours_numpy_batch", "ours, numpy, batch of 16")):
-        goal = GOAL if name == "ours" else None
-        if "torchaudio" not in each:
-            found.append(fresh.row("Viterbi", None, goal, of=of, peer="torchaudio forced_align", note="torchaudio is not there"))
-            continue
-        if figures[name]["paths"] != figures["torchaudio"]["paths"]:
-            raise SystemExit(f"{of}: the paths differ from torchaudio's")
-        note = f"{1000 / each[name] / 1e6:.2f} M frames/s; identical paths"
-        found.append(
-            fresh.row("Viterbi", each[name] / each["torchaudio"], goal, of=of, peer="torchaudio forced_align", note=note)
-        )
-    return found
+    of, peer = "ours, numba", "torchaudio forced_align"
+    if "torchaudio" not in each:
+        return [fresh.row("Viterbi", None, GOAL, of=of, peer=peer, note="torchaudio is not there")]
+    if figures["ours"]["paths"] != figures["torchaudio"]["paths"]:
+        raise SystemExit(f"{of}: the paths differ from torchaudio's")
+    note = f"{1000 / each['ours'] / 1e6:.2f} M frames/s; identical paths"
+    return [fresh.row("Viterbi", each["ours"] / each["torchaudio"], GOAL, of=of, peer=peer, note=note)]
 
 
 if __name__ == "__main__":

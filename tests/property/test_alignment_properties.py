@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from ctaplib.corpus.alignment import (
     Interval,
+    count_lost,
     frame_phones,
     lost_phones,
-    phones_lost_pct,
     read_ctm,
     read_textgrid,
     tile,
@@ -64,7 +64,7 @@ def test_share_of_lost_phones_leaves_silence_out() -> None:
         Interval("b", 0.07, 0.08),
         Interval("sil", 0.08, 0.2),
     ]
-    assert phones_lost_pct({"u": alignment}) == 50.0
+    assert count_lost(alignment, 0.01, 4) == (1, 2)
 
 
 @settings(max_examples=20)

@@ -24,7 +24,8 @@ from ctaplib.corpus.datadir import (
 )
 from ctaplib.corpus.table_checks import KALDI_SYMBOLS
 from ctaplib.corpus.validate import fix_datadir, validate_datadir
-from ctaplib.normalize.normalizer import normalize_english, spell_number
+from ctaplib.normalize.english_numerals import spell_number
+from ctaplib.normalize.normalizer import normalize_english
 from ctaplib.phones import fold
 from ctaplib.text.tokens import make_phone_list, read_token_list, write_token_list
 

@@ -17,8 +17,9 @@ import soundfile
 
 from ctaplib.audio.files import resample
 from ctaplib.files import atomic_write
-from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, speak_all
+from ctaplib.synthetic.engine import Job, Voice
 from ctaplib.synthetic.languages import language
+from ctaplib.synthetic.speaking import Speech, speak_all
 
 ACCENTS = {"en": ("en", "en-us", "en-gb-x-rp", "en-gb-scotland"), "zh": ("cmn",)}
 VARIANTS = {"f": ("f1", "f2", "f3", "f4", "f5"), "m": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")}
@@ -59,7 +60,7 @@ class _Write:
 
     lines: dict[str, tuple[Path, int]]
 
-    def __call__(self, job: Job, spoken: DecoderOutput) -> float:
+    def __call__(self, job: Job, spoken: Speech) -> float:
         path, rate_hz = self.lines[job.utt]
         samples = resample(spoken.samples.astype(np.float32) / 32768.0, spoken.rate_hz, rate_hz)
         write(path, samples, rate_hz)

@@ -183,4 +183,4 @@ def test_audio_that_cannot_be_read_is_left_out(tiny: Path, tmp_path: Path, whole
     scp.write_text("".join(f"{utt} {wav}\n" for utt, wav in sorted(waves.items())))
     (tmp_path / "data").symlink_to(tiny / "data")
     task = make(tmp_path, tmp_path / "exp")
-    assert len(task.material.mels) == len(whole.material.mels) - 1
+    assert len(task.training_set.mels) == len(whole.training_set.mels) - 1

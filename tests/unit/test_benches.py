@@ -62,9 +62,7 @@ def test_quick_mode_with_the_peers_that_are_there(name: str) -> None:
 
 def test_paths_that_differ_are_refused() -> None:
     viterbi = importlib.import_module("bench_viterbi")
-    figures = {
-        name: {"cpu_s": 1.0, "utts": 1, "paths": name} for name in ("ours", "ours_numpy", "ours_numpy_batch", "torchaudio")
-    }
+    figures = {name: {"cpu_s": 1.0, "utts": 1, "paths": name} for name in ("ours", "torchaudio")}
     with pytest.raises(SystemExit, match="the paths differ"):
         viterbi.rows(figures, True)
 

@@ -6,9 +6,9 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from ctaplib.corpus.alignment import Interval
+from ctaplib.corpus.alignment import Interval, count_lost
 from ctaplib.evaluate import probes
-from ctaplib.evaluate.frames import Frames, count_lost, label_frames, reference_frames
+from ctaplib.evaluate.frames import Frames, label_frames, reference_frames
 from ctaplib.nn.codebook_use import perplexity, usage_pct
 
 
@@ -24,8 +24,8 @@ def test_frames_are_labelled_by_the_phone_that_fills_most_of_them():
     labels = label_frames(phones, 5, frames)
     assert labels.names.tolist() == ["sil", "a", "a", "a", "sil"]
     assert labels.inside.tolist() == [True, False, True, True, False]
-    assert count_lost(phones, frames) == (1, 2)
-    assert count_lost([], frames) == (0, 0)
+    assert count_lost(phones, 0.01, 4) == (1, 2)
+    assert count_lost([], 0.01, 4) == (0, 0)
     assert label_frames([], 2, frames).names.tolist() == ["sil", "sil"]
 
 
@@ -33,7 +33,7 @@ def test_frames_of_other_hops():
     phones = [Interval("sil", 0.0, 0.05), Interval("t", 0.05, 0.06), Interval("a", 0.06, 0.16)]
     half = Frames(0.01, 2)
     assert label_frames(phones, 8, half).names.tolist() == ["sil", "sil", "sil", "a", "a", "a", "a", "a"]
-    assert count_lost(phones, Frames(0.01, 1)) == (0, 2)
+    assert count_lost(phones, 0.01, 1) == (0, 2)
     assert half.count(0.16) == 8 and half.seconds == 0.02
     assert [reference_frames(hop_s).hop for hop_s in (0.01, 0.02, 0.005, 256 / 22050)] == [4, 2, 8, 3]
 

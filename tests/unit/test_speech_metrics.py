@@ -85,7 +85,7 @@ def test_the_same_audio_is_perfect(voice):
     assert same.stoi == pytest.approx(1.0, abs=1e-6)
     assert same.pesq_wb == pytest.approx(4.644, abs=0.01)
     pair = sm.compare_synthesis(voice, voice, RATE_HZ)
-    assert (pair.mcd_db, pair.f0_rmse_st, pair.rate_dev_pct) == (0.0, 0.0, 0.0)
+    assert (pair.mcd_db, pair.f0_rmse_st, pair.speaking_rate_dev_pct) == (0.0, 0.0, 0.0)
 
 
 def test_noise_makes_everything_worse(voice):
@@ -97,7 +97,7 @@ def test_noise_makes_everything_worse(voice):
 def test_a_slower_reading_in_another_pitch(voice):
     slow = speak([(p, d * 1.25) for p, d in SAID], 240.0, 1.0, 1)
     pair = sm.compare_synthesis(slow, voice, RATE_HZ)
-    assert pair.rate_dev_pct == pytest.approx(20.0, abs=2.5)
+    assert pair.speaking_rate_dev_pct == pytest.approx(20.0, abs=2.5)
     assert pair.f0_rmse_st == pytest.approx(12.0, abs=0.7)
 
 

@@ -14,11 +14,12 @@ from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.phones import SILENCE
-from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, intervals, speak_all, speak_once, word_index
-from ctaplib.synthetic.languages import language, with_tones
-from ctaplib.synthetic.sentences import sentence_stream
-from ctaplib.synthetic.sentences_zh import mandarin_stream
-from ctaplib.synthetic.speak_corpus import PlanRow, Said, make_corpus, read_plan
+from ctaplib.synthetic.engine import Job, Voice
+from ctaplib.synthetic.labels import Labels, add_tones, intervals, word_index
+from ctaplib.synthetic.languages import language
+from ctaplib.synthetic.sentences import english_sentences, mandarin_sentences
+from ctaplib.synthetic.speak_corpus import PlanRow, make_corpus, read_plan
+from ctaplib.synthetic.speaking import Speech, speak_all, speak_once
 
 MINI = Path(__file__).resolve().parents[2] / "egs" / "mini"
 FOLDERS = ("", "tiny", "zh", "zh/tiny")
@@ -118,8 +119,8 @@ def test_mandarin_vowels_carry_tones_and_what_disagrees_is_listed(tmp_path: Path
 
 
 def test_disagreeing_syllables_are_a_reason() -> None:
-    said = Said("u", 1.0, (("n", 0.0, 0.1), ("i", 0.1, 0.2)), (0, 0), "ni214X'Au214")
-    assert with_tones("你", said) == "1 characters, 2 tones and 1 syllables in the speech disagree"
+    said = Labels("u", 1.0, (("n", 0.0, 0.1), ("i", 0.1, 0.2)), (0, 0), "ni214X'Au214")
+    assert add_tones("你", said) == "1 characters, 2 tones and 1 syllables in the speech disagree"
 
 
 def test_an_unknown_voice_and_an_unknown_language_are_named() -> None:
@@ -129,7 +130,7 @@ def test_an_unknown_voice_and_an_unknown_language_are_named() -> None:
         language("fr")
 
 
-def keep_length(job: Job, spoken: DecoderOutput) -> tuple[str, int]:
+def keep_length(job: Job, spoken: Speech) -> tuple[str, int]:
     return job.utt, len(spoken.samples)
 
 
@@ -139,14 +140,14 @@ def test_results_come_in_the_order_of_the_jobs() -> None:
 
 
 def test_neighbouring_silences_become_one() -> None:
-    spoken = DecoderOutput("u", np.zeros(100, np.int16), 100, ("_", "_:", "a", "_"), (0, 10, 30, 60), ((30, 0),))
+    spoken = Speech("u", np.zeros(100, np.int16), 100, ("_", "_:", "a", "_"), (0, 10, 30, 60), ((30, 0),))
     assert intervals(spoken, lambda label: SILENCE if label[0] == "_" else label) == [
         (SILENCE, 0.0, 0.3), ("a", 0.3, 0.6), (SILENCE, 0.6, 1.0),
     ]  # fmt: skip
     assert word_index(spoken, "a b") == [-1, -1, 0, 0]
 
 
-@pytest.mark.parametrize("stream", [sentence_stream, mandarin_stream])
+@pytest.mark.parametrize("stream", [english_sentences, mandarin_sentences])
 def test_sentences_are_many_distinct_and_repeatable(stream: Callable) -> None:
     first, again = (list(itertools.islice(stream(1), 2200)) for _ in range(2))
     assert first == again and first != list(itertools.islice(stream(2), 2200))
@@ -154,7 +155,7 @@ def test_sentences_are_many_distinct_and_repeatable(stream: Callable) -> None:
 
 
 def test_english_sentences_use_several_hundred_words_evenly() -> None:
-    texts = [s.text for s in itertools.islice(sentence_stream(1), 1500)]
+    texts = [s.text for s in itertools.islice(english_sentences(1), 1500)]
     counts: dict[str, int] = {}
     for word in " ".join(texts).split():
         counts[word] = counts.get(word, 0) + 1

@@ -12,12 +12,14 @@ from ctaplib.corpus.datadir import DataDir, read_words, write_datadir
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
 from ctaplib.text import cache as phone_cache
+from ctaplib.text import phonemize
 from ctaplib.text import prepare as prepare_text
 from ctaplib.text.cache import Entry, PhoneCache, fingerprint
 from ctaplib.text.frontends import MissingWordsError, TextConfig, make_frontend
+from ctaplib.text.phonemize import find_phones
 from ctaplib.text.pinyin import read_clause
 from ctaplib.text.pinyin_syllables import pinyin_phones
-from ctaplib.text.prepare import find_phones, prepare
+from ctaplib.text.prepare import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 LEXICON = "A AH0\nCAT K AE1 T\nDOG D AO1 G\nSAT S AE1 T\nTHE DH AH0\n"
@@ -46,16 +48,16 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Texts that a front end was really asked for."""
     texts: list[str] = []
-    real = prepare_text.phones_of
+    real = phonemize.phones_of
 
     def noted(text: str, config: TextConfig) -> Entry:
         texts.append(text)
         return real(text, config)
 
-    monkeypatch.setattr(prepare_text, "phones_of", noted)
-    prepare_text._frontend.cache_clear()
+    monkeypatch.setattr(phonemize, "phones_of", noted)
+    phonemize._frontend.cache_clear()
     yield texts
-    prepare_text._frontend.cache_clear()
+    phonemize._frontend.cache_clear()
 
 
 def test_symbols_without_a_rule_are_listed_with_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +104,7 @@ def test_a_changed_lexicon_or_setting_starts_afresh(tmp_path: Path, asked: list[
     before = fingerprint(config)
     (tmp_path / "lexicon.txt").write_text(LEXICON.replace("K AE1 T", "K AH1 T"))
     assert fingerprint(config) != before
-    prepare_text._frontend.cache_clear()
+    phonemize._frontend.cache_clear()
     assert find_phones({"u1": "the cat"}, config, 1, tmp_path / "cache")["u1"].phones == "DH AH0 K AH1 T"
     own = config.model_copy(update={"user_lexicon": write(tmp_path / "own.txt", "CAT K AO1 T\n")})
     assert find_phones({"u1": "the cat"}, own, 1, tmp_path / "cache")["u1"].phones == "DH AH0 K AO1 T"
@@ -153,8 +155,8 @@ def test_in_parallel_as_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     config = TextConfig(frontend="pypinyin", language="zh", foreign="")
     texts = {f"u{n}": f"我有{n}个苹果" for n in range(230)}
     alone = find_phones(texts, config, 1)
-    monkeypatch.setattr(prepare_text, "WORTH_S", 0.0)
-    monkeypatch.setattr(prepare_text, "SAMPLE", 20)
+    monkeypatch.setattr(phonemize, "WORTH_S", 0.0)
+    monkeypatch.setattr(phonemize, "SAMPLE", 20)
     assert find_phones(texts, config, 2, tmp_path) == alone
     assert len(PhoneCache(tmp_path, config).read()) == 230
 
@@ -163,8 +165,8 @@ def test_a_missing_package_stops_the_stage(tmp_path: Path, monkeypatch: pytest.M
     def absent(config: TextConfig) -> None:
         raise DependencyError("the package gruut is not installed", fix="pip install gruut")
 
-    prepare_text._frontend.cache_clear()
-    monkeypatch.setattr(prepare_text, "make_frontend", absent)
+    phonemize._frontend.cache_clear()
+    monkeypatch.setattr(phonemize, "make_frontend", absent)
     with pytest.raises(DependencyError, match="gruut is not installed"):
         find_phones({"u1": "a cat"}, TextConfig(frontend="gruut"), 1)
 

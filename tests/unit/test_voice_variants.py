@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ctaplib.synthetic.engine import DecoderOutput, Job, Voice, speak_all
+from ctaplib.synthetic.engine import Job, Voice
+from ctaplib.synthetic.speaking import Speech, speak_all
 from ctaplib.synthetic.variants import draw_variant, engine_data, read_variants, write_variants
 
 MINI = Path(__file__).resolve().parents[2] / "egs" / "mini"
 
 
-def samples(job: Job, spoken: DecoderOutput) -> np.ndarray:
+def samples(job: Job, spoken: Speech) -> np.ndarray:
     return spoken.samples
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from ctaplib.corpus.fixed_lists import write_task_lists
 from ctaplib.files import write_tsv
-from ctaplib.synthetic.engine import DecoderOutput, Job, speak_all
-from ctaplib.synthetic.languages import language
-from ctaplib.synthetic.speak_corpus import PLAN_FIELDS, Language, PlanRow, Said, describe, make_jobs, read_plan
+from ctaplib.synthetic.engine import Job
+from ctaplib.synthetic.labels import Labels, label
+from ctaplib.synthetic.languages import Language, language
+from ctaplib.synthetic.speak_corpus import PLAN_FIELDS, PlanRow, make_jobs, read_plan
+from ctaplib.synthetic.speaking import Speech, speak_all
 from ctaplib.synthetic.variants import draw_variant, write_variants
 
 LISTS = Path(__file__).resolve().parent.parent / "lists"
@@ -95,14 +97,14 @@ PLANS = {
 
 
 @dataclass(frozen=True)
-class Describe:
-    """Keep what is said about an utterance, not its audio."""
+class Label:
+    """Returns the labels of an utterance, not its audio."""
 
     language: Language
 
-    def __call__(self, job: Job, spoken: DecoderOutput) -> Said:
+    def __call__(self, job: Job, speech: Speech) -> Labels:
         """See the class."""
-        return describe(job, spoken, self.language.rename)
+        return label(job, speech, self.language.rename)
 
 
 def unseen_utts(rows: list[PlanRow], code: str) -> dict[str, list[str]]:
@@ -110,8 +112,8 @@ def unseen_utts(rows: list[PlanRow], code: str) -> dict[str, list[str]]:
     spoken = language(code)
     wanted = [(row, job, text) for row, job, text in make_jobs(rows, spoken, seed=1) if row.set == "test_unseen"]
     out: dict[str, list[str]] = {}
-    said = speak_all([job for _, job, _ in wanted], Describe(spoken), nj=2)
-    for (row, job, text), item in zip(wanted, said, strict=True):
+    labels = speak_all([job for _, job, _ in wanted], Label(spoken), nj=2)
+    for (row, job, text), item in zip(wanted, labels, strict=True):
         if not isinstance(spoken.relabel(text, item), str):
             out.setdefault(row.speaker, []).append(job.utt)
     return out
