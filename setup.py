@@ -37,7 +37,6 @@ EXTRAS = {
     "align": ["praatio", "numba"],
     "corpus": ["espeakng-loader"],
     "eval": [
-        "jiwer",
         "pystoi",
         "pesq",
         "mel-cepstral-distance",

@@ -26,7 +26,7 @@ class Estimate:
 
 
 def _draws(n_items: int) -> np.ndarray:
-    """How often each item is drawn, (resamples, items)."""
+    """Draw how often each item occurs, (resamples, items)."""
     random = np.random.default_rng(SEED)
     return random.multinomial(n_items, np.full(n_items, 1.0 / n_items), size=RESAMPLES)
 
@@ -40,7 +40,7 @@ def _interval(samples: np.ndarray) -> tuple[float, float] | None:
 
 
 def ratio(numerators: Numbers, denominators: Numbers, scale: float = 1.0) -> Estimate:
-    """Micro-average: scale x sum of numerators / sum of denominators, one pair per item.
+    """Compute the micro-average scale x sum of numerators / sum of denominators, one pair per item.
 
     Raises:
         ValueError: there are no items, or the denominators sum to zero.
@@ -58,7 +58,7 @@ def ratio(numerators: Numbers, denominators: Numbers, scale: float = 1.0) -> Est
 
 
 def mean(values: Numbers, scale: float = 1.0) -> Estimate:
-    """Mean of one number per item."""
+    """Compute the mean of one number per item."""
     return ratio(values, np.ones(len(values)), scale)
 
 
@@ -81,7 +81,7 @@ def median(groups: Sequence[Numbers | float]) -> Estimate:
 
 
 def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], largest: float = np.inf) -> Estimate:
-    """Any statistic of counts that add up over items.
+    """Compute a statistic of counts that add up over items.
 
     Resampled sets hold fewer different items, so that e.g. fewer codes occur in them: the interval is moved by the
     bootstrap's estimate of that bias, value - mean of the samples.
@@ -100,7 +100,7 @@ def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], 
 
 
 def _weighted_median(ordered: np.ndarray, weights: np.ndarray) -> float:
-    """Median of sorted values that each occur `weights` times."""
+    """Compute the median of sorted values that each occur `weights` times."""
     total = np.cumsum(weights)
     if not total[-1]:
         return float("nan")

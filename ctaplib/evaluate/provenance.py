@@ -1,4 +1,4 @@
-"""Who made a number: the config hash and seed of a run, the commit, the machine."""
+"""Where a number comes from: the config hash and seed of a run, the commit, the machine."""
 
 import os
 import platform
@@ -10,15 +10,17 @@ from ctaplib.config_file import read_saved
 from ctaplib.evaluate.results import Identity
 from ctaplib.runs.log import get_logger
 
+_PACKAGES = ("torch", "numpy", "rapidfuzz", "Resemblyzer", "pesq", "pystoi", "pyworld", "mel-cepstral-distance")
+
 
 def commit() -> str | None:
-    """Commit of the checkout, with `+changes` when files of the library differ; None outside a checkout."""
+    """Return the commit of the checkout, with `+changes` where files of the library differ; None outside a checkout."""
     folder = Path(__file__).resolve().parent
     try:
         head = _git(folder, "rev-parse", "--short=12", "HEAD")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
     except (OSError, subprocess.CalledProcessError) as error:
-        get_logger(__name__).warning("no commit is known for the rows: %s", error)
+        get_logger(__name__).warning("the rows name no commit: %s", error)
         return None
     return head + ("+changes" if changed else "")
 
@@ -29,9 +31,9 @@ def _git(folder: Path, *words: str) -> str:
 
 
 def identity(run: Path | None, commit_: str | None, command: str | None) -> Identity:
-    """Hash and seed of a trained run from its `config.yaml`; both None for a system that nothing of ours trained.
+    """Read hash and seed of a trained run from its `config.yaml`; both None for a system without a trained run.
 
-    A run that was made by another command says so in a file `command`.
+    A run that another command made names it in a file `command`.
     """
     if run is not None and (run / "command").exists():
         command = (run / "command").read_text(encoding="utf-8").strip()
@@ -43,22 +45,13 @@ def identity(run: Path | None, commit_: str | None, command: str | None) -> Iden
 
 
 def environment() -> dict[str, str]:
-    """The lines of a report's header; nothing heavy is imported."""
+    """Return the lines of a report's header: machine, system, versions of packages, none of which is imported."""
     lines = {
         "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} CPU cores",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
-    for package in (
-        "torch",
-        "numpy",
-        "jiwer",
-        "Resemblyzer",
-        "pesq",
-        "pystoi",
-        "pyworld",
-        "mel-cepstral-distance",
-    ):
+    for package in _PACKAGES:
         try:
             lines[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

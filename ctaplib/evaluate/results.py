@@ -6,34 +6,30 @@ Rows are unique by (task, metric, set, system, judge). A row holds a finite valu
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ctaplib.errors import DataError
 from ctaplib.files import write_json
 
 Key = tuple[str, str, str, str, str]
-FIELDS = (
-    "task", "metric", "set", "system", "value", "unit", "n", "ci95", "judge", "config_hash", "commit", "seed",
-    "command",
-)  # fmt: skip
 OPTIONAL = ("why", "note")
 _DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of `results.json`.
+    """A row of `results.json`.
 
     Attributes:
         set: The data set's name.
         value: The number in `unit`, or None together with `why`.
-        n: How many items (utterances, pairs) stand behind it.
+        n: Items (utterances, pairs) behind it.
         ci95: 95 % interval, bootstrapped over items.
         judge: Who judged, where a model did.
         config_hash: Hash of the config of the run that made the system.
         seed: Seed of that run.
-        note: What a reader must know to compare: the phone set, what was left out and why.
+        note: What a reader must know to compare: the phone set, what was skipped and why.
     """
 
     task: str
@@ -54,11 +50,11 @@ class Row:
 
     @property
     def key(self) -> Key:
-        """What makes the row unique."""
+        """The fields that make the row unique."""
         return self.task, self.metric, self.set, self.system, self.judge or ""
 
     def faults(self) -> list[str]:
-        """What is wrong with the row, in words; empty when it may be kept."""
+        """List what is wrong with the row; empty where it may be kept."""
         name = " ".join(part for part in self.key if part)
         found = [f"{name}: {field} is empty" for field in ("task", "metric", "set", "system", "unit")
                  if not getattr(self, field)]  # fmt: skip
@@ -77,7 +73,7 @@ class Row:
         return found
 
     def to_json(self) -> dict[str, object]:
-        """The row as it stands in the file; numbers rounded to six significant digits."""
+        """Return the row as it is written; numbers rounded to six significant digits."""
         document: dict[str, object] = {field: getattr(self, field) for field in FIELDS}
         if self.value is not None:
             document["value"] = significant(self.value)
@@ -86,9 +82,12 @@ class Row:
         return document | {field: getattr(self, field) for field in OPTIONAL if getattr(self, field)}
 
 
+FIELDS = tuple(field.name for field in fields(Row) if field.name not in OPTIONAL)
+
+
 @dataclass(frozen=True)
 class Identity:
-    """What made a system, and what command measured it."""
+    """The run that made a system, and the command that measured it."""
 
     config_hash: str | None = None
     seed: int | None = None
@@ -123,7 +122,7 @@ NOT_MEASURED = "not measured"
 
 
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
-    """Rows of both, in the order of first appearance; of two with the same key, the new one.
+    """Merge rows in the order of first appearance; of two with the same key, the new one stays.
 
     An old number stays where the new row says that it was not measured this time: each row names its own commit,
     config and command.

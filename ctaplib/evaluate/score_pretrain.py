@@ -104,12 +104,9 @@ def code_use(inputs: Inputs, set_: str) -> Outcomes:
     }
 
 
-def measure_retrieval(measurements: list[Measurement]) -> list[Outcomes]:
+def measure_retrieval(measurement: Measurement) -> Outcomes:
     """Measure phone retrieval in both directions."""
-    return [_retrieval(each.inputs, each.set) for each in measurements]
-
-
-def _retrieval(inputs: Inputs, set_: str) -> Outcomes:
+    inputs, set_ = measurement.inputs, measurement.set
     folder = inputs.codes(set_)
     why = _absent(folder / "speech.scp", folder / "phonemes.scp", inputs.data / set_ / "phones.ctm")
     if why:
@@ -137,13 +134,10 @@ def _retrieval(inputs: Inputs, set_: str) -> Outcomes:
     return outcomes
 
 
-def measure_probe(measurements: list[Measurement]) -> list[Outcomes]:
-    """Measure the speaker probe of a set and system."""
-    return [_probe(each.inputs, each.set, each.system) for each in measurements]
-
-
-def _probe(inputs: Inputs, set_: str, system: str) -> Outcomes:
-    fit, test = inputs.train_set, set_
+def measure_probe(measurement: Measurement) -> Outcomes:
+    """Measure the speaker probe."""
+    inputs = measurement.inputs
+    fit, test = inputs.train_set, measurement.set
     fit_speakers, test_speakers = inputs.table(fit, "utt2spk"), inputs.table(test, "utt2spk")
     speakers = sorted(set(test_speakers.values()))
     unseen = set(speakers) - set(fit_speakers.values())
@@ -153,7 +147,7 @@ def _probe(inputs: Inputs, set_: str, system: str) -> Outcomes:
     elif len(speakers) < 2:
         sequences = f"{test} has one speaker only"
     else:
-        sequences = _sequences(inputs, (fit, test), system)
+        sequences = _sequences(inputs, (fit, test), measurement.system)
     if isinstance(sequences, str):
         return dict.fromkeys(_PROBE, Outcome(sequences))
     number = {speaker: index for index, speaker in enumerate(speakers)}
@@ -211,5 +205,5 @@ def _one_hot(tables: Mapping[str, Mapping[str, Alignment]], frames: Mapping[str,
     return out
 
 
-RETRIEVAL = Kind("phone retrieval", measure_retrieval, chunk=1, first=3)
-PROBE = Kind("speaker probe", measure_probe, chunk=1, first=4)
+RETRIEVAL = Kind("phone retrieval", measure_retrieval, chunk=1, priority=3)
+PROBE = Kind("speaker probe", measure_probe, chunk=1, priority=4)

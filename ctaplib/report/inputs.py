@@ -1,4 +1,4 @@
-"""What the report reads beside results and audio: codes with their phones, prompt vectors, stage times."""
+"""Readers of what the report shows beside results and audio: codes with their phones, prompt vectors, stage times."""
 
 import json
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ MOST_POINTS = 600
 
 @dataclass(frozen=True)
 class CodeMap:
-    """Codes of one set that occur.
+    """The codes that occur in a set.
 
     Attributes:
         vectors: Their vectors, (codes, d).
-        phones: The phone that each mostly stands for, folded.
+        phones: The phone that each mostly falls on, folded.
         counts: Frames of each.
     """
 

@@ -17,22 +17,22 @@ HOW = {
 
 
 class PaperRow(Config):
-    """One published number."""
+    """A published number."""
 
     task: str
-    """Task of the row that it stands beside."""
+    """Task of the measured row beside it."""
     system: str
     """Name of the system, with its bit rate where that matters."""
     metric: str
-    """Metric of the row that it stands beside."""
+    """Metric of the measured row beside it."""
     value: float
     """The number, in `unit`."""
     unit: str
     """Unit, that of the measured row."""
     how: str
-    """How it is known, a key of `HOW`."""
+    """Where the number comes from, a key of `HOW`."""
     source: str
-    """Where it stands."""
+    """Publication."""
     why_not: str
     """Why it is not comparable with the measured row."""
 
@@ -43,7 +43,7 @@ class PaperRows(Config):
     rows: tuple[PaperRow, ...] = ()
     """The numbers."""
     missing: tuple[str, ...] = ()
-    """What a reader would look for and not find, with the reason."""
+    """Numbers that a reader would look for, and why there are none."""
 
 
 OWN_PATH = Path("conf") / "paper_rows.yaml"

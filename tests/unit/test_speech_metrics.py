@@ -9,7 +9,7 @@ from mel_cepstral_distance import compare_audio_files
 from ctaplib.audio.files import read_audio
 from ctaplib.errors import AudioError
 from ctaplib.evaluate import speech_metrics as sm
-from ctaplib.evaluate.files_measured import f0_tracks
+from ctaplib.evaluate.files_measured import measure_f0
 
 SAID = [("sil", 0.1), ("a", 0.3), ("i", 0.25), ("u", 0.3), ("e", 0.25), ("sil", 0.1)]
 
@@ -113,10 +113,10 @@ def test_silence_has_no_measure_instead_of_a_number(voice):
 
 def test_audio_that_cannot_be_used_is_named(tmp_path):
     with pytest.raises(AudioError, match=r"none.wav: the file is missing"):
-        f0_tracks([tmp_path / "none.wav"])
+        measure_f0(tmp_path / "none.wav")
     soundfile.write(tmp_path / "two.wav", np.zeros((100, 2)), RATE_HZ)
     with pytest.raises(AudioError, match=r"two.wav: it has 2 channels; expected one"):
-        f0_tracks([tmp_path / "two.wav"])
+        measure_f0(tmp_path / "two.wav")
     soundfile.write(tmp_path / "none.wav", np.zeros(0), RATE_HZ)
     with pytest.raises(AudioError, match=r"none.wav: it has a header but no samples"):
-        f0_tracks([tmp_path / "none.wav"])
+        measure_f0(tmp_path / "none.wav")
