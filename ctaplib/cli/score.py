@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--judge_max_per",
         type=float,
         default=12.0,
-        help="where the judge's own PER (%%) is above, what it judged is null",
+        help="own PER (%%) of the judge above which its judgements are null",
     )
     parser.add_argument("--align", type=Path, help="folder of the aligner's run (default: <exp_root>/align)")
     parser.add_argument("--nj", type=int, default=2, help="processes")
@@ -56,5 +56,5 @@ def run(args: argparse.Namespace) -> int | None:
     rows = score(inputs, make, args.nj, earlier)
     write_results(args.out, rows)
     measured = sum(row.value is not None for row in rows)
-    print(f"{args.out}: {measured} numbers, {len(rows) - measured} rows without one (each says why)")
+    print(f"{args.out}: {measured} numbers, {len(rows) - measured} rows with the reason why there is none")
     return 0

@@ -15,7 +15,7 @@ SPEAKER_JUDGE = "resemblyzer"
 SPEECH_JUDGE = "ctc_judge"
 
 SEARCHED = "_lm"
-"""Ends the names of systems whose phones were searched with an n-gram; only recipes that ask for the search have them."""
+"""Suffix of systems whose phones were searched with an n-gram; they have rows only where a recipe makes the search."""
 
 
 @dataclass(frozen=True)

@@ -30,35 +30,22 @@ class Frames:
         """Length of a frame."""
         return self.hop_s * self.hop
 
-    def count(self, end_s: float) -> int:
-        """Return the whole frames up to a time."""
-        return int(end_s / self.hop_s + 0.5) // self.hop
-
 
 def reference_frames(hop_s: float) -> Frames:
     """Return the frames nearest to `REFERENCE_S`."""
     return Frames(hop_s, max(1, round(REFERENCE_S / hop_s)))
 
 
-@dataclass(frozen=True)
-class FrameLabels:
-    """Labels of the frames of one utterance.
+def label_frames(phones: Sequence[Interval], n_frames: int, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
+    """Label frames; a frame behind the last phone is silence and not inside.
 
-    Attributes:
-        names: The phone that fills most of each frame, (frames,).
-        inside: Whether the whole frame lies inside that phone, (frames,).
+    Returns:
+        The phone that fills most of each frame, (n_frames,), and whether the whole frame lies inside it, (n_frames,).
     """
-
-    names: np.ndarray
-    inside: np.ndarray
-
-
-def label_frames(phones: Sequence[Interval], n_frames: int, frames: Frames) -> FrameLabels:
-    """Label frames; a frame behind the last phone is silence and not inside."""
     names = np.full(n_frames, SILENCE, object)
     inside = np.zeros(n_frames, bool)
     if not phones or not n_frames:
-        return FrameLabels(names, inside)
+        return names, inside
     labels, durations = to_durations(phones, max(1, round(phones[-1].end_s / frames.hop_s)), frames.hop_s)
     owners = frame_phones(durations, frames.hop)[:n_frames]
     names[: len(owners)] = np.array(labels, object)[owners]
@@ -66,4 +53,4 @@ def label_frames(phones: Sequence[Interval], n_frames: int, frames: Frames) -> F
     ends = np.array([phone.end_s for phone in phones])[owners]
     edges = np.arange(len(owners) + 1) * frames.seconds
     inside[: len(owners)] = (starts <= edges[:-1] + _SLACK_S) & (ends >= edges[1:] - _SLACK_S)
-    return FrameLabels(names, inside)
+    return names, inside

@@ -1,4 +1,4 @@
-"""What is scored: where the outputs of all stages lie, read with checks that name what is missing.
+"""Inputs of the scoring: the outputs of all stages, read with checks that name what is missing.
 
 An output that does not exist is no error but a reason (a string) that goes into the rows. One that exists and
 contradicts its list is an error.
@@ -34,7 +34,7 @@ class Options:
     """Options of the scoring that do not depend on a corpus.
 
     Attributes:
-        judge_max_per: Where the judge's own PER (%) is above, what it judged is null.
+        judge_max_per: Own PER (%) of the judge above which its judgements are null.
         probe_train_frames: Content frames that the speaker probe is fitted on, at most.
         probe_l2: Weight of the probe's L2 penalty, per frame.
         retrieval_frames: Queries of the phone retrieval, at most.
@@ -78,7 +78,7 @@ class Inputs:
         return self.declared.system(system.task, system.name)
 
     def run(self, system: System) -> Path | None:
-        """Return the folder of the run whose config and seed a system's rows carry; None for a system without a run."""
+        """Return the folder of the run whose config and seed are in a system's rows; None for a system without a run."""
         run = self.declared.run_of(system)
         return self.align if run == "align" else self.exp / run if run else None
 
@@ -113,7 +113,7 @@ class Inputs:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def content_frames(self, set_: str) -> Frames:
-        """Return the length of the method's content frames, counted where `codes.json` does not hold it."""
+        """Return the length of the method's content frames, counted where `codes.json` does not name it."""
         hop = self.codes_header(set_).get("hop_frames")
         if hop is None:
             content = FeatureStore(self.codes(set_) / "speech.scp").lengths()
@@ -146,7 +146,7 @@ class Inputs:
             return f"there is no list {name}"
         items = [row for row in read_tsv(path) if row.get("set", set_) == set_]
         if not items and name == "vc_pairs.tsv" and len(set(self.table(set_, "utt2spk").values())) == 1:
-            return f"{set_} has one speaker, and there is nobody to convert to ({name} names no item of {set_})"
+            return f"{set_} has one speaker, so there is no other to convert to ({name} names no item of {set_})"
         return items or f"{name} names no item of {set_}"
 
     def decoded(self, task: str, system: str, set_: str) -> Decoded | str:

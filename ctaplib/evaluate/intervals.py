@@ -63,7 +63,7 @@ def mean(values: Numbers, scale: float = 1.0) -> Estimate:
 
 
 def median(groups: Sequence[Numbers | float]) -> Estimate:
-    """Compute the median of all numbers of all items; each item holds one or more (items are drawn whole).
+    """Compute the median of all numbers of all items; each item holds one or more (resampling draws whole items).
 
     Raises:
         ValueError: no item holds a number.
@@ -71,19 +71,17 @@ def median(groups: Sequence[Numbers | float]) -> Estimate:
     values = np.concatenate([np.asarray(g, float).reshape(-1) for g in groups]) if len(groups) else np.zeros(0)
     if not len(values):
         raise ValueError(f"no numbers in {len(groups)} items")
-    owners = np.repeat(np.arange(len(groups)), [len(np.atleast_1d(g)) for g in groups])
     if len(groups) == 1:
         return Estimate(float(np.median(values)), 1, None)
-    order = np.argsort(values, kind="stable")
-    ordered, owners = values[order], owners[order]
-    samples = [_weighted_median(ordered, counts[owners]) for counts in _draws(len(groups))]
+    owners = np.repeat(np.arange(len(groups)), [len(np.atleast_1d(g)) for g in groups])
+    samples = [np.median(np.repeat(values, counts[owners])) for counts in _draws(len(groups))]
     return Estimate(float(np.median(values)), len(groups), _interval(np.asarray(samples)))
 
 
 def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], largest: float = np.inf) -> Estimate:
     """Compute a statistic of counts that add up over items.
 
-    Resampled sets hold fewer different items, so that e.g. fewer codes occur in them: the interval is moved by the
+    A resampled set has fewer different items, so that for example fewer codes occur in it: the interval is moved by the
     bootstrap's estimate of that bias, value - mean of the samples.
 
     Args:
@@ -97,13 +95,3 @@ def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], 
         return Estimate(value, 1, None)
     samples = function(_draws(len(counts)) @ counts)
     return Estimate(value, len(counts), _interval(np.minimum(samples + (value - np.nanmean(samples)), largest)))
-
-
-def _weighted_median(ordered: np.ndarray, weights: np.ndarray) -> float:
-    """Compute the median of sorted values that each occur `weights` times."""
-    total = np.cumsum(weights)
-    if not total[-1]:
-        return float("nan")
-    low = ordered[np.searchsorted(total, (total[-1] + 1) // 2)]
-    high = ordered[np.searchsorted(total, total[-1] // 2 + 1)]
-    return float(low + high) / 2

@@ -1,6 +1,7 @@
-"""What the content holds: phone retrieval and a linear speaker probe."""
+"""Measures of the content: phone retrieval and a linear speaker probe."""
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,25 +68,22 @@ def windows(sequence: np.ndarray) -> np.ndarray:
 
 
 def choose_train(speakers: Sequence[str], lengths: Sequence[int], most_frames: int) -> list[int]:
-    """Choose utterances to fit on: every speaker in turn gives its next one until `most_frames` are reached.
+    """Choose utterances to fit on: the next one of every speaker in turn, until `most_frames` are reached.
 
     Args:
         speakers: Speaker of each utterance, in a fixed order.
         lengths: Frames of each utterance.
         most_frames: Where to stop.
     """
-    queues: dict[str, list[int]] = {}
-    for index, speaker in enumerate(speakers):
-        queues.setdefault(speaker, []).append(index)
-    chosen: list[int] = []
-    frames = turn = 0
-    while frames < most_frames and any(turn < len(queue) for queue in queues.values()):
-        for speaker in sorted(queues):
-            if turn < len(queues[speaker]) and frames < most_frames:
-                chosen.append(queues[speaker][turn])
-                frames += lengths[queues[speaker][turn]]
-        turn += 1
-    return chosen
+    rank = {speaker: number for number, speaker in enumerate(dict.fromkeys(speakers))}
+    count: Counter[str] = Counter()
+    turns = []
+    for speaker in speakers:
+        turns.append((count[speaker], rank[speaker]))
+        count[speaker] += 1
+    order = sorted(range(len(speakers)), key=turns.__getitem__)
+    frames_before = np.cumsum([0, *(lengths[index] for index in order)])
+    return [index for index, frames in zip(order, frames_before) if frames < most_frames]
 
 
 def fit_probe(inputs: np.ndarray, classes: np.ndarray, l2: float, steps: int = 80) -> Pipeline:

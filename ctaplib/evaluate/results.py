@@ -1,6 +1,6 @@
 """Result rows: one measured number (or the reason why there is none), with all that is needed to repeat it.
 
-Rows are unique by (task, metric, set, system, judge). A row holds a finite value, or `null` and a `why`.
+Rows are unique by (task, metric, set, system, judge). A row has a finite value, or `null` and a `why`.
 """
 
 import json
@@ -118,13 +118,13 @@ def check(rows: Sequence[Row], where: str, fix: str = "score again") -> None:
 
 
 NOT_MEASURED = "not measured"
-"""How the reason of a row begins whose number could be had, but was not measured this time."""
+"""Prefix of the reason of a row whose number exists in principle, but was not measured this time."""
 
 
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
     """Merge rows in the order of first appearance; of two with the same key, the new one stays.
 
-    An old number stays where the new row says that it was not measured this time: each row names its own commit,
+    An old number stays where the new row was not measured this time: each row names its own commit,
     config and command.
     """
     table = {row.key: row for row in old}
@@ -164,7 +164,7 @@ def read_results(path: str | Path, fix: str = "score again") -> list[Row]:
     except json.JSONDecodeError as error:
         raise DataError(f"{path} is not JSON: {error}", fix=fix) from error
     if not isinstance(documents, list):
-        raise DataError(f"{path} holds a {type(documents).__name__}", expected="a list of rows", fix=fix)
+        raise DataError(f"{path} is a {type(documents).__name__}", expected="a list of rows", fix=fix)
     rows, faults = [], []
     for number, document in enumerate(documents, 1):
         try:

@@ -32,7 +32,7 @@ def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
 
 
 def score_folder(inputs: Inputs, set_: str, folder: Path) -> Outcomes | str:
-    """Compute all metrics of the alignment of one set; or say why there are none."""
+    """Compute all metrics of the alignment of one set; or return why there are none."""
     if not (folder / "phones.ctm").exists():
         return "not measured: there is no alignment of this set by this aligner"
     utts = inputs.table(set_, "text.phn")
@@ -50,7 +50,7 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> Outcomes | str:
 
 
 def _listed(path: Path) -> set[str]:
-    """Return the utterances of which the report says that they are aligned, or why not."""
+    """Return the utterances that the report lists as aligned, or with the reason why not."""
     if not path.exists():
         return set()
     return {row["utt"] for row in read_tsv(path) if row.get("status") == "aligned" or row.get("reason")}

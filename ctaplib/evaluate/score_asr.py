@@ -56,28 +56,17 @@ def _texts(inputs: Inputs, set_: str, metric: str) -> dict[str, str]:
     return {utt: table[utt] for utt in inputs.audio(set_) if utt in table}
 
 
-def judged(
-    inputs: Inputs,
-    task: str,
-    system: str,
-    set_: str,
-    metric: str,
-    texts: dict[str, str] | None = None,
-    fault: str | None = None,
-) -> Estimate | str:
+def judged(inputs: Inputs, task: str, system: str, set_: str, metric: str, texts: dict[str, str] | None = None) -> Estimate | str:
     """Compute an error rate from what the judge recognised.
 
     Args:
-        inputs: Where things lie.
+        inputs: Folders and names.
         task: Task of the judged audio, or "natural".
         system: System that made it, or "natural".
         set_: Test set.
         metric: "per", "wer" or "cer".
-        texts: The utterance whose text every item says, by item; None when items are the set's utterances.
-        fault: Why the judge is not trusted, or None.
+        texts: Utterance with the text of each item; None where items are the utterances of the set.
     """
-    if fault:
-        return fault
     hypotheses = inputs.recognised("judge", task, system, set_, words=metric != "per")
     if isinstance(hypotheses, str):
         return hypotheses.replace("not measured:", "not judged:")

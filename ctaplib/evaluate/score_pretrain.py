@@ -1,4 +1,4 @@
-"""Rows of pre-training: rate and use of the codes, phone retrieval, and how much of the speaker is left."""
+"""Rows of pre-training: rate and use of the codes, phone retrieval, speaker probe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Measurement:
     """One long measurement of pre-training.
 
     Attributes:
-        inputs: Where things lie.
+        inputs: Folders and names.
         set: Test set.
         system: For the probe, what is probed; "" for the retrieval.
     """
@@ -116,15 +116,15 @@ def measure_retrieval(measurement: Measurement) -> Outcomes:
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for utt in sorted(set(speech) & set(phonemes) & set(labels)):
         count = min(len(speech[utt]), len(phonemes[utt]))
-        label = label_frames(labels[utt], count, frames)
-        keep = label.inside & (label.names != SILENCE)
+        names, inside = label_frames(labels[utt], count, frames)
+        keep = inside & (names != SILENCE)
         if keep.any():
-            parts.append((speech[utt][:count][keep], phonemes[utt][:count][keep], label.names[keep]))
+            parts.append((speech[utt][:count][keep], phonemes[utt][:count][keep], names[keep]))
     if len(parts) < 2:
         return dict.fromkeys(_RETRIEVAL, Outcome("fewer than two utterances have frames inside a phone"))
-    s, p, names = (np.concatenate(column) for column in zip(*parts))
+    s, p, spoken = (np.concatenate(column) for column in zip(*parts))
     utts = np.repeat(np.arange(len(parts)), [len(part[2]) for part in parts])
-    phones = np.unique(names, return_inverse=True)[1]
+    phones = np.unique(spoken, return_inverse=True)[1]
     queries = probes.evenly_spaced(len(s), inputs.options.retrieval_frames)
     note = f"{len(queries)} queries" + (f", evenly spaced among {len(s)}" if len(queries) < len(s) else "")
     outcomes: Outcomes = {}
@@ -166,7 +166,7 @@ def measure_probe(measurement: Measurement) -> Outcomes:
 
 
 def _sequences(inputs: Inputs, sets: tuple[str, str], system: str) -> dict[str, dict[str, np.ndarray]] | str:
-    """Read the sequences of a system by set and utterance, (frames, features); or say why there are none."""
+    """Read the sequences of a system by set and utterance, (frames, features); or return why there are none."""
     if system == "mel":
         paths = {set_: inputs.dump / set_ / "feats.scp" for set_ in sets}
     elif system == "phones":
@@ -200,8 +200,8 @@ def _one_hot(tables: Mapping[str, Mapping[str, Alignment]], frames: Mapping[str,
     for set_, table in tables.items():
         out[set_] = {}
         for utt, phones in table.items():
-            labels = label_frames(phones, frames[set_].count(phones[-1].end_s), frames[set_])
-            out[set_][utt] = eye[[number[name] for name in labels.names]]
+            length = int(phones[-1].end_s / frames[set_].hop_s + 0.5) // frames[set_].hop
+            out[set_][utt] = eye[[number[name] for name in label_frames(phones, length, frames[set_])[0]]]
     return out
 
 

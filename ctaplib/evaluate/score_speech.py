@@ -1,4 +1,4 @@
-"""Rows of the tasks whose output is speech (`tts`, `vc`, `resynthesis`): what they share.
+"""The common part of the tasks whose output is speech (`tts`, `vc`, `resynthesis`).
 
 `score_pairs` and `score_vc` declare the tasks.
 """
@@ -28,7 +28,7 @@ class Case:
     """The speech of one system on one set.
 
     Attributes:
-        inputs: Where things lie.
+        inputs: Folders and names.
         set: Test set.
         system: Name of the system in the rows.
         decoded: Its speech; for the system `natural`, natural utterances in the place of it.
@@ -64,8 +64,8 @@ class SpeechTask:
 
     Attributes:
         name: Name of the task in the rows.
-        text: Column of an item: the utterance whose words it says.
-        natural: Column of an item: the utterance that stands for it in the system `natural`.
+        text: Column of an item: the utterance with its text.
+        natural: Column of an item: the utterance that the system `natural` has for it.
         jobs: Lists what is measured on an item, beside its embedding.
         outcomes: Computes the metrics that are this task's own.
         natural_note: Note on the error rates of the system `natural`.
@@ -135,14 +135,14 @@ def _outcomes(task: SpeechTask, case: Case, measured: Measured, fault: str | Non
     outcomes = task.outcomes(case, measured)
     for metric in METRICS[task.name]:
         if metric.judge == SPEECH_JUDGE:
-            outcomes[metric.name] = Outcome(judged(case.inputs, *place, case.set, metric.name, texts, fault), note)
+            outcomes[metric.name] = Outcome(fault or judged(case.inputs, *place, case.set, metric.name, texts), note)
         elif metric.name == "rtf":
             outcomes["rtf"] = Outcome("natural speech is not computed" if case.natural else real_time_factor(case.decoded))
     return outcomes
 
 
 def average(values: Sequence[float | None], missing: str, how: Callable[[Sequence[float]], Estimate] = intervals.mean) -> Outcome:
-    """Average the values that exist; the note counts the others and says why they do not.
+    """Average the values that exist; the note counts the others, with the reason.
 
     Args:
         values: One per item, None where an item cannot have it.

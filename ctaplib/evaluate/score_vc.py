@@ -1,4 +1,4 @@
-"""Rows of conversion: whose voice it is, at which pitch, with which words."""
+"""Rows of conversion: speaker, pitch and words."""
 
 from collections.abc import Iterator
 from dataclasses import replace

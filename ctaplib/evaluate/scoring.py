@@ -1,4 +1,4 @@
-"""The whole scoring: list what every task measures, measure it once, make every row of the table."""
+"""The whole scoring: list all measurements, run each once, make every row of the table."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -19,7 +19,7 @@ def score(inputs: Inputs, make: RowMaker, processes: int, earlier: Sequence[Row]
     """Make every row of a method.
 
     Args:
-        inputs: Where things lie.
+        inputs: Folders and names.
         make: Makes the rows.
         processes: Processes that measure.
         earlier: Rows of an earlier scoring; those of other methods are kept.

@@ -50,7 +50,7 @@ def code_map(inputs: Inputs, set_: str) -> CodeMap | None:
     vectors: dict[int, np.ndarray] = {}
     votes: dict[int, dict[str, int]] = {}
     for utt in sorted(set(codes) & set(quantized) & set(labels)):
-        names = label_frames(labels[utt], len(codes[utt]), frames).names
+        names = label_frames(labels[utt], len(codes[utt]), frames)[0]
         for frame, (code, name) in enumerate(zip(codes[utt].tolist(), names)):
             vectors.setdefault(code, quantized[utt][frame])
             phone = name if name == SILENCE else fold(name)

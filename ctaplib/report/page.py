@@ -80,7 +80,7 @@ def text_grid(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
 
 
 def result_table(table: Table) -> str:
-    """Build a table of results, systems down and metrics across; empty cells say why on hovering, and below."""
+    """Build a table of results, systems down and metrics across, with the reasons for empty cells."""
     parts = [f"<h4>{escape(table.set)}</h4>"]
     if table.systems:
         lines = []

@@ -65,7 +65,7 @@ def codes(inputs: Inputs) -> str:
         found, prompts = report_inputs.code_map(inputs, set_), report_inputs.prompt_vectors(inputs, set_)
         if found is not None:
             figure = plots.map_of_codes(plots.flat_map(found.vectors), found.phones, found.counts)
-            text = f"Codes of {set_} (t-SNE): each stands as the phone that it mostly falls on; a dot is silence."
+            text = f"Codes of {set_} (t-SNE): each is shown as the phone that it mostly falls on; a dot is silence."
             maps.append(page.card(_picture(figure, "Codes by phone") + page.note(text)))
         if prompts is not None:
             figure = plots.map_of_prompts(plots.flat_map(prompts[0]), prompts[1])

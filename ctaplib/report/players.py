@@ -53,7 +53,7 @@ def synthesis(inputs: Inputs) -> str:
 
 
 def resynthesis(inputs: Inputs) -> str:
-    """Show originals beside what the codes, and the vocoder alone, make of them."""
+    """Show originals, their resynthesis from codes, and that by the vocoder alone."""
     through = "through the content" if inputs.declared.missing("codes") else "through the codes"
 
     def row(item: Item, set_: str, decoded: Mapping[System, Decoded]) -> str:

@@ -27,11 +27,11 @@ HEADLINES = (
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the page is made of.
+    """Inputs of the page.
 
     Attributes:
         title: Title of the page.
-        inputs: Where things lie.
+        inputs: Folders and names.
         rows: Rows of results.
         papers: Published numbers.
         environment: Lines about the machine.
@@ -56,7 +56,7 @@ class Report:
                 ("codes", "Codes", pictures.codes(self.inputs)),
                 ("run", "The run", self._run()),
             ]
-        foot = "Made by ctaplib. Every number says what measured it, and every gap why it is there."
+        foot = "Made by ctaplib. Every number names its judge and run; every gap has its reason."
         return page.document(self.title, self._top(), sections, foot)
 
     def _top(self) -> str:
@@ -82,8 +82,8 @@ class Report:
         return found
 
     def _results(self) -> str:
-        lead = "Numbers in brackets are 95 % intervals, bootstrapped over utterances. The judge stands in the heading."
-        parts = [f'<p class="lead">{lead} A dash says why when the pointer rests on it.</p>']
+        lead = "Numbers in brackets are 95 % intervals, bootstrapped over utterances. The heading names the judge."
+        parts = [f'<p class="lead">{lead} The tooltip of a dash is the reason.</p>']
         arranged = arrange(self.rows)
         for task in dict.fromkeys(table.task for table in arranged):
             title = f"<h3>{escape(TASK_TITLES.get(task, task))}</h3>"

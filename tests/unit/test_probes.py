@@ -21,20 +21,20 @@ def test_use_and_perplexity_by_hand():
 def test_frames_are_labelled_by_the_phone_that_fills_most_of_them():
     phones = [Interval("sil", 0.0, 0.05), Interval("t", 0.05, 0.06), Interval("a", 0.06, 0.16)]
     frames = Frames(0.01, 4)
-    labels = label_frames(phones, 5, frames)
-    assert labels.names.tolist() == ["sil", "a", "a", "a", "sil"]
-    assert labels.inside.tolist() == [True, False, True, True, False]
+    names, inside = label_frames(phones, 5, frames)
+    assert names.tolist() == ["sil", "a", "a", "a", "sil"]
+    assert inside.tolist() == [True, False, True, True, False]
     assert count_lost(phones, 0.01, 4) == (1, 2)
     assert count_lost([], 0.01, 4) == (0, 0)
-    assert label_frames([], 2, frames).names.tolist() == ["sil", "sil"]
+    assert label_frames([], 2, frames)[0].tolist() == ["sil", "sil"]
 
 
 def test_frames_of_other_hops():
     phones = [Interval("sil", 0.0, 0.05), Interval("t", 0.05, 0.06), Interval("a", 0.06, 0.16)]
     half = Frames(0.01, 2)
-    assert label_frames(phones, 8, half).names.tolist() == ["sil", "sil", "sil", "a", "a", "a", "a", "a"]
+    assert label_frames(phones, 8, half)[0].tolist() == ["sil", "sil", "sil", "a", "a", "a", "a", "a"]
     assert count_lost(phones, 0.01, 1) == (0, 2)
-    assert half.count(0.16) == 8 and half.seconds == 0.02
+    assert half.seconds == 0.02
     assert [reference_frames(hop_s).hop for hop_s in (0.01, 0.02, 0.005, 256 / 22050)] == [4, 2, 8, 3]
 
 
