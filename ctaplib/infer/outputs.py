@@ -1,4 +1,4 @@
-"""Decoded output on disk: transcripts as tables; waves with an index of what they are and what they cost."""
+"""Decoded output on disk: transcripts as tables; audio with an index of its items, durations and computing times."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,10 +15,10 @@ def write_phones(folder: Path, phones: Mapping[str, Sequence[str]]) -> None:
     write_table(folder / "hyp.phn", {u: " ".join(p) for u, p in phones.items()})
 
 
-def write_words(folder: Path, found: Mapping[str, Transcript]) -> None:
-    """Write `hyp.txt` where there is a word head; take an older one away where there is none."""
-    if all(t.words is not None for t in found.values()):
-        write_table(folder / "hyp.txt", {u: t.words or "" for u, t in found.items()})
+def write_words(folder: Path, transcripts: Mapping[str, Transcript]) -> None:
+    """Write `hyp.txt` where there is a word head; remove an older one where there is none."""
+    if all(t.words is not None for t in transcripts.values()):
+        write_table(folder / "hyp.txt", {u: t.words or "" for u, t in transcripts.items()})
     else:
         (folder / "hyp.txt").unlink(missing_ok=True)
 
@@ -33,11 +33,11 @@ def write_waves(
     """Write `wav/*.wav`, `wav.scp` and, last, `index.tsv`.
 
     Args:
-        folder: Where to.
+        folder: Folder of the system and set.
         waves: Samples by id.
-        rate_hz: Their rate.
-        rows: What each id is; every row has an `id`.
-        seconds: Seconds of computing by id.
+        rate_hz: Sampling rate.
+        rows: Columns of the index for each item, `id` among them.
+        seconds: Computing time by id.
     """
     places = {}
     for utt, wave in waves.items():
