@@ -23,9 +23,9 @@ class BatchConfig(Config):
     jitter: float = Field(0.05, ge=0)
     """Relative jitter of the lengths before sorting, so that batches differ between epochs; the more, the more padding:
     with some hundred seconds a batch, 0.01 makes 1 % and no batch comes twice."""
-    pad_frames: int = Field(40, ge=4, multiple_of=4)
-    """Batches are padded to a multiple of this many frames of 10 ms. On a CPU products are compiled anew for every new
-    shape, and few shapes save more than padding costs; on a GPU 4 pads least."""
+    pad_frames: int = Field(40, ge=1)
+    """Batches are padded to a multiple of so many feature frames, and of the model's hop. On a CPU products are compiled anew
+    for every new shape, and few shapes save more than padding costs; on a GPU 4 pads least."""
     strict: bool = False
     """Whether no batch is ever over `batch_s`: frames added by `pad_frames` count, and a last batch of too few items takes
     some from its neighbour, at most to half of both, instead of joining it."""

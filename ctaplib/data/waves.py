@@ -14,7 +14,7 @@ from ctaplib.audio.files import read_audio
 from ctaplib.audio.settings import FeatureConfig, check_set
 from ctaplib.audio.store import FeatureStore
 from ctaplib.config import Config
-from ctaplib.data.dataset import draw
+from ctaplib.data.transforms import keyed_rng
 from ctaplib.errors import AudioError, DataError, shortened
 from ctaplib.files import read_table, write_tsv
 from ctaplib.tensors import pad_stack
@@ -129,7 +129,7 @@ class WaveSet:
         longest = round(config.segment_s / self.features.hop_s)
         rows, starts, utts = [], [], [self.utts[i] for i in items]
         for utt in utts:
-            rng, frames = draw(seed, step, utt), min(longest, self.lengths[utt])
+            rng, frames = keyed_rng(seed, step, utt), min(longest, self.lengths[utt])
             start = int(rng.integers(self.lengths[utt] - frames + 1))
             starts.append(int(rng.integers(config.noise_frames)))
             wave, mel, f0 = self.cut(utt, start, frames)

@@ -26,7 +26,7 @@ from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
 from ctaplib.methods.base import Method, find_method
 from ctaplib.models.connector import Synthesis
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 Audio = str | Path | np.ndarray

@@ -51,10 +51,9 @@ class FeatureBatch:
         return model.content(self.mel, self.lengths, self.f0_hz)
 
 
-def features_of(speech: SpeechSet, model: HasContent | None = None) -> dict[str, Features]:
-    """Read the features of a set: log-mel, and F0 if a model uses it."""
-    use_f0 = model is not None and model.uses_f0
-    return {u: Features(speech.mel(u), speech.f0_hz(u) if use_f0 else None) for u in speech.utts}
+def features_of(speech: SpeechSet, with_f0: bool) -> dict[str, Features]:
+    """Read the features of a set."""
+    return {u: Features(speech.mel(u), speech.f0_hz(u) if with_f0 else None) for u in speech.utts}
 
 
 def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:

@@ -16,7 +16,8 @@ import torch
 from ctaplib.audio.features import log_mel
 from ctaplib.audio.files import read_audio
 from ctaplib.config import Config
-from ctaplib.data.dataset import SILENCE_LABEL, SpeechSet
+from ctaplib.data.dataset import SpeechSet
+from ctaplib.data.labels import SILENCE_LABEL
 from ctaplib.files import read_table, read_tsv
 from ctaplib.infer.batches import Features, features_of
 from ctaplib.infer.convert import convert
@@ -33,7 +34,7 @@ from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
@@ -118,13 +119,13 @@ class Decoder:
 
     def _resynthesize(self, set_: str, system: System) -> None:
         """Decode the content of utterances in their own voice; or vocode natural mel."""
-        task = None if system.shared else self._decoder(system)
+        task = self.task if system.shared else self._decoder(system)
         features = self._features(set_, task)
         chosen = {
             u: features[u] for u in spread(read_table(self.data / set_ / "utt2spk"), features, self.config.resynthesis_utts)
         }
         rows = [{"id": u} for u in chosen]
-        if task is None:
+        if system.shared:
             natural = {u: VocoderInput(f.mel) for u, f in chosen.items()}
             vocoder = self.vocoder if system.run else load_vocoder(None, self.task.features)
             self._write(system, set_, rows, natural, {}, vocoder)
@@ -156,7 +157,7 @@ class Decoder:
         texts = {r["id"]: with_pause_slots(phones[r["text_utt"]].split(), words.get(r["text_utt"], "").split()) for r in rows}
         synthesis = load_task(self.exp / self.method.run("tts"), Synthesis).model
         task = self._decoder(system)
-        features = self._features(set_)
+        features = self._features(set_, self.task)
         utts = [r["prompt_utt"] for r in rows]
         frozen, own = (self._prompts(t, features, utts) for t in (self.task, task))
         speech, seconds = synthesize(
@@ -184,7 +185,7 @@ class Decoder:
     def judge(self, set_: str, task: str, system: str) -> None:
         """Recognise the audio of one system with the judge."""
         if task == "natural":
-            features = self._features(set_)
+            features = self._features(set_, self.judge_task)
         else:
             waves = read_table(self.exp / "decode" / task / system / set_ / "wav.scp")
             features = {u: self._features_of_file(path) for u, path in waves.items()}
@@ -193,10 +194,9 @@ class Decoder:
         write_words(folder, transcripts)
         write_phones(folder, {u: t.by_ctc for u, t in transcripts.items()})
 
-    def _features(self, set_: str, task: SpeechTask[Any] | None = None) -> dict[str, Features]:
+    def _features(self, set_: str, task: SpeechTask[Any]) -> dict[str, Features]:
         """Read the features of a set, as the model of a task uses them."""
-        model = None if task is None or isinstance(task.model, Recognizer) else task.model
-        return features_of(SpeechSet(self.data, self.dump, set_, None), model)
+        return features_of(SpeechSet(self.data, self.dump, set_, None, hop=task.hop), task.model.uses_f0)
 
     def _features_of_file(self, path: str) -> Features:
         settings = self.judge_task.features

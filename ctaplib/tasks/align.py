@@ -36,7 +36,8 @@ from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.runs.log import get_logger
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import BatchStats, Decay, LrSchedule, OptimConfig, Precision, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
+from ctaplib.tasks.settings import Decay, LrSchedule, OptimConfig, Precision, TaskConfig, TrainConfig
 
 log = get_logger(__name__)
 
@@ -199,7 +200,7 @@ class AlignTask(Task):
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
         """All chunks are of one length."""
-        return [round(100 * self.config.network.chunk_frames * self.config.hop_s) for _ in items]
+        return [self.config.network.chunk_frames for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
         """Chunks, which are cut from all utterances laid end to end."""
@@ -276,14 +277,14 @@ class AlignTask(Task):
         return Aligner(self.config, self.topology, network, self.log_prior, self.rate_hz)
 
     def _choose_valid(self) -> tuple[list[Utterance], list[int]]:
-        """Utterances to validate on, and how many frames of 10 ms each has."""
+        """Choose utterances to validate on, and return how many frames of the aligner each has."""
         name = self.paths.valid_set
         if not name:
             raise ConfigError("the aligner has no validation set", fix="give --valid_set")
         dump = self.paths.dump / name
         chosen = choose(read_heard(self.paths.data / name, dump), dump, self.config.valid_minutes)
         frames, hop_s = read_table(dump / "utt2num_frames"), read_feature_config(dump / "features.yaml").hop_s
-        return chosen, [round(100 * hop_s * int(frames[u.utt])) for u in chosen]
+        return chosen, [round(hop_s / self.config.hop_s * int(frames[u.utt])) for u in chosen]
 
 
 def _with_steps(config: AlignTaskConfig, steps: int) -> AlignTaskConfig:

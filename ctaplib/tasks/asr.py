@@ -2,15 +2,17 @@
 
 import torch
 
-from ctaplib.data.dataset import IGNORE, SILENCE_LABEL, Batch
+from ctaplib.data.batch import Batch
+from ctaplib.data.labels import IGNORE, SILENCE_LABEL
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import TaskPaths, load_task
+from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
+from ctaplib.tasks.load import load_source
 from ctaplib.tasks.preview import basics, posteriors
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -38,18 +40,18 @@ class ASRConfig(SpeechTaskConfig):
 
 
 class ASRTask(SpeechTask[Recognizer]):
-    """Phones by CTC and by frame, word pieces by CTC. `--init vqctap=RUN` starts from a pre-trained model."""
+    """Phones by CTC and by frame, word pieces by CTC. `--init pretrained=RUN` starts from a pre-trained model."""
 
     name = "asr"
-    inits = ("vqctap",)
+    inits = ("pretrained",)
     metrics = (*RECOGNITION_ERRORS, "piece_error_pct")
     Config = ASRConfig
     config: ASRConfig
 
     def __init__(self, config: ASRConfig, paths: TaskPaths, *, training: bool = True) -> None:
         source: VQCTAP | None = None
-        if training and "vqctap" in paths.init:
-            source = load_task(paths.init["vqctap"], VQCTAP).model
+        if training and "pretrained" in paths.init:
+            source = load_source(self.name, paths, VQCTAP)
             config = config.model_copy(update={"model": _sizes_of(source, config.model)})
         super().__init__(config, paths, training=training)
         torch.manual_seed(config.seed)
@@ -63,13 +65,23 @@ class ASRTask(SpeechTask[Recognizer]):
             if self.model.quantizer is not None:
                 self.model.quantizer.load_state_dict(source.quantizer.state_dict())
 
+    @property
+    def hop(self) -> int:
+        """Feature frames in one content frame."""
+        return self.config.model.speech.hop
+
+    @property
+    def ctc_factor(self) -> int:
+        """CTC frames in one content frame."""
+        return self.config.model.phoneme_decoder.ctc_factor
+
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """All terms."""
-        found = self.model(self.heard(batch), batch.mel_lengths)
+        found = self.model(self.encoder_input(batch), batch.mel_lengths)
         zero = Term(batch.mel.new_zeros(()), 0.0)
         words = zero
         if found.words is not None:
-            words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term
+            words = ctc_loss(found.words, found.read.lengths, batch.words, batch.words_lengths).term
         start = zero
         if self.weights(step, optimizer)["ctc_start"]:
             start = ctc_start_loss(
@@ -77,7 +89,7 @@ class ASRTask(SpeechTask[Recognizer]):
             )
         return {
             "classify": frame_classification_loss(found.read.classes, batch.frame_labels, found.mask),
-            "ctc": ctc_loss(found.read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term,
+            "ctc": ctc_loss(found.read.ctc, found.read.ctc_lengths, batch.labels, batch.labels_lengths).term,
             "ctc_start": start,
             "words": words,
             "vq": zero if found.quantized is None else quantization_loss(found.quantized),
@@ -93,8 +105,8 @@ class ASRTask(SpeechTask[Recognizer]):
         found = self.model(self.model.normalize(batch.mel), batch.mel_lengths)
         errors = recognition_errors(found.read, batch)
         if found.words is not None:
-            hyp = collapse(found.words, batch.mel_lengths // 4, {0})
-            errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.word_lengths)
+            hyp = collapse(found.words, found.read.lengths, {0})
+            errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.words_lengths)
         return errors
 
     def previews(self, batch: Batch) -> list[Preview]:
@@ -105,7 +117,7 @@ class ASRTask(SpeechTask[Recognizer]):
                 self, batch, row,
                 panels={
                     "phone posteriors": posteriors(self, read.classes[row], batch, row),
-                    "CTC posteriors": posteriors(self, read.ctc[row], batch, row, per_label=2),
+                    "CTC posteriors": posteriors(self, read.ctc[row], batch, row, per_label=read.ctc_factor),
                 },
             )
             for row in range(len(batch.ids))

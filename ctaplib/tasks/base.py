@@ -10,133 +10,19 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from pydantic import Field, field_validator
-from safetensors.torch import load_file
-from torch import nn
 
-from ctaplib.checkpoint import load_checkpoint, load_weights
-from ctaplib.config import Config, load_config
-from ctaplib.config_file import read_saved
-from ctaplib.data.batching import BatchConfig
-from ctaplib.errors import CheckpointError, ConfigError
+from ctaplib.errors import ConfigError
 from ctaplib.files import make_folder
-from ctaplib.find import find
 from ctaplib.losses.terms import Term
 from ctaplib.nn.quantize import Quantizer
 from ctaplib.runs.panels import Preview
+from ctaplib.tasks.settings import OptimConfig, TaskConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-PACKED_WEIGHTS = "model.safetensors"
-PACKED_CONFIG = "config.json"
-
-
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Precision = Literal["fp32", "bf16", "fp16", "fp64", "auto"]
-LrSchedule = Literal["constant", "linear", "cosine"]
-
-
-class OptimConfig(Config):
-    """AdamW and its schedule."""
-
-    lr: float = Field(1e-3, gt=0, allow_inf_nan=False)
-    """Peak learning rate."""
-    lr_scale: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
-    """Factor on the learning rate of the parameters whose name begins so, for example `word_head: 10`."""
-    warmup_steps: int = Field(100, ge=0)
-    """Steps of linear warm-up."""
-    schedule: LrSchedule = "cosine"
-    """After the warm-up: constant, linear or cosine, down to `final_lr` times the peak."""
-    final_lr: float = Field(0.02, ge=0, le=1)
-    """Learning rate at the last step, relative to the peak."""
-    betas: tuple[Decay, Decay] = (0.9, 0.98)
-    """AdamW's decay rates."""
-    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
-    """AdamW's weight decay, on matrices only."""
-    grad_clip: float = Field(5.0, gt=0, allow_inf_nan=False)
-    """Largest norm of the gradient over all parameters of an optimizer; a large number clips nothing."""
-    ema_decay: Decay = 0.0
-    """Decay of the moving average of the weights, of the whole model: the task's `optim` sets it; 0 keeps none."""
-
-
-class TrainConfig(Config):
-    """How long, how precisely, and how often to look and to save."""
-
-    max_steps: int = Field(1000, ge=1)
-    """Steps of training."""
-    valid_every_steps: int = Field(250, ge=1)
-    """Steps between validations."""
-    save_every_steps: int = Field(100, ge=1)
-    """Steps between checkpoints."""
-    log_every_steps: int = Field(20, ge=1)
-    """Steps between records."""
-    precision: Precision = "auto"
-    """fp32, bf16, fp16 (with scaling of the loss), fp64, or auto: bf16 where the processor multiplies it faster."""
-    tf32: bool = True
-    """Let a GPU round the factors of float32 products to 10 bits; code books never do."""
-    compile: str = ""
-    """Backend of `torch.compile` for the parts of the model, such as inductor; empty for none."""
-    deterministic: bool = True
-    """Choose kernels that give the same bits every time, where there are any."""
-    best: str = "loss"
-    """Name of the validation metric whose smallest value chooses the best checkpoint."""
-    keep_best: int = Field(1, ge=1)
-    """Best checkpoints that are kept; with more than one, the mean of their weights is tried at the end, and taken if better."""
-    max_bad_steps: int = Field(5, ge=1)
-    """Steps with non-finite gradients in a row that stop the run."""
-    spike_factor: float = Field(20.0, ge=0, allow_inf_nan=False)
-    """A step whose gradient norm exceeds so many times the median of the last 100 is left out; 0 takes all."""
-    loaders: int = Field(1, ge=1)
-    """Threads that make batches, each one batch ahead."""
-
-    RUNNING: ClassVar[frozenset[str]] = frozenset(
-        {"save_every_steps", "log_every_steps", "compile", "max_bad_steps", "loaders"}
-    )  # fmt: skip
-
-    @field_validator("compile")
-    @classmethod
-    def _known_backend(cls, name: str) -> str:
-        if name and name not in (known := torch.compiler.list_backends(exclude_tags=())):
-            raise ValueError(f"torch has no such backend; it has {', '.join(known)}")
-        return name
-
-    @field_validator("spike_factor")
-    @classmethod
-    def _above_usual(cls, factor: float) -> float:
-        if 0 < factor <= 1:
-            raise ValueError("every second step has more than the median: more than 1, or 0 to take all")
-        return factor
-
-
-class PreviewConfig(Config):
-    """What is looked at while a model trains; changes no number of the run."""
-
-    utts: int = Field(2, ge=0)
-    """Utterances of the validation set that are drawn and made heard; 0 for none."""
-    every: int = Field(1, ge=1)
-    """Validations from one look to the next; the last validation is always followed by one."""
-    most_pct: float = Field(1.0, ge=0)
-    """Share of a run's time that looks may take; a look that would take more waits for a later validation."""
-    sounds: bool = True
-    """Whether what was predicted is made heard by Griffin-Lim, beside the original."""
-
-
-class TaskConfig(Config):
-    """Common to all tasks."""
-
-    RUNNING: ClassVar[frozenset[str]] = frozenset({"preview"})
-
-    seed: int = Field(1, ge=0)
-    """Seed of every draw, with step and item."""
-    batch: BatchConfig = BatchConfig()
-    optim: OptimConfig = OptimConfig()
-    train: TrainConfig = TrainConfig()
-    preview: PreviewConfig = PreviewConfig()
 
 
 @dataclass(frozen=True)
@@ -237,7 +123,7 @@ class Task(abc.ABC):
         return {}
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """10 ms frames that each item takes in a batch, to weigh micro-batches by; one second unless overridden."""
+        """Return the frames that each training item takes in a batch, to weigh micro-batches by; 100 unless overridden."""
         return [100 for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
@@ -245,7 +131,7 @@ class Task(abc.ABC):
         return [f"item {i}" for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """10 ms frames that each item of the validation set takes in a batch; one second unless overridden."""
+        """Return the frames that each item of the validation set takes in a batch; 100 unless overridden."""
         return [100 for _ in items]
 
     def trial_step(self) -> int:
@@ -313,73 +199,3 @@ def save_assets(task: Task) -> None:
         target = task.paths.exp / name
         if source.resolve() != target.resolve():
             shutil.copyfile(source, target)
-
-
-def task_class(name: str) -> type[Task]:
-    """The task of that name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    return find("tasks", name, "TASK")
-
-
-def is_trained(exp: Path) -> bool:
-    """Whether a folder holds a trained run, packed or not."""
-    return (exp / PACKED_WEIGHTS).exists() or (exp / "checkpoints" / "best.pt").exists()
-
-
-def load_task(exp: str | Path, model: type[nn.Module] = nn.Module, which: str = "best") -> Any:
-    """The trained task of a run's folder, in evaluation mode; its class is what the run says.
-
-    Args:
-        exp: Folder of the run.
-        model: Class that its model must have.
-        which: Checkpoint.
-
-    Raises:
-        ConfigError, CheckpointError: the folder is no run, its files do not fit together, or it holds another kind of model.
-    """
-    exp = Path(exp)
-    packed = exp / PACKED_WEIGHTS
-    runs = sorted(str(path) for path in exp.iterdir() if is_trained(path)) if exp.is_dir() and not is_trained(exp) else []
-    if runs:
-        raise ConfigError(
-            f"{exp} is not a run, but a folder of runs", expected="a trained run", fix=f"name one: {' '.join(runs)}"
-        )
-    saved = read_saved(exp / (PACKED_CONFIG if packed.exists() else "config.yaml"))
-    name = str(saved.get("task", ""))
-    cls = task_class(name)
-    values = {k: v for k, v in saved.items() if k not in {"task", "config_hash", "commit"}}
-    try:
-        config = cls.Config.model_validate(values)
-    except ValueError as error:
-        raise ConfigError(f"{exp}/config.yaml does not fit this version: {error}", fix="train it again") from error
-    task = cls(config, TaskPaths(exp, exp, exp, "", ""), training=False)
-    if not isinstance(task.model, model):
-        found = f"{exp} is a run of {name}: its model is a {type(task.model).__name__}"
-        raise ConfigError(found, expected=f"a run with a {model.__name__}", fix="name the folder of such a run")
-    path = packed if packed.exists() else exp / "checkpoints" / f"{which}.pt"
-    load_weights(task.model, load_file(path) if packed.exists() else _model_of(path), str(path))
-    task.model.eval()
-    return task
-
-
-def _model_of(path: Path) -> Mapping[str, torch.Tensor]:
-    state = load_checkpoint(path)
-    if "model" not in state:
-        raise CheckpointError(f"{path} holds no model", expected="a checkpoint of a training run")
-    return state["model"]
-
-
-def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str]) -> TaskConfig:
-    """Config of the task `name` from a YAML file and `a.b=c` words.
-
-    Raises:
-        ConfigError: they cannot be used; lists every fault.
-    """
-    task = task_class(name)
-    config = load_config(task.Config, path, overrides)
-    if task.metrics and config.train.best not in task.metrics:
-        raise ConfigError(f"train.best is {config.train.best!r}", expected=f"one of {', '.join(task.metrics)}")
-    return config

@@ -26,9 +26,10 @@ from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
 from ctaplib.nn.stft import Resolution, stft_magnitude
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
 from ctaplib.tasks.preview import array, pitch, spread
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
+from ctaplib.tasks.settings import TaskConfig
 from ctaplib.tensors import length_mask
 
 GENERATOR_TERMS = ("convergence", "log_magnitude", "mel", "f0", "voicing")
@@ -139,7 +140,7 @@ class VocoderTask(Task):
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
         """A segment each."""
-        return [round(self.config.segment.segment_s * 100) for _ in items]
+        return [round(self.config.segment.segment_s * self.features.frames_per_s) for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
         """Utterances."""
@@ -147,7 +148,7 @@ class VocoderTask(Task):
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
         """Whole utterances."""
-        return [round(100 * self.valid.lengths[self.valid.utts[i]] * self.features.hop_s) for i in items]
+        return [self.valid.lengths[self.valid.utts[i]] for i in items]
 
     def valid_plan(self) -> list[list[int]]:
         """Some utterances, evenly spread, in batches of four of like lengths."""
@@ -261,7 +262,7 @@ class VocoderTask(Task):
 
     def preview_items(self, count: int) -> list[int]:
         """Utterances of at most six seconds, where there are enough."""
-        return spread([self.valid.lengths[utt] for utt in self.valid.utts], count)
+        return spread([self.valid.lengths[utt] for utt in self.valid.utts], count, self.features.hop_s)
 
     def previews(self, batch: WaveBatch) -> list[Preview]:
         """Resynthesis from natural mel: its sound, its spectrogram, the F0 that was read."""

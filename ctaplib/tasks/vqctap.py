@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from pydantic import Field
 
 from ctaplib.config import Config
-from ctaplib.data.dataset import FACTOR, IGNORE, SILENCE_LABEL, Batch
+from ctaplib.data.batch import Batch
+from ctaplib.data.labels import IGNORE, SILENCE_LABEL
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
@@ -25,7 +26,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.models.abilities import CodedContent
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
-from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
@@ -96,6 +97,16 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if training:
             self.model.set_statistics(*self.statistics())
 
+    @property
+    def hop(self) -> int:
+        """Feature frames in one content frame."""
+        return self.config.model.speech.hop
+
+    @property
+    def ctc_factor(self) -> int:
+        """CTC frames in one content frame."""
+        return self.config.model.phoneme_decoder.ctc_factor
+
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """All terms; one whose weight is 0 at this step is not computed and counts nothing.
 
@@ -103,8 +114,8 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         """
         weights = self.weights(step, optimizer)
         model = self.model
-        content = model.encode(self.heard(batch), batch.mel_lengths)
-        mel, clip, f0_hz = self._voiced(batch)
+        content = model.encode(self.encoder_input(batch), batch.mel_lengths)
+        mel, clip, f0_hz = self.target(batch)
         terms = self._recognition_terms(batch, content, weights)
         terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
         prompt = model.prompt_encoder(clip, batch.prompt_lengths, batch.noise)
@@ -115,7 +126,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
         if batch.random is not None and weights["consistency"]:
-            branches.append(self._random_content(batch, batch.random))
+            branches.append(model.encode(self.encoder_input(batch, "random"), batch.random_lengths))
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
         terms["consistency"] = _nothing(mel)
         if weights["consistency"]:
@@ -123,22 +134,13 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1], keys)
         return terms
 
-    def _voiced(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Normalised mel and prompt, and F0, in the voice that was drawn for them."""
-        mel, clip = self.model.normalize(batch.mel), self.model.normalize(batch.prompt)
-        if batch.voice is None:
-            return mel, clip, batch.f0_hz
-        level = torch.zeros_like(batch.voice)
-        voiced = (warp_mel(mel, batch.voice, level), warp_mel(clip, batch.voice, level))
-        return *voiced, warp_pitch(batch.f0_hz, batch.voice)
-
     def _recognition_terms(self, batch: Batch, content: CodedContent, weights: dict[str, float]) -> dict[str, Term]:
         none = {t: _nothing(batch.mel) for t in ("classify", "ctc", "ctc_start")}
         if not any(weights[t] for t in none):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
         terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
-        terms["ctc"] = ctc_loss(read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term
+        terms["ctc"] = ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths).term
         if weights["ctc_start"]:
             terms["ctc_start"] = ctc_start_loss(
                 read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
@@ -156,10 +158,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             labels=batch.frame_labels,
             silence_label=SILENCE_LABEL,
         )
-
-    def _random_content(self, batch: Batch, random: torch.Tensor) -> CodedContent:
-        mel = self.model.normalize(random)
-        return self.model.encode(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
 
     def _consistency(
         self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent, keys: Sequence[str]
@@ -212,7 +210,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         spoken = model.mel_decoder(content, prompt.mean, batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
-            rows, columns = (F.normalize(x[row, : frames // FACTOR].float(), dim=-1) for x in (phonemes, content.speech))
+            rows, columns = (F.normalize(x[row, : frames // self.hop].float(), dim=-1) for x in (phonemes, content.speech))
             panels = {
                 "phone posteriors": posteriors(self, read.classes[row], batch, row),
                 "likeness of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),

@@ -11,7 +11,7 @@ import ctaplib
 from ctaplib.config import Config, config_hash, load_config, running_settings, save_config
 from ctaplib.config_file import read_saved
 from ctaplib.errors import ConfigError
-from ctaplib.tasks.base import read_task_config, task_class
+from ctaplib.tasks.load import read_task_config, task_class
 
 
 class Inner(Config):
