@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ctaplib.audio.files import read_audio
 from ctaplib.errors import DataError, shortened
 from ctaplib.evaluate import speaker
 from ctaplib.evaluate.measure import Job, Kind, Measured
@@ -13,7 +14,6 @@ from ctaplib.evaluate.speech_metrics import (
     compare_resynthesis,
     compare_synthesis,
     f0_track,
-    read_audio,
 )
 
 Pair = tuple[Path, Path]
@@ -21,7 +21,7 @@ Pair = tuple[Path, Path]
 
 def f0_tracks(paths: list[Path]) -> list[np.ndarray]:
     """F0 of every file, Hz every 10 ms, 0 where unvoiced."""
-    return [f0_track(*read_audio(path)) for path in paths]
+    return [f0_track(*read_audio(path, dtype=np.float64)) for path in paths]
 
 
 def synthesis_pairs(pairs: list[Pair]) -> list[SynthesisPair]:
@@ -35,8 +35,8 @@ def resynthesis_pairs(pairs: list[Pair]) -> list[ResynthesisPair]:
 
 
 def _both(pair: Pair) -> tuple[np.ndarray, np.ndarray, int]:
-    natural, rate_hz = read_audio(pair[1])
-    return read_audio(pair[0], rate_hz)[0], natural, rate_hz
+    natural, rate_hz = read_audio(pair[1], dtype=np.float64)
+    return read_audio(pair[0], rate_hz, dtype=np.float64)[0], natural, rate_hz
 
 
 F0 = Kind("F0", f0_tracks, chunk=24)

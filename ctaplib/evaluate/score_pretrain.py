@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ctaplib.audio.store import FeatureStore
 from ctaplib.corpus.alignment import Alignment, read_ctm
@@ -17,6 +18,7 @@ from ctaplib.evaluate.measure import Job, Kind, Measured
 from ctaplib.evaluate.results import Row
 from ctaplib.evaluate.rows import Outcome, Outcomes, RowMaker
 from ctaplib.methods.base import System, systems
+from ctaplib.nn.codebook_use import perplexity, usage_pct
 from ctaplib.phones import SILENCE
 
 _RETRIEVAL = ("phone_retrieval_s2p_top1_pct", "phone_retrieval_p2s_top1_pct")
@@ -97,8 +99,8 @@ def code_use(inputs: Inputs, set_: str) -> Outcomes:
     return outcomes | {
         names[1]: Outcome(Estimate(float(size), len(counts), None)),
         names[2]: Outcome(Estimate(rate * float(np.log2(size)), len(counts), None)),
-        names[3]: Outcome(intervals.statistic(counts, probes.usage_pct, largest=100.0)),
-        names[4]: Outcome(intervals.statistic(counts, probes.perplexity, largest=float(size))),
+        names[3]: Outcome(intervals.statistic(counts, lambda sets: usage_pct(torch.from_numpy(sets)).numpy(), largest=100.0)),
+        names[4]: Outcome(intervals.statistic(counts, lambda sets: perplexity(torch.from_numpy(sets)).numpy(), float(size))),
     }
 
 
@@ -160,7 +162,7 @@ def _probe(inputs: Inputs, set_: str, system: str) -> Outcomes:
     chosen = probes.choose_train([fit_speakers[utt] for utt in utts], lengths, inputs.options.probe_train_frames)
     train = [(sequences[fit][utts[i]], number[fit_speakers[utts[i]]]) for i in chosen]
     tested = [(sequences[test][utt], number[test_speakers[utt]]) for utt in sorted(sequences[test])]
-    hits = probes.speaker_probe(train, tested, len(speakers), inputs.options.probe_l2)
+    hits = probes.speaker_probe(train, tested, inputs.options.probe_l2)
     frames = sum(len(sequence) for sequence, _ in train)
     note = f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}"
     return {

@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from ctaplib.audio.features import slaney_bank
+from ctaplib.audio.files import read_audio
 from ctaplib.errors import DependencyError
-from ctaplib.evaluate.speech_metrics import read_audio
 from ctaplib.files import atomic_write
 
 with warnings.catch_warnings():
@@ -132,7 +132,7 @@ def embed_files(paths: Sequence[Path]) -> list[np.ndarray | None]:
         AudioError: a file cannot be read.
     """
     torch.set_num_threads(1)
-    waves = [preprocess(read_audio(path, _RATE_HZ)[0]) for path in paths]
+    waves = [preprocess(read_audio(path, _RATE_HZ, dtype=np.float64)[0]) for path in paths]
     mels = [pieces(wave) for wave in waves if len(wave)]
     if not mels:
         return [None] * len(waves)

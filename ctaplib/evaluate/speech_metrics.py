@@ -5,7 +5,6 @@ Audio is float64 in [-1, 1], (samples,). A measure that an item cannot have is N
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pesq
@@ -13,7 +12,6 @@ import pystoi
 import soxr
 from mel_cepstral_distance import computation
 
-from ctaplib.audio import files
 from ctaplib.audio.features import world_f0
 
 F0_FLOOR_HZ, F0_CEILING_HZ, F0_STEP_S = 60.0, 600.0, 0.010
@@ -23,15 +21,6 @@ _BANDS, _FIRST, _LAST = 20, 1, 16
 _WINDOW_MS, _HOP_MS = 32.0, 8.0
 _SPEECH_BELOW_PEAK_DB = 30.0
 _SHORTEST_S = 0.1
-
-
-def read_audio(path: str | Path, rate_hz: int | None = None) -> tuple[np.ndarray, int]:
-    """Read a mono file as float64, resampled where a rate is given.
-
-    Raises:
-        AudioError: The file is missing, not audio, empty, cut short, or has several channels.
-    """
-    return files.read_audio(path, rate_hz, dtype=np.float64)
 
 
 def f0_track(audio: np.ndarray, rate_hz: int) -> np.ndarray:

@@ -11,6 +11,17 @@ from ctaplib.collective import sum_over_ranks
 from ctaplib.errors import CollapseError
 
 
+def usage_pct(counts: Tensor) -> Tensor:
+    """Compute the share of the codes that occurred, in percent; (..., codes) to (...)."""
+    return 100.0 * (counts > 0).double().mean(-1)
+
+
+def perplexity(counts: Tensor) -> Tensor:
+    """Compute the exponential of the entropy of the frequencies; (..., codes) to (...)."""
+    share = counts.double() / counts.sum(-1, keepdim=True)
+    return torch.exp(torch.special.entr(share).sum(-1))
+
+
 @dataclass(frozen=True)
 class CodebookUse:
     """Frames that fell to every code.
@@ -29,15 +40,12 @@ class CodebookUse:
     @property
     def usage_pct(self) -> float:
         """Share of the codes that occurred at least once, in percent."""
-        return 100.0 * float((self.counts > 0).double().mean())
+        return float(usage_pct(self.counts))
 
     @property
     def perplexity(self) -> float:
         """Exponential of the entropy of the frequencies, from 1 to the book's size; 0 without frames."""
-        if self.frames == 0:
-            return 0.0
-        share = self.counts.double() / self.counts.sum()
-        return float(torch.exp(torch.special.entr(share).sum()))
+        return float(perplexity(self.counts)) if self.frames else 0.0
 
     def metrics(self) -> dict[str, float]:
         """Give the figures under the names used in results: codebook_usage_pct and perplexity."""

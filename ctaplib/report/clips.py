@@ -10,8 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from ctaplib.audio.files import flac_bytes
-from ctaplib.evaluate.speech_metrics import read_audio
+from ctaplib.audio.files import flac_bytes, read_audio
 
 _TOP_HZ = 8000
 _RANGE_DB = 70.0

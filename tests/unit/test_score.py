@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from fake_exp import FakeExp
+from fake_exp import FakeExp, measured_once
 
 from ctaplib.audio.store import ArkWriter
 from ctaplib.cli.main import main
@@ -26,22 +26,10 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def measured_once():
+def files_measured_once():
     """Files are measured once for all tests that run in this process (copies share the audio)."""
-    known = {}
-    plain = scoring.run_jobs
-
-    def run_jobs(jobs, processes):
-        if processes > 1:
-            return plain(jobs, processes)
-        jobs = list(jobs)
-        fresh = plain([job for job in jobs if job not in known], 1)
-        known.update({job: answer for job, answer in fresh.items() if isinstance(job.item, Path | tuple)})
-        return {job: fresh[job] if job in fresh else known[job] for job in jobs}
-
-    scoring.run_jobs = run_jobs
-    yield
-    scoring.run_jobs = plain
+    with measured_once(Path, tuple):
+        yield
 
 
 def inputs_of(fake, **options):
