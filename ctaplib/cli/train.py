@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -57,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
     with _collection.paused():
+        from ctaplib.runs.commit import commit
         from ctaplib.runs.log import keep_lines
         from ctaplib.runs.state import forget_errors, note_error
         from ctaplib.tasks.base import TaskPaths
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             _refuse_second(args.exp)
             forget_errors(args.exp, world.rank, world.size)
             task = task_type(config, paths)
-            finished = Trainer(task, world, _commit(), micro_frames).fit()
+            finished = Trainer(task, world, commit() or "unknown", micro_frames).fit()
     except Exception as error:
         told = lost_peer(error, world.rank) if isinstance(error, RuntimeError) else None
         if not isinstance(told or error, LostPeerError):
@@ -151,10 +151,3 @@ def _end_alone(error: LostPeerError, exp: Path, rank: int) -> None:
     from ctaplib.runs.state import note_error
 
     end_at_once(error, lambda: note_error(exp, rank, error, ends_here=True))
-
-
-def _commit() -> str:
-    """Commit of this source tree, or "unknown" outside one."""
-    here = Path(__file__).parent
-    answer = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
