@@ -58,7 +58,7 @@ def search_ctc(log_probs: np.ndarray, ngram: PhoneNgram, config: SearchConfig, u
 
     for frame, labels in zip(log_probs, best_labels.tolist()):
         beams = _best(_advance(beams, frame.tolist(), labels, extend), scores, config.beam)
-    best = max(beams, key=lambda p: _either(beams[p]) + scores[p])
+    best = max(beams, key=lambda p: _log_add(*beams[p]) + scores[p])
     return list(best)
 
 
@@ -85,12 +85,8 @@ def _advance(
 
 
 def _best(beams: dict[_Prefix, _Scores], scores: dict[_Prefix, float], beam: int) -> dict[_Prefix, _Scores]:
-    ranked = sorted(beams, key=lambda p: (-_either(beams[p]) - scores[p], p))
+    ranked = sorted(beams, key=lambda p: (-_log_add(*beams[p]) - scores[p], p))
     return {p: beams[p] for p in ranked[:beam]}
-
-
-def _either(scores: _Scores) -> float:
-    return _log_add(*scores)
 
 
 def _log_add(a: float, b: float) -> float:

@@ -1,6 +1,5 @@
 """Mel spectrograms to waveforms, with the vocoder of a run or with Griffin-Lim."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import ConfigError
-from ctaplib.infer.batches import by_length
+from ctaplib.infer.batches import run_by_length
 from ctaplib.models.griffin_lim import GriffinLim
 from ctaplib.tasks.load import load_task
 from ctaplib.tasks.vocoder import VocoderTask
@@ -60,13 +59,9 @@ def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
 
 def vocode(vocoder: MakesWaves, speech: Mapping[str, VocoderInput]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """Generate waveforms by id, and their computing times in seconds; either all inputs have F0, or none has."""
-    waves: dict[str, torch.Tensor] = {}
-    seconds: dict[str, float] = {}
-    for ids in by_length({u: len(s.mel) for u, s in speech.items()}):
-        started = time.perf_counter()
-        pitches = [f0 for u in ids if (f0 := speech[u].f0_hz) is not None]
-        waves |= zip(ids, vocoder.generate([speech[u].mel for u in ids], pitches or None))
-        batch_s = time.perf_counter() - started
-        frames = sum(len(speech[u].mel) for u in ids)
-        seconds |= {u: batch_s * len(speech[u].mel) / frames for u in ids}
-    return waves, seconds
+
+    def compute(ids: list[str]) -> list[torch.Tensor]:
+        tracks = [f0 for u in ids if (f0 := speech[u].f0_hz) is not None]
+        return vocoder.generate([speech[u].mel for u in ids], tracks or None)
+
+    return run_by_length({u: len(s.mel) for u, s in speech.items()}, compute)
