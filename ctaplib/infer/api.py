@@ -128,5 +128,7 @@ class CTAP:
 
     def _folder(self, run: str) -> Path:
         if self.runs is None:
-            raise CheckpointError(f"there is no folder of runs to load {run} from", fix="load the recipe's exp folder, not one run")
+            raise CheckpointError(
+                f"there is no folder of runs to load {run} from", fix="load the recipe's exp folder, not one run"
+            )
         return self.runs / run
