@@ -98,7 +98,8 @@ class Slot(Config):
 
     def filled(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a mapping, with the options of this slot beside them unless it names another choice."""
-        return merge(self.model_dump(), type(self)._gathered(values))
+        gathered = type(self)._gathered(values)
+        return merge(self.model_dump(), gathered) if gathered.get("name", self.name) == self.name else gathered
 
     def resolved(self) -> Any:
         """Return the part's own config.

@@ -41,7 +41,7 @@ def check(args: argparse.Namespace) -> "DecodeConfig":
 def run(args: argparse.Namespace) -> int:
     """Decode every set."""
     with _collection.paused():
-        from ctaplib.corpus.listed import check_listed
+        from ctaplib.corpus.lists import check_listed
         from ctaplib.infer.decode_sets import Decoder, decode_all, judge_all
 
     config = check(args)

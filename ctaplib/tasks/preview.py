@@ -1,4 +1,4 @@
-"""What tasks on speech show of an utterance: its phones, its natural sound, and tensors as panels."""
+"""Parts of the previews of tasks on speech: reference phones, natural audio, and tensors as panels."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ctaplib.tasks.speech import SpeechTask
 
 LONGEST_S = 6.0
-"""Utterances of at most so many seconds are shown, where there are enough of them."""
+"""Previews take utterances of at most so many seconds, where there are enough of them."""
 
 
 def spread(lengths: list[int], count: int, hop_s: float) -> list[int]:
@@ -33,12 +33,12 @@ def spread(lengths: list[int], count: int, hop_s: float) -> list[int]:
 
 
 def array(x: torch.Tensor) -> np.ndarray:
-    """A tensor as a float32 array."""
+    """Convert a tensor to a float32 array."""
     return x.detach().float().cpu().numpy()
 
 
 def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Preview:
-    """Id, length, reference phones and natural sound of one row of a batch, with what else is given."""
+    """Make the preview of one row of a batch: id, length, reference phones, natural audio and what else is given."""
     utt, frames = batch.ids[row], int(batch.mel_lengths[row])
     phones: list[tuple[str, float, float]] = []
     if task.labelled:
@@ -55,7 +55,7 @@ def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Previe
 
 
 def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:
-    """The natural sound of an utterance from the set's `wav.scp`; nothing where the features came without sound."""
+    """Read the natural audio of an utterance from the set's `wav.scp`; nothing for features without audio."""
     path = dump / "wav.scp"
     waves = read_table(path) if path.exists() else {}
     if utt not in waves:
@@ -82,7 +82,7 @@ def pitch(f0_hz: torch.Tensor, predicted_hz: torch.Tensor, hop_s: float) -> Pane
 
 
 def durations_panel(true: torch.Tensor, predicted: torch.Tensor, hop_s: float) -> Panel:
-    """Where the phones end in the target and as predicted: (N,) frames each, as two stairs over time."""
+    """Draw target and predicted durations, (N,) frames each, as the phone over time."""
     lines = {}
     for name, frames in (("reference", true), ("predicted", predicted)):
         ends = np.cumsum(array(frames)) * hop_s

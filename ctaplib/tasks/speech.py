@@ -1,6 +1,5 @@
 """Common parts of tasks on mel and phones: their sets, their plans, their batches and the transforms of these."""
 
-import abc
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +65,13 @@ class SpeechTask(Task, Generic[Model]):
         with_speakers: Whether to keep a table of the training speakers beside the model, as `speakers`.
         noise_width: Features of the global vector that noise is drawn for.
         speakers: Index of every training speaker, in the order of their names; empty without `with_speakers`.
+
+    Args:
+        config: The settings.
+        paths: Where data and run lie.
+        hop: Feature frames in one content frame of the model.
+        ctc_factor: CTC frames in one content frame; 0 where nothing is trained with CTC on the phones.
+        training: Whether to open the sets.
     """
 
     config: SpeechTaskConfig
@@ -74,8 +80,11 @@ class SpeechTask(Task, Generic[Model]):
     with_speakers = False
     noise_width = 0
 
-    def __init__(self, config: SpeechTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+    def __init__(
+        self, config: SpeechTaskConfig, paths: TaskPaths, hop: int, ctc_factor: int = 0, *, training: bool = True
+    ) -> None:
         super().__init__(config, paths, training=training)
+        self.hop, self.ctc_factor = hop, ctc_factor
         self._files = self._asset_sources() if training else {n: paths.exp / n for n in self._asset_sources()}
         self.tokens: TokenList = read_token_list(self._files["tokens.txt"])
         self.labels = LabelSet(self.tokens)
@@ -95,16 +104,6 @@ class SpeechTask(Task, Generic[Model]):
         if self.with_speakers:
             names = self._files["speakers.txt"].read_text(encoding="utf-8").splitlines()
             self.speakers = {name: index for index, name in enumerate(names)}
-
-    @property
-    @abc.abstractmethod
-    def hop(self) -> int:
-        """Feature frames in one content frame of the model."""
-
-    @property
-    def ctc_factor(self) -> int:
-        """CTC frames in one content frame; 0 where nothing is trained with CTC on the phones."""
-        return 0
 
     def _asset_sources(self) -> dict[str, Path]:
         dump = self.paths.dump
@@ -191,12 +190,12 @@ class SpeechTask(Task, Generic[Model]):
 
     # ---- batches ---------------------------------------------------------------------------------------------
 
-    def extra(self, source: SpeechSet, utt: str, step: int) -> dict[str, Entry]:
+    def extra(self, example: Example, source: SpeechSet, step: int) -> dict[str, Entry]:
         """Return entries for `Batch.extra` besides those of transforms, for example a speaker's index; none unless overridden.
 
         Args:
+            example: The utterance, transformed.
             source: The training or the validation set.
-            utt: The utterance.
             step: Training step; 0 in validation. What is random is drawn from `keyed_rng(seed, step, utt, name)` with the
                 name of the entry, so that no other number changes.
         """
@@ -237,7 +236,7 @@ class SpeechTask(Task, Generic[Model]):
             row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORE)
         if self.pieces is not None:
             row["words"] = Padded(np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1)
-        return row, _joined(example.entries, self.extra(source, utt, step))
+        return row, _joined(example.entries, self.extra(example, source, step))
 
     def encoder_input(self: "SpeechTask[Any]", batch: Batch, part: Literal["mel", "random"] = "mel") -> torch.Tensor:
         """Return the speech encoder's input in training: masked, normalised and transformed; (B, T, n_mels).
