@@ -84,8 +84,8 @@ class Decoder:
 
     def parts(self) -> list[tuple[System, ...]]:
         """List the systems that are decoded, in groups of one run; no group needs the output of another."""
-        has = self.method.missing
-        decoded = [s for s in SYSTEMS if s.task in _DECODE and s.name != "natural" and has(*s.needs) is None]
+        missing = self.method.missing
+        decoded = [s for s in SYSTEMS if s.task in _DECODE and s.name != "natural" and not missing(*s.needs)]
         return [tuple(group) for _, group in groupby(decoded, key=lambda s: (s.task, s.run))]
 
     def decode(self, set_: str, part: Sequence[System]) -> None:

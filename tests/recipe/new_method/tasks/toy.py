@@ -57,15 +57,11 @@ class ToyTask(SpeechTask[ToyModel]):
     metrics = ("mel",)
 
     def __init__(self, config: ToyTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        super().__init__(config, paths, training=training)
+        super().__init__(config, paths, config.model.hop, training=training)
         torch.manual_seed(config.seed)
         self.model = ToyModel(config.model, len(self.speakers))
         if training:
             self.model.set_statistics(*self.statistics())
-
-    @property
-    def hop(self) -> int:
-        return self.config.model.hop
 
     def updates(self, step: int) -> Sequence[str]:
         return ("estimator",) * INNER + ("model",)
