@@ -40,8 +40,12 @@ class Config(BaseModel):
         for name, value in values.items():
             default = field.get_default(call_default_factory=True) if (field := cls.model_fields.get(name)) else None
             if isinstance(value, dict) and isinstance(default, Config):
-                filled[name] = merge(default.model_dump(exclude_unset=True), value)
+                filled[name] = default.filled(value)
         return filled
+
+    def filled(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a mapping, with those that this config sets beside them."""
+        return merge(self.model_dump(exclude_unset=True), values)
 
 
 def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequence[str] = ()) -> C:

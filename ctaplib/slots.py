@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from pydantic import Field, ValidationError, model_validator
 
 from ctaplib.config import Config, explain
+from ctaplib.config_file import merge
 from ctaplib.errors import ConfigError
 from ctaplib.find import find, names
 
@@ -73,6 +74,10 @@ class Slot(Config):
     @model_validator(mode="before")
     @classmethod
     def _gather_options(cls, values: Any) -> Any:
+        return cls._gathered(values)
+
+    @classmethod
+    def _gathered(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or not isinstance(values.get("options", {}), Mapping):
             return values
         beside = {k: v for k, v in values.items() if k not in cls.model_fields}
@@ -90,6 +95,11 @@ class Slot(Config):
         # A saved config is complete: another default in a later version changes no trained model.
         self.__dict__["options"] = self.resolved().model_dump(mode="json")
         return self
+
+    def filled(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a mapping, with the options of this slot beside them unless it names another choice."""
+        gathered = type(self)._gathered(values)
+        return merge(self.model_dump(), gathered) if gathered.get("name", self.name) == self.name else gathered
 
     def resolved(self) -> Any:
         """Return the part's own config.

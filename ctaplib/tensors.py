@@ -1,6 +1,6 @@
 """Padded tensors and their lengths: masks (True = valid), stacking; all tensors of a batch at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -59,10 +59,12 @@ def at_least_float32(x: torch.Tensor) -> torch.Tensor:
 
 
 def map_tensors(batch: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """A tensor, or a dataclass with each of its tensors, changed; anything else stays as it is."""
+    """Apply a function to a tensor, or to every tensor in a mapping or a dataclass; return anything else as it is."""
     if torch.is_tensor(batch):
         return change(batch)
+    if isinstance(batch, Mapping):
+        return {name: map_tensors(value, change) for name, value in batch.items()}
     if not is_dataclass(batch) or isinstance(batch, type):
         return batch
     held = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    return replace(batch, **{n: change(v) for n, v in held.items() if torch.is_tensor(v)})
+    return replace(batch, **{n: map_tensors(v, change) for n, v in held.items() if torch.is_tensor(v) or isinstance(v, Mapping)})

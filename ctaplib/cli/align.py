@@ -113,10 +113,10 @@ def _score(args: argparse.Namespace) -> None:
 def score_sets(data: Path, dump: Path, exp: Path, sets: Sequence[str]) -> None:
     """Write `<exp>/score_<set>.json`, rows of our aligner and of others in `<exp>/<system>/<set>`, and print them."""
     from ctaplib.evaluate.inputs import Inputs
-    from ctaplib.evaluate.provenance import commit
     from ctaplib.evaluate.results import write_results
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.score_align import rows
+    from ctaplib.runs.commit import commit
 
     make = RowMaker(commit(), shlex.join(["ctap", "align", "score", "--sets", " ".join(sets)]))
     for name in sets:

@@ -41,9 +41,8 @@ def check(args: argparse.Namespace) -> "DecodeConfig":
 def run(args: argparse.Namespace) -> int:
     """Decode every set."""
     with _collection.paused():
-        from ctaplib.corpus.listed import check_listed
-        from ctaplib.infer.decode_jobs import decode_all, judge_all
-        from ctaplib.infer.decode_sets import Decoder
+        from ctaplib.corpus.lists import check_listed
+        from ctaplib.infer.decode_sets import Decoder, decode_all, judge_all
 
     config = check(args)
     if args.what == "systems":

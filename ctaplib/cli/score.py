@@ -33,10 +33,10 @@ def run(args: argparse.Namespace) -> int | None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ctaplib.evaluate.inputs import Inputs, Options
-    from ctaplib.evaluate.provenance import commit
     from ctaplib.evaluate.results import read_results, write_results
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.scoring import score
+    from ctaplib.runs.commit import commit
 
     inputs = Inputs(
         exp=args.exp_root,

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from ctaplib.cluster.options import add_training_options
 from ctaplib.errors import STOPPED, ConfigError, CtapError, LostPeerError
 
 if TYPE_CHECKING:
-    from ctaplib.tasks.base import TaskConfig
+    from ctaplib.tasks.settings import TaskConfig
 
 LEAVE_S = 5.0
 """Most seconds that a process that ends at once spends on saying why."""
@@ -40,7 +39,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
         action="append",
         default=[],
         metavar="name=folder",
-        help="trained run to begin from, for example vqctap=exp/vqctap; may be repeated (default: none, random weights)",
+        help="trained run to begin from, for example pretrained=exp/vqctap; may be repeated (default: none, random weights)",
     )
     add_training_options(parser)
     parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process (default: on the CPU)")
@@ -48,7 +47,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
 
 def check(args: argparse.Namespace) -> "TaskConfig":
     """Read the config, before anything is done."""
-    from ctaplib.tasks.base import read_task_config
+    from ctaplib.tasks.load import read_task_config
 
     return read_task_config(args.task, args.config, args.overrides)
 
@@ -57,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
     """Train, resume, or find that there is nothing left to do."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
     with _collection.paused():
+        from ctaplib.runs.commit import commit
         from ctaplib.runs.log import keep_lines
         from ctaplib.runs.state import forget_errors, note_error
-        from ctaplib.tasks.base import TaskPaths, task_class
+        from ctaplib.tasks.base import TaskPaths
+        from ctaplib.tasks.load import task_class
         from ctaplib.train.distributed import join_world, leave_world, lost_peer
         from ctaplib.train.heartbeat import Heartbeat
         from ctaplib.train.trainer import Trainer
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     for word in args.init:
         name, equals, folder = word.partition("=")
         if not equals:
-            raise ConfigError(f"--init {word}", expected="name=folder, for example vqctap=exp/vqctap")
+            raise ConfigError(f"--init {word}", expected="name=folder, for example pretrained=exp/vqctap")
         if name in init:
             raise ConfigError(f"--init names {name} twice: {init[name]} and {folder}", expected="one folder for each name")
         init[name] = Path(folder)
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             _refuse_second(args.exp)
             forget_errors(args.exp, world.rank, world.size)
             task = task_type(config, paths)
-            finished = Trainer(task, world, _commit(), micro_frames).fit()
+            finished = Trainer(task, world, commit() or "unknown", micro_frames).fit()
     except Exception as error:
         told = lost_peer(error, world.rank) if isinstance(error, RuntimeError) else None
         if not isinstance(told or error, LostPeerError):
@@ -150,10 +151,3 @@ def _end_alone(error: LostPeerError, exp: Path, rank: int) -> None:
     from ctaplib.runs.state import note_error
 
     end_at_once(error, lambda: note_error(exp, rank, error, ends_here=True))
-
-
-def _commit() -> str:
-    """Commit of this source tree, or "unknown" outside one."""
-    here = Path(__file__).parent
-    answer = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"

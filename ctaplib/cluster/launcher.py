@@ -5,10 +5,10 @@ process is started without torchrun.
 """
 
 import argparse
-import hashlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ import psutil
 
 from ctaplib.cluster import slurm_run
 from ctaplib.cluster.processes import send_signal
-from ctaplib.cluster.rendezvous import find_place, join, parse_endpoint
-from ctaplib.cluster.slurm import FOLDER, config_path
-from ctaplib.errors import KEYBOARD, STOPPED, ConfigError, CtapError
+from ctaplib.cluster.rendezvous import parse_endpoint, take_rank
+from ctaplib.cluster.slurm import FOLDER, Allocation, config_path
+from ctaplib.errors import KEYBOARD, STOPPED, ConfigError, CtapError, TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.runs.state import note_error
 
@@ -134,16 +134,36 @@ def run_processes(program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint
         words = [f"--nproc_per_node={nproc}"]
         if n_nodes == 1:
             return _torchrun([*words, "--standalone", *program])
-        command = hashlib.sha256("\n".join([str(nproc), str(n_nodes), *program]).encode()).hexdigest()
-        place = find_place(endpoint)
-        # The store is kept until torchrun has ended, whose own store shares its server.
-        rank, _store = join(place, n_nodes, command, join_timeout_s)
-        words += [f"--nnodes={n_nodes}", f"--node_rank={rank}", f"--master_addr={place.host}", f"--master_port={place.port}"]
-        return _torchrun([*words, f"--rdzv_conf=timeout={max(1, round(join_timeout_s))}", *program])
+        return _with_machines(words, program, n_nodes, endpoint, join_timeout_s)
     except _StoppedError:
         return STOPPED
     except KeyboardInterrupt:
         return KEYBOARD
+
+
+def _with_machines(words: Sequence[str], program: Sequence[str], n_nodes: int, endpoint: str, join_timeout_s: float) -> int:
+    """Run torchrun as one of several machines; each prints its name and rank first."""
+    from torch.distributed import DistError
+
+    name = socket.gethostname()
+    host, port = "", 0
+    try:
+        if endpoint:
+            host, port = parse_endpoint(endpoint)
+            rank, _store = take_rank(host, port, n_nodes, join_timeout_s)
+        else:
+            job = Allocation.current()
+            host, port, rank, name = job.head_address, job.port, job.rank, job.names[job.rank]
+        print(f"machine {name}: {rank} of {n_nodes}, the first is at {host}:{port}", file=sys.stderr, flush=True)
+        place = [f"--nnodes={n_nodes}", f"--node_rank={rank}", f"--master_addr={host}", f"--master_port={port}"]
+        return _torchrun([*words, *place, f"--rdzv_conf=timeout={max(1, round(join_timeout_s))}", *program])
+    except DistError as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"{name}: {n_nodes} machines did not meet at {host}:{port} within {join_timeout_s:g} s: {reason}",
+            fix="start the same command on the machines that printed no line with their name, check that they reach this port, "
+            "or lower --num_nodes; --join_timeout waits longer",
+        ) from error
 
 
 def _set_threads(processes: int) -> None:

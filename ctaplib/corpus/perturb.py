@@ -20,7 +20,7 @@ from ctaplib.audio.source import is_command
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.corpus.alignment import Alignment, Interval
 from ctaplib.corpus.datadir import DataDir, Segment, combine, copy, read_datadir, read_spans, write_datadir
-from ctaplib.corpus.validate import inspect_all
+from ctaplib.corpus.inspection import inspect_all
 from ctaplib.errors import AudioError, DataError, DependencyError
 
 NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp", "cmvn.scp"})

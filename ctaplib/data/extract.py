@@ -1,4 +1,4 @@
-"""The feature stage: one parallel pass over the files of a set writes waves, log-mel, F0, statistics."""
+"""The feature stage: waves, log-mel, F0 and statistics of a set, in one parallel pass over its audio files."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -26,14 +26,14 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """One utterance to read: its id, its file, the resampled wave's place, the front end."""
+    """An utterance to read: its id, its file, the path of the resampled wave, the front end."""
 
     utt: str
     path: str
     wav_path: str
     config: FeatureConfig
     span: Span | None = None
-    """The stretch of the file, where it is not the whole one."""
+    """The segment of the file, if it is not the whole."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Extracted:
 
 
 def extract(source: Source) -> Extracted:
-    """Features of one utterance; audio that cannot be used becomes a reason.
+    """Compute the features of one utterance, or the reason why its audio cannot be used.
 
     Raises:
         DataError: a wave or a feature is not finite.
@@ -82,11 +82,11 @@ def extract(source: Source) -> Extracted:
 
 
 def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
-    """Twelve digits that change when the config, the list, or a file's size or time does."""
+    """Compute twelve digits that change with the config, the list, and the size or time of a file."""
     digest = hashlib.sha256(config_hash(config).encode())
     for utt, path in sorted(table.items()):
         files = [path]
-        if is_command(path):  # the files that it names
+        if is_command(path):  # the files that the command names
             files = [word for word in path.split() if Path(word).is_file()]
         digest.update(f"{utt} {path} {' '.join(map(_state, files))}\n".encode())
     return digest.hexdigest()[:12]
@@ -117,7 +117,7 @@ def extract_set(
         config: The front end.
         jobs: Processes; the result does not depend on it.
         max_dropped_pct: Largest share of utterances without features.
-        skip_unchanged: Do nothing where the header says that the same inputs were seen.
+        skip_unchanged: Do nothing if the header has the hash of the same inputs.
 
     Returns:
         Whether anything was written.

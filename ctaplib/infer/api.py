@@ -26,14 +26,14 @@ from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
 from ctaplib.methods.base import Method, find_method
 from ctaplib.models.connector import Synthesis
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 Audio = str | Path | np.ndarray
 
 
 class CTAP:
-    """A pre-trained model with the runs trained around it.
+    """A pre-trained model with the runs trained around it. What its method cannot do is a `ConfigError` with the reason.
 
     Args:
         task: The pre-trained model.
@@ -69,43 +69,27 @@ class CTAP:
 
     def content(self, audio: Audio) -> np.ndarray:
         """Encode audio as content frames (frames, width), as the decoder takes them."""
+        require(self.method, "content")
         return encode(self.task.model, self._features(audio)).frames[0].float().numpy()
 
     def encode(self, audio: Audio) -> np.ndarray:
-        """Encode audio as codes (frames,) int64.
-
-        Raises:
-            ConfigError: the method has no codes.
-        """
+        """Encode audio as codes (frames,) int64."""
         require(self.method, "codes")
         codes = encode(self.task.model, self._features(audio)).codes
         assert codes is not None
         return codes[0].numpy()
 
     def recognize(self, audio: Audio, run: str | None = None) -> Transcript:
-        """Recognise phones, and words where a run (for example "asr_finetuned") has a word head.
-
-        Args:
-            audio: Speech.
-            run: Folder of a recogniser's run; None for the pre-trained model.
-
-        Raises:
-            ConfigError: the pre-trained model cannot read phones.
-        """
+        """Recognise phones with the pre-trained model, or phones and words with a run such as "asr_finetuned"."""
         if run is None:
             require(self.method, "read")
         task = self.task if run is None else self._load(self._folder(run))
         return recognize(task, {"audio": self._features(audio)})["audio"]
 
     def convert(self, audio: Audio, prompt: Audio) -> np.ndarray:
-        """Convert `audio` to the voice of `prompt`: float32 samples at `rate_hz`.
-
-        Raises:
-            ConfigError: the method cannot decode.
-        """
+        """Convert `audio` to the voice of `prompt`: float32 samples at `rate_hz`."""
         require(self.method, "content", "voice", "speak")
-        sources = {"audio": self._features(audio)}
-        speech, _ = convert(self.task.model, sources, self._prompt(prompt))
+        speech, _ = convert(self.task.model, {"audio": self._features(audio)}, self._prompt(prompt))
         return self._vocode(speech["audio"])
 
     def synthesize(self, phones: Sequence[str], prompt: Audio, words: Sequence[str] = (), speed: float = 1.0) -> np.ndarray:
@@ -116,9 +100,6 @@ class CTAP:
             prompt: A clip of the voice.
             words: Word number of every phone, so that pauses may come between words.
             speed: 2 is twice as fast.
-
-        Raises:
-            ConfigError: the method has no synthesis.
         """
         require(self.method, "tts", "phonemes", "voice", "speak")
         synthesis: Synthesis = self._load(self._folder(self.method.run("tts")), Synthesis).model
@@ -147,5 +128,7 @@ class CTAP:
 
     def _folder(self, run: str) -> Path:
         if self.runs is None:
-            raise CheckpointError(f"the run {run} is not at hand", fix="load the recipe's exp folder, not one run")
+            raise CheckpointError(
+                f"there is no folder of runs to load {run} from", fix="load the recipe's exp folder, not one run"
+            )
         return self.runs / run

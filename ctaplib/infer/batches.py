@@ -1,7 +1,7 @@
 """Utterances in padded batches of similar lengths, and the computing time of each."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,10 +51,9 @@ class FeatureBatch:
         return model.content(self.mel, self.lengths, self.f0_hz)
 
 
-def features_of(speech: SpeechSet, model: HasContent | None = None) -> dict[str, Features]:
-    """Read the features of a set: log-mel, and F0 if a model uses it."""
-    use_f0 = model is not None and model.uses_f0
-    return {u: Features(speech.mel(u), speech.f0_hz(u) if use_f0 else None) for u in speech.utts}
+def features_of(speech: SpeechSet, with_f0: bool) -> dict[str, Features]:
+    """Read the features of a set."""
+    return {u: Features(speech.mel(u), speech.f0_hz(u) if with_f0 else None) for u in speech.utts}
 
 
 def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:
@@ -64,56 +63,49 @@ def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:
     return frames[: len(frames) // hop * hop]
 
 
-def by_length(lengths: Mapping[str, int], batch_frames: int = BATCH_FRAMES) -> Iterator[list[str]]:
-    """Yield ids in batches of at most `batch_frames` with padding, the longest first."""
-    batch: list[str] = []
-    for utt in sorted(lengths, key=lambda u: (-lengths[u], u)):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > batch_frames:
-            yield batch
-            batch = []
-        batch.append(utt)
-    if batch:
-        yield batch
-
-
 @torch.inference_mode()
-def run_batched(
-    inputs: Mapping[str, Features],
-    compute: Callable[[FeatureBatch], Sequence[Result]],
-    hop: int,
-    batch_frames: int = BATCH_FRAMES,
+def run_by_length(
+    lengths: Mapping[str, int], compute: Callable[[list[str]], Sequence[Result]], largest: int = BATCH_FRAMES
 ) -> tuple[dict[str, Result], dict[str, float]]:
-    """Apply a function of a padded batch to utterances of any lengths.
+    """Apply a function to ids in batches of similar lengths, the longest first.
 
     Args:
-        inputs: Features by id.
-        compute: Returns one result for each row of the batch.
-        hop: Feature frames in one content frame of the model.
-        batch_frames: Largest padded size of a batch.
+        lengths: Length of each id.
+        compute: Returns one result for each id of a batch.
+        largest: Largest size of a batch, with padding.
 
     Returns:
-        The result of each id, and its share of the computing time in seconds, in proportion to its frames.
+        The result of each id, and its share of the computing time in seconds, in proportion to its length.
     """
     results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
-    for ids in by_length({u: len(f.mel) for u, f in inputs.items()}, batch_frames):
-        batch = _padded(tuple(ids), [inputs[u] for u in ids], hop)
+    ordered = sorted(lengths, key=lambda u: (-lengths[u], u))
+    while ordered:
+        count = max(1, largest // max(1, lengths[ordered[0]]))
+        ids, ordered = ordered[:count], ordered[count:]
         started = time.perf_counter()
-        rows = compute(batch)
+        results |= zip(ids, compute(ids))
         batch_s = time.perf_counter() - started
-        for utt, result, length in zip(ids, rows, batch.lengths.tolist()):
-            results[utt] = result
-            seconds[utt] = batch_s * length / int(batch.lengths.sum())
+        total = sum(lengths[u] for u in ids)
+        seconds |= {u: batch_s * lengths[u] / total for u in ids}
     return results, seconds
+
+
+def run_batched(
+    inputs: Mapping[str, Features], compute: Callable[[FeatureBatch], Sequence[Result]], hop: int
+) -> tuple[dict[str, Result], dict[str, float]]:
+    """Apply a function of a padded batch to utterances of any lengths; returns what `run_by_length` does."""
+    lengths = {u: len(f.mel) for u, f in inputs.items()}
+    return run_by_length(lengths, lambda ids: compute(_padded(ids, [inputs[u] for u in ids], hop)))
 
 
 @torch.inference_mode()
 def encode(model: HasContent, features: Features) -> Content:
     """Encode one utterance as content, a batch of one."""
-    return _padded(("utterance",), [features], model.hop).content(model)
+    return _padded(["utterance"], [features], model.hop).content(model)
 
 
-def _padded(ids: tuple[str, ...], items: Sequence[Features], hop: int) -> FeatureBatch:
+def _padded(ids: Sequence[str], items: Sequence[Features], hop: int) -> FeatureBatch:
     mel, lengths = pad_stack([floored(item.mel, hop) for item in items], multiple=hop)
     tracks = [floored(item.f0_hz, hop) for item in items if item.f0_hz is not None]
-    return FeatureBatch(ids, mel, lengths, pad_stack(tracks, multiple=hop)[0] if tracks else None)
+    return FeatureBatch(tuple(ids), mel, lengths, pad_stack(tracks, multiple=hop)[0] if tracks else None)

@@ -8,7 +8,8 @@ import torch
 
 from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.dataset import SpeechSet, pad_labels
+from ctaplib.data.batch import pad_labels
+from ctaplib.data.dataset import SpeechSet
 from ctaplib.files import write_json
 from ctaplib.infer.batches import FeatureBatch, features_of, run_batched
 from ctaplib.infer.load import load_model
@@ -31,7 +32,7 @@ def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int) -> No
 def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
     task, method = load_model(exp)
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
-    dump_content(task, method, SpeechSet(data, dump, name, labelled), exp / "codes" / name)
+    dump_content(task, method, SpeechSet(data, dump, name, labelled, hop=task.hop), exp / "codes" / name)
 
 
 def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Path) -> None:
@@ -44,7 +45,7 @@ def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Pa
         folder: Folder of the archives.
     """
     model = task.model
-    inputs = features_of(speech, model)
+    inputs = features_of(speech, model.uses_f0)
     arrays = run_batched(inputs, partial(_arrays, task, method, speech), model.hop)[0]
     if method.missing("voice") is None:
         for utt, prompt in encode_prompts(task, {u: f.mel for u, f in inputs.items()}).items():

@@ -5,7 +5,7 @@ Output goes to `exp/decode/<task>/<system>/<set>/`; see `outputs`.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,16 @@ import torch
 
 from ctaplib.audio.features import log_mel
 from ctaplib.audio.files import read_audio
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import Config
-from ctaplib.data.dataset import SILENCE_LABEL, SpeechSet
+from ctaplib.data.dataset import SpeechSet
+from ctaplib.data.labels import SILENCE_LABEL
 from ctaplib.files import read_table, read_tsv
 from ctaplib.infer.batches import Features, features_of
 from ctaplib.infer.convert import convert
 from ctaplib.infer.ctc_search import SearchConfig, search_ctc
 from ctaplib.infer.load import load_model
-from ctaplib.infer.outputs import write_phones, write_waves, write_words
+from ctaplib.infer.outputs import write_transcripts, write_waves
 from ctaplib.infer.phone_ngram import PhoneNgram
 from ctaplib.infer.prompts import MatchConfig, VoicePrompt, encode_prompts
 from ctaplib.infer.recognize import recognize
@@ -33,11 +35,12 @@ from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
 Rows = Sequence[Mapping[str, str]]
+ONE_THREAD = (torch.set_num_threads, (1,))
 
 
 class DecodeConfig(Config):
@@ -81,8 +84,8 @@ class Decoder:
 
     def parts(self) -> list[tuple[System, ...]]:
         """List the systems that are decoded, in groups of one run; no group needs the output of another."""
-        has = self.method.missing
-        decoded = [s for s in SYSTEMS if s.task in _DECODE and s.name != "natural" and has(*s.needs) is None]
+        missing = self.method.missing
+        decoded = [s for s in SYSTEMS if s.task in _DECODE and s.name != "natural" and not missing(*s.needs)]
         return [tuple(group) for _, group in groupby(decoded, key=lambda s: (s.task, s.run))]
 
     def decode(self, set_: str, part: Sequence[System]) -> None:
@@ -91,19 +94,10 @@ class Decoder:
 
     def _recognize(self, set_: str, *systems: System) -> None:
         """Recognise every utterance."""
-        run = systems[0].run
-        task = self.task if run == "pretrain" else load_task(self.exp / self._run(systems[0]))
+        task = self.task if systems[0].run == "pretrain" else load_task(self.exp / str(self.method.run_of(systems[0])))
         transcripts = recognize(task, self._features(set_, task), self.search)
         for system in systems:
-            folder = self._folder(system, set_)
-            if system.name == "frozen_class":
-                write_phones(folder, {u: t.by_class for u, t in transcripts.items()})
-                continue
-            write_words(folder, transcripts)
-            write_phones(folder, {u: t.by_ctc for u, t in transcripts.items()})
-            searched = {u: t.by_search for u, t in transcripts.items() if t.by_search is not None}
-            if searched:
-                write_phones(folder.parent.with_name(f"{folder.parent.name}_lm") / set_, searched)
+            write_transcripts(self._folder(system, set_), transcripts, by_class=system.name == "frozen_class")
 
     @cached_property
     def search(self) -> Callable[[np.ndarray], list[int]] | None:
@@ -118,13 +112,13 @@ class Decoder:
 
     def _resynthesize(self, set_: str, system: System) -> None:
         """Decode the content of utterances in their own voice; or vocode natural mel."""
-        task = None if system.shared else self._decoder(system)
+        task = self.task if system.shared else self._decoder(system)
         features = self._features(set_, task)
         chosen = {
             u: features[u] for u in spread(read_table(self.data / set_ / "utt2spk"), features, self.config.resynthesis_utts)
         }
         rows = [{"id": u} for u in chosen]
-        if task is None:
+        if system.shared:
             natural = {u: VocoderInput(f.mel) for u, f in chosen.items()}
             vocoder = self.vocoder if system.run else load_vocoder(None, self.task.features)
             self._write(system, set_, rows, natural, {}, vocoder)
@@ -156,7 +150,7 @@ class Decoder:
         texts = {r["id"]: with_pause_slots(phones[r["text_utt"]].split(), words.get(r["text_utt"], "").split()) for r in rows}
         synthesis = load_task(self.exp / self.method.run("tts"), Synthesis).model
         task = self._decoder(system)
-        features = self._features(set_)
+        features = self._features(set_, self.task)
         utts = [r["prompt_utt"] for r in rows]
         frozen, own = (self._prompts(t, features, utts) for t in (self.task, task))
         speech, seconds = synthesize(
@@ -184,19 +178,15 @@ class Decoder:
     def judge(self, set_: str, task: str, system: str) -> None:
         """Recognise the audio of one system with the judge."""
         if task == "natural":
-            features = self._features(set_)
+            features = self._features(set_, self.judge_task)
         else:
             waves = read_table(self.exp / "decode" / task / system / set_ / "wav.scp")
             features = {u: self._features_of_file(path) for u, path in waves.items()}
-        transcripts = recognize(self.judge_task, features)
-        folder = self.exp / "decode" / "judge" / task / system / set_
-        write_words(folder, transcripts)
-        write_phones(folder, {u: t.by_ctc for u, t in transcripts.items()})
+        write_transcripts(self.exp / "decode" / "judge" / task / system / set_, recognize(self.judge_task, features))
 
-    def _features(self, set_: str, task: SpeechTask[Any] | None = None) -> dict[str, Features]:
+    def _features(self, set_: str, task: SpeechTask[Any]) -> dict[str, Features]:
         """Read the features of a set, as the model of a task uses them."""
-        model = None if task is None or isinstance(task.model, Recognizer) else task.model
-        return features_of(SpeechSet(self.data, self.dump, set_, None), model)
+        return features_of(SpeechSet(self.data, self.dump, set_, None, hop=task.hop), task.model.uses_f0)
 
     def _features_of_file(self, path: str) -> Features:
         settings = self.judge_task.features
@@ -209,9 +199,6 @@ class Decoder:
 
     def _prompts(self, task: SpeechTask[Any], features: Mapping[str, Features], utts: Iterable[str]) -> dict[str, VoicePrompt]:
         return encode_prompts(task, {u: features[u].mel for u in utts})
-
-    def _run(self, system: System) -> str:
-        return self.method.run_of(system) or ""
 
     def _decoder(self, system: System) -> SpeechTask[Any]:
         """Return the model whose decoder a system uses: the fine-tuned one where the system is made by the stage vc."""
@@ -244,6 +231,24 @@ _DECODE: Mapping[str, Callable[..., None]] = {
     "tts": Decoder._synthesize,
 }
 """How the systems of each task are decoded."""
+
+
+def decode_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
+    """Decode all sets with all systems, each run on each set as a job of one thread; the output does not depend on `nj`."""
+    items = [(set_, part) for set_ in sets for part in decoder.parts()]
+    for _ in map_jobs(partial(_call, Decoder.decode, decoder), items, nj, what="decode", setup=ONE_THREAD, parts=4, keep=True):
+        pass
+
+
+def judge_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
+    """Recognise natural and decoded audio of all sets with the judge, likewise."""
+    items = [(set_, task, system) for set_ in sets for task, system in decoder.judged(set_)]
+    for _ in map_jobs(partial(_call, Decoder.judge, decoder), items, nj, what="judge", setup=ONE_THREAD, parts=4, keep=True):
+        pass
+
+
+def _call(function: Callable[..., None], decoder: Decoder, item: tuple) -> None:
+    function(decoder, *item)
 
 
 def spread(speakers: Mapping[str, str], known: Mapping[str, object], count: int) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from ctaplib.errors import ConfigError
 from ctaplib.methods.base import Method, find_method, method_names, method_of
 from ctaplib.models.abilities import lacking
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 

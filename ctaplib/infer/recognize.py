@@ -59,20 +59,14 @@ def recognize(
         logits, words = read_logits(model, batch)
         classes = collapse(logits.classes, logits.lengths, {0, 1})
         ctc = collapse(logits.ctc, logits.ctc_lengths, {0})
-        pieces = collapse(words, logits.lengths, {0}) if words is not None else [None] * len(batch.ids)
+        texts: list[str | None] = [None] * len(batch.ids)
+        if words is not None and task.pieces is not None:
+            texts = [task.pieces.decode([p - 1 for p in row]) for row in collapse(words, logits.lengths, {0})]
         searched: list[list[str] | None] = [None] * len(batch.ids)
         if search is not None:
             log_probs = zip(logits.ctc.log_softmax(-1).numpy(), logits.ctc_lengths.tolist())
             searched = [[names[i] for i in search(rows[:n])] for rows, n in log_probs]
-        return [
-            Transcript([names[i] for i in a], [names[i] for i in b], _text(task, c), d)
-            for a, b, c, d in zip(classes, ctc, pieces, searched)
-        ]
+        phones = ([[names[i] for i in row] for row in labels] for labels in (classes, ctc))
+        return [Transcript(*row) for row in zip(*phones, texts, searched)]
 
     return run_batched(inputs, compute, model.hop)[0]
-
-
-def _text(task: SpeechTask, pieces: list[int] | None) -> str | None:
-    if pieces is None or task.pieces is None:
-        return None
-    return task.pieces.decode([p - 1 for p in pieces])

@@ -3,14 +3,13 @@
 Source: VQ-CTAP (arXiv 2408.05758), application figure.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import torch
 
 from ctaplib.errors import DataError
-from ctaplib.infer.batches import by_length
+from ctaplib.infer.batches import run_by_length
 from ctaplib.infer.convert import decode
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt
 from ctaplib.infer.vocode import VocoderInput
@@ -40,7 +39,6 @@ def with_pause_slots(phones: Sequence[str], words: Sequence[str]) -> list[str]:
     return [*slots, SILENCE]
 
 
-@torch.inference_mode()
 def synthesize(
     task: SpeechTask[Any],
     synthesis: Synthesis,
@@ -73,34 +71,21 @@ def synthesize(
     unknown = [line for line in unknown if not line.endswith(": ")]
     if unknown:
         raise DataError(f"{len(unknown)} utterances have unknown phones", unknown, expected="phones of tokens.txt")
-    speech: dict[str, VocoderInput] = {}
-    seconds: dict[str, float] = {}
-    for ids in by_length({u: len(p) for u, p in phones.items()}, BATCH_PHONES):
-        started = time.perf_counter()
+
+    def compute(ids: list[str]) -> list[VocoderInput]:
         padded, lengths = pad_stack([torch.tensor([tokens.id(p) for p in phones[u]]) for u in ids])
-        frames = _predict_frames(synthesis, padded, lengths, [(duration_prompts or prompts)[u] for u in ids])
-        durations = _durations(frames / speed, lengths, padded == tokens.id(SILENCE), task.features.hop_s, model.hop)
+        voices = torch.stack([(duration_prompts or prompts)[u].vector for u in ids])
+        frames = synthesis.duration(padded, length_mask(lengths, padded.shape[1]), voices).expm1().clamp_min(0.0) / speed
+        durations = _durations(frames, lengths, padded == tokens.id(SILENCE), task.features.hop_s, model.hop)
         content = _content(model, synthesis, padded, durations)
-        speech |= zip(ids, decode(model, content, tuple(ids), [prompts[u] for u in ids], match))
-        batch_s = time.perf_counter() - started
-        total = sum(len(speech[u].mel) for u in ids)
-        seconds |= {u: batch_s * len(speech[u].mel) / total for u in ids}
-    return speech, seconds
+        return decode(model, content, tuple(ids), [prompts[u] for u in ids], match)
 
-
-def _predict_frames(
-    synthesis: Synthesis, phones: torch.Tensor, lengths: torch.Tensor, prompts: Sequence[VoicePrompt]
-) -> torch.Tensor:
-    """Predict the duration of every phone in feature frames: (B, N)."""
-    mask = length_mask(lengths, phones.shape[1])
-    vectors = torch.stack([prompt.vector for prompt in prompts])
-    return torch.expm1(synthesis.duration(phones, mask, vectors)).clamp_min(0.0)
+    return run_by_length({u: len(p) for u, p in phones.items()}, compute, BATCH_PHONES)
 
 
 def _durations(frames: torch.Tensor, lengths: torch.Tensor, pauses: torch.Tensor, hop_s: float, hop: int) -> torch.Tensor:
     """Round durations (B, N) to whole feature frames; the last phone fills each utterance up to whole content frames."""
-    shortest = SHORTEST_PAUSE_S / hop_s
-    frames = torch.where(pauses, torch.where(frames < shortest, 0.0, frames), frames.clamp_min(1.0))
+    frames = torch.where(pauses, torch.where(frames < SHORTEST_PAUSE_S / hop_s, 0.0, frames), frames.clamp_min(1.0))
     ends = (frames * length_mask(lengths, frames.shape[1])).cumsum(1).round().long()
     durations = torch.diff(ends, dim=1, prepend=ends.new_zeros(len(ends), 1))
     missing = (-durations.sum(1)) % hop + hop * (durations.sum(1) == 0)

@@ -256,7 +256,8 @@ def main() -> None:
 
     import torch
 
-    from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
+    from ctaplib.tasks.base import TaskPaths
+    from ctaplib.tasks.load import read_task_config, task_class
     from ctaplib.train.distributed import World
     from ctaplib.train.trainer import Trainer
 

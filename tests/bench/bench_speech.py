@@ -62,7 +62,7 @@ def ours(part: str, seconds: int) -> Callable[[], tuple[int, ...]]:
     from ctaplib.models.abilities import Content
     from ctaplib.models.vocoder import Vocoder, VocoderConfig
     from ctaplib.models.vqctap import VQCTAP
-    from ctaplib.tasks.base import read_task_config
+    from ctaplib.tasks.load import read_task_config
 
     _keep_freed_memory()  # as every command does
     features = FeatureConfig(rate_hz=RATE, hop_samples=HOP)

@@ -1,19 +1,18 @@
-"""The rendezvous of machines: all come, one never comes, one was started with other options."""
+"""The rendezvous of machines: all come, one never comes, one too many comes."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from torch.distributed import DistError
 
 from ctaplib.cluster.launcher import _set_threads
-from ctaplib.cluster.rendezvous import Place, is_local, join
-from ctaplib.errors import ConfigError, CtapError, TrainingError
+from ctaplib.cluster.rendezvous import is_local, take_rank
+from ctaplib.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,75 +22,31 @@ def free_port() -> int:
         return held.getsockname()[1]
 
 
-def meet(places: list[Place], n_nodes: int, timeout_s: float = 15.0, commands: Sequence[str] = ()) -> list[int | CtapError]:
-    """Join from several places at once; return what comes of each."""
-
-    def join_one(place: Place, command: str) -> int | CtapError:
-        try:
-            rank, store = join(place, n_nodes, command, timeout_s)
-            stores.append(store)
-            return rank
-        except CtapError as error:
-            return error
-
-    stores: list[object] = []
-    with ThreadPoolExecutor(len(places)) as pool:
-        return list(pool.map(join_one, places, commands or ["same"] * len(places)))
+ONE = """
+import sys
+from ctaplib.cluster.rendezvous import take_rank
+rank, store = take_rank("localhost", int(sys.argv[1]), 2, 30)
+print(rank, flush=True)
+input()
+"""
 
 
-def test_machines_that_know_their_ranks_keep_them() -> None:
-    port, names = free_port(), ("a", "b", "c")
-    places = [Place("127.0.0.1", port, name, rank, names) for rank, name in enumerate(names)]
-    assert meet(places[::-1], 3) == [2, 1, 0]
-
-
-ONE = "import sys\nfrom ctaplib.cluster.rendezvous import Place, join\n"
-ONE += "rank, store = join(Place('localhost', int(sys.argv[1]), sys.argv[2]), 2, 'same', 30)\nprint(rank)\ninput()"
-
-
-def test_machines_without_ranks_are_numbered() -> None:
+def test_machines_without_ranks_are_numbered_and_one_too_many_is_refused() -> None:
     words = [sys.executable, "-c", ONE, str(free_port())]
-    started = [subprocess.Popen([*words, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for name in "ab"]
-    ranks = [child.stdout.readline() for child in started if child.stdout is not None]
-    assert sorted(ranks) == ["0\n", "1\n"]
-    for child in started:
-        child.communicate("\n")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(words, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    ranks = [child.stdout.readline() for child in started]
+    errors = [child.communicate("\n")[1] for child in started]
+    assert sorted(ranks) == ["", "0\n", "1\n"], errors
+    assert "2 machines have come to localhost:" in errors[ranks.index("")]
 
 
-def test_a_machine_that_never_comes_is_named_to_all() -> None:
-    port, names = free_port(), ("a", "b", "c")
+def test_a_first_machine_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctaplib.cluster.rendezvous.is_local", lambda host: False)
     started = time.monotonic()
-    found = meet([Place("127.0.0.1", port, names[rank], rank, names) for rank in (0, 2)], 3, 1.5)
+    with pytest.raises(DistError):
+        take_rank("127.0.0.1", free_port(), 2, 1)
     assert time.monotonic() - started < 10
-    for error in found:
-        assert isinstance(error, TrainingError)
-        assert "2 of 3 machines came within 1.5 s (a, c); missing: b" in str(error)
-        assert "--join_timeout" in str(error)
-
-
-def test_a_first_machine_that_never_comes_is_named() -> None:
-    with pytest.raises(TrainingError, match=r"b waited 1 s for a, but has no connection to its port \d+"):
-        join(Place("127.0.0.1", free_port(), "b", 1, ("a", "b")), 2, "same", 1)
-
-
-def test_machines_with_other_options_do_not_train_together() -> None:
-    port, names = free_port(), ("a", "b")
-    places = [Place("127.0.0.1", port, name, rank, names) for rank, name in enumerate(names)]
-    found = meet(places, 2, 3, ("one", "two"))
-    assert isinstance(found[1], ConfigError)
-    assert f"b was started with other options than the machine at 127.0.0.1:{port}" in str(found[1])
-    assert "1 of 2 machines came within 3 s (a); missing: b" in str(found[0])
-
-
-def test_a_stranger_at_the_port_is_no_machine() -> None:
-    port, names = free_port(), ("a", "b")
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(join, Place("127.0.0.1", port, "a", 0, names), 2, "same", 15)
-        time.sleep(0.5)
-        with socket.create_connection(("127.0.0.1", port)) as stranger:
-            stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        assert join(Place("127.0.0.1", port, "b", 1, names), 2, "same", 15)[0] == 1
-        assert first.result()[0] == 0
 
 
 def test_names_of_machines() -> None:
@@ -108,12 +63,13 @@ def launch(*options: str, words: tuple[str, ...] = ("--task", "asr")) -> subproc
     )
 
 
-def test_launch_without_slurm_says_who_is_missing() -> None:
+def test_launch_without_slurm_says_how_many_were_expected_and_where() -> None:
     endpoint = f"localhost:{free_port()}"
     done = launch("--num_nodes", "2", "--rdzv_endpoint", endpoint, "--join_timeout", "1")
     assert done.returncode == 1
-    assert "error: 1 of 2 machines came within 1 s" in done.stderr
-    assert f"missing: 1 more to start with --rdzv_endpoint {endpoint}" in done.stderr
+    assert f"machine {socket.gethostname()}: 0 of 2, the first is at {endpoint}" in done.stderr
+    assert f"error: {socket.gethostname()}: 2 machines did not meet at {endpoint} within 1 s: " in done.stderr
+    assert "1/2" in done.stderr and "--join_timeout waits longer" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_launch_of_several_machines_needs_an_endpoint() -> None:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ctaplib.tasks.base import Task, TaskPaths, read_task_config, task_class
+from ctaplib.tasks.base import Task, TaskPaths
+from ctaplib.tasks.load import read_task_config, task_class
 
 STACK = "{width: 32, layers: 1, hidden: 48, heads: 2, dropout: 0.0}"
 RECOGNIZER = (

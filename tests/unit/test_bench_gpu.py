@@ -16,7 +16,7 @@ BENCH = Path(__file__).parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
 import bench_gpu  # noqa: E402
 
-from ctaplib.tasks.base import read_task_config  # noqa: E402
+from ctaplib.tasks.load import read_task_config  # noqa: E402
 
 FOUND = {"audio_s": 20000.0, "counted_flop": 6e12, "counted_s": 200.0, "plain_wall_s": 10.0, "peak_gib": 30.0}
 FOUND |= {"busy_s": 0.9, "profiled_wall_s": 1.0}

@@ -11,7 +11,7 @@ import ctaplib
 from ctaplib.config import Config, config_hash, load_config, running_settings, save_config
 from ctaplib.config_file import read_saved
 from ctaplib.errors import ConfigError
-from ctaplib.tasks.base import read_task_config, task_class
+from ctaplib.tasks.load import read_task_config, task_class
 
 
 class Inner(Config):
@@ -139,9 +139,11 @@ def test_an_override_of_one_value_keeps_what_the_default_of_the_field_sets() -> 
 
     found = load_config(Middle, None, ["outer.steps=4", "inner={}"])
     assert found == Middle(inner=Inner(learning_rate=0.7), outer=Outer(inner=Inner(learning_rate=0.8), steps=4))
-    plain, other = (read_task_config("vqctap", None, w) for w in ([], ["model.mel_decoder.fast.dropout=0.5", "loss.mel=mse"]))
-    fast = plain.model.mel_decoder.fast
-    assert other.model.mel_decoder.fast == fast.model_copy(update={"dropout": 0.5}) != type(fast)(dropout=0.5)
+    plain, other = (
+        read_task_config("vqctap", None, w) for w in ([], ["model.phoneme_decoder.ctc_stack.dropout=0.5", "loss.mel=mse"])
+    )
+    stack = plain.model.phoneme_decoder.ctc_stack
+    assert other.model.phoneme_decoder.ctc_stack == stack.model_copy(update={"dropout": 0.5}) != type(stack)(dropout=0.5)
 
 
 def test_no_field_of_a_config_is_a_mapping_that_an_override_could_empty() -> None:

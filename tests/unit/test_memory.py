@@ -15,7 +15,8 @@ from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import DataError, TrainingError
 from ctaplib.losses.terms import Term
 from ctaplib.runs.state import read_state
-from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.train import memory
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ctaplib.data.warp import warp_mel, warp_pitch
 from ctaplib.errors import ConfigError
 from ctaplib.models.decoder import DecoderSlot
 from ctaplib.models.decoder_regression import hertz, octaves
@@ -12,13 +13,13 @@ from ctaplib.models.phoneme_encoder import PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoderConfig
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.speech_encoder import SpeechEncoderConfig, instance_normalize
-from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.nn.attention import SHORT_FRAMES, attend, rotate, rotation_of
 from ctaplib.nn.blocks import Block, Stack, StackConfig
 from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.length import regulate
 from ctaplib.nn.quantize import QuantizerSlot
-from ctaplib.tasks.base import read_task_config
+from ctaplib.tasks.load import read_task_config
 from ctaplib.tensors import length_mask, pad_stack
 
 STACK = StackConfig(width=16, layers=1, hidden=24, heads=2, dropout=0.0)

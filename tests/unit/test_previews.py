@@ -16,7 +16,8 @@ from ctaplib.checkpoint import weights_digest
 from ctaplib.losses.terms import Term
 from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.panels import Allowance, Panel, Preview, draw, posterior_panel
-from ctaplib.tasks.base import BatchStats, PreviewConfig, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
+from ctaplib.tasks.settings import PreviewConfig, TaskConfig, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.meter import EpochTally
 from ctaplib.train.previews import unchanged

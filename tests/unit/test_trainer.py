@@ -19,7 +19,8 @@ from ctaplib.losses.terms import Term
 from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.log import get_logger, keep_lines
 from ctaplib.runs.state import read_state
-from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.tensors import map_tensors
 from ctaplib.train.batches import Position, Share, batches, check_batches
 from ctaplib.train.distributed import World

@@ -14,7 +14,8 @@ from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.losses.terms import Term
 from ctaplib.nn.quantize import Quantizer, build_quantizer
 from ctaplib.runs.listing import read_metrics
-from ctaplib.tasks.base import OptimConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import OptimConfig, TrainConfig
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.optim import learning_rate
@@ -241,6 +242,6 @@ def test_a_checkpoint_of_other_optimizers_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_init_has_twice_is_refused(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     train.configure(parser, "vc")
-    words = ["--task", "vc", "--exp", str(tmp_path), "--init", "vqctap=a", "--init", "vqctap=b"]
+    words = ["--task", "vc", "--exp", str(tmp_path), "--init", "pretrained=a", "--init", "pretrained=b"]
     with pytest.raises(ConfigError, match="--init names vqctap twice: a and b"):
         train.run(parser.parse_args(words))

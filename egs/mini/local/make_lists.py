@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctaplib.corpus.fixed_lists import write_task_lists
+from ctaplib.corpus.lists import write_task_lists
 from ctaplib.files import write_tsv
 from ctaplib.synthetic.engine import Job
 from ctaplib.synthetic.labels import Labels, label
