@@ -69,22 +69,22 @@ class Inputs:
     options: Options = Options()
 
     @cached_property
-    def declared(self) -> Method:
+    def declaration(self) -> Method:
         """Declaration of the method."""
         return find_method(self.method)
 
     def name(self, system: System) -> str:
         """Return a system's name in the rows and in `exp/decode`."""
-        return self.declared.system(system.task, system.name)
+        return self.declaration.system(system.task, system.name)
 
     def run(self, system: System) -> Path | None:
         """Return the folder of the run whose config and seed are in a system's rows; None for a system without a run."""
-        run = self.declared.run_of(system)
+        run = self.declaration.run_of(system)
         return self.align if run == "align" else self.exp / run if run else None
 
     def missing(self, system: System) -> str | None:
         """Return why the method cannot have a system; None where it can."""
-        return None if system.shared else self.declared.missing(*system.needs)
+        return None if system.shared else self.declaration.missing(*system.needs)
 
     def table(self, set_: str, name: str) -> dict[str, str]:
         """Read a table of a data directory."""
@@ -105,7 +105,7 @@ class Inputs:
 
     def codes(self, set_: str) -> Path:
         """Return the folder of the method's codes and content."""
-        return self.exp / self.declared.run("pretrain") / "codes" / set_
+        return self.exp / self.declaration.run("pretrain") / "codes" / set_
 
     def codes_header(self, set_: str) -> dict[str, int]:
         """Read `codes.json` beside the codes; empty without that file."""

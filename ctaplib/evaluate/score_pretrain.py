@@ -44,7 +44,7 @@ def jobs(inputs: Inputs) -> list[Job]:
     """List one retrieval for each set, and one probe for each set and system."""
     probed = [inputs.name(system) for system in systems("pretrain") if not inputs.missing(system)]
     retrievals = [Job(RETRIEVAL, Measurement(inputs, set_)) for set_ in inputs.sets]
-    if inputs.declared.missing("content", "phonemes"):
+    if inputs.declaration.missing("content", "phonemes"):
         retrievals = []
     return retrievals + [Job(PROBE, Measurement(inputs, set_, system)) for set_ in inputs.sets for system in probed]
 
@@ -67,7 +67,7 @@ def _outcomes(inputs: Inputs, measured: Measured, set_: str, system: System) -> 
     outcomes = code_use(inputs, set_) | probe
     outcomes |= measured.get(Job(RETRIEVAL, Measurement(inputs, set_)), {})
     for metric in METRICS["pretrain"]:
-        missing = inputs.declared.missing(*metric.needs)
+        missing = inputs.declaration.missing(*metric.needs)
         if missing:
             outcomes[metric.name] = Outcome(missing)
     return outcomes
@@ -81,7 +81,7 @@ def _absent(*paths: Path) -> str | None:
 def code_use(inputs: Inputs, set_: str) -> Outcomes:
     """Compute the rate of the content of one set; and size, bit rate, use and perplexity of its codes."""
     names = ("frame_rate_hz", "codebook_size", "bitrate_bps", "codebook_usage_pct", "perplexity")
-    coded = not inputs.declared.missing("codes")
+    coded = not inputs.declaration.missing("codes")
     paths = [inputs.codes(set_) / name for name in (("codes.scp", "speech.scp") if coded else ("speech.scp",))]
     why = _absent(*paths)
     if why:
@@ -173,7 +173,7 @@ def _sequences(inputs: Inputs, sets: tuple[str, str], system: str) -> dict[str, 
         name = "phones_true.ctm" if all((inputs.data / s / "phones_true.ctm").exists() for s in sets) else "phones.ctm"
         paths = {set_: inputs.data / set_ / name for set_ in sets}
     else:
-        name = "speech.scp" if inputs.declared.missing("codes") else "quantized.scp"
+        name = "speech.scp" if inputs.declaration.missing("codes") else "quantized.scp"
         paths = {set_: inputs.codes(set_) / name for set_ in sets}
     why = _absent(*paths.values())
     if why:

@@ -38,8 +38,8 @@ def score(inputs: Inputs, make: RowMaker, processes: int, earlier: Sequence[Row]
     rows = [row for task in (score_align, score_pretrain, score_asr) for row in task.rows(inputs, measured, make)]
     rows += [row for task in SPEECH_TASKS for row in score_speech.rows(task, inputs, measured, make)]
     made = {row.key: row for row in rows}
-    table = keys(inputs.declared, inputs.sets)
+    table = keys(inputs.declaration, inputs.sets)
     missing = [key for key in table if key not in made]
     if missing:
         raise CtapError(f"{len(missing)} rows were not made, the first {' '.join(missing[0])}", fix="report this as a defect")
-    return [made.pop(key) for key in table] + list(made.values()) + rows_of_others(earlier, inputs.declared)
+    return [made.pop(key) for key in table] + list(made.values()) + rows_of_others(earlier, inputs.declaration)

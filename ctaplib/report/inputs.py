@@ -1,6 +1,7 @@
 """Readers of what the report shows beside results and audio: codes with their phones, prompt vectors, stage times."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +49,17 @@ def code_map(inputs: Inputs, set_: str) -> CodeMap | None:
     codes, quantized, labels = FeatureStore(folder / "codes.scp"), FeatureStore(folder / "quantized.scp"), read_ctm(ctm)
     frames = inputs.content_frames(set_)
     vectors: dict[int, np.ndarray] = {}
-    votes: dict[int, dict[str, int]] = {}
+    votes: dict[int, Counter[str]] = {}
     for utt in sorted(set(codes) & set(quantized) & set(labels)):
         names = label_frames(labels[utt], len(codes[utt]), frames)[0]
         for frame, (code, name) in enumerate(zip(codes[utt].tolist(), names)):
             vectors.setdefault(code, quantized[utt][frame])
-            phone = name if name == SILENCE else fold(name)
-            votes.setdefault(code, {})[phone] = votes.get(code, {}).get(phone, 0) + 1
+            votes.setdefault(code, Counter())[name if name == SILENCE else fold(name)] += 1
     if len(votes) < 5:
         return None
-    order = sorted(votes, key=lambda code: (-sum(votes[code].values()), code))[:MOST_POINTS]
+    order = sorted(votes, key=lambda code: (-votes[code].total(), code))[:MOST_POINTS]
     phones = [max(sorted(votes[code]), key=votes[code].__getitem__) for code in order]
-    counts = np.array([sum(votes[code].values()) for code in order], float)
+    counts = np.array([votes[code].total() for code in order], float)
     return CodeMap(np.stack([vectors[code] for code in order]), phones, counts)
 
 

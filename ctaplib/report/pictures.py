@@ -59,7 +59,7 @@ def codes(inputs: Inputs) -> str:
     if known:
         parts.append(page.card(_picture(plots.code_use(known), "Use of the code book")))
     else:
-        missing = inputs.declared.missing("codes")
+        missing = inputs.declaration.missing("codes")
         parts.append(page.note(missing or "There are no codes; the stage codes (6) dumps them."))
     for set_ in reversed(inputs.sets):
         found, prompts = report_inputs.code_map(inputs, set_), report_inputs.prompt_vectors(inputs, set_)

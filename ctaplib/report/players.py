@@ -54,7 +54,7 @@ def synthesis(inputs: Inputs) -> str:
 
 def resynthesis(inputs: Inputs) -> str:
     """Show originals, their resynthesis from codes, and that by the vocoder alone."""
-    through = "through the content" if inputs.declared.missing("codes") else "through the codes"
+    through = "through the content" if inputs.declaration.missing("codes") else "through the codes"
 
     def row(item: Item, set_: str, decoded: Mapping[System, Decoded]) -> str:
         original = make_clip(inputs.natural[item["id"]], "original")
@@ -76,8 +76,9 @@ def _section(
             parts.append(f"<h3>{escape(set_)}</h3>" + "".join(row(item, set_, decoded) for item in items))
     if parts:
         return "".join(parts)
-    missing = next((why for system in systems(task) if (why := inputs.missing(system))), None)
-    return page.note(missing or "Nothing was decoded for this task; the stage decode (11) makes it.")
+    missing = [inputs.missing(system) for system in systems(task) if not system.shared]
+    nothing = "Nothing was decoded for this task; the stage decode (11) makes it."
+    return page.note((missing[0] if all(missing) else None) or nothing)
 
 
 def _clips(item: Item, decoded: Mapping[System, Decoded], what: str, labels: Mapping[str, str] = _LABELS) -> list[Clip]:

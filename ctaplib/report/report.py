@@ -61,7 +61,7 @@ class Report:
 
     def _top(self) -> str:
         command = next((row.command for row in self.rows if row.command), None)
-        lead = f"Method: {escape(self.inputs.declared.title)}. Test sets: {escape(', '.join(self.inputs.sets))}."
+        lead = f"Method: {escape(self.inputs.declaration.title)}. Test sets: {escape(', '.join(self.inputs.sets))}."
         if command:
             lead += f" Command: <code>{escape(command)}</code>."
         boxes = "".join(
@@ -74,7 +74,7 @@ class Report:
         values = {(row.task, row.metric, row.system, row.set): row for row in self.rows if row.value is not None}
         found = []
         for task, metric, system, text in HEADLINES:
-            name = self.inputs.declared.system(task, system)
+            name = self.inputs.declaration.system(task, system)
             rows = [values.get((task, metric, name, set_)) for set_ in reversed(self.inputs.sets)]
             row = next(filter(None, rows), None)
             if row is not None and row.value is not None:
