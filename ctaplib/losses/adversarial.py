@@ -8,33 +8,34 @@ from ctaplib.losses.terms import Term
 from ctaplib.tensors import at_least_float32, length_mask
 
 
-def hinge_discriminator(natural: torch.Tensor, made: torch.Tensor, frames: torch.Tensor) -> Term:
-    """Hinge loss of the discriminator: natural above 1, made below -1.
+def hinge_discriminator(natural: torch.Tensor, generated: torch.Tensor, frames: torch.Tensor) -> Term:
+    """Compute the hinge loss of the discriminator: natural above 1, generated below -1.
 
     Args:
         natural: (B, T, F) scores of natural speech.
-        made: (B, T, F) scores of generated speech.
+        generated: (B, T, F) scores of generated speech.
         frames: (B,) valid frames.
 
     Source: Lim and Ye, Geometric GAN, 2017, eq. 14.
     """
-    return _over_frames(torch.relu(1.0 - at_least_float32(natural)) + torch.relu(1.0 + at_least_float32(made)), frames)
+    losses = torch.relu(1.0 - at_least_float32(natural)) + torch.relu(1.0 + at_least_float32(generated))
+    return _over_frames(losses, frames)
 
 
-def hinge_generator(made: torch.Tensor, frames: torch.Tensor) -> Term:
-    """Loss of the generator that falls as its scores (B, T, F) rise to 1 and is flat beyond.
+def hinge_generator(generated: torch.Tensor, frames: torch.Tensor) -> Term:
+    """Compute the loss of the generator, which falls as its scores (B, T, F) rise to 1 and is flat beyond.
 
     The bound at 1 follows recent vocoders with small discriminators (our choice; the paper has none).
     """
-    return _over_frames(torch.relu(1.0 - at_least_float32(made)), frames)
+    return _over_frames(torch.relu(1.0 - at_least_float32(generated)), frames)
 
 
-def feature_matching(natural: Sequence[torch.Tensor], made: Sequence[torch.Tensor], frames: torch.Tensor) -> Term:
-    """Mean absolute difference of the discriminator's layers (B, C, T, F_l), averaged over layers.
+def feature_matching(natural: Sequence[torch.Tensor], generated: Sequence[torch.Tensor], frames: torch.Tensor) -> Term:
+    """Compute the mean absolute difference of the discriminator's layers (B, C, T, F_l), averaged over layers.
 
     Source: Kumar et al., MelGAN, 2019, eq. 4, with means instead of sums within a layer.
     """
-    parts = [at_least_float32(n.detach() - m).abs().mean(1) for n, m in zip(natural, made)]
+    parts = [at_least_float32(n.detach() - g).abs().mean(1) for n, g in zip(natural, generated)]
     terms = [_over_frames(part, frames) for part in parts]
     return Term(torch.stack([t.total for t in terms]).mean(), terms[0].count)
 

@@ -1,16 +1,13 @@
-"""Semantic-transfer-wise paralinguistic consistency: what is decoded must carry the prompt's paralinguistic
-vector.
+"""Semantic-transfer-wise paralinguistic consistency: decoded speech must carry the prompt's vector.
 
-With G the prompt's vector, G_t the prompt encoder's vector of the decoded target content and G_r that of
-decoded random content, both decoded with G,
+With G the prompt's vector, G_t the prompt encoder's vector of the decoded target content and G_r that of decoded
+random content, both decoded with G,
 
     L_cons = d(G, G_t) + d(G_t, G_r)
 
-Source: VQ-CTAP (arXiv 2408.05758), consistency loss (two terms in its figure). The distance d is not
-    published: it is a setting, on the means of the variational encoder.
+Source: VQ-CTAP (arXiv 2408.05758), consistency loss (two terms in its figure). The distance d is not published: it is
+    a setting, on the means of the variational encoder.
 """
-
-from __future__ import annotations
 
 from typing import Literal
 
@@ -20,6 +17,7 @@ from torch import Tensor
 
 from ctaplib.config import Config
 from ctaplib.losses.terms import Term
+from ctaplib.tensors import at_least_float32
 
 Distance = Literal["mse", "l1", "cosine"]
 
@@ -32,13 +30,12 @@ class ConsistencyConfig(Config):
     random_weight: float = Field(default=1.0, ge=0.0)
     """Weight of the second distance, between decoded target and decoded random content."""
     hold_prompt: bool = False
-    """Let no gradient of this loss reach the prompt's own vector, so that only what is decoded moves."""
+    """Detach the prompt's own vector, so that only what is decoded moves."""
 
 
 def vector_distance(first: Tensor, second: Tensor, distance: Distance = "mse") -> Tensor:
-    """Measure the distance of two vectors of every item: (batch, dim) twice to (batch,)."""
-    wide = torch.promote_types(first.dtype, torch.float32)
-    first, second = first.to(wide), second.to(wide)
+    """Compute the distance of two vectors for each utterance: (batch, dim) twice to (batch,)."""
+    first, second = at_least_float32(first), at_least_float32(second)
     if distance == "cosine":
         return 1.0 - torch.nn.functional.cosine_similarity(first, second, dim=1, eps=1e-8)
     difference = first - second
@@ -46,22 +43,19 @@ def vector_distance(first: Tensor, second: Tensor, distance: Distance = "mse") -
 
 
 def consistency_loss(
-    prompt: Tensor,
-    predicted: Tensor,
-    predicted_random: Tensor | None = None,
-    config: ConsistencyConfig | None = None,
+    prompt: Tensor, predicted: Tensor, predicted_random: Tensor | None = None, config: ConsistencyConfig | None = None
 ) -> Term:
-    """Compare the prompt's vector with those of what was decoded with it.
+    """Compare the prompt's vector with the vectors of speech decoded with it.
 
     Args:
-        prompt: (batch, dim), vector of the prompt clip.
-        predicted: (batch, dim), vector of the mel decoded from the target's content and the prompt's vector.
-        predicted_random: (batch, dim), vector of the mel decoded from random content and the prompt's
-            vector; None where there is no speech-only branch, which leaves the second distance out.
-        config: settings; defaults where None.
+        prompt: (batch, dim) vector of the prompt.
+        predicted: (batch, dim) vector of the mel decoded from the target's content.
+        predicted_random: (batch, dim) vector of the mel decoded from random content; None without other speech: the
+            second distance is omitted.
+        config: Settings; the defaults if None.
 
     Returns:
-        Sum over items, and their number.
+        Sum over utterances, and their number.
     """
     config = config or ConsistencyConfig()
     total = vector_distance(prompt.detach() if config.hold_prompt else prompt, predicted, config.distance).sum()

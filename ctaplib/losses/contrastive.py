@@ -4,14 +4,15 @@ With S and P the (frames, dim) speech and phoneme embeddings of all valid frames
 
     L_contrastive = 1/2 (CE(C, I) + CE(C^T, I))
 
-Source: VQ-CTAP (arXiv 2408.05758), token-acoustic contrastive loss (its figure shows the N x N matrix with
-    a positive diagonal); the form is Eq. 7 of SecoustiCodec (arXiv 2508.02849), by the same group under the
-    same name. Neither says whether S and P are normalised or how tau is set: both are settings here. Frames
-    of the same phone and of silence are false negatives by nature; the settings that treat them otherwise
-    than the paper are ours.
-"""
+Source: VQ-CTAP (arXiv 2408.05758), token-acoustic contrastive loss (its figure shows the N x N matrix with a positive
+    diagonal); the form is Eq. 7 of SecoustiCodec (arXiv 2508.02849), by the same group under the same name. Neither
+    says whether S and P are normalised or how tau is set: both are settings here. Frames of the same phone and of
+    silence are false negatives by nature; the settings that treat them otherwise than the paper are ours.
 
-from __future__ import annotations
+One loss in three modules, because with `scope: global` it couples all frames of a step, over ranks and micro-batches,
+and its gradient must still be exact: here the settings and which frames take part; `infonce` the loss and its
+gradient in tiles and over ranks; `joint` collects the frames of micro-batches and hands the gradients back.
+"""
 
 from functools import partial
 from typing import Literal
@@ -32,19 +33,18 @@ class ContrastiveConfig(Config):
     """Settings of the token-acoustic contrastive loss."""
 
     same_phone: Literal["keep", "mask", "soft"] = "keep"
-    """Frames of the anchor's phone: negatives (keep, the paper), left out (mask), or targets as well
-    (soft)."""
+    """Frames of the anchor's phone: negatives (keep, the paper), excluded (mask), or targets as well (soft)."""
     soft_share: float = Field(default=0.5, ge=0.0, le=1.0)
     """With `same_phone: soft`, share of the target that all frames of the anchor's phone divide evenly."""
     silence: Literal["keep", "drop"] = "keep"
-    """Silence frames: like any other (keep, the paper) or neither anchors nor negatives (drop)."""
+    """Silence frames: like any other (keep, the paper), or neither anchors nor negatives (drop)."""
     scope: Literal["global", "micro"] = "global"
-    """Contrast with the frames of all processes and micro-batches (global), or of one forward pass alone (micro), which is
-    faster where gradients are accumulated, and another loss."""
+    """Contrast with the frames of all ranks and micro-batches (global), or of one micro-batch of one rank (micro), which
+    is faster with gradient accumulation, and another loss."""
     normalize: bool = True
-    """Bring embeddings to length 1 first."""
+    """Scale embeddings to length 1."""
     tiles: Literal["fp32", "bf16"] = "fp32"
-    """Type of the products; exponentials and sums are float32 in either case."""
+    """Type of the products; exponentials and sums are float32 in both cases."""
 
 
 def contrastive_loss(
@@ -57,22 +57,22 @@ def contrastive_loss(
     labels: Tensor | None = None,
     silence_label: int | None = None,
 ) -> Term:
-    """Contrast every valid speech frame with all phoneme frames and the reverse.
+    """Contrast every valid speech frame with all phoneme frames, and the reverse.
 
     Args:
-        speech: (batch, time, dim), before the quantiser.
-        phonemes: (batch, time, dim), frame by frame the phonemes of `speech`.
+        speech: (batch, time, dim), before the quantizer.
+        phonemes: (batch, time, dim), the phonemes of each frame of `speech`.
         mask: (batch, time) bool, True where valid.
-        scale: inverse temperature tau, a scalar tensor where learned.
-        config: settings; the paper's where None.
-        labels: (batch, time) int64, phone of every frame; needed unless frames are kept as the paper does.
-        silence_label: the label of silence; needed to drop it.
+        scale: Inverse temperature tau, a scalar tensor where learned.
+        config: Settings; the paper's if None.
+        labels: (batch, time) int64, phone of every frame; needed unless all frames are kept.
+        silence_label: Label of silence; needed to drop it.
 
     Returns:
-        Sum over this process's frames, both directions halved, and their number.
+        Sum over this rank's frames, the mean of both directions, and their number.
 
     Raises:
-        ConfigError: the settings need labels that were not given.
+        ConfigError: The settings need labels that were not given.
     """
     config = config or ContrastiveConfig()
     if labels is None and (config.same_phone != "keep" or config.silence == "drop"):
@@ -83,28 +83,21 @@ def contrastive_loss(
         )
     if config.silence == "drop":
         if silence_label is None or labels is None:
-            raise ConfigError("silence: drop, but no label of silence", fix="pass silence_label, or set silence: keep")
+            raise ConfigError("silence: drop, but no label of silence", fix="give silence_label, or set silence: keep")
         mask = mask & (labels != silence_label)
     used = None if labels is None or config.same_phone == "keep" else labels[mask]
     rows = _embed(speech[mask], config.normalize), _embed(phonemes[mask], config.normalize)
-    loss = partial(_infonce, config)
-    tau = torch.as_tensor(scale, dtype=rows[0].dtype, device=rows[0].device)
-    joint = active_rows() if config.scope == "global" else None
-    total = loss(*rows, tau, used) if joint is None else joint.add(loss, *rows, tau, used)
-    return Term(total, mask.sum())
-
-
-def _infonce(config: ContrastiveConfig, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor | None) -> Tensor:
-    return symmetric_infonce(
-        speech,
-        phonemes,
-        scale,
-        labels=labels,
+    loss = partial(
+        symmetric_infonce,
         exclude_same=config.same_phone == "mask",
         soft_share=config.soft_share if config.same_phone == "soft" else 0.0,
         across_ranks=config.scope == "global",
         bf16=config.tiles == "bf16",
     )
+    tau = torch.as_tensor(scale, dtype=rows[0].dtype, device=rows[0].device)
+    joint = active_rows() if config.scope == "global" else None
+    total = loss(*rows, tau, used) if joint is None else joint.add(loss, *rows, tau, used)
+    return Term(total, mask.sum())
 
 
 def _embed(frames: Tensor, normalize: bool) -> Tensor:

@@ -1,17 +1,14 @@
-"""Symmetric InfoNCE over N pairs without the N x N matrix, on one process or over all.
+"""Symmetric InfoNCE over N pairs without the N x N matrix, on one rank or over all.
 
 With logits L = scale * S P^T, r_i the log-sum-exp of row i and c_j that of column j, the sum over anchors is
 
     total = 1/2 sum_i (r_i + c_i) - sum_i L_ii
 
-the successor paper's Eq. 7 (SecoustiCodec, arXiv 2508.02849) before its division by N, and with W_ij =
-exp(L_ij - r_i) + exp(L_ij - c_j) - 2 [i = j] its gradient is scale/2 * W P for S and scale/2 * W^T S for P.
-Both passes walk over tiles of L, which are computed anew in the backward pass, so memory grows with N and
-not with its square. Each process computes the rows of its own frames against the columns of all, and the
-parts of the column sums are added up.
+the successor paper's Eq. 7 (SecoustiCodec, arXiv 2508.02849) before its division by N. With W_ij = exp(L_ij - r_i) +
+exp(L_ij - c_j) - 2 [i = j] its gradient is scale/2 * W P for S and scale/2 * W^T S for P. Both passes loop over tiles
+of L, which the backward pass computes again, so memory grows with N and not with its square. Each rank computes the
+rows of its own frames against the columns of all ranks; the partial column sums are added up.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Iterator
@@ -22,40 +19,32 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ctaplib.collective import gather_rows, rank, row_counts, world_size
-from ctaplib.losses.infonce_soft import Soften, check_same_factor
+from ctaplib.collective import gather_rows, rank, row_counts, sum_over_ranks, world_size
+from ctaplib.errors import TrainingError
 
 SAFE_LOGIT = 40.0
-"""Logits within this bound need no maximum subtracted: sums of their exponentials stay normal float32
-numbers."""
+"""Sums of exponentials of logits within this bound stay normal float32 numbers without subtracting a maximum."""
 TILE_CPU = (1024, 1024)
 TILE_GPU = (8192, 8192)
 _EXCLUDED = -1e30
 
 
 @dataclass(frozen=True)
-class Tiling:
-    """How the matrix is walked over.
+class _Layout:
+    """Tiles of the matrix, and this rank's rows among the columns of all ranks.
 
     Attributes:
-        rows: rows of a tile.
-        columns: columns of a tile.
-        bf16: take products in bfloat16; exponentials and sums stay in the input's type.
+        rows: Rows of a tile.
+        columns: Columns of a tile.
+        bf16: Compute products in bfloat16; exponentials and sums stay in the input's type.
+        first: Column of this rank's first row.
+        across: Whether there are several ranks.
+        excluded: Blocks (row start, row end, column start, column end) of false negatives.
     """
 
     rows: int
     columns: int
-    bf16: bool = False
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where this process's rows stand among the columns of all, and what is left out.
-
-    `excluded` lists blocks (row start, row end, column start, column end) of false negatives.
-    """
-
-    tiling: Tiling
+    bf16: bool
     first: int
     across: bool
     excluded: tuple[tuple[int, int, int, int], ...] = ()
@@ -65,35 +54,31 @@ def symmetric_infonce(
     speech: Tensor,
     phonemes: Tensor,
     scale: Tensor | float,
-    *,
     labels: Tensor | None = None,
+    *,
     exclude_same: bool = False,
     soft_share: float = 0.0,
     across_ranks: bool = False,
     bf16: bool = False,
     tile: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Add up the symmetric InfoNCE loss over this process's pairs, memory linear in their number.
+    """Compute the symmetric InfoNCE loss of this rank's pairs, with memory linear in their number.
 
     Args:
         speech: (pairs, dim), anchors; the caller normalises.
         phonemes: (pairs, dim), row i is the positive of row i of `speech`.
-        scale: what the products are multiplied with (inverse temperature), a scalar tensor where learned.
+        scale: Factor on the products (inverse temperature), a scalar tensor where learned.
         labels: (pairs,) int64 >= 0, class of every pair; needed for the two options that follow.
-        exclude_same: leave pairs of equal label out of each other's negatives.
-        soft_share: share of an anchor's target that is spread evenly over all pairs of its label, itself
-            included.
-        across_ranks: contrast with the pairs of all processes, which may hold different numbers of them.
-            Every process must call, and run backward with the same factor.
-        bf16: take products in bfloat16.
-        tile: rows and columns held at a time; a value fit for the device when None.
+        exclude_same: Exclude pairs of equal label from each other's negatives.
+        soft_share: Share of an anchor's target that is spread evenly over all pairs of its label, itself included.
+        across_ranks: Contrast with the pairs of all ranks, which may hold different numbers of them. Every rank must
+            call, and run backward with the same factor.
+        bf16: Compute products in bfloat16.
+        tile: Rows and columns held at a time; by default what fits the device.
 
     Returns:
-        Scalar, 1/2 (sum over rows + sum over columns) of this process; the sum over processes is that of
-        one process with all pairs. Gradients add up over processes likewise.
-
-    Source:
-        SecoustiCodec (arXiv 2508.02849), Eq. 7, on VQ-CTAP's token-acoustic contrastive loss.
+        Scalar, 1/2 (sum over rows + sum over columns) of this rank. Values and gradients add up over ranks to those of
+        one rank with all pairs.
     """
     scale = torch.as_tensor(scale, dtype=speech.dtype, device=speech.device)
     size = tile or (TILE_CPU if speech.device.type == "cpu" else TILE_GPU)
@@ -104,7 +89,9 @@ def symmetric_infonce(
         speech, phonemes, labels = speech[order], phonemes[order], labels[order]
     everyone = gather_rows(labels, counts) if across and labels is not None else labels
     layout = _Layout(
-        tiling=Tiling(size[0], size[1], bf16),
+        rows=size[0],
+        columns=size[1],
+        bf16=bf16,
         first=sum(counts[: rank()]) if across else 0,
         across=across,
         excluded=_same_label_blocks(labels, everyone) if exclude_same and labels is not None else (),
@@ -115,19 +102,45 @@ def symmetric_infonce(
         if soft_share == 0.0 or labels is None or everyone is None:
             return hard
         classes = int(everyone.max()) + 1 if len(everyone) else 1
-        return hard + soft_share * Soften.apply(speech, phonemes, scale, labels, classes, across)
+        return hard + soft_share * _softening(speech, phonemes, scale, labels, classes, across)
 
 
-def plain_infonce(speech: Tensor, phonemes: Tensor, scale: Tensor | float) -> Tensor:
-    """Add up the same loss with the whole matrix, for reference: (pairs, dim) twice to a scalar."""
-    logits = scale * speech @ phonemes.T
-    own = torch.arange(len(logits), device=logits.device)
-    cross_entropy = torch.nn.functional.cross_entropy
-    return (cross_entropy(logits, own, reduction="sum") + cross_entropy(logits.T, own, reduction="sum")) / 2
+def _softening(speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor, classes: int, across: bool) -> Tensor:
+    """Compute what spreading all of the targets over the pairs of one label adds to the loss with hard targets:
+
+        sum_i (L_ii - 1/2 mean_j L_ij - 1/2 mean_j L_ji),    j over the pairs of i's label.
+
+    A mean over a label is a product with the label's mean vector, so no matrix is needed.
+    """
+    one, other = speech.detach(), phonemes.detach()
+    sums = torch.stack([x.new_zeros((classes, x.shape[1])).index_add_(0, labels, x) for x in (one, other)])
+    counts = torch.bincount(labels, minlength=classes)
+    if across:
+        sums, counts = sum_over_ranks(sums), sum_over_ranks(counts)
+    mean_one, mean_other = (sums / counts.clamp_min(1)[:, None])[:, labels]
+    value = (one * other).sum() - ((one * mean_other).sum() + (other * mean_one).sum()) / 2
+    # Means have a gradient as well, on every rank. This has the whole gradient, and its value is subtracted.
+    slope = (speech * (other - mean_other)).sum() + (phonemes * (one - mean_one)).sum()
+    return scale * value + scale.detach() * (slope - slope.detach())
+
+
+def _check_same_factor(gradient: Tensor) -> None:
+    """Check that all ranks run backward with one factor.
+
+    Raises:
+        TrainingError: They do not.
+    """
+    every = gather_rows(gradient.reshape(1))
+    if bool((every != every[0]).any()):
+        raise TrainingError(
+            f"the contrastive loss has the factors {every.tolist()} on the ranks of this run",
+            expected="the same factor on all ranks, since pairs of one rank are negatives of another",
+            fix="divide every term by its count over all ranks before backward",
+        )
 
 
 class _TiledInfoNce(torch.autograd.Function):
-    """The loss with hard targets; see the module's equations."""
+    """Loss with hard targets; the module has the equations."""
 
     @staticmethod
     def forward(ctx: Any, speech: Tensor, phonemes: Tensor, scale: Tensor, columns: Tensor, layout: _Layout) -> Tensor:
@@ -145,7 +158,7 @@ class _TiledInfoNce(torch.autograd.Function):
         speech, columns, scale, positive, rows_lse, columns_lse = ctx.saved_tensors
         layout: _Layout = ctx.layout
         if layout.across:
-            check_same_factor(gradient)
+            _check_same_factor(gradient)
         to_speech, to_columns = torch.zeros_like(speech), torch.zeros_like(columns)
         by_row, by_column = (-rows_lse).exp(), (-columns_lse).exp()
         kept = positive.exp() if ctx.small else positive
@@ -159,7 +172,13 @@ class _TiledInfoNce(torch.autograd.Function):
                 weights = torch.exp(logits - rows_lse[rows, None])
                 weights.add_(logits.sub_(columns_lse[cols]).exp_())
             _own_entries(weights, rows, cols, layout).sub_(2.0)
-            _accumulate(to_speech, to_columns, weights, speech, columns, rows, cols, layout)
+            if layout.bf16:
+                low = weights.bfloat16()
+                to_speech[rows] += low @ columns[cols].bfloat16()
+                to_columns[cols] += low.T @ speech[rows].bfloat16()
+            else:
+                to_speech[rows].addmm_(weights, columns[cols])
+                to_columns[cols].addmm_(weights.T, speech[rows])
         to_scale = (to_speech * speech).sum() * (gradient / 2)
         factor = gradient * scale / 2
         if layout.across:
@@ -177,41 +196,21 @@ def _logit_bound(speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout
 
 
 def _tiles(speech: Tensor, columns: Tensor, scale: Tensor, layout: _Layout) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Walk over the logits: the rows, the columns, and the tile, which the caller may overwrite."""
-    tiling = layout.tiling
-    kind = torch.bfloat16 if tiling.bf16 else speech.dtype
+    """Yield the rows, the columns and the logits of every tile, which the caller may overwrite."""
+    kind = torch.bfloat16 if layout.bf16 else speech.dtype
     right = columns.to(kind)
-    room = speech.new_empty(min(tiling.rows, len(speech)) * min(tiling.columns, len(columns)), dtype=kind)
-    for top in range(0, len(speech), tiling.rows):
-        rows = slice(top, min(top + tiling.rows, len(speech)))
+    buffer = speech.new_empty(min(layout.rows, len(speech)) * min(layout.columns, len(columns)), dtype=kind)
+    for top in range(0, len(speech), layout.rows):
+        rows = slice(top, min(top + layout.rows, len(speech)))
         left = (speech[rows] * scale).to(kind)
-        for begin in range(0, len(columns), tiling.columns):
-            cols = slice(begin, min(begin + tiling.columns, len(columns)))
-            tile = room[: (rows.stop - top) * (cols.stop - begin)].view(rows.stop - top, cols.stop - begin)
+        for begin in range(0, len(columns), layout.columns):
+            cols = slice(begin, min(begin + layout.columns, len(columns)))
+            tile = buffer[: (rows.stop - top) * (cols.stop - begin)].view(rows.stop - top, cols.stop - begin)
             yield rows, cols, torch.mm(left, right[cols].T, out=tile).to(speech.dtype)
 
 
-def _accumulate(
-    to_speech: Tensor,
-    to_columns: Tensor,
-    weights: Tensor,
-    speech: Tensor,
-    columns: Tensor,
-    rows: slice,
-    cols: slice,
-    layout: _Layout,
-) -> None:
-    if layout.tiling.bf16:
-        low = weights.bfloat16()
-        to_speech[rows] += low @ columns[cols].bfloat16()
-        to_columns[cols] += low.T @ speech[rows].bfloat16()
-    else:
-        to_speech[rows].addmm_(weights, columns[cols])
-        to_columns[cols].addmm_(weights.T, speech[rows])
-
-
 def _own_entries(tile: Tensor, rows: slice, cols: slice, layout: _Layout) -> Tensor:
-    """View the entries of a tile that pair a row with its own column."""
+    """Return a view of the entries of a tile that pair a row with its own column."""
     offset = rows.start + layout.first - cols.start
     if offset >= tile.shape[1] or -offset >= tile.shape[0]:
         return tile.new_empty(0)
@@ -219,7 +218,7 @@ def _own_entries(tile: Tensor, rows: slice, cols: slice, layout: _Layout) -> Ten
 
 
 def _exclude(tile: Tensor, rows: slice, cols: slice, own: Tensor, value: float, layout: _Layout) -> None:
-    """Overwrite false negatives in a tile by a value, and put the positives back."""
+    """Overwrite false negatives in a tile by a value, and restore the positives."""
     if not layout.excluded:
         return
     for top, bottom, begin, end in layout.excluded:
@@ -233,7 +232,7 @@ def _exclude(tile: Tensor, rows: slice, cols: slice, own: Tensor, value: float, 
 
 
 def _sums_of_small(speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout) -> tuple[Tensor, Tensor]:
-    """Log-sum-exps of rows and columns where no logit can overflow: one exponential serves both."""
+    """Compute the log-sum-exps of rows and columns where no logit can overflow: one exponential serves both."""
     by_row, by_column = speech.new_zeros(len(speech)), speech.new_zeros(len(columns))
     kept = positive.exp()
     for rows, cols, logits in _tiles(speech, columns, scale, layout):
@@ -247,7 +246,7 @@ def _sums_of_small(speech: Tensor, columns: Tensor, scale: Tensor, positive: Ten
 
 
 def _sums_of_any(speech: Tensor, columns: Tensor, scale: Tensor, positive: Tensor, layout: _Layout) -> tuple[Tensor, Tensor]:
-    """Log-sum-exps of rows and columns for logits of any size, with running maxima."""
+    """Compute the log-sum-exps of rows and columns for logits of any size, with running maxima."""
     row_state = (speech.new_full((len(speech),), -math.inf), speech.new_zeros(len(speech)))
     column_state = (speech.new_full((len(columns),), -math.inf), speech.new_zeros(len(columns)))
     for rows, cols, logits in _tiles(speech, columns, scale, layout):

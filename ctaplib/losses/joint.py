@@ -1,9 +1,9 @@
-"""A loss over rows of many micro-batches, with memory for the activations of one.
+"""A loss over the frames of many micro-batches, with memory for the activations of one.
 
-The contrastive loss couples all frames of a global batch, but only through their embeddings. So a step over several
-micro-batches goes through them twice: first without gradients, to collect the embeddings; then the loss and its gradient with
-respect to them are computed once, over all rows of all processes; then again with gradients, where each micro-batch takes the
-gradient of its own rows. The result is that of one batch.
+The contrastive loss couples all frames of a global batch, but only through their embeddings. A step over several
+micro-batches runs them twice: first without gradients, to collect the embeddings; then the loss and its gradient with
+respect to the embeddings are computed once, over all frames of all ranks; then again with gradients, where each
+micro-batch backpropagates the gradient of its own frames. The result is that of one batch.
 
 Source: Gao, Zhang, Han, Callan 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup (arXiv 2101.06983).
 """
@@ -18,38 +18,38 @@ from torch import Tensor
 from ctaplib.errors import CtapError
 
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-"""(rows of S, rows of P, scale, labels) to the sum over the rows of this process."""
+"""(rows of S, rows of P, scale, labels) to the sum over the rows of this rank."""
 
 _active: list["JointRows"] = []
 
 
 def active_rows() -> "JointRows | None":
-    """What gathers rows now, or None: then a loss is computed at once."""
+    """Return what collects rows now; None if losses are computed at once."""
     return _active[-1] if _active else None
 
 
 @dataclass
 class _Call:
-    """The rows of one call of a loss, of every micro-batch, and afterwards their gradients."""
+    """Rows of one loss in all micro-batches and, once solved, their gradients."""
 
+    loss: Loss
+    scale: Tensor
     parts: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
-    scale: Tensor | None = None
     total: Tensor | None = None
     gradients: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     to_scale: Tensor | None = None
 
 
 class JointRows:
-    """Collects the rows of losses over micro-batches, then hands their gradients out in the same order."""
+    """Rows of losses over micro-batches, and their gradients in the same order."""
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
-        self._losses: list[Loss] = []
         self._micro, self._next, self._solved = -1, 0, False
 
     @contextmanager
     def micro_batch(self) -> Iterator[None]:
-        """One micro-batch, in the same order before and after `solve`."""
+        """Run one micro-batch within; the order must be the same before and after `solve`."""
         self._micro, self._next = self._micro + 1, 0
         _active.append(self)
         try:
@@ -60,12 +60,17 @@ class JointRows:
             raise CtapError(f"micro-batch {self._micro} called {self._next} joint losses, those before it {len(self._calls)}")
 
     def add(self, loss: Loss, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor | None) -> Tensor:
-        """A scalar that stands for the loss of these rows: 0 while collecting; afterwards its gradient is right, and the values
-        of all micro-batches of this process add up to its sum.
+        """Return a scalar in place of the loss of these rows.
+
+        It is 0 while rows are collected. After `solve` it has the gradient of these rows, and the values of all
+        micro-batches of this rank add up to the sum.
         """
         place, self._next = self._next, self._next + 1
         if not self._solved:
-            return self._collect(place, loss, speech, phonemes, scale, labels)
+            if place == len(self._calls):
+                self._calls.append(_Call(loss, scale.detach()))
+            self._calls[place].parts.append((speech.detach(), phonemes.detach(), labels))
+            return speech.new_zeros(())
         call = self._calls[place]
         if call.total is None or call.to_scale is None:
             raise CtapError("a joint loss is used before it is solved")
@@ -76,25 +81,16 @@ class JointRows:
             return stand_in - stand_in.detach() + call.total
         return stand_in - stand_in.detach()
 
-    def _collect(self, place: int, loss: Loss, speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor | None) -> Tensor:
-        if place == len(self._calls):
-            self._calls.append(_Call(scale=scale.detach()))
-            self._losses.append(loss)
-        self._calls[place].parts.append((speech.detach(), phonemes.detach(), labels))
-        return speech.new_zeros(())
-
     def solve(self) -> None:
-        """Compute every loss and its gradients over all rows; every process must call it."""
-        for call, loss in zip(self._calls, self._losses, strict=True):
+        """Compute every loss and its gradients over all rows; every rank must call it."""
+        for call in self._calls:
             sizes = [len(speech) for speech, _, _ in call.parts]
             speech = torch.cat([part[0] for part in call.parts]).requires_grad_()
             phonemes = torch.cat([part[1] for part in call.parts]).requires_grad_()
             given = [part[2] for part in call.parts if part[2] is not None]
-            if call.scale is None:
-                raise CtapError("a joint loss without a scale")
             scale = call.scale.clone().requires_grad_()
             with torch.enable_grad():
-                total = loss(speech, phonemes, scale, torch.cat(given) if given else None)
+                total = call.loss(speech, phonemes, scale, torch.cat(given) if given else None)
                 to_speech, to_phonemes, call.to_scale = torch.autograd.grad(total, (speech, phonemes, scale))
             call.total = total.detach()
             call.gradients = list(zip(to_speech.split(sizes), to_phonemes.split(sizes), strict=True))

@@ -1,10 +1,8 @@
-"""Distances between predicted and true frames (mel, log duration), padding left out.
+"""Distances between predicted and true frames (mel, F0, log duration); padding is excluded.
 
-Source: VQ-CTAP (arXiv 2408.05758), Loss_mse between the speech decoder's output and the target mel; the
-    absolute distance is our option.
+Source: VQ-CTAP (arXiv 2408.05758), Loss_mse between the speech decoder's output and the target mel; the absolute
+    distance is our option.
 """
-
-from __future__ import annotations
 
 from typing import Literal
 
@@ -24,18 +22,17 @@ def mel_loss(predicted: Tensor, target: Tensor, mask: Tensor, distance: Distance
         predicted: (batch, time, bins).
         target: (batch, time, bins), the same scale as `predicted`.
         mask: (batch, time) bool, True where valid.
-        distance: absolute (l1) or squared (mse).
+        distance: Absolute (l1) or squared (mse).
 
     Returns:
-        Sum over the bins of all valid frames, and the number of bins and frames, so that the mean is per
-        value.
+        Sum over the bins of all valid frames, and the number of these bins.
     """
     total = _distance(predicted[mask], target[mask], distance).sum()
     return Term(total, mask.sum() * predicted.shape[2])
 
 
 def pitch_loss(octave: Tensor, voiced_logit: Tensor, target_octave: Tensor, voiced: Tensor, mask: Tensor) -> Term:
-    """Distance of pitch where there is voice, and cross entropy of voicing.
+    """Compare predicted and true F0 and voicing. Our choice: the papers predict no pitch.
 
     Args:
         octave: (batch, time), predicted log2 of F0.
@@ -45,8 +42,8 @@ def pitch_loss(octave: Tensor, voiced_logit: Tensor, target_octave: Tensor, voic
         mask: (batch, time) bool, True where valid.
 
     Returns:
-        Sum over valid frames of the absolute distance (voiced frames, octaves) and a tenth of the cross entropy, and the
-        number of valid frames. Our choice: the papers predict no pitch.
+        Sum over valid frames of the absolute distance (voiced frames, octaves) and a tenth of the cross entropy of
+        voicing, and the number of valid frames.
     """
     both = mask & voiced
     distance = _distance(octave[both], target_octave[both], "l1").sum()
@@ -63,14 +60,12 @@ def duration_loss(predicted_log: Tensor, durations: Tensor, mask: Tensor, distan
         predicted_log: (batch, phones), natural logarithm of 1 + frames.
         durations: (batch, phones), frames, 0 allowed.
         mask: (batch, phones) bool, True where valid.
-        distance: absolute (l1) or squared (mse).
+        distance: Absolute (l1) or squared (mse).
 
     Returns:
         Sum over valid phones, and their number.
 
-    Source:
-        FastPitch and FastSpeech 2 take squared log durations; adding 1 keeps phones without a frame (our
-        choice).
+    Source: FastPitch and FastSpeech 2 take squared log durations; adding 1 allows phones without a frame (our choice).
     """
     predicted = at_least_float32(predicted_log[mask])
     target = torch.log1p(durations[mask].to(predicted.dtype))

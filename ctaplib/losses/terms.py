@@ -7,11 +7,11 @@ import torch
 
 @dataclass(frozen=True)
 class Term:
-    """One term of a loss on one process and micro batch.
+    """One term of a loss on one rank and micro-batch.
 
     Attributes:
-        total: Scalar, the sum over items; carries the gradient.
-        count: Number of items in the sum. The trainer divides once, over all processes.
+        total: Scalar, the sum over items, with gradient.
+        count: Number of items in the sum. The trainer divides once, over all ranks and micro-batches.
     """
 
     total: torch.Tensor
@@ -19,5 +19,5 @@ class Term:
 
     @property
     def mean(self) -> torch.Tensor:
-        """The sum divided by its own count (1 where nothing was counted)."""
+        """The sum over the count, or over 1 if the count is 0."""
         return self.total / max(float(self.count), 1.0)

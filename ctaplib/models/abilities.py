@@ -15,12 +15,12 @@ from ctaplib.nn.quantize import Quantized, Quantizer
 
 @dataclass(frozen=True)
 class Content:
-    """Content frames of a batch. A method may subclass this to hand more to its own decoder (for example F0).
+    """Content frames of a batch; a method can subclass this to pass more to its own decoder, for example F0.
 
     Attributes:
         speech: S (B, T, width), before the quantizer; frames looked up from codes where there is no S.
         mask: (B, T) True where valid.
-        quantized: Ŝ and its codes; None for a model without a code book.
+        quantized: Ŝ and its codes; None for a model without a codebook.
     """
 
     speech: torch.Tensor
@@ -29,18 +29,18 @@ class Content:
 
     @property
     def frames(self) -> torch.Tensor:
-        """(B, T, width) what a decoder takes: Ŝ, or S without a code book."""
+        """(B, T, width) input of a decoder: Ŝ, or S without a codebook."""
         return self.speech if self.quantized is None else self.quantized.quantized
 
     @property
     def codes(self) -> torch.Tensor | None:
-        """(B, T) int64, -1 at padding; None without a code book."""
+        """(B, T) int64, -1 at padding; None without a codebook."""
         return None if self.quantized is None else self.quantized.codes
 
 
 @dataclass(frozen=True)
 class CodedContent(Content):
-    """Content of a model with a code book."""
+    """Content of a model with a codebook."""
 
     quantized: Quantized
 
@@ -78,12 +78,12 @@ class HasContent(Protocol):
 
 @runtime_checkable
 class HasCodes(HasContent, Protocol):
-    """`codes`: its content has a code book."""
+    """`codes`: its content has a codebook."""
 
     quantizer: Quantizer
 
     def content(self, mel: torch.Tensor, lengths: torch.Tensor, f0_hz: torch.Tensor | None = None) -> CodedContent:
-        """Encode stored log-mel; its frames are those of the code book."""
+        """Encode stored log-mel; its frames are vectors of the codebook."""
 
 
 @runtime_checkable

@@ -1,8 +1,8 @@
-"""Synthesis from the frozen model: how long every phone lasts, and from P to S.
+"""Synthesis with a frozen model: durations of phones, and S from P.
 
-Source: VQ-CTAP (arXiv 2408.05758), application figure: a duration model and the "sequence-aware semantic
-connector" are trained, everything else stays frozen; S is then brought to its nearest code. The layers of both
-are not published: our choice.
+Source: VQ-CTAP (arXiv 2408.05758), application figure: a duration model and the "sequence-aware semantic connector" are
+trained, everything else stays frozen; S is then replaced by its nearest code. The layers of both are not published: our
+choice.
 """
 
 import torch
@@ -22,7 +22,7 @@ class DurationConfig(Config):
 
 
 class DurationModel(nn.Module):
-    """Phones and a global vector -> log(1 + frames) of every phone.
+    """Phones and a global vector -> log(1 + feature frames) of every phone.
 
     Args:
         config: Sizes.
@@ -45,11 +45,11 @@ class ConnectorConfig(Config):
     """Sizes of the connector."""
 
     stack: StackConfig = StackConfig(layers=3)
-    """Blocks at 25 Hz; their width is that of P and S."""
+    """Blocks at the rate of the content; their width is that of P and S."""
 
 
 class Connector(nn.Module):
-    """P (B, T, width) -> S (B, T, width), every frame seeing the whole sequence."""
+    """P (B, T, width) -> S (B, T, width)."""
 
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Connector(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """What synthesis trains: the duration model, the connector, and how sharply codes are told apart."""
+    """The trained parts of synthesis: duration model, connector, and scale of the distances to codes."""
 
     def __init__(self, duration: DurationModel, connector: Connector) -> None:
         super().__init__()

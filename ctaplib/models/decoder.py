@@ -103,7 +103,7 @@ def draw_keys(utts: Sequence[str], *words: object) -> tuple[str, ...]:
 
 
 def keyed_noise(keys: Sequence[str], frames: int, width: int, like: torch.Tensor) -> torch.Tensor:
-    """Draw (B, frames, width) from a standard normal; more frames, or other rows beside it, do not change a row."""
+    """Draw (B, frames, width) from a standard normal; neither more frames nor other rows change a row."""
     # numpy draws one value after the other; the generators of torch draw in blocks that depend on the size.
     rows = [np.random.default_rng(list(hashlib.sha256(key.encode()).digest())).standard_normal((frames, width)) for key in keys]
     return torch.from_numpy(np.stack(rows)).to(like)

@@ -1,4 +1,4 @@
-"""Griffin-Lim: waveforms from mel spectrograms without training; a fall-back, and a row to compare with.
+"""Griffin-Lim: waveforms from mel spectrograms without training, in place of a vocoder and as a baseline.
 
 Source: Perraudin, Balazs and Soendergaard, A fast Griffin-Lim algorithm, 2013, algorithm 1.
 """
@@ -19,23 +19,23 @@ START_SEED = 20132
 
 
 class GriffinLimConfig(Config):
-    """Effort of Griffin-Lim."""
+    """Settings of Griffin-Lim."""
 
     inverse_steps: int = 30
-    """Multiplicative updates that make magnitudes of the mel spectrogram."""
+    """Multiplicative updates from the mel spectrogram to magnitudes."""
     iterations: int = 32
-    """Passes through the waveform."""
+    """Iterations between spectrum and waveform."""
     momentum: float = 0.99
-    """Acceleration; 0 is the plain algorithm."""
+    """Acceleration; 0: the plain algorithm."""
 
 
 class GriffinLim:
-    """Waveforms from log-mel spectrograms; takes the place of a trained vocoder and says so once.
+    """Waveforms from log-mel spectrograms; warns that it replaces a trained vocoder.
 
     Args:
-        features: The front end that the spectrograms come from.
-        config: Effort.
-        quiet: Say nothing: a vocoder is not wanted here.
+        features: Settings of the log-mel spectrograms.
+        config: Settings.
+        quiet: Do not warn, where Griffin-Lim is the baseline.
     """
 
     def __init__(self, features: FeatureConfig, config: GriffinLimConfig | None = None, *, quiet: bool = False) -> None:
@@ -43,16 +43,16 @@ class GriffinLim:
         self.bank = torch.from_numpy(mel_filterbank(features).copy())
         self.window = torch.from_numpy(hann_window(features).copy())
         if not quiet:
-            log.warning("Griffin-Lim makes the waveforms: a fall-back that sounds metallic; train the vocoder instead")
+            log.warning("Griffin-Lim generates the waveforms, which sound metallic; train the vocoder instead")
 
     @torch.no_grad()
     def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
-        """Waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels); a given F0 is of no use to it."""
-        return [self._one(mel.float().cpu()) for mel in log_mels]
+        """Generate waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels); F0 is not used."""
+        return [self._generate(mel.float().cpu()) for mel in log_mels]
 
-    def _one(self, log_mel: torch.Tensor) -> torch.Tensor:
+    def _generate(self, log_mel: torch.Tensor) -> torch.Tensor:
         magnitude = self.magnitudes(log_mel)
-        # The same start for every utterance, whatever was drawn before.
+        # The same initial phases for every utterance, independent of other random draws.
         generator = torch.Generator().manual_seed(START_SEED)
         angles = torch.rand(magnitude.shape, generator=generator) * (2 * torch.pi)
         current, previous = torch.polar(magnitude, angles), torch.zeros(())
@@ -65,17 +65,17 @@ class GriffinLim:
         return self._synthesise(current)[edge : edge + len(log_mel) * self.features.hop_samples]
 
     def magnitudes(self, log_mel: torch.Tensor) -> torch.Tensor:
-        """Non-negative magnitudes (T, bins) whose mel spectrogram comes close to the given one.
+        """Estimate non-negative magnitudes (T, bins) whose mel spectrogram is close to the given one.
 
-        Source: Lee and Seung, Algorithms for non-negative matrix factorization, 2001, eq. 4, one factor held.
+        Source: Lee and Seung, Algorithms for non-negative matrix factorization, 2001, eq. 4, with one factor fixed.
         """
         mel = log_mel.exp()
-        guess = mel @ (self.bank / self.bank.sum(0).square().clamp_min(1e-12)).T
-        guess = guess.clamp_min(1e-9)
-        wanted = mel @ self.bank.T
+        estimate = mel @ (self.bank / self.bank.sum(0).square().clamp_min(1e-12)).T
+        estimate = estimate.clamp_min(1e-9)
+        target = mel @ self.bank.T
         for _ in range(self.config.inverse_steps):
-            guess = guess * (wanted / ((guess @ self.bank) @ self.bank.T).clamp_min(1e-12))
-        return guess
+            estimate = estimate * (target / ((estimate @ self.bank) @ self.bank.T).clamp_min(1e-12))
+        return estimate
 
     def _analyse(self, wave: torch.Tensor) -> torch.Tensor:
         return frame_spectra(wave[None], self.features.hop_samples, self.window, self.features.fft_size)[0]

@@ -1,7 +1,7 @@
-"""What is read off the codes: a phone per frame, and phones by CTC.
+"""Recognition heads: phones by frame classification and by CTC, word pieces by CTC.
 
-Source: VQ-CTAP (arXiv 2408.05758), model figure: the phoneme decoder classifies frames of Ŝ. The CTC branch
-beside it is ours: one class per 40 ms cannot tell a repeated phone, nor one shorter than a frame.
+Source: VQ-CTAP (arXiv 2408.05758), model figure: the phoneme decoder classifies frames of Ŝ. The CTC branch is ours: one
+class per frame of 40 ms cannot represent a repeated phone, or one shorter than a frame.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class PhonemeDecoderConfig(Config):
 
 @dataclass(frozen=True)
 class Readout:
-    """What is read off the content.
+    """Logits of a phoneme decoder.
 
     Attributes:
         classes: (B, T, n_labels) logits of the class of each content frame; blank is never right.

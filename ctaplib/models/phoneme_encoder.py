@@ -1,7 +1,7 @@
-"""Phonemes to the joint space: ids stretched to 100 Hz, then 25 Hz as the speech encoder does (P).
+"""Phoneme encoder: token ids repeated to the feature rate, then to the rate of the content (P).
 
-Source: VQ-CTAP (arXiv 2408.05758), model figure: length regulator with true durations, then the phoneme
-encoder. Sizes are our choice.
+Source: VQ-CTAP (arXiv 2408.05758), model figure: length regulator with true durations, then the phoneme encoder. Sizes
+are our choice.
 """
 
 import torch
@@ -20,7 +20,7 @@ class PhonemeEncoderConfig(Config):
     stack: StackConfig = StackConfig(layers=2)
     """Blocks at the rate of the content."""
     embedding: int = 96
-    """Features of a phone before the blocks."""
+    """Features of a phone embedding."""
 
 
 class PhonemeEncoder(TimeConvs):
@@ -34,10 +34,10 @@ class PhonemeEncoder(TimeConvs):
         self.stack = Stack(config.stack)
 
     def forward(self, phones: torch.Tensor, durations: torch.Tensor, lengths: torch.Tensor, frames: int) -> torch.Tensor:
-        """Encode.
+        """Encode token ids with durations.
 
         Args:
-            phones: (B, N) token ids, silences among them.
+            phones: (B, N) token ids, with silences.
             durations: (B, N) feature frames, 0 at padding.
             lengths: (B,) valid feature frames, multiples of `hop`.
             frames: T, padded feature frames, a multiple of `hop`.

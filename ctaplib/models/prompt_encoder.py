@@ -1,8 +1,8 @@
-"""A clip of speech to one global vector of everything that is not content: voice, pitch, channel (G).
+"""Prompt encoder: a clip of speech to one global vector of all that is not content: voice, pitch, channel (G).
 
-Source: VQ-CTAP (arXiv 2408.05758), model figure: a VAE whose prompt is a clip of the target speech. Its layers
-are not published; strided convolutions and attentive pooling are our choice (the group's later released
-encoder has six convolutions and a GRU).
+Source: VQ-CTAP (arXiv 2408.05758), model figure: a VAE whose prompt is a clip of the target speech. Its layers are not
+published; strided convolutions and attentive pooling are our choice (the group's later released encoder has six
+convolutions and a GRU).
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class PromptEncoderConfig(Config):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A Gaussian over global vectors: mean and log-variance (B, output), and a draw from it."""
+    """Gaussian over global vectors: mean and log-variance (B, output), and a sample."""
 
     mean: torch.Tensor
     log_variance: torch.Tensor
@@ -46,12 +46,12 @@ class PromptEncoder(nn.Module):
         self.out = nn.Linear(2 * width, 2 * config.output)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor, noise: torch.Tensor | None = None) -> Prompt:
-        """Encode; without noise the draw is the mean itself.
+        """Encode a clip; without noise the sample is the mean.
 
         Args:
             mel: (B, T, n_mels).
             lengths: (B,) valid frames.
-            noise: (B, output) draws from a standard normal.
+            noise: (B, output) samples of a standard normal.
         """
         x = F.pad(mel, (0, 0, 0, -mel.shape[1] % 4))  # the strides divide by 4
         mask = length_mask(lengths, x.shape[1])

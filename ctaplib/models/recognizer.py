@@ -1,6 +1,6 @@
-"""A recogniser: the speech encoder, the code book if wanted, and the phoneme and word heads.
+"""A recogniser: speech encoder, optional codebook, phoneme and word heads.
 
-The fine-tuned one starts from VQ-CTAP's parts; the supervised one and the judge start from nothing.
+The fine-tuned one starts from the parts of a pre-trained model; the supervised one and the judge from random weights.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class RecognizerConfig(Config):
     """Mel bands of the features."""
     speech: SpeechEncoderConfig = SpeechEncoderConfig()
     quantizer: QuantizerSlot | None = None
-    """Code book between encoder and heads; none for a recogniser of continuous features."""
+    """Codebook between encoder and heads; none for a recogniser of continuous features."""
     phoneme_decoder: PhonemeDecoderConfig = PhonemeDecoderConfig()
     word_stack: StackConfig = StackConfig(layers=1, width=192, hidden=576)
     """Blocks of the word head, at the rate of the content."""
@@ -30,7 +30,7 @@ class RecognizerConfig(Config):
 
 @dataclass(frozen=True)
 class Recognized:
-    """Logits of all heads, the mask (B, T / hop), and the output of the quantizer."""
+    """Logits of all heads, mask (B, T / hop), and output of the quantizer."""
 
     read: Readout
     words: torch.Tensor | None
@@ -39,12 +39,12 @@ class Recognized:
 
 
 class Recognizer(MelNormalizer):
-    """Mel to phones and word pieces.
+    """Recogniser of phones and word pieces.
 
     Args:
         config: Sizes.
         n_labels: Size of the label set.
-        n_pieces: Number of word pieces; 0 leaves the word head out.
+        n_pieces: Number of word pieces; 0: no word head.
     """
 
     uses_f0 = False
@@ -60,7 +60,7 @@ class Recognizer(MelNormalizer):
         self.word_head = WordHead(config.word_stack, hidden, n_pieces) if n_pieces else None
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> Recognized:
-        """Recognise.
+        """Compute the logits of all heads.
 
         Args:
             mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.

@@ -1,9 +1,8 @@
-"""Speech to content: log-mel at 100 Hz to one vector per 40 ms (S, and R for speech without text).
+"""Speech encoder: log-mel to content frames (S, and R for speech without text).
 
-Source: VQ-CTAP (arXiv 2408.05758), model figure: a speech encoder that "reduces the temporal dimension", 960
-samples of 24 kHz per vector. Its layers are not published: a front of strided convolutions and a stack of blocks
-are our choice. So is the instance normalisation, which takes the speaker's mean spectrum away (Chou and Lee 2019,
-AdaIN-VC, arXiv 1904.05742, section 3).
+Source: VQ-CTAP (arXiv 2408.05758), model figure: a speech encoder that "reduces the temporal dimension", 960 samples of
+24 kHz per vector. Its layers are not published: strided convolutions and a stack of blocks are our choice. So is the
+instance normalisation, which removes the speaker's mean spectrum (Chou and Lee 2019, AdaIN-VC, arXiv 1904.05742, section 3).
 """
 
 from typing import Literal
@@ -25,13 +24,13 @@ class SpeechEncoderConfig(Config):
     hop: Literal[1, 2, 4, 8] = 4
     """Feature frames in one content frame: 4 for content at 25 Hz from features at 100 Hz."""
     front_channels: int = 0
-    """Channels of a front over time and mel; 0: a front over time alone."""
+    """Channels of convolutions over time and mel before the blocks; 0: convolutions over time alone."""
     instance_norm: bool = True
     """Normalise every mel band over the utterance."""
 
 
 def instance_normalize(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Zero mean and unit variance over the valid frames of each utterance and feature: (B, T, D)."""
+    """Normalise each feature to zero mean and unit variance over the valid frames of an utterance: (B, T, D)."""
     weight = mask.unsqueeze(-1).to(x.dtype)
     count = weight.sum(1, keepdim=True).clamp_min(1.0)
     mean = (x * weight).sum(1, keepdim=True) / count
@@ -51,7 +50,7 @@ class SpeechEncoder(nn.Module):
         self.stack = Stack(config.stack)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode.
+        """Encode normalised log-mel.
 
         Args:
             mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.

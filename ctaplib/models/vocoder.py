@@ -1,14 +1,13 @@
 """Neural vocoder: a source-filter generator with an inverse-STFT head.
 
-A small network reads F0 from the mel spectrogram. Pulses at that F0 and noise are the sources. A
-convolutional network, running at the frame rate, gives every bin of a short-time spectrum a gain for each
-source and a phase for the voiced one; the filtered spectra are transformed back and overlap-added. The gains
-start from the envelope that the mel spectrogram itself shows, so an untrained vocoder already speaks,
-roughly, and training has only the fine structure to learn.
+A small network reads F0 from the mel spectrogram. Pulses at that F0 and noise are the sources. A convolutional network
+at the frame rate predicts, for every bin of a short-time spectrum, a gain for each source and a phase for the voiced
+one; the filtered spectra are inverted and overlap-added. The gains are relative to the envelope of the mel spectrogram,
+so an untrained vocoder already gives rough speech, and training learns only the fine structure.
 
-Source: the inverse-STFT head follows iSTFTNet (Kaneko et al., 2022) and Vocos (Siuzdak, 2023); the sources
-follow the neural source-filter model (Wang et al., 2019, eqs. 1-3). Deviations, our choice: pulses in closed
-form instead of a sum of sines, gains in the spectral domain, F0 from the mel spectrogram itself.
+Source: the inverse-STFT head follows iSTFTNet (Kaneko et al., 2022) and Vocos (Siuzdak, 2023); the sources follow the
+neural source-filter model (Wang et al., 2019, eqs. 1-3). Deviations, our choice: pulses in closed form instead of a sum
+of sines, gains in the spectral domain, F0 from the mel spectrogram itself.
 """
 
 import math
@@ -40,22 +39,22 @@ class VocoderConfig(Config):
     blocks: int = 2
     """Residual blocks (two convolutions each) of the filter network."""
     f0: F0ReaderConfig = F0ReaderConfig()
-    """The network that reads F0."""
+    """The network that reads F0 from the mel spectrogram."""
     noise_db: float = -14.0
-    """Level of the noise source beside the voiced one before training, dB."""
+    """Level of the noise source relative to the voiced one before training, dB."""
     correction: MelCorrectionConfig = MelCorrectionConfig()
-    """What is done to finished waveforms."""
+    """Correction of finished waveforms."""
     noise_frames: int = 400
     """Period of the fixed noise, frames."""
 
 
 class VocoderOutput(NamedTuple):
-    """What the vocoder makes of a batch."""
+    """Output of the vocoder for a batch."""
 
     wave: torch.Tensor
     """(B, T * hop) float32, zero beyond each utterance."""
     f0_hz: torch.Tensor
-    """(B, T) F0 that the sources follow, read or given; 0 where unvoiced."""
+    """(B, T) F0 of the sources, read or given; 0 where unvoiced."""
     f0_logits: torch.Tensor
     """(B, T, bins of F0)."""
     voiced_logit: torch.Tensor
@@ -67,9 +66,9 @@ class Vocoder(nn.Module):
 
     Args:
         config: Sizes.
-        features: The front end whose log-mel spectrograms come in.
-        mean: (n_mels,) mean of the log-mel values over training data; 0 by default (a checkpoint brings it).
-        std: (n_mels,) their standard deviation; 1 by default.
+        features: Settings of the log-mel spectrograms.
+        mean: (n_mels,) mean of log-mel over training data; 0 by default, until a checkpoint is loaded.
+        std: (n_mels,) its standard deviation; 1 by default.
     """
 
     mean: torch.Tensor
@@ -117,27 +116,26 @@ class Vocoder(nn.Module):
         f0_hz: torch.Tensor | None = None,
         noise_start: torch.Tensor | None = None,
     ) -> VocoderOutput:
-        """Make waveforms.
+        """Generate waveforms.
 
         Args:
             log_mel: (B, T, n_mels) natural logarithm, not normalised.
             lengths: (B,) valid frames.
-            f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default what is read from `log_mel`.
+            f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default it is read from `log_mel`.
             noise_start: (B,) first frame of the fixed noise, 0 by default.
         """
         frames = log_mel.shape[1]
         valid = length_mask(lengths, frames)
-        mask = valid[:, None].to(self.mean.dtype)
         log_mel = at_least_float32(log_mel)
-        normal = ((log_mel - self.mean) / self.std).transpose(1, 2) * mask
-        logits, voiced_logit = self.f0_reader(normal, mask)
+        normal = (log_mel - self.mean) / self.std
+        logits, voiced_logit = self.f0_reader(normal, valid)
         if f0_hz is None:
             source_hz = self.f0_reader.decode(logits, voiced_logit, lengths)
         else:
             source_hz = at_least_float32(f0_hz) * valid
         log_f0 = continuous_log_f0(source_hz, lengths)
-        pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).to(source_hz.dtype) - 0.5], 1) * mask
-        out = at_least_float32(self.filter(torch.cat([normal, pitch], 1), mask).transpose(1, 2))
+        pitch = torch.stack([(log_f0 - math.log(150.0)) * 2.0, (source_hz > 0).to(source_hz.dtype) - 0.5], -1)
+        out = at_least_float32(self.filter(torch.cat([normal, pitch], -1), valid))
         spectra = self._filter_sources(out, log_mel, log_f0, noise_start) * valid[..., None]
         half = self.n_fft // 2 - self.hop // 2
         wave = overlap_add(spectra, self.hop, self.window, self.n_fft)[:, half : half + frames * self.hop]
@@ -147,7 +145,7 @@ class Vocoder(nn.Module):
     def _filter_sources(
         self, out: torch.Tensor, log_mel: torch.Tensor, log_f0: torch.Tensor, noise_start: torch.Tensor | None
     ) -> torch.Tensor:
-        """Short-time spectra (B, T, bins) complex from what the filter network says (B, T, 3 * bins)."""
+        """Compute short-time spectra (B, T, bins) complex from the output of the filter network (B, T, 3 * bins)."""
         envelope = F.linear(log_mel, self.envelope_weight, self.envelope_bias)
         gain, noise_gain, phase = out.split(self.bins, 2)
         gain = torch.exp((envelope + gain).clamp_max(MAX_LOG_GAIN))
@@ -157,7 +155,7 @@ class Vocoder(nn.Module):
         return torch.complex(gain * torch.cos(phase), gain * torch.sin(phase)) * pulses + noise_gain * noise
 
     def _sources(self, log_f0: torch.Tensor, start: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Spectra of the pulses and of the noise for each frame, (B, T, bins) complex."""
+        """Compute the spectra of pulses and noise, (B, T, bins) complex."""
         frames = log_f0.shape[1]
         around = -(-self.n_fft // (2 * self.hop))
         f0 = torch.exp(F.pad(log_f0[:, None], (around, around), mode="replicate")[:, 0])
@@ -170,11 +168,11 @@ class Vocoder(nn.Module):
 
     @torch.no_grad()
     def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
-        """Waveforms (T * hop,) float32, each as if it were alone.
+        """Generate waveforms (T * hop,) float32; a batch changes none of them.
 
         Args:
             log_mels: Log-mel spectrograms (T, n_mels).
-            f0s_hz: F0 (T,) of each, 0 where unvoiced; by default what is read from the spectrograms.
+            f0s_hz: F0 (T,) of each, 0 where unvoiced; by default it is read from the spectrograms.
         """
         device = self.mean.device
         padded, lengths = pad_stack([mel.to(device) for mel in log_mels])
@@ -185,10 +183,10 @@ class Vocoder(nn.Module):
 
 
 def envelope_map(features: FeatureConfig, bins: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Linear map from log-mel values to a log-magnitude envelope.
+    """Return the linear map from log-mel to a log-magnitude envelope.
 
-    The value at a bin lies on the straight line between the two mel bands whose centres enclose it, each
-    band divided by the sum of its filter: the mean magnitude under it.
+    The value at a bin is interpolated between the two mel bands whose centres enclose it, after each band is divided by
+    the sum of its filter: the mean magnitude under it.
 
     Returns:
         weight (bins, n_mels) and bias (bins,).
@@ -197,10 +195,10 @@ def envelope_map(features: FeatureConfig, bins: int) -> tuple[torch.Tensor, torc
     hz = torch.linspace(0, features.rate_hz / 2, len(bank), dtype=torch.float64)
     area = bank.sum(0).clamp_min(1e-12)
     centres = (bank * hz[:, None]).sum(0) / area
-    wanted = torch.linspace(0, features.rate_hz / 2, bins, dtype=torch.float64)
-    right = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
+    places = torch.linspace(0, features.rate_hz / 2, bins, dtype=torch.float64)
+    right = torch.searchsorted(centres, places).clamp(1, len(centres) - 1)
     width = (centres[right] - centres[right - 1]).clamp_min(1e-9)
-    share = ((wanted - centres[right - 1]) / width).clamp(0, 1)
+    share = ((places - centres[right - 1]) / width).clamp(0, 1)
     weight = torch.zeros(bins, len(centres), dtype=torch.float64)
     weight.scatter_(1, (right - 1)[:, None], (1 - share)[:, None])
     weight.scatter_add_(1, right[:, None], share[:, None])

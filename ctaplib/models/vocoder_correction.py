@@ -1,8 +1,8 @@
-"""Bring a generated waveform closer to the mel spectrogram that it was made from.
+"""Correction of a generated waveform toward the mel spectrogram that it was generated from.
 
-Gains, smooth over frequency, multiply the short-time spectrum of the waveform so that its mel bands move to
-those wanted; the phase stays. A limit keeps a predicted mel spectrogram, which is smooth where speech has
-harmonics, from filling the valleys between them.
+Gains, smooth over frequency, multiply the short-time spectrum of the waveform so that its mel bands move to those of the
+target; the phase stays. A limit keeps a predicted mel spectrogram, which is smooth where speech has harmonics, from
+filling the valleys between them.
 """
 
 import torch
@@ -17,20 +17,20 @@ from ctaplib.tensors import length_mask
 
 
 class MelCorrectionConfig(Config):
-    """How far a waveform is corrected; without training (our choice)."""
+    """Settings of the correction, which needs no training (our choice)."""
 
     passes: int = 2
-    """Times that the correction is repeated; 0 leaves the waveform as it is."""
+    """Number of corrections; 0: none."""
     limit: float = 0.5
     """Largest change of a band in one pass, natural logarithm."""
 
 
 class MelCorrection(nn.Module):
-    """Has no parameters and no state.
+    """Correction of waveforms, without parameters or state.
 
     Args:
-        config: How far.
-        features: The front end of the mel spectrograms.
+        config: Settings.
+        features: Settings of the mel spectrograms.
     """
 
     window: torch.Tensor
@@ -52,7 +52,7 @@ class MelCorrection(nn.Module):
 
         Args:
             wave: (B, T * hop), zero beyond each utterance.
-            log_mel: (B, T, n_mels) what their log-mel spectrograms should be.
+            log_mel: (B, T, n_mels) the target.
             lengths: (B,) valid frames.
 
         Returns:
@@ -65,7 +65,7 @@ class MelCorrection(nn.Module):
             spectra = frame_spectra(F.pad(wave, (pad, pad)), hop, self.window, n_fft)
             found = (spectra.abs() @ self.bank).clamp_min(self.features.floor).log()
             gain = torch.exp((log_mel - found).clamp(-self.config.limit, self.config.limit) @ self.share)
-            # Only the change is added, so that nothing fades where frames are missing.
+            # Add the change only: overlap-add of the whole spectrum would fade where frames are missing.
             change = overlap_add(spectra * ((gain - 1.0) * frames), hop, self.window, n_fft)
             wave = (wave + change[:, pad : pad + wave.shape[1]]) * samples
         return wave

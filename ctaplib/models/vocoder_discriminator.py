@@ -1,4 +1,4 @@
-"""Discriminator of the vocoder: small convolutional nets that look at log magnitudes."""
+"""Discriminator of the vocoder: small convolutional networks on log magnitudes."""
 
 from typing import NamedTuple
 
@@ -15,28 +15,28 @@ class DiscriminatorConfig(Config):
     """Sizes of the discriminator."""
 
     resolutions: tuple[tuple[int, int], ...] = ((1024, 256), (512, 128))
-    """Transform length and hop of each net, samples."""
+    """Transform length and hop of each network, samples."""
     channels: int = 16
-    """Width of each net."""
+    """Width of each network."""
     layers: int = 3
-    """Convolutions of each net that halve the frequency axis."""
+    """Convolutions of each network that halve the frequency axis."""
     floor: float = 3e-3
     """Magnitude below which differences fade out."""
 
 
-class Judged(NamedTuple):
-    """What one net says of a batch."""
+class Scores(NamedTuple):
+    """Output of one network for a batch."""
 
     scores: torch.Tensor
-    """(B, T, F) high where it sounds natural."""
+    """(B, T, F) high where speech sounds natural."""
     layers: list[torch.Tensor]
     """(B, C, T, F_l) outputs of the inner layers."""
     hop: int
-    """Samples of one of its frames."""
+    """Samples per frame."""
 
 
 class SpectrogramNet(nn.Module):
-    """One net: convolutions over time and frequency, strides in frequency only."""
+    """Convolutions over time and frequency, with strides in frequency only."""
 
     def __init__(self, channels: int, layers: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class SpectrogramNet(nn.Module):
         self.last = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
     def forward(self, log_magnitude: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """(B, T, bins) -> scores (B, T, F) and the inner layers."""
+        """(B, T, bins) -> scores (B, T, F) and outputs of the inner layers."""
         x, layers = log_magnitude[:, None], []
         for conv in (*self.halving, self.flat):
             x = F.leaky_relu(conv(x), 0.1)
@@ -57,10 +57,10 @@ class SpectrogramNet(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells natural from generated speech at several resolutions.
+    """Discriminator of natural and generated speech at several resolutions.
 
-    Source: the multi-resolution spectrogram discriminator of UnivNet (Jang et al., 2021, section 2.2),
-    smaller, and on logarithms (our choice).
+    Source: the multi-resolution spectrogram discriminator of UnivNet (Jang et al., 2021, section 2.2), smaller, and on
+    logarithms (our choice).
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -68,12 +68,12 @@ class Discriminator(nn.Module):
         self.config = config
         self.nets = nn.ModuleList(SpectrogramNet(config.channels, config.layers) for _ in config.resolutions)
 
-    def forward(self, wave: torch.Tensor) -> list[Judged]:
-        """Judge waveforms (B, samples), one answer per resolution."""
-        found = []
+    def forward(self, wave: torch.Tensor) -> list[Scores]:
+        """Score waveforms (B, samples) at each resolution."""
+        outputs = []
         for net, (n_fft, hop) in zip(self.nets, self.config.resolutions):
             magnitude = stft_magnitude(wave, Resolution(n_fft, hop), self.config.floor)
-            # Speech lies between about -6 and 4 here; this brings it to about -1 to 1.
+            # Log magnitudes of speech lie between about -6 and 4: scaled to about -1 to 1.
             scores, layers = net((magnitude.log() + 1.0) * 0.2)
-            found.append(Judged(scores, layers, hop))
-        return found
+            outputs.append(Scores(scores, layers, hop))
+        return outputs

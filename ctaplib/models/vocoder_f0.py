@@ -1,4 +1,4 @@
-"""F0 and voicing from mel spectrograms: a small network, and the most likely track through what it says."""
+"""F0 and voicing from mel spectrograms: a small network, and the most likely track through its classes."""
 
 import math
 
@@ -11,13 +11,13 @@ from ctaplib.nn.conv_stack import ConvStack
 from ctaplib.tensors import at_least_float32, length_mask
 
 GRID = 64
-"""Steps per class on which F0 is given."""
+"""Steps per class to which F0 is rounded."""
 NEAR = 4
 """Classes on either side of the best over which F0 is averaged."""
 
 
 class F0ReaderConfig(Config):
-    """Sizes of the F0 reader and how its track may move."""
+    """Sizes of the F0 reader, and costs of its track."""
 
     channels: int = 128
     """Width of the network."""
@@ -30,13 +30,13 @@ class F0ReaderConfig(Config):
     bins: int = 192
     """Classes of F0, equally spaced in log F0."""
     reach: int = 5
-    """Classes that the track may move from frame to frame at no cost."""
+    """Classes that the track can move from frame to frame at no cost."""
     jump_cost: float = 4.0
     """Cost of any larger move, natural logarithm of a probability; 0 takes the best class of each frame."""
 
 
 class F0Reader(nn.Module):
-    """Read F0 and voicing from a mel spectrogram by classification over log F0.
+    """F0 and voicing of a mel spectrogram by classification over log F0.
 
     Source: classes and the local expectation around the best one follow CREPE (Kim et al., 2018, eq. 2). The track
     through the classes is our choice.
@@ -54,16 +54,16 @@ class F0Reader(nn.Module):
         self.net = ConvStack(n_mels, config.channels, config.bins + 1, config.blocks, (1, 2, 4))
 
     def forward(self, mel: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, n_mels, T) normalised, mask (B, 1, T) -> logits (B, T, bins), voicing logit (B, T)."""
-        out = at_least_float32(self.net(mel, mask).transpose(1, 2))
+        """(B, T, n_mels) normalised, (B, T) bool -> logits (B, T, bins), voicing logit (B, T)."""
+        out = at_least_float32(self.net(mel, mask))
         return out[..., :-1], out[..., -1]
 
     @torch.no_grad()
     def decode(self, logits: torch.Tensor, voiced_logit: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """F0 in Hz (B, T), 0 where unvoiced: expected log F0 around the track.
+        """Compute F0 in Hz (B, T), 0 where unvoiced: expected log F0 around the track.
 
-        The result lies on a grid of `GRID` steps per class, so that rounding, which may differ between batches,
-        is not carried into the phase.
+        The result is rounded to `GRID` steps per class, so that rounding errors, which may differ between batches, do not
+        accumulate in the phase.
 
         Args:
             logits: (B, T, bins).
@@ -83,7 +83,7 @@ class F0Reader(nn.Module):
         return torch.where(voiced, torch.exp(self.low + self.step * place), 0.0)
 
     def targets(self, f0_hz: torch.Tensor, spread: float = 1.0) -> torch.Tensor:
-        """Blurred class distribution (..., bins) of positive F0 values (...); `spread` in classes."""
+        """Return the blurred class distribution (..., bins) of positive F0 values (...); `spread` in classes."""
         highest = self.low + self.step * (self.config.bins - 1)
         centre = (torch.log(f0_hz.clamp_min(1.0)).clamp(self.low, highest) - self.low) / self.step
         place = torch.arange(self.config.bins, device=f0_hz.device)
@@ -91,18 +91,18 @@ class F0Reader(nn.Module):
 
 
 def best_track(scores: torch.Tensor, lengths: torch.Tensor, reach: int, jump_cost: float) -> torch.Tensor:
-    """The track of largest sum (Viterbi) whose moves cost nothing up to `reach` classes and `jump_cost` beyond.
+    """Return the track of largest sum (Viterbi) whose moves cost nothing up to `reach` classes and `jump_cost` beyond.
 
     Args:
         scores: (B, T, bins).
-        lengths: (B,) valid frames; what lies beyond them does not change the track before.
+        lengths: (B,) valid frames; padding does not change the track before it.
         reach: Classes.
         jump_cost: Above 0.
 
     Returns:
         (B, T) classes.
     """
-    # (T, B, bins); frame by frame numpy is the faster. The floor tells an impossible class from what is none.
+    # (T, B, bins); numpy is faster frame by frame. The floor keeps impossible classes above the -inf of the margins.
     values = scores.detach().float().cpu().clamp_min(-1e30).transpose(0, 1).contiguous().numpy()
     frames, batch, bins = values.shape
     width = 2 * reach + 1
@@ -129,7 +129,8 @@ def best_track(scores: torch.Tensor, lengths: torch.Tensor, reach: int, jump_cos
 
 
 def _window_max(x: np.ndarray, width: int) -> np.ndarray:
-    """Maximum of every `width` neighbours of the last axis: (B, N) -> (B, N - width + 1)."""
+    """Return the maximum of every `width` neighbours of the last axis: (B, N) -> (B, N - width + 1)."""
+    # Maxima of 2, 4, 8 ... neighbours from those of half as many; two overlapping ones make the rest.
     size, out = 1, x
     while 2 * size <= width:
         out = np.maximum(out[:, :-size], out[:, size:])

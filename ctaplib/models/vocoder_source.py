@@ -1,8 +1,8 @@
-"""Excitation and windowed synthesis of the source-filter vocoder.
+"""Sources of the vocoder.
 
-A voiced source is a train of band-limited pulses that follows an F0 contour; an unvoiced source is a
-fixed periodic stretch of Gaussian noise. Both are scaled so that the mean magnitude of their
-short-time spectrum (the analysis of the front end) is one, so that a spectral envelope is a gain.
+The voiced source is a train of band-limited pulses that follows an F0 contour; the unvoiced source is a fixed period of
+Gaussian noise. Both have a short-time spectrum (with the features' window) of mean magnitude one, so that a spectral
+envelope is a gain.
 """
 
 import math
@@ -10,20 +10,22 @@ import math
 import torch
 import torch.nn.functional as F
 
+from ctaplib.tensors import at_least_float32
+
 DEFAULT_F0_HZ = 120.0
 NOISE_SEED = 1729
 
 
 def continuous_log_f0(f0_hz: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Natural logarithm of F0 with unvoiced stretches filled by straight lines between voiced frames.
+    """Compute the natural logarithm of F0, interpolated linearly over unvoiced frames.
 
     Args:
         f0_hz: (B, T), 0 where unvoiced.
-        lengths: (B,) valid frames; what lies beyond them is ignored.
+        lengths: (B,) valid frames; padding is ignored.
 
     Returns:
-        (B, T); before the first and after the last voiced frame its value is held. An utterance without
-        any voiced frame gets `DEFAULT_F0_HZ`.
+        (B, T); constant before the first and after the last voiced frame. `DEFAULT_F0_HZ` in an utterance without
+        voiced frames.
     """
     frames = f0_hz.shape[1]
     position = torch.arange(frames, device=f0_hz.device).expand_as(f0_hz)
@@ -39,10 +41,10 @@ def continuous_log_f0(f0_hz: torch.Tensor, lengths: torch.Tensor) -> torch.Tenso
 
 
 def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torch.Tensor:
-    """Band-limited pulses: equal cosines at all harmonics below the Nyquist frequency.
+    """Generate band-limited pulses: equal cosines at all harmonics below the Nyquist frequency.
 
-    The sum of cosines is taken in closed form (the Dirichlet kernel), so that its cost does not depend
-    on the number of harmonics.
+    The sum of cosines is computed in closed form (the Dirichlet kernel), so that its cost does not depend on the number
+    of harmonics.
 
     Args:
         f0_hz: (B, K) positive, one value every `hop_samples`.
@@ -50,12 +52,12 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
         sample_rate: Hz.
 
     Returns:
-        (B, (K - 1) * hop_samples), at least float32, of unit mean spectral magnitude. The phase is zero at the start.
+        (B, (K - 1) * hop_samples), at least float32, of mean spectral magnitude one. The phase is zero at the start.
     """
     samples = (f0_hz.shape[1] - 1) * hop_samples
     f0 = F.interpolate(f0_hz[:, None].double(), size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
     cycles = torch.cumsum(f0 / sample_rate, 1)
-    wide = torch.promote_types(f0_hz.dtype, torch.float32)
+    wide = at_least_float32(f0_hz).dtype
     half = (math.pi * (cycles - cycles.round())).to(wide)
     harmonics = torch.floor(0.5 * sample_rate / f0).to(wide)
     below = torch.sin(half)
@@ -66,13 +68,13 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
 
 
 def noise_spectra(frames: int, hop_samples: int, n_fft: int, analysis_window: int) -> torch.Tensor:
-    """Windowed spectra of one period of fixed Gaussian noise.
+    """Compute windowed spectra of one period of fixed Gaussian noise.
 
     Args:
-        frames: Length of the period in frames; frame t of a signal uses spectrum t modulo `frames`.
+        frames: Length of the period; frame t of a signal uses spectrum t modulo `frames`.
         hop_samples: Samples between frames.
         n_fft: Length of the transform.
-        analysis_window: Window length of the front end, for which the mean magnitude is made one.
+        analysis_window: Window length of the features, with which the mean magnitude is one.
 
     Returns:
         (frames, n_fft // 2 + 1) complex64, the same on every machine and in every run.

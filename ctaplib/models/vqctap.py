@@ -1,9 +1,9 @@
-"""VQ-CTAP whole: three encoders, one code book, two decoders.
+"""VQ-CTAP: three encoders, one codebook, two decoders.
 
     P = PhonemeEncoder(LengthRegulator(phonemes, durations))
-    S, R = SpeechEncoder(mel)            for labelled and for other speech
+    S, R = SpeechEncoder(mel)            of labelled and of other speech
     G = PromptEncoder(clip)              one global vector
-    Ŝ, R̂ = Quantizer(S), Quantizer(R)   one code book
+    Ŝ, R̂ = Quantizer(S), Quantizer(R)   one codebook
     phones = PhonemeDecoder(Ŝ)           mel, F0 = Decoder(Ŝ, G)
 
 Source: VQ-CTAP (arXiv 2408.05758), model figure. Perturbing the speech encoder's input is our choice.
@@ -40,25 +40,25 @@ class VQCTAPConfig(Config):
     phoneme_decoder: PhonemeDecoderConfig = PhonemeDecoderConfig()
     mel_decoder: DecoderSlot = DecoderSlot()
     temperature: float = 0.07
-    """Where the contrast's temperature starts; it is learned."""
+    """Initial temperature of the contrastive loss; it is learned."""
 
     @model_validator(mode="after")
     def _same_width(self) -> Self:
         speech, phoneme = self.speech.stack.width, self.phoneme.stack.width
         if speech != phoneme:
             raise ValueError(
-                f"speech.stack.width is {speech} and phoneme.stack.width {phoneme}: what is contrasted needs one width"
+                f"speech.stack.width is {speech} and phoneme.stack.width {phoneme}: S and P are contrasted and need one width"
             )
         return self
 
 
 class VQCTAP(MelNormalizer):
-    """The model; its parts are called by the tasks in the order of their papers' figures.
+    """The model. Its task calls the parts; everybody else uses its abilities (`ctaplib/models/abilities.py`).
 
     Args:
         config: Sizes.
-        n_tokens: Size of the token list (stress kept).
-        n_labels: Size of the label set (stress dropped).
+        n_tokens: Size of the token list (phones with stress).
+        n_labels: Size of the label set (phones without stress).
     """
 
     uses_f0 = False
@@ -76,7 +76,7 @@ class VQCTAP(MelNormalizer):
         self.log_scale = nn.Parameter(torch.tensor(float(np.log(1 / config.temperature))))
 
     def scale(self) -> torch.Tensor:
-        """Inverse temperature of the contrast, at most 100."""
+        """Return the inverse temperature of the contrastive loss, at most 100."""
         return self.log_scale.clamp(max=float(np.log(100.0))).exp()
 
     def encode(self, mel: torch.Tensor, lengths: torch.Tensor) -> CodedContent:
@@ -84,7 +84,7 @@ class VQCTAP(MelNormalizer):
         speech, mask = self.speech_encoder(mel, lengths)
         return CodedContent(speech, mask, self.quantizer(speech, mask))
 
-    # ---- abilities (models/abilities.py): stored log-mel in and out
+    # Abilities: stored log-mel, not normalised, as input and output.
 
     def content(self, mel: torch.Tensor, lengths: torch.Tensor, f0_hz: torch.Tensor | None = None) -> CodedContent:
         """Encode stored log-mel (B, T, n_mels); F0 is not used."""
@@ -106,28 +106,3 @@ class VQCTAP(MelNormalizer):
         """Decode content with the voice G."""
         output = self.mel_decoder(content, voice, keys)
         return replace(output, mel=self.restore(output.mel))
-
-
-def warp_pitch(f0_hz: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Where F0 (B, T) lies after `warp_mel` of a mel axis that begins at 0 Hz; 0 stays 0."""
-    mel = torch.log1p(f0_hz / 700.0) / factor[:, None]
-    return 700.0 * torch.expm1(mel)
-
-
-def warp_mel(mel: torch.Tensor, factor: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
-    """Stretch every spectrum along the mel axis and shift its level: another voice saying the same.
-
-    Args:
-        mel: (B, T, n_mels) normalised log-mel.
-        factor: (B,) stretch; above 1 moves formants down.
-        gain: (B,) added to all bands.
-
-    Source: vocal-tract length perturbation, Jaitly and Hinton 2013, on the mel axis; our choice here.
-    """
-    bands = mel.shape[-1]
-    place = (torch.arange(bands, device=mel.device) * factor[:, None]).clamp(0, bands - 1)
-    low = place.floor().long().clamp_max(bands - 2)
-    share = (place - low).unsqueeze(1).to(mel.dtype)
-    index = low.unsqueeze(1).expand(-1, mel.shape[1], -1)
-    lower, upper = torch.gather(mel, 2, index), torch.gather(mel, 2, index + 1)
-    return lower + share * (upper - lower) + gain[:, None, None]

@@ -1,4 +1,4 @@
-"""Self-attention with rotary positions, blind to padding."""
+"""Self-attention with rotary positions, independent of padding."""
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +12,14 @@ Rotation = tuple[torch.Tensor, torch.Tensor]
 
 
 def rotation_of(time: int, width: int, device: torch.device) -> Rotation:
-    """The angles by which pairs of features are rotated, which grow with time; the same for all heads and layers.
+    """Compute the angles by which pairs of features are rotated; they are the same for all heads and layers.
 
     Args:
         time: Frames T.
-        width: Features D of a head, even; feature i and i + D / 2 are a pair.
-        device: Where they are needed.
+        width: Features D of a head, even; features i and i + D / 2 are a pair.
+        device: Device of the result.
 
-    Source: Su et al. 2021, RoFormer (arXiv 2104.09864), eq. 34. The sines of the first half have the minus of the equation.
+    Source: Su et al. 2021, RoFormer (arXiv 2104.09864), eq. 34. The sines of the first half carry the equation's minus.
     """
     speeds = 10000.0 ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     angles = torch.arange(time, device=device, dtype=torch.float32)[:, None] * speeds
@@ -28,17 +28,17 @@ def rotation_of(time: int, width: int, device: torch.device) -> Rotation:
 
 
 def rotate(x: torch.Tensor, rotation: Rotation) -> torch.Tensor:
-    """Rotate the pairs of features of (..., T, D), eq. 34 as written there: the features, and the other of each pair."""
+    """Rotate the pairs of features of (..., T, D): eq. 34, where `roll` gives the other feature of each pair."""
     cos, sin = (part.to(x.dtype) for part in rotation)
     return x * cos + x.roll(x.shape[-1] // 2, -1) * sin
 
 
 SHORT_FRAMES = 300
-"""On the CPU, sequences up to this length are faster with the whole matrix than with the fused kernel."""
+"""Up to this length, attention on the CPU is faster with the whole matrix than with the fused kernel."""
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor, dropout: float) -> torch.Tensor:
-    """Softmax attention of (B, H, T, D) tensors over the keys in the mask (B, 1, 1, T)."""
+    """Compute softmax attention of (B, H, T, D) tensors over the keys in the mask (B, 1, 1, T)."""
     if q.device.type != "cpu" or q.shape[-2] > SHORT_FRAMES:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
@@ -50,7 +50,7 @@ class SelfAttention(nn.Module):
     """Multi-head self-attention over time.
 
     Args:
-        width: Features in and out.
+        width: Features of input and output.
         heads: Number of heads; must divide `width`.
         dropout: On the attention weights, in training.
     """
@@ -62,7 +62,7 @@ class SelfAttention(nn.Module):
         self.outward = Linear(width, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, rotation: Rotation | None = None) -> torch.Tensor:
-        """(B, T, D), (B, T) -> (B, T, D); keys outside the mask are not seen. `rotation` where it is known already."""
+        """(B, T, D), (B, T) -> (B, T, D), over keys in the mask; `rotation` if it is computed already."""
         batch, time, width = x.shape
         rotation = rotation_of(time, width // self.heads, x.device) if rotation is None else rotation
         parts = self.inward(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).contiguous()

@@ -1,4 +1,4 @@
-"""The block that all our encoders and decoders are stacks of."""
+"""The block of all encoders and decoders, and stacks of it."""
 
 import torch
 from pydantic import Field, PositiveInt
@@ -10,7 +10,7 @@ from ctaplib.nn.conv import ConvFeedForward
 
 
 class StackConfig(Config):
-    """A stack of blocks."""
+    """Sizes of a stack of blocks."""
 
     width: int = Field(256, ge=1)
     """Features of every frame."""
@@ -19,23 +19,23 @@ class StackConfig(Config):
     hidden: int = Field(768, ge=1)
     """Features inside the feed-forward part."""
     kernel: int = Field(3, ge=1)
-    """Frames that the feed-forward part sees at once; odd."""
+    """Kernel of the convolution in the feed-forward part, frames; odd."""
     dilations: tuple[PositiveInt, ...] = Field((1,), min_length=1)
-    """Frames from one that a block sees to the next, block after block, from the first again when they end."""
+    """Dilation of the convolution in each block; repeated if there are more blocks."""
     heads: int = Field(4, ge=0)
-    """Attention heads; 0 leaves attention out."""
+    """Attention heads; 0: no attention."""
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of features, and of attention weights, dropped in training before each part is added."""
+    """Dropout of attention weights and of the output of each part."""
 
 
 class Block(nn.Module):
-    """Attention and a convolutional feed-forward part, each on normalised input, each added to it.
+    """Attention and a convolutional feed-forward part, each on normalised input and with a residual connection.
 
-    With `condition` features, both normalisations are scaled and shifted by a global vector.
+    With `condition` features, a global vector scales and shifts both normalisations.
 
     Source: the pre-norm Transformer block; FastSpeech's feed-forward part (arXiv 1905.09263). The layer
     counts and sizes of VQ-CTAP are not published: our choice. So are dilations (as in van den Oord et al. 2016,
-    WaveNet, arXiv 1609.03499, section 2.1), which see as far as attention does on short speech, and cost nothing.
+    WaveNet, arXiv 1609.03499, section 2.1), which cover short speech as attention does, at no cost.
     """
 
     def __init__(self, config: StackConfig, condition: int = 0, dilation: int = 1) -> None:
@@ -53,21 +53,21 @@ class Block(nn.Module):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None, rotation: Rotation | None = None
     ) -> torch.Tensor:
-        """(B, T, D), (B, T), (B, C) or None -> (B, T, D); `rotation` of the attention, where it is known already."""
-        turns: list[torch.Tensor | None] = [None] * 4
+        """(B, T, D), (B, T), (B, C) or None -> (B, T, D); `rotation` if it is computed already."""
+        styles: list[torch.Tensor | None] = [None] * 4
         if self.modulate is not None and condition is not None:
-            turns = list(self.modulate(condition).unsqueeze(1).chunk(4, -1))
+            styles = list(self.modulate(condition).unsqueeze(1).chunk(4, -1))
         if self.attention is not None:
-            x = x + self.dropout(self.attention(_turn(self.norms[0](x), turns[0], turns[1]), mask, rotation))
-        return x + self.dropout(self.feed(_turn(self.norms[1](x), turns[2], turns[3]), mask))
+            x = x + self.dropout(self.attention(_modulate(self.norms[0](x), *styles[:2]), mask, rotation))
+        return x + self.dropout(self.feed(_modulate(self.norms[1](x), *styles[2:]), mask))
 
 
-def _turn(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tensor | None) -> torch.Tensor:
+def _modulate(x: torch.Tensor, scale: torch.Tensor | None, shift: torch.Tensor | None) -> torch.Tensor:
     return x if scale is None or shift is None else x * (1 + scale) + shift
 
 
 class Stack(nn.Module):
-    """Blocks in a row and a last normalisation."""
+    """Blocks in sequence and a final normalisation."""
 
     def __init__(self, config: StackConfig, condition: int = 0) -> None:
         super().__init__()

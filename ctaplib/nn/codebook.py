@@ -1,10 +1,4 @@
-"""Work on code books: the nearest code of every vector, k-means, and draws that do not depend on batch order.
-
-The search walks over blocks of vectors and reuses one tile of scores, so that its memory does not grow with
-the number of vectors.
-"""
-
-from __future__ import annotations
+"""Operations on codebooks: nearest codes, k-means, and random draws that do not depend on the order of the batch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +15,7 @@ _DRAW_ROWS = 4096
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Switch autocast and reduced-precision products off: codes must not depend on a run's settings."""
+    """Disable autocast and reduced-precision products: codes must not depend on a run's settings."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -33,12 +27,14 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 @torch.no_grad()
 def nearest_codes(vectors: Tensor, codebook: Tensor, tile_elements: int | None = None) -> Tensor:
-    """Find the code of smallest Euclidean distance to every vector; ties go to the lowest code.
+    """Return the code of smallest Euclidean distance to every vector; the lowest of several.
+
+    Vectors are searched in blocks that reuse one tile of scores, so memory does not grow with their number.
 
     Args:
         vectors: (rows, dim).
         codebook: (codes, dim), the same dtype.
-        tile_elements: scores held at a time; a value fit for the device's cache when None.
+        tile_elements: Scores held at a time; by default what fits the device's cache.
 
     Returns:
         (rows,) int64.
@@ -60,7 +56,8 @@ def nearest_codes(vectors: Tensor, codebook: Tensor, tile_elements: int | None =
 
 
 def _argmax(scores: Tensor) -> Tensor:
-    """Find the highest of (rows, groups, members): the maximum alone is ten times as fast as its place."""
+    """Return the place of the highest score of (rows, groups, members) in each row."""
+    # amax is ten times as fast as argmax: first the group of the maximum, then its place there.
     if scores.shape[1] == 1:
         return scores[:, 0].argmax(1)
     best = scores.amax(2).argmax(1)
@@ -72,15 +69,15 @@ def _argmax(scores: Tensor) -> Tensor:
 def draw_order(vectors: Tensor, key: int) -> Tensor:
     """Order vectors at random by their values and a key alone, not by their place in a batch or rank.
 
-    The priority of a vector is the fractional part of ten times its projection on a direction drawn from
-    the key (our choice): equal for equal vectors, so the order cannot depend on the order of the batch.
+    The priority of a vector is the fractional part of ten times its projection on a direction drawn from the key (our
+    choice): equal for equal vectors, so the order cannot depend on the order of the batch.
 
     Args:
         vectors: (rows, dim).
-        key: whole number, usually the training step.
+        key: Integer, usually the training step.
 
     Returns:
-        (rows,) int64, indices by falling priority.
+        (rows,) int64, indices by decreasing priority.
     """
     if len(vectors) == 0:
         return torch.zeros(0, dtype=torch.int64, device=vectors.device)
@@ -93,28 +90,24 @@ def draw_order(vectors: Tensor, key: int) -> Tensor:
 
 @torch.no_grad()
 def sums_per_code(vectors: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Add up the vectors that fell to every code.
-
-    Returns:
-        counts (size,) in the dtype of `vectors`, and sums (size, dim).
-    """
+    """Count and sum the vectors of every code: (size,) in the dtype of `vectors`, and (size, dim)."""
     counts = torch.bincount(codes, minlength=size).to(vectors.dtype)
     return counts, vectors.new_zeros((size, vectors.shape[1])).index_add_(0, codes, vectors)
 
 
 @torch.no_grad()
 def kmeans(vectors: Tensor, size: int, iterations: int, key: int) -> Tensor:
-    """Place `size` codes among vectors by Lloyd's algorithm, started from vectors drawn with `draw_order`.
+    """Cluster vectors by Lloyd's algorithm, started from vectors drawn with `draw_order`.
 
-    Codes come in the order of their first value when drawn (our choice): of vectors whose priorities all but agree, runs
-    that round differently may draw either one first. A code that no vector falls to stays where it was drawn. With fewer
-    vectors than codes the vectors are used again, each time with a little noise, so that no two codes are equal.
+    Drawn vectors are sorted by their first value (our choice), because runs that round differently may swap two vectors of
+    nearly equal priority. A code without vectors stays where it was drawn. With fewer vectors than codes the vectors are
+    repeated with a little noise, so that no two codes are equal.
 
     Args:
         vectors: (rows, dim), at least one row.
-        size: number of codes.
-        iterations: rounds of assignment and averaging; 0 keeps the drawn vectors.
-        key: whole number that decides the draw.
+        size: Number of codes.
+        iterations: Rounds of assignment and averaging; 0 keeps the drawn vectors.
+        key: Integer that seeds the draw.
 
     Returns:
         (size, dim).

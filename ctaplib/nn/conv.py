@@ -1,4 +1,4 @@
-"""Convolutions over time on (batch, time, feature) tensors, blind to padding."""
+"""Convolutions over time on (B, T, D) tensors, independent of padding."""
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +8,14 @@ from ctaplib.nn.linear import Linear, linear
 
 
 class MaskedConv(nn.Module):
-    """Convolution that reads zeros outside the mask and at the ends.
+    """Convolution with zeros outside the mask and at the ends.
 
     Args:
-        inputs: Features in.
-        outputs: Features out.
+        inputs: Features of the input.
+        outputs: Features of the output.
         kernel: Width in frames; odd for stride 1, even for stride 2.
         stride: 1, or 2 to halve the frame rate.
-        dilation: Frames from one that is seen to the next; 1 with stride 2.
+        dilation: Frames between the taps; 1 with stride 2.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> None:
@@ -36,7 +36,7 @@ class MaskedConv(nn.Module):
         return y.transpose(1, 2)
 
     def _one_product(self, x: torch.Tensor) -> torch.Tensor:
-        """The same as one matrix product over windows side by side, which processors without a GPU do faster."""
+        """Compute the same as one matrix product over windows side by side, which is faster on the CPU."""
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
         x = F.pad(x, (0, 0, self.padding, self.padding))
@@ -47,7 +47,7 @@ class MaskedConv(nn.Module):
 
 
 class ConvFeedForward(nn.Module):
-    """Two layers with a convolution in the first.
+    """Convolution, ReLU and a linear layer.
 
     Source: Ren et al. 2019, FastSpeech (arXiv 1905.09263), section 3.1: the feed-forward part of its block.
     """
@@ -60,8 +60,3 @@ class ConvFeedForward(nn.Module):
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, D), (B, T) -> (B, T, D)."""
         return self.narrow(F.relu(self.wide(x, mask)))
-
-
-def upsample(x: torch.Tensor, factor: int) -> torch.Tensor:
-    """Repeat every frame: (B, T, D) -> (B, factor T, D)."""
-    return x.repeat_interleave(factor, dim=1)

@@ -1,4 +1,4 @@
-"""Plain convolutions over frames: fast where dense convolutions are (most processors), small otherwise."""
+"""Residual stack of plain convolutions over frames: fast where dense convolutions are (most processors)."""
 
 import math
 
@@ -18,15 +18,15 @@ class ConvBlock(nn.Module):
         with torch.no_grad():
             self.second.weight.mul_(scale)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, C, T), mask (B, 1, T) float -> (B, C, T)."""
-        y = self.norm(x.transpose(1, 2)).transpose(1, 2) * mask
-        y = F.gelu(self.first(y)) * mask
-        return x + self.second(y) * mask
+    def forward(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """(B, C, T), mask as weights (B, 1, T) -> (B, C, T): the layout of `torch.nn.Conv1d`."""
+        y = self.norm(x.transpose(1, 2)).transpose(1, 2) * weight
+        y = F.gelu(self.first(y)) * weight
+        return x + self.second(y) * weight
 
 
 class ConvStack(nn.Module):
-    """Convolutions over frames: (B, D, T) to (B, E, T)."""
+    """Convolutions over frames: (B, T, inputs) to (B, T, outputs)."""
 
     def __init__(self, inputs: int, channels: int, outputs: int, blocks: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
@@ -38,8 +38,9 @@ class ConvStack(nn.Module):
         self.leave = nn.Conv1d(channels, outputs, 3, padding=1)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, D, T) zero in the padding, mask (B, 1, T) float -> (B, E, T)."""
-        x = self.enter(x) * mask
+        """(B, T, inputs), (B, T) bool -> (B, T, outputs)."""
+        weight = mask[:, None].to(x.dtype)
+        x = self.enter(x.transpose(1, 2) * weight) * weight
         for block in self.blocks:
-            x = block(x, mask)
-        return self.leave(F.gelu(self.norm(x.transpose(1, 2))).transpose(1, 2) * mask)
+            x = block(x, weight)
+        return self.leave(F.gelu(self.norm(x.transpose(1, 2))).transpose(1, 2) * weight).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Lengths in time: a phone's vector repeated for as many frames as it lasts."""
+"""Length regulation: each phone's vector is repeated for its frames."""
 
 import torch
 

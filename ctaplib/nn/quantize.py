@@ -1,12 +1,12 @@
-"""The quantiser slot: what every quantiser takes and gives, and how one is built from its name.
+"""The quantizer slot: the base class of all quantizers, and how a config names one.
 
-A quantiser turns continuous frames into codes of one code book. `forward` changes nothing that is saved: in
-training it only notes which vectors fell to which codes, and `after_step` moves the code book from these
-notes, added up over all ranks. A new quantiser is a new module `ctaplib/nn/quantize_<name>.py` that defines
-`QUANTIZER`.
+A quantizer turns continuous frames into codes of one codebook. `forward` changes nothing that is saved: in training it
+only records which vectors were assigned to which codes, and `after_step` updates the codebook from these records, summed
+over all ranks. A quantizer is a module `ctaplib/nn/quantize_<name>.py` that defines `QUANTIZER`.
 """
 
 import abc
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _repeating: list[bool] = []
 
 @contextmanager
 def repeating(on: bool = True) -> Iterator[None]:
-    """Within, a forward pass repeats one of the same step: quantizers do not count its frames once more."""
+    """Within, forward passes repeat those of the same step: quantizers do not record their frames again."""
     _repeating.append(on)
     try:
         yield
@@ -40,15 +40,14 @@ def repeating(on: bool = True) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Quantized:
-    """What a quantiser makes of a batch.
+    """Output of a quantizer.
 
     Attributes:
-        quantized: (batch, time, input_dim), float32; the gradient passes straight through to the input.
-            Zero at padding.
-        codes: (batch, time) int64; -1 at padding.
-        loss_total: scalar, the quantiser's own loss added up over valid frames.
-        loss_count: scalar, number of valid frames.
-        latent: (batch, time, code_dim), what was compared with the codes, with gradient. Zero at padding.
+        quantized: (batch, time, input_dim), float32, zero at padding; the gradient passes straight through to the input.
+        codes: (batch, time) int64, -1 at padding.
+        loss_total: Scalar, sum of the quantizer's own loss over valid frames.
+        loss_count: Scalar, number of valid frames.
+        latent: (batch, time, code_dim), the vectors compared with the codes, with gradient; zero at padding.
     """
 
     quantized: Tensor
@@ -59,24 +58,24 @@ class Quantized:
 
 
 class CodebookConfig(Config):
-    """What quantisers with a learned code book share."""
+    """Settings of all quantizers with a learned codebook."""
 
     codebook_size: int = Field(default=512, ge=2)
     """Number of codes."""
     code_dim: int | None = Field(default=16, ge=1)
-    """Width in which codes are compared; a linear layer leads in and another out. None: the width of the
-    input, and no such layers. A low width keeps more codes alive (our choice)."""
+    """Width in which codes are compared; linear layers project to it and back. None: the width of the input, without
+    projections. A low width keeps more codes in use (our choice)."""
     commitment: float = Field(default=0.25, ge=0.0)
-    """Weight of the term that draws the encoder to its code, beta of van den Oord et al. 2017, Eq. 3."""
+    """Weight of the commitment term, beta of van den Oord et al. 2017, Eq. 3."""
 
 
 class Quantizer(nn.Module, abc.ABC):
-    """Base of all quantisers: masks, projections, precision, straight-through gradient and counters.
+    """Base of all quantizers: masks, projections, precision, straight-through gradient and counters.
 
     Args:
-        input_dim: width of the frames that come in.
-        code_dim: width in which codes are compared; None for `input_dim` without projections.
-        book_sizes: number of codes of every book that is counted (one but for residual quantisers).
+        input_dim: Width of the input.
+        code_dim: Width in which codes are compared; None for `input_dim` without projections.
+        book_sizes: Number of codes of every codebook; several only in residual quantizers.
     """
 
     Config: ClassVar[type[Config]]
@@ -97,56 +96,45 @@ class Quantizer(nn.Module, abc.ABC):
 
     @property
     def codebook_size(self) -> int:
-        """Number of different codes that `forward` can give."""
-        size = 1
-        for book in self.book_sizes:
-            size *= book
-        return size
+        """Number of different codes that `forward` can return."""
+        return math.prod(self.book_sizes)
 
     def prepare(self, projected: Tensor) -> Tensor:
-        """Bring projected frames (rows, code_dim) to where codes are compared; as they are by default."""
+        """Map projected frames (rows, code_dim) to the space of the codes; the identity by default."""
         return projected
 
     @abc.abstractmethod
     def search(self, latent: Tensor) -> Tensor:
-        """Find the code of every latent vector: (rows, code_dim) to (rows,) int64."""
+        """Return the code of every latent vector: (rows, code_dim) to (rows,) int64."""
 
     @abc.abstractmethod
     def vectors(self, codes: Tensor) -> Tensor:
-        """Give the vectors of codes: (rows,) to (rows, code_dim)."""
+        """Return the vectors of codes: (rows,) to (rows, code_dim)."""
 
     def frame_loss(self, latent: Tensor, vectors: Tensor) -> Tensor:
-        """Give the quantiser's own loss of every frame, (rows,); zero unless overridden."""
+        """Compute the quantizer's own loss of every frame, (rows,); zero by default."""
         return latent.new_zeros(len(latent))
 
-    def note(self, latent: Tensor, codes: Tensor) -> None:
+    def record(self, latent: Tensor, codes: Tensor) -> None:
         """Keep what `after_step` needs, outside the saved state; called in training, without gradient."""
         self.pending_counts += count_codes(codes, self.codebook_size)
 
-    def move(self, step: int, counts: Tensor) -> None:
-        """Move the code book; `counts` are those of all ranks since the last call. Nothing by default."""
+    def update(self, step: int, counts: Tensor) -> None:
+        """Update the codebook; `counts` are those of all ranks since the last call. Does nothing by default."""
 
     @property
     def _dtype(self) -> torch.dtype:
-        held = [*self.parameters(), *self.buffers()]
-        return next((each.dtype for each in held if each.is_floating_point()), torch.float32)
+        tensors = [*self.parameters(), *self.buffers()]
+        return next((each.dtype for each in tensors if each.is_floating_point()), torch.float32)
 
     def forward(self, z: Tensor, mask: Tensor) -> Quantized:
-        """Quantise frames, in float32 even under autocast.
-
-        Args:
-            z: (batch, time, input_dim).
-            mask: (batch, time) bool, True where valid.
-
-        Returns:
-            The quantised frames, their codes and the loss.
-        """
+        """Quantize frames (batch, time, input_dim) with a mask (batch, time) bool, in float32 even under autocast."""
         with full_precision(z.device):
             latent = self.prepare(self.project_in(_gather(z, mask).to(self._dtype)))
             codes = self.search(latent.detach())
             vectors = self.vectors(codes)
             if self.training and torch.is_grad_enabled() and not any(_repeating):
-                self.note(latent.detach(), codes)
+                self.record(latent.detach(), codes)
             outward = self.project_out(_StraightThrough.apply(latent, vectors.detach()))
             total = self.frame_loss(latent, vectors).sum()
         return Quantized(
@@ -159,20 +147,20 @@ class Quantizer(nn.Module, abc.ABC):
 
     @torch.no_grad()
     def nearest(self, z: Tensor) -> Tensor:
-        """Find the code of every frame: (..., input_dim) to (...) int64."""
+        """Return the code of every frame: (..., input_dim) to (...) int64."""
         with full_precision(z.device):
             flat = z.reshape(-1, self.input_dim).to(self._dtype)
             return self.search(self.prepare(self.project_in(flat))).reshape(z.shape[:-1])
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """Give the quantised frames of codes: (...) int64 to (..., input_dim); padding (-1) becomes zero.
+        """Return the quantized frames of codes: (...) int64 to (..., input_dim); padding (-1) becomes zero.
 
         Raises:
-            ConfigError: a code is not of this book.
+            ConfigError: A code is not in this codebook.
         """
         if codes.numel() and int(codes.max()) >= self.codebook_size:
             raise ConfigError(
-                f"code {int(codes.max())} is not in a book of {self.codebook_size} codes",
+                f"code {int(codes.max())} is not in a codebook of {self.codebook_size} codes",
                 expected=f"codes from 0 to {self.codebook_size - 1}, or -1 for padding",
                 fix="use the codes with the model that made them",
             )
@@ -182,29 +170,29 @@ class Quantizer(nn.Module, abc.ABC):
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
-        """Move the code book by what was noted since the last call, added up over ranks, and count its use.
+        """Update the codebook from what was recorded since the last call, summed over ranks, and count its use.
 
-        Every rank must call it, after the optimiser's step.
+        Every rank must call it, after the optimizer's step.
 
         Args:
-            step: number of the training step; keys every random draw.
+            step: Number of the training step, which seeds every random draw.
         """
         counts = sum_over_ranks(self.pending_counts).clone()
         self.epoch_counts += counts
-        self.move(step, counts)
+        self.update(step, counts)
         self.pending_counts.zero_()
 
     def discard_pending(self) -> None:
-        """Drop what was noted since the last `after_step`, as after a trial that is no step."""
+        """Discard what was recorded since the last `after_step`, for a step that was skipped."""
         self.pending_counts.zero_()
 
     def use(self) -> tuple[CodebookUse, ...]:
-        """Give the use of every book since `reset_use`, over all ranks; one book unless residual."""
+        """Return the use of every codebook since `reset_use`, over all ranks; several only if residual."""
         parts = self.epoch_counts.cpu().split(list(self.book_sizes))
         return tuple(CodebookUse(part.clone()) for part in parts)
 
     def reset_use(self) -> None:
-        """Start counting anew, at the start of an epoch."""
+        """Reset the counts of `use`."""
         self.epoch_counts.zero_()
 
 
@@ -220,7 +208,7 @@ class QuantizerSlot(Slot):
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Give the vectors, pass their gradient to the latent: van den Oord et al. 2017, section 3.2."""
+    """Return the vectors, pass their gradient to the latent: van den Oord et al. 2017, section 3.2."""
 
     @staticmethod
     def forward(ctx: Any, latent: Tensor, vectors: Tensor) -> Tensor:

@@ -1,11 +1,9 @@
-"""Vector quantiser whose book follows the encoder by moving averages, with restart of dead codes.
+"""Vector quantizer whose codebook follows the encoder by moving averages, with restart of dead codes.
 
 Source: van den Oord, Vinyals, Kavukcuoglu 2017 (arXiv 1711.00937), Eq. 1 (nearest code), Eq. 3 (commitment)
-    and appendix A.1 (moving averages). The VQ-CTAP paper compares by minimum distance with one book and
-    does not say how the book is learned; moving averages, restart and the low width are our choice.
+    and appendix A.1 (moving averages). The VQ-CTAP paper takes the nearest code of one codebook and does not say how
+    the codebook is learned; moving averages, restart and the low width are our choice.
 """
-
-from __future__ import annotations
 
 import torch
 from pydantic import Field
@@ -17,33 +15,27 @@ from ctaplib.nn.quantize import CodebookConfig, Quantizer
 
 
 class EmaConfig(CodebookConfig):
-    """Settings of the moving-average quantiser."""
+    """Settings of the moving-average quantizer."""
 
     decay: float = Field(default=0.99, ge=0.0, lt=1.0)
-    """Share of the old average that one step keeps, gamma of appendix A.1."""
+    """Decay of the averages, gamma of appendix A.1."""
     kmeans_iterations: int = Field(default=10, ge=0)
-    """Rounds of k-means on the vectors of the first step, which place the code book; 0 takes drawn
-    vectors."""
+    """Iterations of k-means on the vectors of the first step, which initialises the codebook; 0: random vectors."""
     restart_threshold: float = Field(default=0.1, ge=0.0)
     """A code whose averaged use is below this share of uniform use is dead; 0 never restarts."""
     restart_use: float = Field(default=0.5, gt=0.0)
-    """Averaged use that a restarted code starts with, as a share of uniform use: how long it may prove
-    itself."""
+    """Averaged use that a restarted code starts with, as a share of uniform use: the larger, the longer before it can
+    be restarted again."""
     restart_every_steps: int = Field(default=10, ge=1)
-    """Steps between two looks for dead codes."""
+    """Steps between two searches for dead codes."""
     restart_until_step: int | None = Field(default=None, ge=0)
-    """Last step at which codes restart; None for no end."""
+    """Last step at which codes restart; None: no last step."""
     pool_frames: int = Field(default=16384, ge=1)
     """Most vectors of a step that each rank keeps as candidates for restart and initialisation."""
 
 
 class EmaQuantizer(Quantizer):
-    """Moving-average vector quantiser.
-
-    Args:
-        config: its settings.
-        input_dim: width of the frames that come in.
-    """
+    """Moving-average vector quantizer."""
 
     Config = EmaConfig
     codebook: Tensor
@@ -64,33 +56,32 @@ class EmaQuantizer(Quantizer):
         self._pool: list[Tensor] = []
 
     def refine(self, codebook: Tensor) -> Tensor:
-        """Bring averaged vectors (codes, code_dim) to where codes may lie; the identity unless overridden."""
+        """Project averaged vectors (codes, code_dim) to where codes may lie; the identity by default."""
         return codebook
 
     def search(self, latent: Tensor) -> Tensor:
-        """Find the nearest code: (rows, code_dim) to (rows,)."""
+        """Return the nearest codes: (rows, code_dim) to (rows,)."""
         return nearest_codes(latent, self.codebook)
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Give the vectors of codes: (rows,) to (rows, code_dim)."""
+        """Return the vectors of codes: (rows,) to (rows, code_dim)."""
         return self.codebook[codes]
 
     def frame_loss(self, latent: Tensor, vectors: Tensor) -> Tensor:
-        """Give beta times the mean squared distance to the code, which does not move: (rows,)."""
+        """Compute the commitment loss, (rows,)."""
         return self.config.commitment * (latent - vectors.detach()).square().mean(1)
 
-    def note(self, latent: Tensor, codes: Tensor) -> None:
+    def record(self, latent: Tensor, codes: Tensor) -> None:
         """Add the vectors to the sums of their codes and keep them as candidates."""
-        super().note(latent, codes)
+        super().record(latent, codes)
         self.pending_sums += sums_per_code(latent, codes, self.config.codebook_size)[1]
         self._pool.append(latent)
-        held = sum(len(part) for part in self._pool)
-        if held > self.config.pool_frames:
+        if sum(len(part) for part in self._pool) > self.config.pool_frames:
             pool = torch.cat(self._pool)
             self._pool = [pool[draw_order(pool, 0)[: self.config.pool_frames]]]
 
-    def move(self, step: int, counts: Tensor) -> None:
-        """Take one step of the moving averages, then restart dead codes from vectors of this step."""
+    def update(self, step: int, counts: Tensor) -> None:
+        """Update the moving averages, then restart dead codes from vectors of this step."""
         sums = sum_over_ranks(self.pending_sums).clone()
         frames = int(counts.sum())
         if frames and not bool(self.placed):
@@ -102,26 +93,26 @@ class EmaQuantizer(Quantizer):
         self._pool = []
 
     def discard_pending(self) -> None:
-        """Drop the sums and candidates of this step."""
+        """Discard the sums and candidates of this step as well."""
         super().discard_pending()
         self.pending_sums.zero_()
         self._pool = []
 
-    def noted(self) -> Tensor:
-        """Give the vectors of this step that are kept as candidates: (rows, code_dim)."""
+    def candidates(self) -> Tensor:
+        """Return the vectors of this step that are kept on this rank, (rows, code_dim)."""
         return torch.cat(self._pool) if self._pool else self.codebook.new_zeros((0, self.code_dim))
 
-    def renote(self, vectors: Tensor) -> None:
-        """Put other candidates (rows, code_dim) in place of those noted in this step."""
+    def replace_candidates(self, vectors: Tensor) -> None:
+        """Replace the candidates of this step by others (rows, code_dim)."""
         self._pool = [vectors]
 
-    def _candidates(self, step: int) -> Tensor:
-        pool = gather_rows(self.noted())
+    def _draw_candidates(self, step: int) -> Tensor:
+        pool = gather_rows(self.candidates())
         return pool[draw_order(pool, step)]
 
     def _place(self, step: int, frames: int) -> None:
         size = self.config.codebook_size
-        codebook = kmeans(self._candidates(step), size, self.config.kmeans_iterations, step)
+        codebook = kmeans(self._draw_candidates(step), size, self.config.kmeans_iterations, step)
         self.codebook.copy_(self.refine(codebook))
         self.code_use.fill_(frames / size)
         take_first(self.codebook)
@@ -143,7 +134,7 @@ class EmaQuantizer(Quantizer):
         dead = torch.nonzero(self.code_use < self.config.restart_threshold * uniform)[:, 0]
         if len(dead) == 0:
             return
-        fresh = self._candidates(step)[: len(dead)]
+        fresh = self._draw_candidates(step)[: len(dead)]
         dead = dead[: len(fresh)]
         use = uniform * self.config.restart_use
         self.codebook[dead] = self.refine(fresh)

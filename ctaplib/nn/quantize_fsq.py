@@ -1,12 +1,10 @@
-"""Finite scalar quantiser: every dimension is rounded to a few levels, and the code book is their grid.
+"""Finite scalar quantizer: every dimension is rounded to a few levels, and the codebook is their grid.
 
-There is no book to learn, no loss and nothing to collapse. Source: Mentzer et al. 2023 (arXiv 2309.15505),
-section 3.1; CosyVoice 2 (arXiv 2412.10117) and SecoustiCodec (arXiv 2508.02849) take it for speech at 25
-Hz.
+There is no codebook to learn, no loss and nothing to collapse. Source: Mentzer et al. 2023 (arXiv 2309.15505), section
+3.1; CosyVoice 2 (arXiv 2412.10117) and SecoustiCodec (arXiv 2508.02849) use it for speech at 25 Hz.
 """
 
-from __future__ import annotations
-
+import math
 from typing import Annotated
 
 import torch
@@ -18,29 +16,21 @@ from ctaplib.nn.quantize import Quantizer
 
 
 class FsqConfig(Config):
-    """Settings of the finite scalar quantiser."""
+    """Settings of the finite scalar quantizer."""
 
     levels: tuple[Annotated[int, Field(ge=2)], ...] = Field(default=(8, 8, 8), min_length=1)
-    """Levels of every dimension, each at least 2; the book has their product of codes."""
+    """Levels of every dimension; the number of codes is their product."""
 
 
 class FsqQuantizer(Quantizer):
-    """Finite scalar quantiser.
-
-    Args:
-        config: its settings.
-        input_dim: width of the frames that come in.
-    """
+    """Finite scalar quantizer."""
 
     Config = FsqConfig
     levels: Tensor
     places: Tensor
 
     def __init__(self, config: FsqConfig, input_dim: int) -> None:
-        size = 1
-        for level in config.levels:
-            size *= level
-        super().__init__(input_dim, len(config.levels), (size,))
+        super().__init__(input_dim, len(config.levels), (math.prod(config.levels),))
         self.config = config
         levels = torch.tensor(config.levels)
         places = torch.cat([torch.ones(1, dtype=torch.int64), levels.cumprod(0)[:-1]])
@@ -48,17 +38,13 @@ class FsqQuantizer(Quantizer):
         self.register_buffer("places", places, persistent=False)
 
     def prepare(self, projected: Tensor) -> Tensor:
-        """Bound every dimension so that rounding hits each of its levels: (rows, dims), within (-1, 1) or so.
+        """Bound every dimension so that rounding gives its levels: (rows, dims), about within (-1, 1).
 
         Even numbers of levels are shifted by half a level, as in the paper's Eq. for f.
         """
-        half, shift = self._half(projected)
+        half = ((self.levels - 1).to(projected) * (1 - 1e-3) / 2).clamp_min(0.5 + 1e-3)
+        shift = torch.where(self.levels % 2 == 0, 0.5, 0.0).to(projected)
         return (torch.tanh(projected + torch.atanh(shift / half)) * half - shift) / (self.levels // 2)
-
-    def _half(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        half = (self.levels - 1).to(like) * (1 - 1e-3) / 2
-        shift = torch.where(self.levels % 2 == 0, 0.5, 0.0).to(like)
-        return half.clamp_min(0.5 + 1e-3), shift
 
     def search(self, latent: Tensor) -> Tensor:
         """Round to the grid: (rows, dims) to (rows,)."""
@@ -66,7 +52,7 @@ class FsqQuantizer(Quantizer):
         return (digits.clamp_min(0).minimum(self.levels - 1) * self.places).sum(1)
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Give the grid points of codes: (rows,) to (rows, dims), each within [-1, 1]."""
+        """Return the grid points of codes: (rows,) to (rows, dims), within [-1, 1]."""
         digits = codes[:, None] // self.places % self.levels
         return ((digits - self.levels // 2) / (self.levels // 2)).to(self._dtype)
 

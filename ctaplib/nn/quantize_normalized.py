@@ -1,12 +1,9 @@
-"""Vector quantiser on a sphere: low width, vectors and codes of one length, compared by cosine.
+"""Vector quantizer on a sphere: low width, vectors and codes of one length, compared by cosine.
 
-Source: Yu et al. 2022 (ViT-VQGAN, arXiv 2110.04627), section 3.2 (factorised and l2-normalised codes). The
-    code book follows by moving averages that are brought back to the sphere (spherical k-means), which is
-    our choice. Vectors have the length sqrt(code_dim), so that their elements are near 1 and the squared
-    error does not depend on the width.
+Source: Yu et al. 2022 (ViT-VQGAN, arXiv 2110.04627), section 3.2 (factorised and l2-normalised codes). The codebook
+    follows moving averages that are projected to the sphere (spherical k-means), which is our choice. Vectors have the
+    length sqrt(code_dim), so that their elements are near 1 and the squared error does not depend on the width.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor
@@ -15,20 +12,20 @@ from ctaplib.nn.quantize_ema import EmaConfig, EmaQuantizer
 
 
 class NormalizedConfig(EmaConfig):
-    """Settings of the quantiser on a sphere."""
+    """Settings of the quantizer on a sphere."""
 
 
 class NormalizedQuantizer(EmaQuantizer):
-    """Moving-average vector quantiser by cosine."""
+    """Moving-average vector quantizer by cosine."""
 
     Config = NormalizedConfig
 
     def prepare(self, projected: Tensor) -> Tensor:
-        """Bring frames (rows, code_dim) to the sphere."""
+        """Project frames (rows, code_dim) to the sphere."""
         return self.refine(projected)
 
     def refine(self, codebook: Tensor) -> Tensor:
-        """Bring vectors (rows, code_dim) to the sphere of radius sqrt(code_dim)."""
+        """Project vectors (rows, code_dim) to the sphere of radius sqrt(code_dim)."""
         return torch.nn.functional.normalize(codebook, dim=1, eps=1e-8) * codebook.shape[1] ** 0.5
 
 

@@ -1,10 +1,8 @@
-"""SimVQ: a fixed random book times one learned matrix, so that every code moves with every gradient.
+"""SimVQ: a fixed random codebook times one learned matrix, so that every gradient moves every code.
 
 Source: Zhu et al. 2024 (arXiv 2411.02038): codes are rows of C W with C frozen, and the loss is
 ||sg(z) - e||^2 + beta ||z - sg(e)||^2.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +16,7 @@ class SimConfig(CodebookConfig):
 
 
 class SimQuantizer(Quantizer):
-    """Vector quantiser with a frozen book and a learned basis.
-
-    Args:
-        config: its settings.
-        input_dim: width of the frames that come in.
-    """
+    """Vector quantizer with a frozen codebook and a learned basis."""
 
     Config = SimConfig
     frozen: Tensor
@@ -36,16 +29,16 @@ class SimQuantizer(Quantizer):
         nn.init.orthogonal_(self.basis.weight)
 
     def search(self, latent: Tensor) -> Tensor:
-        """Find the nearest code: (rows, code_dim) to (rows,)."""
+        """Return the nearest codes: (rows, code_dim) to (rows,)."""
         with torch.no_grad():
             return nearest_codes(latent, self.basis(self.frozen))
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Give the vectors of codes, with gradient to the basis: (rows,) to (rows, code_dim)."""
+        """Return the vectors of codes, with gradient to the basis: (rows,) to (rows, code_dim)."""
         return self.basis(self.frozen)[codes]
 
     def frame_loss(self, latent: Tensor, vectors: Tensor) -> Tensor:
-        """Give the mean squared distance both ways, the encoder's weighted by beta: (rows,)."""
+        """Compute the codebook loss and, weighted by beta, the commitment loss: (rows,)."""
         to_code = (latent - vectors.detach()).square().mean(1)
         to_frame = (latent.detach() - vectors).square().mean(1)
         return to_frame + self.config.commitment * to_code

@@ -72,7 +72,7 @@ class ASRTask(SpeechTask[Recognizer]):
         zero = Term(batch.mel.new_zeros(()), 0.0)
         words = zero
         if output.words is not None:
-            words = ctc_loss(output.words, output.read.lengths, batch.words, batch.words_lengths).term
+            words = ctc_loss(output.words, output.read.lengths, batch.words, batch.words_lengths)
         start = zero
         if self.weights(step, optimizer)["ctc_start"]:
             start = ctc_start_loss(
@@ -80,7 +80,7 @@ class ASRTask(SpeechTask[Recognizer]):
             )
         return {
             "classify": frame_classification_loss(output.read.classes, batch.frame_labels, output.mask),
-            "ctc": ctc_loss(output.read.ctc, output.read.ctc_lengths, batch.labels, batch.labels_lengths).term,
+            "ctc": ctc_loss(output.read.ctc, output.read.ctc_lengths, batch.labels, batch.labels_lengths),
             "ctc_start": start,
             "words": words,
             "vq": zero if output.quantized is None else quantization_loss(output.quantized),

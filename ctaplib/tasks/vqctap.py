@@ -27,9 +27,10 @@ from ctaplib.models.abilities import CodedContent
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
-from ctaplib.nn.codebook_use import UsageMeter, check_collapse
+from ctaplib.nn.codebook_use import UsageMeter
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.collapse import check_collapse
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
 from ctaplib.tasks.preview import array, basics, pitch, posteriors
 from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
@@ -128,7 +129,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
         terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
-        terms["ctc"] = ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths).term
+        terms["ctc"] = ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths)
         if weights["ctc_start"]:
             terms["ctc_start"] = ctc_start_loss(
                 read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE

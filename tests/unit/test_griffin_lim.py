@@ -44,9 +44,9 @@ def test_magnitudes_explain_the_mel() -> None:
     assert error < 0.02
 
 
-def test_it_says_that_it_is_a_fallback(warnings_seen: pytest.LogCaptureFixture) -> None:
+def test_it_warns_that_it_replaces_the_vocoder(warnings_seen: pytest.LogCaptureFixture) -> None:
     vocoder = load_vocoder(None, FEATURES)
-    assert "fall-back" in warnings_seen.text
+    assert "Griffin-Lim generates the waveforms" in warnings_seen.text
     waves, seconds = vocode(vocoder, {u: VocoderInput(torch.full((n, 80), -6.0)) for u, n in (("b", 9), ("a", 4))})
     assert {u: len(w) for u, w in waves.items()} == {"a": 960, "b": 2160}
     assert set(seconds) == {"a", "b"} and all(s > 0 for s in seconds.values())

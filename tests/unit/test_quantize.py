@@ -6,8 +6,9 @@ import torch
 from ctaplib.errors import CollapseError, ConfigError
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.nn.codebook import draw_order, kmeans, nearest_codes
-from ctaplib.nn.codebook_use import CodebookUse, UsageMeter, check_collapse
+from ctaplib.nn.codebook_use import CodebookUse, UsageMeter
 from ctaplib.nn.quantize import QUANTIZERS, QuantizerSlot
+from ctaplib.tasks.collapse import check_collapse
 
 NAMES = ["ema", "fsq", "normalized", "residual", "sim"]
 
@@ -103,7 +104,7 @@ class TestEvery:
 
     def test_codes_of_another_book_are_refused(self, name: str) -> None:
         quantizer = trained(name, steps=0)
-        with pytest.raises(ConfigError, match=f"not in a book of {quantizer.codebook_size} codes"):
+        with pytest.raises(ConfigError, match=f"not in a codebook of {quantizer.codebook_size} codes"):
             quantizer.lookup(torch.tensor([[quantizer.codebook_size]]))
 
     def test_use_is_counted_over_an_epoch_and_saved(self, name: str) -> None:
@@ -307,11 +308,11 @@ def test_kmeans_with_fewer_vectors_than_codes_gives_different_codes() -> None:
 def test_use_and_perplexity() -> None:
     meter = UsageMeter(8)
     meter.update(torch.tensor([[0, 1, -1], [2, 3, -1]]))
-    use = meter.use()
+    use = meter.use_over_ranks()
     assert use.frames == 4 and use.usage_pct == 50.0
     assert use.perplexity == pytest.approx(4.0)
     assert use.metrics() == {"codebook_usage_pct": 50.0, "perplexity": pytest.approx(4.0)}
-    assert UsageMeter(8).use().perplexity == 0.0
+    assert UsageMeter(8).use_over_ranks().perplexity == 0.0
 
 
 def test_the_alarm_says_what_to_change() -> None:

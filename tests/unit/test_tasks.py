@@ -153,7 +153,7 @@ def test_a_collapsed_code_book_stops_the_run(tiny: Path, tmp_path: Path) -> None
     with torch.no_grad():
         task.model.quantizer.project_in.weight.zero_()  # every frame falls to one code
         task.model.quantizer.project_in.weight.requires_grad_(False)
-    with pytest.raises(CollapseError, match=r"the code book has collapsed at step 1.*take a smaller code_dim"):
+    with pytest.raises(CollapseError, match=r"the codebook has collapsed at step 1.*set a smaller code_dim"):
         fit(task)
 
 
