@@ -37,7 +37,6 @@ EXTRAS = {
     "align": ["praatio", "numba"],
     "corpus": ["espeakng-loader"],
     "eval": [
-        "jiwer",
         "pystoi",
         "pesq",
         "mel-cepstral-distance",
@@ -68,7 +67,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["ctaplib", "ctaplib.*"]),
-    package_data={"ctaplib": ["*/*.txt", "*/*.tsv"]},
+    package_data={"ctaplib": ["*/*.txt", "*/*.tsv", "*/*.css", "*/*.js"]},
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["ctap = ctaplib.cli.main:main"]},

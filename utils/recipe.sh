@@ -28,9 +28,19 @@ labelled="${train_set} ${valid_set} ${test_sets}"
 all_sets="${labelled}${speech_only_set:+ ${speech_only_set}}"
 tokens=${dump}/token_list/phn/tokens.txt
 lists=${listdir:-lists${beside:+/${lang}}}
-pre=${exp}/${method}
-named=""
-[ "${method}" = vqctap ] || named=${method}_
+
+read_method "${method}"
+pre=${exp}/${run_of[pretrain]}
+named="" encoded=codes recognised=supervised_ctc
+if [ "${method}" != vqctap ]; then
+    named=${method}_
+    for name in pretrain:"${method}" asr_finetuned:"${method}_asr" tts:"${method}_tts" vc:"${method}_vc"; do
+        option=${name%%:*}_config
+        printf -v "${option}" '%s' "${!option:-$(config_of "${name#*:}")}"
+    done
+fi
+can codes || encoded=speech
+! can read || recognised=${named}frozen_ctc
 
 [ -n "${ngpu}" ] || ngpu=$(visible_gpus)
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
@@ -99,40 +109,49 @@ else
     does ctap align run --exp "${ali}" --data "${data}" --dump "${dump}" --sets "${labelled}" --nj @nj
 fi
 
-stage 5 pretrain "${exp}" train "Contrastive token-acoustic pre-training (${method})"
+stage 5 pretrain "${exp}" train "Pre-trains ${method_title}"
 needs "${aligned[@]}" "${features[@]}" "${tokens}" "${dump}/stats.npz"
 [ -z "${speech_only_set}" ] || needs "${dump}/${speech_only_set}/feats.scp"
-pretrain_config=${pretrain_config:-conf/$([ "${method}" = vqctap ] && echo pretrain || echo "${method}").yaml}
-trains pretrain "${method}" "${pre}" ${speech_only_set:+--speech_only_set "${speech_only_set}"}
+trains pretrain "${task_of[pretrain]}" "${pre}" ${speech_only_set:+--speech_only_set "${speech_only_set}"}
 
-stage 6 codes "${exp}" - "Dumps codes, reports on the code book"
-needs "${pretrained[@]}"
-mapfile -t paths < <(each "${pre}/codes" "${labelled}" codes.scp)
-makes "${paths[@]}"
-run_dir "${pre}/codes"
-does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${labelled}" --nj @nj
+stage 6 codes "${exp}" - "Dumps codes or other content, and voices"
+if has content; then
+    needs "${pretrained[@]}"
+    mapfile -t paths < <(each "${pre}/codes" "${labelled}" "${encoded}.scp")
+    makes "${paths[@]}"
+    run_dir "${pre}/codes"
+    does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${labelled}" --nj @nj
+fi
 
 stage 7 asr "${exp}" train "Trains the fine-tuned recogniser and the supervised one"
-needs "${pretrained[@]}"
-trains asr_finetuned asr "${exp}/asr_finetuned" --init "pretrained=${pre}"
+if has asr; then
+    needs "${pretrained[@]}"
+    trains asr_finetuned "${task_of[asr]}" "${exp}/${run_of[asr]}" --init "pretrained=${pre}"
+fi
 trains asr_supervised asr "${exp}/asr_supervised"
 
 stage 8 tts "${exp}" train "Trains duration model and connector"
-needs "${pretrained[@]}"
-trains tts tts "${exp}/tts" --init "pretrained=${pre}"
+if has tts; then
+    needs "${pretrained[@]}"
+    trains tts "${task_of[tts]}" "${exp}/${run_of[tts]}" --init "pretrained=${pre}"
+fi
 
 stage 9 vc "${exp}" train "Trains the fine-tuned converter"
-needs "${pretrained[@]}"
-trains vc vc "${exp}/vc" --init "pretrained=${pre}"
+if has vc; then
+    needs "${pretrained[@]}"
+    trains vc "${task_of[vc]}" "${exp}/${run_of[vc]}" --init "pretrained=${pre}"
+fi
 
 stage 10 vocoder "${exp}" train "Trains the vocoder"
 needs "${features[@]}" "${dump}/stats.npz"
 trains vocoder vocoder "${exp}/vocoder"
 
 stage 11 decode "${exp}" eval "Recognises, synthesises, converts, resynthesises from the lists"
-mapfile -t paths < <(each "${exp}" "asr_finetuned asr_supervised tts vc vocoder" checkpoints/best.pt)
+runs="asr_supervised vocoder"
+for name in asr tts vc; do ! can "${name}" || runs+=" ${run_of[${name}]}"; done
+mapfile -t paths < <(each "${exp}" "${runs}" checkpoints/best.pt)
 needs "${pretrained[@]}" "${paths[@]}" "${lists}/vc_pairs.tsv" "${lists}/references.tsv" "${lists}/tts.tsv"
-mapfile -t paths < <(each "${exp}/decode/asr/${named}frozen_ctc" "${test_sets}" hyp.phn)
+mapfile -t paths < <(each "${exp}/decode/asr/${recognised}" "${test_sets}" hyp.phn)
 makes "${paths[@]}"
 run_dir "${exp}/decode"
 decode=(ctap decode --exp_root "${exp}" --data "${data}" --dump "${dump}" --sets "${test_sets}" --lists "${lists}"
@@ -141,7 +160,7 @@ calls decode "${decode[@]}"
 
 stage 12 score "${exp}" eval "Trains the judge, then computes every metric"
 needs "${paths[@]}" "${features[@]}" "${tokens}"
-mapfile -t paths < <(each "${pre}/codes" "${test_sets}" codes.scp; \
+mapfile -t paths < <(each "${pre}/codes" "${test_sets}" "${encoded}.scp"; \
     find "${ali}" -path '*/gmm_mono/*' -name phones.ctm 2>/dev/null | LC_ALL=C sort)
 needs "${paths[@]}"
 run_dir "${exp}/decode/judge"

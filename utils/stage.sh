@@ -10,9 +10,10 @@
 #   run_dir exp/vqctap                                    # archived in old/ when settings or inputs have changed
 #   does ctap train --nj @nj                              # @nj is replaced by --nj and is not part of the stamp
 #   appends local_data_opts                               # appends the words of an option to the last command
+#   if has tts; then ...; fi                              # only for a method that has it; otherwise the plan says why not
 #
 # `trains` and `calls` combine several of these; they read the options of recipe.sh.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034
 
 _plan=""
 
@@ -43,6 +44,21 @@ does() {
     _line does "${line% }"
 }
 
+# Read what the method can do, from `ctap method`: by ability or stage, its task, its run's folder, why the method lacks it.
+declare -A task_of run_of why_not
+read_method() {
+    local table need task run why
+    table=$(. ./path.sh >&2 && ctap method "$1" --table) || exit
+    while IFS=$'\t' read -r need task run why; do
+        task_of[${need}]=${task} run_of[${need}]=${run} why_not[${need}]=${why}
+    done <<<"${table}"
+    method_title=${why_not[title]}
+}
+
+# Whether the method has an ability or trains a stage; `has` puts the reason into the plan where it does not.
+can() { [ "${why_not[$1]}" = - ]; }
+has() { can "$1" || { _line lacks "${why_not[$1]}" && return 1; }; }
+
 # Print FOLDER/SET/NAME for all sets and names: each FOLDER "SETS" NAME...
 each() {
     local folder=$1 set name
@@ -51,11 +67,15 @@ each() {
     done
 }
 
-# Print the config of a task: its option, else conf/NAME_LANG.yaml, else conf/NAME.yaml.
+# Print the config of a task: its option, else the first that is there of conf/NAME_LANG.yaml, conf/NAME.yaml and conf/NAME.yaml
+# in a folder of methods.
 config_of() {
-    local option=${1}_config path=conf/$1${beside}.yaml
-    [ -e "${path}" ] || path=conf/$1.yaml
-    echo "${!option:-${path}}"
+    local option=${1}_config path
+    [ -z "${!option:-}" ] || { echo "${!option}"; return; }
+    for path in "conf/$1${beside}.yaml" "conf/$1.yaml" "${CTAP_METHOD_PATH:+${CTAP_METHOD_PATH}/conf/$1.yaml}"; do
+        [ ! -e "${path}" ] || { echo "${path}"; return; }
+    done
+    echo "conf/$1.yaml"
 }
 
 # Print the words of --<task>_args, with `--set` before those of the form a.b=c.

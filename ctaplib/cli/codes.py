@@ -1,4 +1,4 @@
-"""Codes of speech: of whole sets (dump, stage 6) or of any audio files (file)."""
+"""Encode speech: write the codes of whole sets (dump, stage 6), or print those of audio files (file)."""
 
 import argparse
 from pathlib import Path
@@ -7,9 +7,9 @@ from ctaplib.cli import _collection
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Verbs of `ctap codes`."""
+    """Declare the verbs and their options."""
     verbs = parser.add_subparsers(dest="verb", required=True)
-    dump = verbs.add_parser("dump", help="write codes, S, P and global vectors of sets")
+    dump = verbs.add_parser("dump", help="write codes, S, P and prompt vectors of sets, as the method has them")
     dump.add_argument("--exp", type=Path, required=True, help="folder of the pre-trained run")
     dump.add_argument("--data", type=Path, default=Path("data"))
     dump.add_argument("--dump", type=Path, default=Path("dump"))
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Dump or print."""
+    """Write or print the codes."""
     if args.verb == "dump":
         with _collection.paused():
             from ctaplib.infer.codes import dump_sets
@@ -30,10 +30,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with _collection.paused():
         from ctaplib.infer.api import CTAP
-        from ctaplib.models.vqctap import VQCTAP
-        from ctaplib.tasks.load import load_task
 
-    model = CTAP(load_task(args.exp, VQCTAP))
+    model = CTAP.from_pretrained(args.exp)
     for path in args.audio:
         print(path, *model.encode(path).tolist())
     return 0

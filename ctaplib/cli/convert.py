@@ -7,11 +7,11 @@ from ctaplib.cli import _collection
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Options of `ctap convert`."""
+    """Declare the options."""
     parser.add_argument("--exp", type=Path, required=True, help="a recipe's exp folder, or an unpacked model")
-    parser.add_argument("--prompt", type=Path, required=True, help="a clip of the wanted voice, some seconds long")
+    parser.add_argument("--prompt", type=Path, required=True, help="a clip of the voice, a few seconds long")
     parser.add_argument("--out", type=Path, required=True, help="folder for the converted files")
-    parser.add_argument("--method", default="vqctap", help="pre-training method")
+    parser.add_argument("--method", help="pre-training method, where the folder holds models of several")
     parser.add_argument("audio", nargs="+", type=Path)
 
 

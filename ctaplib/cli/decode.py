@@ -1,4 +1,4 @@
-"""Decode the test sets with every trained system (stage 11), or let the judge listen (stage 12)."""
+"""Decode the test sets with every trained system (stage 11), or recognise the output with the judge (stage 12)."""
 
 import argparse
 from pathlib import Path
@@ -11,22 +11,27 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Options of `ctap decode`."""
-    parser.add_argument("--what", choices=("systems", "judge"), default="systems", help="who decodes")
+    """Declare the options."""
+    parser.add_argument(
+        "--what",
+        choices=("systems", "judge"),
+        default="systems",
+        help="systems: decode the sets; judge: recognise natural and decoded audio",
+    )
     parser.add_argument("--config", type=Path, help="YAML file")
     parser.add_argument("--set", action="append", default=[], metavar="a.b=c", dest="overrides", help="override a value")
     parser.add_argument("--exp_root", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--dump", type=Path, default=Path("dump"))
-    parser.add_argument("--train_set", default="train", help="set whose transcripts the n-gram of phones is counted on")
+    parser.add_argument("--train_set", default="train", help="training set, whose transcripts the n-gram of phones counts")
     parser.add_argument("--sets", required=True, help="sets, separated by spaces")
     parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
-    parser.add_argument("--method", default="vqctap", help="pre-training method")
+    parser.add_argument("--method", default="vqctap", help="pre-training method; ctap method lists them")
     parser.add_argument("--nj", type=int, default=1, help="processes of one thread")
 
 
 def check(args: argparse.Namespace) -> "DecodeConfig":
-    """Read the config, before anything is done."""
+    """Read and check the config."""
     from ctaplib.config import load_config
     from ctaplib.infer.decode_sets import DecodeConfig
 
@@ -37,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Decode every set."""
     with _collection.paused():
         from ctaplib.corpus.lists import check_listed
-        from ctaplib.infer.decode_jobs import decode_all, judge_all
-        from ctaplib.infer.decode_sets import Decoder
+        from ctaplib.infer.decode_sets import Decoder, decode_all, judge_all
 
     config = check(args)
     if args.what == "systems":

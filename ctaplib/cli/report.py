@@ -28,14 +28,14 @@ def run(args: argparse.Namespace) -> int | None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ctaplib.evaluate.results import merge, read_results
 
-    rows = read_results(args.results)  # missing or broken, they are told of before much is imported
+    rows = read_results(args.results)  # first: a missing or broken file is reported before much is imported
     from ctaplib.report.paper_rows import read_paper_rows, read_recipe_rows
 
     papers = read_paper_rows(args.paper_rows) if args.paper_rows else read_recipe_rows(Path.cwd())
     from ctaplib.evaluate.inputs import Inputs
     from ctaplib.evaluate.provenance import environment
     from ctaplib.files import atomic_write
-    from ctaplib.report.report import Report, write_report  # here: what they draw with takes seconds to import
+    from ctaplib.report.report import Report, write_report  # here: matplotlib takes seconds to import
     from ctaplib.report.results_md import render
 
     title = args.title or Path.cwd().name

@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
     parser.add_argument("--sets", required=True, help="test sets, separated by spaces")
     parser.add_argument("--train_set", default="train", help="set that the speaker probe is fitted on")
-    parser.add_argument("--method", default="vqctap", help="the pre-training method; its run is <exp_root>/<method>")
+    parser.add_argument("--method", default="vqctap", help="method whose rows are made; rows of other methods stay in --out")
     parser.add_argument("--out", type=Path, default=Path("exp/results.json"), help="file of the rows")
     parser.add_argument("--recipe_command", default="", help="command recorded in the rows (default: this one)")
     parser.add_argument(
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int | None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ctaplib.evaluate.inputs import Inputs, Options
-    from ctaplib.evaluate.results import write_results
+    from ctaplib.evaluate.results import read_results, write_results
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.scoring import score
     from ctaplib.runs.commit import commit
@@ -50,8 +50,11 @@ def run(args: argparse.Namespace) -> int | None:
         options=Options(judge_max_per=args.judge_max_per),
     )
     command = args.recipe_command or os.environ.get("RECIPE_COMMAND") or shlex.join(["ctap", *sys.argv[1:]])
-    rows = score(inputs, RowMaker(commit(), command, {name: inputs.about(name) for name in inputs.sets}), args.nj)
+    make = RowMaker(commit(), command, {name: inputs.about(name) for name in inputs.sets})
+    fix = "move the file away, and score every method again"
+    earlier = read_results(args.out, fix=fix) if args.out.exists() else []  # before hours of measuring, not after
+    rows = score(inputs, make, args.nj, earlier)
     write_results(args.out, rows)
     measured = sum(row.value is not None for row in rows)
-    print(f"{args.out}: {measured} numbers, {len(rows) - measured} rows without one (each says why)")
+    print(f"{args.out}: {measured} numbers, {len(rows) - measured} rows with the reason why there is none")
     return 0

@@ -1,4 +1,4 @@
-"""Speak phones in the voice of a prompt."""
+"""Synthesise phones in the voice of a prompt."""
 
 import argparse
 from pathlib import Path
@@ -7,13 +7,13 @@ from ctaplib.cli import _collection
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Options of `ctap synthesize`."""
+    """Declare the options."""
     parser.add_argument("--exp", type=Path, required=True, help="a recipe's exp folder, or an unpacked model")
-    parser.add_argument("--prompt", type=Path, required=True, help="a clip of the wanted voice, some seconds long")
+    parser.add_argument("--prompt", type=Path, required=True, help="a clip of the voice, a few seconds long")
     parser.add_argument("--phones", required=True, help="phones of the model's tokens.txt; a | stands between words")
     parser.add_argument("--speed", type=float, default=1.0, help="2 is twice as fast")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
-    parser.add_argument("--method", default="vqctap", help="pre-training method")
+    parser.add_argument("--method", help="pre-training method, where the folder holds models of several")
 
 
 def run(args: argparse.Namespace) -> int:

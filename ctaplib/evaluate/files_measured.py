@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ctaplib.audio.files import read_audio
 from ctaplib.errors import DataError, shortened
 from ctaplib.evaluate import speaker
 from ctaplib.evaluate.measure import Job, Kind, Measured
@@ -13,48 +14,47 @@ from ctaplib.evaluate.speech_metrics import (
     compare_resynthesis,
     compare_synthesis,
     f0_track,
-    read_audio,
 )
 
 Pair = tuple[Path, Path]
 
 
-def f0_tracks(paths: list[Path]) -> list[np.ndarray]:
-    """F0 of every file, Hz every 10 ms, 0 where unvoiced."""
-    return [f0_track(*read_audio(path)) for path in paths]
+def measure_f0(path: Path) -> np.ndarray:
+    """Track the F0 of a file, Hz every 10 ms, 0 where unvoiced."""
+    return f0_track(*read_audio(path, dtype=np.float64))
 
 
-def synthesis_pairs(pairs: list[Pair]) -> list[SynthesisPair]:
-    """Compare synthesised files with natural ones of the same sentence."""
-    return [compare_synthesis(*_both(pair)) for pair in pairs]
+def measure_synthesis(pair: Pair) -> SynthesisPair:
+    """Compare a synthesised file with a natural one of the same sentence."""
+    return compare_synthesis(*_read_both(pair))
 
 
-def resynthesis_pairs(pairs: list[Pair]) -> list[ResynthesisPair]:
-    """Compare resynthesised files with their originals."""
-    return [compare_resynthesis(*_both(pair)) for pair in pairs]
+def measure_resynthesis(pair: Pair) -> ResynthesisPair:
+    """Compare a resynthesised file with its original."""
+    return compare_resynthesis(*_read_both(pair))
 
 
-def _both(pair: Pair) -> tuple[np.ndarray, np.ndarray, int]:
-    natural, rate_hz = read_audio(pair[1])
-    return read_audio(pair[0], rate_hz)[0], natural, rate_hz
+def _read_both(pair: Pair) -> tuple[np.ndarray, np.ndarray, int]:
+    natural, rate_hz = read_audio(pair[1], dtype=np.float64)
+    return read_audio(pair[0], rate_hz, dtype=np.float64)[0], natural, rate_hz
 
 
-F0 = Kind("F0", f0_tracks, chunk=24)
-EMBEDDING = Kind("speaker embedding", speaker.embed_files, chunk=96, first=2)
-SYNTHESIS = Kind("synthesis", synthesis_pairs, chunk=12, first=1)
-RESYNTHESIS = Kind("resynthesis", resynthesis_pairs, chunk=20, first=1)
+F0 = Kind("F0", measure_f0, chunk=24)
+EMBEDDING = Kind("speaker embedding", speaker.embed_files, chunk=96, priority=2, batched=True)
+SYNTHESIS = Kind("synthesis", measure_synthesis, chunk=12, priority=1)
+RESYNTHESIS = Kind("resynthesis", measure_resynthesis, chunk=20, priority=1)
 
 
 def embedding(measured: Measured, *paths: Path) -> np.ndarray | None:
-    """Embedding of a file, or the mean embedding of several."""
+    """Return the embedding of a file, or the mean embedding of several."""
     return speaker.mean_embedding([measured[Job(EMBEDDING, path)] for path in paths])
 
 
 def with_cache(jobs: list[Job], cache: Path) -> tuple[list[Job], dict[Job, np.ndarray | None], dict[Path, str]]:
-    """Split off the embeddings that an earlier scoring of the same bytes made.
+    """Take the embeddings that an earlier scoring made of the same bytes.
 
     Returns:
-        The jobs left to do, the answers known, and the content of every file to be embedded.
+        The jobs left to do, the known embeddings, and the digest of every file to be embedded.
 
     Raises:
         DataError: files to be embedded are missing; lists them.

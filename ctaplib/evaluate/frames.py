@@ -1,4 +1,4 @@
-"""Phones of an utterance as labels of its 25 Hz frames, and which frames lie inside one phone."""
+"""Phones of an utterance as labels of longer frames, and which of these frames lie inside one phone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,44 +6,51 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctaplib.corpus.alignment import Interval, frame_phones, to_durations
-from ctaplib.corpus.alignment import count_lost as count_lost_in
 from ctaplib.phones import SILENCE
 
-HOP_S = 0.010
-FACTOR = 4
-FRAME_S = HOP_S * FACTOR
+REFERENCE_S = 0.040
+"""Length of the frames of what no method makes (mel, true phones): the same for all methods, or rows would not compare."""
 _SLACK_S = 2e-4
 
 
 @dataclass(frozen=True)
-class FrameLabels:
-    """Labels of the frames of one utterance.
+class Frames:
+    """Frames of several feature frames each.
 
     Attributes:
-        names: The phone that fills most of each frame, (frames,).
-        inside: Whether all 40 ms of the frame lie inside that phone, (frames,).
+        hop_s: Seconds from one feature frame to the next.
+        hop: Feature frames in one frame.
     """
 
-    names: np.ndarray
-    inside: np.ndarray
+    hop_s: float
+    hop: int
+
+    @property
+    def seconds(self) -> float:
+        """Length of a frame."""
+        return self.hop_s * self.hop
 
 
-def label_frames(phones: Sequence[Interval], n_frames: int) -> FrameLabels:
-    """Label 25 Hz frames; a frame behind the last phone is silence and not inside."""
+def reference_frames(hop_s: float) -> Frames:
+    """Return the frames nearest to `REFERENCE_S`."""
+    return Frames(hop_s, max(1, round(REFERENCE_S / hop_s)))
+
+
+def label_frames(phones: Sequence[Interval], n_frames: int, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
+    """Label frames; a frame behind the last phone is silence and not inside.
+
+    Returns:
+        The phone that fills most of each frame, (n_frames,), and whether the whole frame lies inside it, (n_frames,).
+    """
     names = np.full(n_frames, SILENCE, object)
     inside = np.zeros(n_frames, bool)
     if not phones or not n_frames:
-        return FrameLabels(names, inside)
-    labels, durations = to_durations(phones, max(1, round(phones[-1].end_s / HOP_S)), HOP_S)
-    owners = frame_phones(durations, FACTOR)[:n_frames]
+        return names, inside
+    labels, durations = to_durations(phones, max(1, round(phones[-1].end_s / frames.hop_s)), frames.hop_s)
+    owners = frame_phones(durations, frames.hop)[:n_frames]
     names[: len(owners)] = np.array(labels, object)[owners]
     starts = np.array([phone.start_s for phone in phones])[owners]
     ends = np.array([phone.end_s for phone in phones])[owners]
-    edges = np.arange(len(owners) + 1) * FRAME_S
+    edges = np.arange(len(owners) + 1) * frames.seconds
     inside[: len(owners)] = (starts <= edges[:-1] + _SLACK_S) & (ends >= edges[1:] - _SLACK_S)
-    return FrameLabels(names, inside)
-
-
-def count_lost(phones: Sequence[Interval]) -> tuple[int, int]:
-    """Phones (silence apart) that fill most of no 40 ms frame, and all phones."""
-    return count_lost_in(phones, HOP_S, FACTOR)
+    return names, inside

@@ -1,24 +1,29 @@
-"""What is scored: where the outputs of all stages lie, read with checks that name what is missing.
+"""Inputs of the scoring: the outputs of all stages, read with checks that name what is missing.
 
-An output that does not exist is not an error here but a reason (a string) that goes into the rows. One that
-exists and contradicts its list is an error.
+An output that does not exist is no error but a reason (a string) that goes into the rows. One that exists and
+contradicts its list is an error.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ctaplib.audio.settings import read_feature_config
+from ctaplib.audio.store import FeatureStore
 from ctaplib.errors import DataError
+from ctaplib.evaluate.frames import Frames
 from ctaplib.files import read_table, read_tsv
+from ctaplib.methods.base import Method, System, find_method
 
 LISTS = {"vc": "vc_pairs.tsv", "tts": "tts.tsv"}
-"""The list that says what is made, by task."""
+"""Fixed list of the items of a task."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Audio that a system made for the items of a list: the columns of its index, and a file per item."""
+    """Audio that a system made for the items of a list: the lines of its index, and a file by item."""
 
     items: tuple[dict[str, str], ...]
     wavs: dict[str, Path]
@@ -26,11 +31,11 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Options:
-    """Choices of the scoring that do not depend on a corpus.
+    """Options of the scoring that do not depend on a corpus.
 
     Attributes:
-        judge_max_per: Where the judge's own PER (%) is above, what it judged is null.
-        probe_train_frames: 25 Hz frames that the speaker probe is fitted on, at most.
+        judge_max_per: Own PER (%) of the judge above which its judgements are null.
+        probe_train_frames: Content frames that the speaker probe is fitted on, at most.
         probe_l2: Weight of the probe's L2 penalty, per frame.
         retrieval_frames: Queries of the phone retrieval, at most.
     """
@@ -46,11 +51,11 @@ class Inputs:
     """Folders and names of one scoring.
 
     Attributes:
-        exp: Folder of the runs (`exp/<run>`), of decoded output (`exp/decode`) and of codes.
+        exp: Folder of the runs and of decoded output (`exp/decode`).
         align: Folder of the aligner's run; other aligners' output is in `align/<system>/<set>`.
         sets: Test sets.
-        method: The pre-training method; its run is `exp/<method>`.
-        train_set: What the speaker probe is fitted on.
+        method: Name of the method.
+        train_set: Set that the speaker probe is fitted on.
     """
 
     exp: Path
@@ -63,18 +68,58 @@ class Inputs:
     train_set: str = "train"
     options: Options = Options()
 
+    @cached_property
+    def declaration(self) -> Method:
+        """Declaration of the method."""
+        return find_method(self.method)
+
+    def name(self, system: System) -> str:
+        """Return a system's name in the rows and in `exp/decode`."""
+        return self.declaration.system(system.task, system.name)
+
+    def run(self, system: System) -> Path | None:
+        """Return the folder of the run whose config and seed are in a system's rows; None for a system without a run."""
+        run = self.declaration.run_of(system)
+        return self.align if run == "align" else self.exp / run if run else None
+
+    def missing(self, system: System) -> str | None:
+        """Return why the method cannot have a system; None where it can."""
+        return None if system.shared else self.declaration.missing(*system.needs)
+
     def table(self, set_: str, name: str) -> dict[str, str]:
-        """A table of a data directory."""
+        """Read a table of a data directory."""
         return read_table(self.data / set_ / name)
 
     def about(self, set_: str) -> str:
-        """What readers of every row of a set must know: `about` in its data directory; empty without that file."""
+        """Return the note for all rows of a set: the file `about` of its data directory; empty without that file."""
         path = self.data / set_ / "about"
         return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
 
     def audio(self, set_: str) -> dict[str, Path]:
-        """Natural audio of a set at the feature rate."""
+        """Return the natural audio of a set at the feature rate."""
         return _wavs(self.dump / set_ / "wav.scp")
+
+    def hop_s(self, set_: str) -> float:
+        """Return the seconds from one feature frame of a set to the next."""
+        return read_feature_config(self.dump / set_ / "features.yaml").hop_s
+
+    def codes(self, set_: str) -> Path:
+        """Return the folder of the method's codes and content."""
+        return self.exp / self.declaration.run("pretrain") / "codes" / set_
+
+    def codes_header(self, set_: str) -> dict[str, int]:
+        """Read `codes.json` beside the codes; empty without that file."""
+        path = self.codes(set_) / "codes.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def content_frames(self, set_: str) -> Frames:
+        """Return the length of the method's content frames, counted where `codes.json` does not name it."""
+        hop = self.codes_header(set_).get("hop_frames")
+        if hop is None:
+            content = FeatureStore(self.codes(set_) / "speech.scp").lengths()
+            frames = read_table(self.dump / set_ / "utt2num_frames")
+            hop = max(1, round(sum(int(frames[utt]) for utt in content) / sum(content.values())))
+        return Frames(self.hop_s(set_), hop)
 
     @cached_property
     def references(self) -> dict[str, tuple[str, ...]]:
@@ -89,24 +134,23 @@ class Inputs:
         """Natural audio of all test sets by utterance."""
         return {utt: path for set_ in self.sets for utt, path in self.audio(set_).items()}
 
-    def reference_wavs(self, speaker: str) -> tuple[Path, ...] | str:
-        """Natural utterances of a speaker, neither prompts nor sources; or why there are none."""
-        utts = self.references.get(speaker, ())
-        wavs = tuple(self.natural[utt] for utt in utts if utt in self.natural)
-        return wavs if len(wavs) == 3 else f"{speaker} has no three utterances in {self.lists / 'references.tsv'}"
+    def reference_wavs(self, speaker: str) -> tuple[Path, ...]:
+        """Return three natural utterances of a speaker, neither prompts nor sources; empty where there are not three."""
+        wavs = tuple(self.natural[utt] for utt in self.references.get(speaker, ()) if utt in self.natural)
+        return wavs if len(wavs) == 3 else ()
 
     def fixed_list(self, name: str, set_: str) -> list[dict[str, str]] | str:
-        """Items of a fixed list that belong to a set; or why there are none."""
+        """Return the items of a fixed list that belong to a set; or why there are none."""
         path = self.lists / name
         if not path.exists():
             return f"there is no list {name}"
         items = [row for row in read_tsv(path) if row.get("set", set_) == set_]
         if not items and name == "vc_pairs.tsv" and len(set(self.table(set_, "utt2spk").values())) == 1:
-            return f"{set_} has one speaker, and there is nobody to convert to ({name} names no item of {set_})"
+            return f"{set_} has one speaker, so there is no other to convert to ({name} names no item of {set_})"
         return items or f"{name} names no item of {set_}"
 
     def decoded(self, task: str, system: str, set_: str) -> Decoded | str:
-        """What a system made; or why there is nothing.
+        """Return what a system made; or why there is nothing.
 
         Raises:
             DataError: index and files disagree; lists every item.
@@ -126,7 +170,7 @@ class Inputs:
         return Decoded(tuple(items), wavs)
 
     def recognised(self, *place: str, words: bool) -> dict[str, str] | str:
-        """A recogniser's output under `exp/decode/<place>`; or why there is none."""
+        """Read a recogniser's output under `exp/decode/<place>`; or why there is none."""
         path = self.exp.joinpath("decode", *place, "hyp.txt" if words else "hyp.phn")
         return read_table(path) if path.exists() else f"not measured: there is no {'/'.join(place)}/{path.name}"
 
@@ -137,12 +181,12 @@ def _wavs(path: Path) -> dict[str, Path]:
 
 
 def _resolve(value: str, scp: Path) -> Path:
-    """A path of an scp, taken from the working folder or, failing that, from the scp's own."""
+    """Return a path of an scp, relative to the working folder or, failing that, to the scp's own."""
     path = Path(value)
     beside = scp.parent / value
     return beside if not path.is_absolute() and not path.exists() and beside.exists() else path
 
 
 def missing_note(items: Sequence[object], used: int, what: str) -> str | None:
-    """A note that counts what could not be averaged; None when nothing was left out."""
+    """Return a note that counts what could not be averaged; None when nothing was left out."""
     return None if used == len(items) else f"{len(items) - used} of {len(items)} left out: {what}"

@@ -26,7 +26,7 @@ class Estimate:
 
 
 def _draws(n_items: int) -> np.ndarray:
-    """How often each item is drawn, (resamples, items)."""
+    """Draw how often each item occurs, (resamples, items)."""
     random = np.random.default_rng(SEED)
     return random.multinomial(n_items, np.full(n_items, 1.0 / n_items), size=RESAMPLES)
 
@@ -40,7 +40,7 @@ def _interval(samples: np.ndarray) -> tuple[float, float] | None:
 
 
 def ratio(numerators: Numbers, denominators: Numbers, scale: float = 1.0) -> Estimate:
-    """Micro-average: scale x sum of numerators / sum of denominators, one pair per item.
+    """Compute the micro-average scale x sum of numerators / sum of denominators, one pair per item.
 
     Raises:
         ValueError: there are no items, or the denominators sum to zero.
@@ -58,12 +58,12 @@ def ratio(numerators: Numbers, denominators: Numbers, scale: float = 1.0) -> Est
 
 
 def mean(values: Numbers, scale: float = 1.0) -> Estimate:
-    """Mean of one number per item."""
+    """Compute the mean of one number per item."""
     return ratio(values, np.ones(len(values)), scale)
 
 
-def median(groups: Sequence[Numbers]) -> Estimate:
-    """Median of all numbers of all items; each item holds any number of them (items are drawn whole).
+def median(groups: Sequence[Numbers | float]) -> Estimate:
+    """Compute the median of all numbers of all items; each item holds one or more (resampling draws whole items).
 
     Raises:
         ValueError: no item holds a number.
@@ -71,19 +71,17 @@ def median(groups: Sequence[Numbers]) -> Estimate:
     values = np.concatenate([np.asarray(g, float).reshape(-1) for g in groups]) if len(groups) else np.zeros(0)
     if not len(values):
         raise ValueError(f"no numbers in {len(groups)} items")
-    owners = np.repeat(np.arange(len(groups)), [len(np.atleast_1d(g)) for g in groups])
     if len(groups) == 1:
         return Estimate(float(np.median(values)), 1, None)
-    order = np.argsort(values, kind="stable")
-    ordered, owners = values[order], owners[order]
-    samples = [_weighted_median(ordered, counts[owners]) for counts in _draws(len(groups))]
+    owners = np.repeat(np.arange(len(groups)), [len(np.atleast_1d(g)) for g in groups])
+    samples = [np.median(np.repeat(values, counts[owners])) for counts in _draws(len(groups))]
     return Estimate(float(np.median(values)), len(groups), _interval(np.asarray(samples)))
 
 
 def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], largest: float = np.inf) -> Estimate:
-    """Any statistic of counts that add up over items.
+    """Compute a statistic of counts that add up over items.
 
-    Resampled sets hold fewer different items, so that e.g. fewer codes occur in them: the interval is moved by the
+    A resampled set has fewer different items, so that for example fewer codes occur in it: the interval is moved by the
     bootstrap's estimate of that bias, value - mean of the samples.
 
     Args:
@@ -97,13 +95,3 @@ def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], 
         return Estimate(value, 1, None)
     samples = function(_draws(len(counts)) @ counts)
     return Estimate(value, len(counts), _interval(np.minimum(samples + (value - np.nanmean(samples)), largest)))
-
-
-def _weighted_median(ordered: np.ndarray, weights: np.ndarray) -> float:
-    """Median of sorted values that each occur `weights` times."""
-    total = np.cumsum(weights)
-    if not total[-1]:
-        return float("nan")
-    low = ordered[np.searchsorted(total, (total[-1] + 1) // 2)]
-    high = ordered[np.searchsorted(total, total[-1] // 2 + 1)]
-    return float(low + high) / 2

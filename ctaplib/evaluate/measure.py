@@ -1,7 +1,7 @@
 """Measurements on files, shared by all tasks and spread over processes.
 
-A task names what it wants measured as `Job`s (a kind and an item, e.g. the F0 track of one file). Equal
-wishes are measured once. Chunks have a fixed size, so results do not depend on the number of processes.
+A task lists its measurements as `Job`s (a kind and an item, for example the F0 track of one file). Equal jobs are
+measured once. Chunks have a fixed size, so that results do not depend on the number of processes.
 """
 
 import os
@@ -15,24 +15,26 @@ from ctaplib.runs.log import progress
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to measure.
+    """A kind of measurement.
 
     Attributes:
         name: Name of the kind, for messages.
-        function: From a list of items to a list of results; a module-level function.
-        chunk: Items handed over at once.
-        first: Large numbers are started first.
+        function: Measures an item, or a list of items where `batched`; a module-level function.
+        chunk: Items given to a process at once.
+        priority: Kinds with large numbers are started first, because they take longest.
+        batched: Whether the function takes a chunk of items and returns a list.
     """
 
     name: str
-    function: Callable[[list[Any]], list[Any]]
+    function: Callable[[Any], Any]
     chunk: int = 16
-    first: int = 0
+    priority: int = 0
+    batched: bool = False
 
 
 @dataclass(frozen=True)
 class Job:
-    """One wish: an item to be measured in one way."""
+    """A request: an item to be measured in one way."""
 
     kind: Kind
     item: Hashable
@@ -67,9 +69,10 @@ def _chunks(jobs: Iterable[Job]) -> list[list[Job]]:
     by_kind: dict[Kind, list[Job]] = {}
     for job in dict.fromkeys(jobs):
         by_kind.setdefault(job.kind, []).append(job)
-    kinds = sorted(by_kind, key=lambda kind: (-kind.first, kind.name))
+    kinds = sorted(by_kind, key=lambda kind: (-kind.priority, kind.name))
     return [by_kind[kind][start : start + kind.chunk] for kind in kinds for start in range(0, len(by_kind[kind]), kind.chunk)]
 
 
 def _measure(jobs: Sequence[Job]) -> list[Any]:
-    return jobs[0].kind.function([job.item for job in jobs])
+    kind, items = jobs[0].kind, [job.item for job in jobs]
+    return kind.function(items) if kind.batched else [kind.function(item) for item in items]

@@ -1,4 +1,4 @@
-"""Who made a number: the config hash and seed of a run, the commit, the machine."""
+"""Where a number comes from: the config hash and seed of a run, the commit, the machine."""
 
 import os
 import platform
@@ -8,11 +8,13 @@ from pathlib import Path
 from ctaplib.config_file import read_saved
 from ctaplib.evaluate.results import Identity
 
+_PACKAGES = ("torch", "numpy", "rapidfuzz", "Resemblyzer", "pesq", "pystoi", "pyworld", "mel-cepstral-distance")
+
 
 def identity(run: Path | None, commit_: str | None, command: str | None) -> Identity:
-    """Hash and seed of a trained run from its `config.yaml`; both None for a system that nothing of ours trained.
+    """Read hash and seed of a trained run from its `config.yaml`; both None for a system without a trained run.
 
-    A run that was made by another command says so in a file `command`.
+    A run that another command made names it in a file `command`.
     """
     if run is not None and (run / "command").exists():
         command = (run / "command").read_text(encoding="utf-8").strip()
@@ -24,22 +26,13 @@ def identity(run: Path | None, commit_: str | None, command: str | None) -> Iden
 
 
 def environment() -> dict[str, str]:
-    """The lines of a report's header; nothing heavy is imported."""
+    """Return the lines of a report's header: machine, system, versions of packages, none of which is imported."""
     lines = {
         "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} CPU cores",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
-    for package in (
-        "torch",
-        "numpy",
-        "jiwer",
-        "Resemblyzer",
-        "pesq",
-        "pystoi",
-        "pyworld",
-        "mel-cepstral-distance",
-    ):
+    for package in _PACKAGES:
         try:
             lines[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

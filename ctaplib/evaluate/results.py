@@ -1,43 +1,35 @@
 """Result rows: one measured number (or the reason why there is none), with all that is needed to repeat it.
 
-Rows are unique by (task, metric, set, system, judge). A row holds a finite value, or `null` and a `why`.
+Rows are unique by (task, metric, set, system, judge). A row has a finite value, or `null` and a `why`.
 """
 
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ctaplib.errors import DataError
 from ctaplib.files import write_json
 
-if TYPE_CHECKING:
-    from ctaplib.evaluate.intervals import Estimate
-
 Key = tuple[str, str, str, str, str]
-FIELDS = (
-    "task", "metric", "set", "system", "value", "unit", "n", "ci95", "judge", "config_hash", "commit", "seed",
-    "command",
-)  # fmt: skip
 OPTIONAL = ("why", "note")
 _DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of `results.json`.
+    """A row of `results.json`.
 
     Attributes:
         set: The data set's name.
         value: The number in `unit`, or None together with `why`.
-        n: How many items (utterances, pairs) stand behind it.
+        n: Items (utterances, pairs) behind it.
         ci95: 95 % interval, bootstrapped over items.
         judge: Who judged, where a model did.
         config_hash: Hash of the config of the run that made the system.
         seed: Seed of that run.
-        note: What a reader must know to compare: the phone set, what was left out and why.
+        note: What a reader must know to compare: the phone set, what was skipped and why.
     """
 
     task: str
@@ -58,11 +50,11 @@ class Row:
 
     @property
     def key(self) -> Key:
-        """What makes the row unique."""
+        """The fields that make the row unique."""
         return self.task, self.metric, self.set, self.system, self.judge or ""
 
     def faults(self) -> list[str]:
-        """What is wrong with the row, in words; empty when it may be kept."""
+        """List what is wrong with the row; empty where it may be kept."""
         name = " ".join(part for part in self.key if part)
         found = [f"{name}: {field} is empty" for field in ("task", "metric", "set", "system", "unit")
                  if not getattr(self, field)]  # fmt: skip
@@ -81,7 +73,7 @@ class Row:
         return found
 
     def to_json(self) -> dict[str, object]:
-        """The row as it stands in the file; numbers rounded to six significant digits."""
+        """Return the row as it is written; numbers rounded to six significant digits."""
         document: dict[str, object] = {field: getattr(self, field) for field in FIELDS}
         if self.value is not None:
             document["value"] = significant(self.value)
@@ -90,9 +82,12 @@ class Row:
         return document | {field: getattr(self, field) for field in OPTIONAL if getattr(self, field)}
 
 
+FIELDS = tuple(field.name for field in fields(Row) if field.name not in OPTIONAL)
+
+
 @dataclass(frozen=True)
 class Identity:
-    """What made a system, and what command measured it."""
+    """The run that made a system, and the command that measured it."""
 
     config_hash: str | None = None
     seed: int | None = None
@@ -100,31 +95,12 @@ class Identity:
     command: str | None = None
 
 
-@dataclass(frozen=True)
-class Cell:
-    """The place of a row in the table: everything but its number."""
-
-    task: str
-    metric: str
-    set: str
-    system: str
-    unit: str
-    judge: str | None = None
-
-    def row(self, outcome: "Estimate | str", identity: Identity, note: str | None = None) -> Row:
-        """Fill the place with an estimate, or with the reason why there is none."""
-        common = vars(self) | vars(identity)
-        if isinstance(outcome, str):
-            return Row(**common, value=None, why=outcome, note=note)
-        return Row(**common, value=outcome.value, n=outcome.n, ci95=outcome.ci95, note=note)
-
-
 def significant(value: float) -> float:
     """Round to six significant digits, so that the last bits of a sum do not show."""
     return float(f"{value:.{_DIGITS}g}")
 
 
-def check(rows: Sequence[Row], where: str) -> None:
+def check(rows: Sequence[Row], where: str, fix: str = "score again") -> None:
     """Refuse rows that break the rules of the module.
 
     Raises:
@@ -137,22 +113,18 @@ def check(rows: Sequence[Row], where: str) -> None:
             faults.append(f"{' '.join(part for part in row.key if part)}: there are two such rows")
         seen.add(row.key)
     if faults:
-        raise DataError(
-            f"{where} has {len(faults)} faulty rows",
-            faults,
-            expected="unique rows, each with a value or a why",
-            fix="score again",
-        )
+        expected = "unique rows, each with a value or a why"
+        raise DataError(f"{where} has {len(faults)} faulty rows", faults, expected=expected, fix=fix)
 
 
 NOT_MEASURED = "not measured"
-"""How the reason of a row begins whose number could be had, but was not measured this time."""
+"""Prefix of the reason of a row whose number exists in principle, but was not measured this time."""
 
 
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
-    """Rows of both, in the order of first appearance; of two with the same key, the new one.
+    """Merge rows in the order of first appearance; of two with the same key, the new one stays.
 
-    An old number stays where the new row says that it was not measured this time: each row names its own commit,
+    An old number stays where the new row was not measured this time: each row names its own commit,
     config and command.
     """
     table = {row.key: row for row in old}
@@ -174,8 +146,12 @@ def write_results(path: str | Path, rows: Sequence[Row]) -> None:
     write_json(path, [row.to_json() for row in rows])
 
 
-def read_results(path: str | Path) -> list[Row]:
+def read_results(path: str | Path, fix: str = "score again") -> list[Row]:
     """Read and check rows.
+
+    Args:
+        path: The file.
+        fix: What to do about a faulty file.
 
     Raises:
         DataError: the file is missing, is not a list of rows, or breaks a rule.
@@ -186,9 +162,9 @@ def read_results(path: str | Path) -> list[Row]:
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", fix="run the stage score (12)") from error
     except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not JSON: {error}", fix="score again") from error
+        raise DataError(f"{path} is not JSON: {error}", fix=fix) from error
     if not isinstance(documents, list):
-        raise DataError(f"{path} holds a {type(documents).__name__}", expected="a list of rows")
+        raise DataError(f"{path} is a {type(documents).__name__}", expected="a list of rows", fix=fix)
     rows, faults = [], []
     for number, document in enumerate(documents, 1):
         try:
@@ -196,8 +172,8 @@ def read_results(path: str | Path) -> list[Row]:
         except (TypeError, KeyError, ValueError) as error:
             faults.append(f"{path}: row {number}: {error}")
     if faults:
-        raise DataError(f"{path} has {len(faults)} rows that are none", faults, fix="score again")
-    check(rows, str(path))
+        raise DataError(f"{path} has {len(faults)} malformed rows", faults, fix=fix)
+    check(rows, str(path), fix)
     return rows
 
 

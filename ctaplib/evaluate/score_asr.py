@@ -1,55 +1,47 @@
 """Rows of recognition (task `asr`) and of the judge itself (task `judge`)."""
 
 from ctaplib.corpus.datadir import read_words
-from ctaplib.evaluate.catalogue import METRICS, SPEECH_JUDGE, cell, systems
+from ctaplib.evaluate.catalogue import SEARCHED, SPEECH_JUDGE
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.intervals import Estimate
-from ctaplib.evaluate.measure import Job, Measured
+from ctaplib.evaluate.measure import Measured
 from ctaplib.evaluate.results import Row
-from ctaplib.evaluate.rows import RowMaker
+from ctaplib.evaluate.rows import Outcome, Outcomes, RowMaker
 from ctaplib.evaluate.text_metrics import error_rate, fold_phones
+from ctaplib.methods.base import System, systems
 from ctaplib.phones import SILENCE
-
-SEARCHED = "_lm"
-"""Ends the names of systems whose phones were searched with an n-gram; only recipes that ask for the search have them."""
 
 _SEARCH_NOTE = "the same output, searched with an n-gram of phones counted on the training transcripts"
 
 
-def jobs(inputs: Inputs) -> list[Job]:
-    """Nothing to measure on files: text is compared when rows are made."""
-    return []
-
-
 def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
-    """PER, WER and CER of every recogniser, then of the judge on natural audio."""
+    """Make the rows of every recogniser, then those of the judge on natural audio."""
     made = []
     for set_ in inputs.sets:
         note = phone_set_note(inputs, set_)
-        for system in systems("asr", inputs.method):
-            for name in ("per", "wer", "cer"):
-                outcome = _asr(inputs, set_, system, name)
-                run = inputs.exp / _run(inputs, system)
-                made.append(make(cell("asr", name, set_, system), outcome, run, note if name == "per" else None))
-            if not isinstance(inputs.recognised("asr", f"{system}{SEARCHED}", set_, words=False), str):
-                outcome = _asr(inputs, set_, f"{system}{SEARCHED}", "per")
-                made.append(make(cell("asr", "per", set_, f"{system}{SEARCHED}"), outcome, run, f"{_SEARCH_NOTE}; {note}"))
-        for metric in METRICS["judge"]:
-            outcome = judged(inputs, "natural", "natural", set_, metric.name, None, None)
-            place = cell("judge", metric.name, set_, "natural")
-            made.append(make(place, outcome, inputs.exp / "judge", note if metric.name == "per" else None))
+        for system in systems("asr"):
+            name, run = inputs.name(system), inputs.run(system)
+            outcomes = inputs.missing(system) or _recogniser(inputs, set_, system, note)
+            made += make("asr", set_, name, outcomes, run)
+            if not isinstance(inputs.recognised("asr", name + SEARCHED, set_, words=False), str):
+                searched = Outcome(_rate(inputs, set_, name + SEARCHED, "per"), f"{_SEARCH_NOTE}; {note}")
+                made += make("asr", set_, name + SEARCHED, {"per": searched}, run)
+        notes = {"per": note, "wer": None, "cer": None}
+        own = {name: Outcome(judged(inputs, "natural", "natural", set_, name), about) for name, about in notes.items()}
+        made += make("judge", set_, "natural", own, inputs.exp / "judge")
     return made
 
 
-def _run(inputs: Inputs, system: str) -> str:
-    base = system.removeprefix(f"{inputs.method}_")
-    return f"asr_{base.removesuffix('_ctc')}" if base in ("finetuned", "supervised_ctc") else inputs.method
+def _recogniser(inputs: Inputs, set_: str, system: System, note: str) -> Outcomes:
+    name = inputs.name(system)
+    outcomes = {"per": Outcome(_rate(inputs, set_, name, "per"), note)}
+    for metric in ("wer", "cer"):
+        frozen = not system.shared and system.run == "pretrain"
+        outcomes[metric] = Outcome("a frozen system has no word head" if frozen else _rate(inputs, set_, name, metric))
+    return outcomes
 
 
-def _asr(inputs: Inputs, set_: str, system: str, metric: str) -> Estimate | str:
-    base = system.removeprefix(f"{inputs.method}_")
-    if metric != "per" and base in ("frozen_class", "frozen_ctc"):
-        return "a frozen system has no word head"
+def _rate(inputs: Inputs, set_: str, system: str, metric: str) -> Estimate | str:
     hypotheses = inputs.recognised("asr", system, set_, words=metric != "per")
     if isinstance(hypotheses, str):
         if metric != "per" and not isinstance(inputs.recognised("asr", system, set_, words=False), str):
@@ -59,33 +51,22 @@ def _asr(inputs: Inputs, set_: str, system: str, metric: str) -> Estimate | str:
 
 
 def _texts(inputs: Inputs, set_: str, metric: str) -> dict[str, str]:
-    """What was said, of all utterances that have features (the features stage lists those that have none)."""
+    """Return the texts of all utterances that have features (the features stage lists those that have none)."""
     table = inputs.table(set_, "text.phn") if metric == "per" else read_words(inputs.data / set_)
     return {utt: table[utt] for utt in inputs.audio(set_) if utt in table}
 
 
-def judged(
-    inputs: Inputs,
-    task: str,
-    system: str,
-    set_: str,
-    metric: str,
-    texts: dict[str, str] | None,
-    fault: str | None,
-) -> Estimate | str:
-    """Error rate of what the judge heard.
+def judged(inputs: Inputs, task: str, system: str, set_: str, metric: str, texts: dict[str, str] | None = None) -> Estimate | str:
+    """Compute an error rate from what the judge recognised.
 
     Args:
-        inputs: Where things lie.
+        inputs: Folders and names.
         task: Task of the judged audio, or "natural".
         system: System that made it, or "natural".
         set_: Test set.
         metric: "per", "wer" or "cer".
-        texts: The utterance whose text every item says, by item; None when items are the set's utterances.
-        fault: Why the judge is not trusted, or None.
+        texts: Utterance with the text of each item; None where items are the utterances of the set.
     """
-    if fault:
-        return fault
     hypotheses = inputs.recognised("judge", task, system, set_, words=metric != "per")
     if isinstance(hypotheses, str):
         return hypotheses.replace("not measured:", "not judged:")
@@ -95,8 +76,8 @@ def judged(
 
 
 def judge_fault(inputs: Inputs, set_: str) -> str | None:
-    """Why what the judge heard of a set does not count; None when it does."""
-    own = judged(inputs, "natural", "natural", set_, "per", None, None)
+    """Return why what the judge recognised on a set does not count; None when it does."""
+    own = judged(inputs, "natural", "natural", set_, "per")
     if isinstance(own, str):
         return f"the judge's own PER is unknown: {own}"
     most = inputs.options.judge_max_per
@@ -107,7 +88,7 @@ def judge_fault(inputs: Inputs, set_: str) -> str | None:
 
 
 def phone_set_note(inputs: Inputs, set_: str) -> str:
-    """Which phones are compared: how many kinds, after folding."""
+    """Return a note on the phones that are compared: how many kinds, after folding."""
     kinds = {phone for text in inputs.table(set_, "text.phn").values() for phone in fold_phones(text)}
     tokens = inputs.dump / "token_list" / "phn" / "tokens.txt"
     if tokens.exists():

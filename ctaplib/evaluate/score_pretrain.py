@@ -1,85 +1,76 @@
-"""Rows of pre-training: rate and use of the codes, phone retrieval, and how much of the speaker is left."""
+"""Rows of pre-training: rate and use of the codes, phone retrieval, speaker probe."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
+import torch
 
 from ctaplib.audio.store import FeatureStore
 from ctaplib.corpus.alignment import Alignment, read_ctm
 from ctaplib.evaluate import intervals, probes
-from ctaplib.evaluate.catalogue import METRICS, cell, systems
-from ctaplib.evaluate.frames import FACTOR, label_frames
+from ctaplib.evaluate.catalogue import METRICS
+from ctaplib.evaluate.frames import Frames, label_frames, reference_frames
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.intervals import Estimate
 from ctaplib.evaluate.measure import Job, Kind, Measured
 from ctaplib.evaluate.results import Row
-from ctaplib.evaluate.rows import RowMaker
-from ctaplib.files import read_table
+from ctaplib.evaluate.rows import Outcome, Outcomes, RowMaker
+from ctaplib.methods.base import System, systems
+from ctaplib.nn.codebook_use import perplexity, usage_pct
 from ctaplib.phones import SILENCE
 
-Outcomes = dict[str, Estimate | str]
 _RETRIEVAL = ("phone_retrieval_s2p_top1_pct", "phone_retrieval_p2s_top1_pct")
 _PROBE = ("speaker_probe_pct", "speaker_probe_chance_pct")
 
 
 @dataclass(frozen=True)
-class Task:
-    """One heavy measurement of pre-training.
+class Measurement:
+    """One long measurement of pre-training.
 
     Attributes:
-        inputs: Where things lie.
-        set_: Test set.
+        inputs: Folders and names.
+        set: Test set.
         system: For the probe, what is probed; "" for the retrieval.
     """
 
     inputs: Inputs
-    set_: str
+    set: str
     system: str = ""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Outcomes by metric, and a note for the rows."""
-
-    outcomes: Outcomes
-    note: str | None = None
-
-
 def jobs(inputs: Inputs) -> list[Job]:
-    """One retrieval a set, one probe a set and system."""
-    wanted = [Job(RETRIEVAL, Task(inputs, set_)) for set_ in inputs.sets]
-    return wanted + [
-        Job(PROBE, Task(inputs, set_, system)) for set_ in inputs.sets for system in systems("pretrain", inputs.method)
-    ]
+    """List one retrieval for each set, and one probe for each set and system."""
+    probed = [inputs.name(system) for system in systems("pretrain") if not inputs.missing(system)]
+    retrievals = [Job(RETRIEVAL, Measurement(inputs, set_)) for set_ in inputs.sets]
+    if inputs.declaration.missing("content", "phonemes"):
+        retrievals = []
+    return retrievals + [Job(PROBE, Measurement(inputs, set_, system)) for set_ in inputs.sets for system in probed]
 
 
 def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
-    """Every metric for the codes; mel and phones have the speaker probe only."""
+    """Make every row of the method's content; mel and phones have the speaker probe only."""
     made = []
     for set_ in inputs.sets:
-        for system in systems("pretrain", inputs.method):
-            probe: Answer = measured[Job(PROBE, Task(inputs, set_, system))]
-            answers: dict[str, Answer] = dict.fromkeys(_PROBE, probe)
-            if system == inputs.method:
-                retrieval: Answer = measured[Job(RETRIEVAL, Task(inputs, set_))]
-                answers.update(dict.fromkeys(_RETRIEVAL, retrieval))
-                codes = Answer(code_use(inputs, set_))
-            else:
-                codes = Answer({m.name: f"{system} is no code and has no joint space" for m in METRICS["pretrain"]})
-            run = inputs.exp / inputs.method if system == inputs.method else None
-            for metric in METRICS["pretrain"]:
-                answer = answers.get(metric.name, codes)
-                place = cell("pretrain", metric.name, set_, system)
-                made.append(make(place, answer.outcomes[metric.name], run, answer.note))
+        for system in systems("pretrain"):
+            outcomes = inputs.missing(system) or _outcomes(inputs, measured, set_, system)
+            made += make("pretrain", set_, inputs.name(system), outcomes, inputs.run(system))
     return made
 
 
-def _codes(inputs: Inputs, set_: str) -> Path:
-    return inputs.exp / inputs.method / "codes" / set_
+def _outcomes(inputs: Inputs, measured: Measured, set_: str, system: System) -> Outcomes:
+    name = inputs.name(system)
+    probe = measured[Job(PROBE, Measurement(inputs, set_, name))]
+    if system.shared:
+        return dict.fromkeys((m.name for m in METRICS["pretrain"]), Outcome(f"{name} is no code and has no joint space")) | probe
+    outcomes = code_use(inputs, set_) | probe
+    outcomes |= measured.get(Job(RETRIEVAL, Measurement(inputs, set_)), {})
+    for metric in METRICS["pretrain"]:
+        missing = inputs.declaration.missing(*metric.needs)
+        if missing:
+            outcomes[metric.name] = Outcome(missing)
+    return outcomes
 
 
 def _absent(*paths: Path) -> str | None:
@@ -88,139 +79,120 @@ def _absent(*paths: Path) -> str | None:
 
 
 def code_use(inputs: Inputs, set_: str) -> Outcomes:
-    """Rate, size, bit rate, use and perplexity of the codes of one set."""
+    """Compute the rate of the content of one set; and size, bit rate, use and perplexity of its codes."""
     names = ("frame_rate_hz", "codebook_size", "bitrate_bps", "codebook_usage_pct", "perplexity")
-    folder = _codes(inputs, set_)
-    why = _absent(folder / "codes.scp")
+    coded = not inputs.declaration.missing("codes")
+    paths = [inputs.codes(set_) / name for name in (("codes.scp", "speech.scp") if coded else ("speech.scp",))]
+    why = _absent(*paths)
     if why:
-        return dict.fromkeys(names, why)
-    store = FeatureStore(folder / "codes.scp")
-    codes = [np.asarray(store[utt], np.int64) for utt in sorted(store)]
-    rate = frame_rate_hz(inputs, set_, sum(map(len, codes)))
-    outcomes: Outcomes = {names[0]: Estimate(rate, len(codes), None)}
-    size = codebook_size(folder)
-    if isinstance(size, str):
-        return outcomes | dict.fromkeys(names[1:], size)
-    counts = np.stack([np.bincount(row, minlength=size) for row in codes])
+        return dict.fromkeys(names, Outcome(why))
+    store = FeatureStore(paths[0])
+    rate = 1.0 / inputs.content_frames(set_).seconds
+    outcomes = {names[0]: Outcome(Estimate(rate, len(store), None))}
+    if not coded:
+        return outcomes
+    size = inputs.codes_header(set_).get("codebook_size")
+    if size is None:
+        why = "not measured: there is no codes.json that names the size of the code book"
+        return outcomes | dict.fromkeys(names[1:], Outcome(why))
+    counts = np.stack([np.bincount(np.asarray(store[utt], np.int64), minlength=size) for utt in sorted(store)])
     return outcomes | {
-        names[1]: Estimate(float(size), len(codes), None),
-        names[2]: Estimate(rate * float(np.log2(size)), len(codes), None),
-        names[3]: intervals.statistic(counts, probes.usage_pct, largest=100.0),
-        names[4]: intervals.statistic(counts, probes.perplexity, largest=float(size)),
+        names[1]: Outcome(Estimate(float(size), len(counts), None)),
+        names[2]: Outcome(Estimate(rate * float(np.log2(size)), len(counts), None)),
+        names[3]: Outcome(intervals.statistic(counts, lambda sets: usage_pct(torch.from_numpy(sets)).numpy(), largest=100.0)),
+        names[4]: Outcome(intervals.statistic(counts, lambda sets: perplexity(torch.from_numpy(sets)).numpy(), float(size))),
     }
 
 
-def frame_rate_hz(inputs: Inputs, set_: str, n_codes: int) -> float:
-    """Codes a second: the feature rate over the whole number of feature frames that make one code."""
-    header = yaml.safe_load((inputs.dump / set_ / "features.yaml").read_text(encoding="utf-8"))
-    store = FeatureStore(_codes(inputs, set_) / "codes.scp")
-    lengths = read_table(inputs.dump / set_ / "utt2num_frames")
-    frames = sum(int(n) for utt, n in lengths.items() if utt in store)
-    return header["rate_hz"] / header["hop_samples"] / max(1, round(frames / n_codes))
-
-
-def codebook_size(folder: Path) -> int | str:
-    """Entries of the code book, from `codes.json` beside the codes; or why it is unknown."""
-    path = folder / "codes.json"
-    if not path.exists():
-        return "not measured: there is no codes.json that names the size of the code book"
-    return int(json.loads(path.read_text(encoding="utf-8"))["codebook_size"])
-
-
-def measure_retrieval(tasks: list[Task]) -> list[Answer]:
-    """Phone retrieval in both directions for every task's set."""
-    return [_retrieval(task.inputs, task.set_) for task in tasks]
-
-
-def _retrieval(inputs: Inputs, set_: str) -> Answer:
-    folder = _codes(inputs, set_)
+def measure_retrieval(measurement: Measurement) -> Outcomes:
+    """Measure phone retrieval in both directions."""
+    inputs, set_ = measurement.inputs, measurement.set
+    folder = inputs.codes(set_)
     why = _absent(folder / "speech.scp", folder / "phonemes.scp", inputs.data / set_ / "phones.ctm")
     if why:
-        return Answer(dict.fromkeys(_RETRIEVAL, why))
+        return dict.fromkeys(_RETRIEVAL, Outcome(why))
     speech, phonemes = FeatureStore(folder / "speech.scp"), FeatureStore(folder / "phonemes.scp")
-    labels = read_ctm(inputs.data / set_ / "phones.ctm")
+    labels, frames = read_ctm(inputs.data / set_ / "phones.ctm"), inputs.content_frames(set_)
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for utt in sorted(set(speech) & set(phonemes) & set(labels)):
-        frames = min(len(speech[utt]), len(phonemes[utt]))
-        label = label_frames(labels[utt], frames)
-        keep = label.inside & (label.names != SILENCE)
+        count = min(len(speech[utt]), len(phonemes[utt]))
+        names, inside = label_frames(labels[utt], count, frames)
+        keep = inside & (names != SILENCE)
         if keep.any():
-            parts.append((speech[utt][:frames][keep], phonemes[utt][:frames][keep], label.names[keep]))
+            parts.append((speech[utt][:count][keep], phonemes[utt][:count][keep], names[keep]))
     if len(parts) < 2:
-        return Answer(dict.fromkeys(_RETRIEVAL, "fewer than two utterances have frames inside a phone"))
-    s, p, names = (np.concatenate(column) for column in zip(*parts))
+        return dict.fromkeys(_RETRIEVAL, Outcome("fewer than two utterances have frames inside a phone"))
+    s, p, spoken = (np.concatenate(column) for column in zip(*parts))
     utts = np.repeat(np.arange(len(parts)), [len(part[2]) for part in parts])
-    phones = np.unique(names, return_inverse=True)[1]
-    asked = probes.spread(len(s), inputs.options.retrieval_frames)
-    note = f"{len(asked)} queries" + (f", evenly spaced among {len(s)}" if len(asked) < len(s) else "")
+    phones = np.unique(spoken, return_inverse=True)[1]
+    queries = probes.evenly_spaced(len(s), inputs.options.retrieval_frames)
+    note = f"{len(queries)} queries" + (f", evenly spaced among {len(s)}" if len(queries) < len(s) else "")
     outcomes: Outcomes = {}
     for name, query, bank in zip(_RETRIEVAL, (s, p), (p, s)):
-        hits = probes.retrieve(query, bank, phones, utts, asked)
-        outcomes[name] = intervals.ratio(hits.right, hits.asked, 100.0)
-    return Answer(outcomes, note + "; phones with stress and tone")
+        hits = probes.retrieve(query, bank, phones, utts, queries)
+        outcomes[name] = Outcome(intervals.ratio(hits.right, hits.asked, 100.0), f"{note}; phones with stress and tone")
+    return outcomes
 
 
-def measure_probe(tasks: list[Task]) -> list[Answer]:
-    """The speaker probe for every task's set and system."""
-    return [_probe(task.inputs, task.set_, task.system) for task in tasks]
-
-
-def _probe(inputs: Inputs, set_: str, system: str) -> Answer:
-    fit, test = inputs.train_set, set_
+def measure_probe(measurement: Measurement) -> Outcomes:
+    """Measure the speaker probe."""
+    inputs = measurement.inputs
+    fit, test = inputs.train_set, measurement.set
     fit_speakers, test_speakers = inputs.table(fit, "utt2spk"), inputs.table(test, "utt2spk")
-    unseen = set(test_speakers.values()) - set(fit_speakers.values())
-    if unseen:
-        return Answer(dict.fromkeys(_PROBE, f"{len(unseen)} speakers of {test} are not in {fit}"))
-    sequences = _sequences(inputs, (fit, test), system)
-    if isinstance(sequences, str):
-        return Answer(dict.fromkeys(_PROBE, sequences))
     speakers = sorted(set(test_speakers.values()))
-    if len(speakers) < 2:
-        return Answer(dict.fromkeys(_PROBE, f"{test} has one speaker only"))
+    unseen = set(speakers) - set(fit_speakers.values())
+    sequences: dict[str, dict[str, np.ndarray]] | str
+    if unseen:
+        sequences = f"{len(unseen)} speakers of {test} are not in {fit}"
+    elif len(speakers) < 2:
+        sequences = f"{test} has one speaker only"
+    else:
+        sequences = _sequences(inputs, (fit, test), measurement.system)
+    if isinstance(sequences, str):
+        return dict.fromkeys(_PROBE, Outcome(sequences))
     number = {speaker: index for index, speaker in enumerate(speakers)}
     utts = sorted(utt for utt in sequences[fit] if fit_speakers[utt] in number)
-    chosen = probes.choose_train(
-        [fit_speakers[utt] for utt in utts], [len(sequences[fit][utt]) for utt in utts],
-        inputs.options.probe_train_frames,
-    )  # fmt: skip
+    lengths = [len(sequences[fit][utt]) for utt in utts]
+    chosen = probes.choose_train([fit_speakers[utt] for utt in utts], lengths, inputs.options.probe_train_frames)
     train = [(sequences[fit][utts[i]], number[fit_speakers[utts[i]]]) for i in chosen]
     tested = [(sequences[test][utt], number[test_speakers[utt]]) for utt in sorted(sequences[test])]
-    hits = probes.speaker_probe(train, tested, len(speakers), inputs.options.probe_l2)
-    outcomes: Outcomes = {
-        _PROBE[0]: intervals.ratio(hits.right, hits.asked, 100.0),
-        _PROBE[1]: Estimate(100.0 / len(speakers), len(tested), None),
-    }
+    hits = probes.speaker_probe(train, tested, inputs.options.probe_l2)
     frames = sum(len(sequence) for sequence, _ in train)
-    return Answer(outcomes, f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}")
+    note = f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}"
+    return {
+        _PROBE[0]: Outcome(intervals.ratio(hits.right, hits.asked, 100.0), note),
+        _PROBE[1]: Outcome(Estimate(100.0 / len(speakers), len(tested), None), note),
+    }
 
 
 def _sequences(inputs: Inputs, sets: tuple[str, str], system: str) -> dict[str, dict[str, np.ndarray]] | str:
-    """25 Hz sequences by set and utterance, (frames, features), of one system; or why there are none."""
+    """Read the sequences of a system by set and utterance, (frames, features); or return why there are none."""
     if system == "mel":
         paths = {set_: inputs.dump / set_ / "feats.scp" for set_ in sets}
     elif system == "phones":
         name = "phones_true.ctm" if all((inputs.data / s / "phones_true.ctm").exists() for s in sets) else "phones.ctm"
         paths = {set_: inputs.data / set_ / name for set_ in sets}
     else:
-        paths = {set_: _codes(inputs, set_) / "quantized.scp" for set_ in sets}
+        name = "speech.scp" if inputs.declaration.missing("codes") else "quantized.scp"
+        paths = {set_: inputs.codes(set_) / name for set_ in sets}
     why = _absent(*paths.values())
     if why:
         return why
+    frames = {set_: reference_frames(inputs.hop_s(set_)) for set_ in sets}
     if system == "phones":
-        return _one_hot({set_: read_ctm(path) for set_, path in paths.items()})
-    pooled = {set_: FeatureStore(path) for set_, path in paths.items()}
-    if system != "mel":
-        return {set_: {utt: store[utt] for utt in store} for set_, store in pooled.items()}
-    return {set_: {utt: pool(store[utt]) for utt in store} for set_, store in pooled.items()}
+        return _one_hot({set_: read_ctm(path) for set_, path in paths.items()}, frames)
+    stores = {set_: FeatureStore(path) for set_, path in paths.items()}
+    hops = {set_: frames[set_].hop if system == "mel" else 1 for set_ in sets}
+    return {set_: {utt: pool(store[utt], hops[set_]) for utt in store} for set_, store in stores.items()}
 
 
-def pool(feats: np.ndarray) -> np.ndarray:
-    """Average each four 10 ms frames, (frames // 4, bands)."""
-    frames = len(feats) // FACTOR
-    return feats[: frames * FACTOR].reshape(frames, FACTOR, -1).mean(1)
+def pool(feats: np.ndarray, hop: int) -> np.ndarray:
+    """Average each `hop` frames, (frames // hop, bands)."""
+    frames = len(feats) // hop
+    return feats[: frames * hop].reshape(frames, hop, -1).mean(1)
 
 
-def _one_hot(tables: Mapping[str, Mapping[str, Alignment]]) -> dict[str, dict[str, np.ndarray]]:
+def _one_hot(tables: Mapping[str, Mapping[str, Alignment]], frames: Mapping[str, Frames]) -> dict[str, dict[str, np.ndarray]]:
     names = sorted({phone.phone for table in tables.values() for phones in table.values() for phone in phones})
     number = {name: index for index, name in enumerate([SILENCE, *(n for n in names if n != SILENCE)])}
     eye = np.eye(len(number), dtype=np.float32)
@@ -228,10 +200,10 @@ def _one_hot(tables: Mapping[str, Mapping[str, Alignment]]) -> dict[str, dict[st
     for set_, table in tables.items():
         out[set_] = {}
         for utt, phones in table.items():
-            labels = label_frames(phones, int(phones[-1].end_s * 100 + 0.5) // FACTOR)
-            out[set_][utt] = eye[[number[name] for name in labels.names]]
+            length = int(phones[-1].end_s / frames[set_].hop_s + 0.5) // frames[set_].hop
+            out[set_][utt] = eye[[number[name] for name in label_frames(phones, length, frames[set_])[0]]]
     return out
 
 
-RETRIEVAL = Kind("phone retrieval", measure_retrieval, chunk=1, first=3)
-PROBE = Kind("speaker probe", measure_probe, chunk=1, first=4)
+RETRIEVAL = Kind("phone retrieval", measure_retrieval, chunk=1, priority=3)
+PROBE = Kind("speaker probe", measure_probe, chunk=1, priority=4)

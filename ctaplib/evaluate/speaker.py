@@ -1,7 +1,7 @@
 """The speaker judge: Resemblyzer's encoder, with its own weights, run in batches.
 
-Same numbers as `resemblyzer.VoiceEncoder.embed_utterance(preprocess_wav(path))`, without importing librosa:
-the mel spectrogram is written out here, and the 1.6 s pieces of many utterances go through the LSTM together.
+It gives the numbers of `resemblyzer.VoiceEncoder.embed_utterance(preprocess_wav(path))` without importing librosa:
+the mel spectrogram is computed here, and the 1.6 s pieces of many utterances go through the LSTM together.
 
 Source: L. Wan et al., "Generalized end-to-end loss for speaker verification" (arXiv 1710.10467); weights of
 the package Resemblyzer.
@@ -19,12 +19,12 @@ import torch
 from torch import nn
 
 from ctaplib.audio.features import slaney_bank
+from ctaplib.audio.files import read_audio
 from ctaplib.errors import DependencyError
-from ctaplib.evaluate.speech_metrics import read_audio
 from ctaplib.files import atomic_write
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
+    warnings.simplefilter("ignore")  # it imports pkg_resources, which warns of its own removal
     import webrtcvad
 
 _RATE_HZ, _FFT, _HOP, _BANDS = 16000, 400, 160, 40
@@ -59,7 +59,7 @@ class Encoder(nn.Module):
 
 @lru_cache(maxsize=1)
 def load_encoder() -> Encoder:
-    """The encoder with the weights of the installed package.
+    """Load the encoder with the weights of the installed package.
 
     Raises:
         DependencyError: Resemblyzer is not installed.
@@ -94,7 +94,7 @@ def preprocess(audio: np.ndarray) -> np.ndarray:
 
 
 def _voiced(audio: np.ndarray) -> np.ndarray:
-    """Which 30 ms windows to keep: the detector's, smoothed over 8 windows, grown by 3 on either side."""
+    """Return which 30 ms windows to keep: the detector's, smoothed over 8 windows, grown by 3 on either side."""
     pcm = np.round(audio * _INT16_MAX).astype(np.int16).tobytes()
     size = 2 * _VAD_SAMPLES
     vad = webrtcvad.Vad(mode=3)
@@ -105,7 +105,7 @@ def _voiced(audio: np.ndarray) -> np.ndarray:
 
 
 def mel_power(audio: np.ndarray) -> np.ndarray:
-    """Mel power spectrogram, (frames, 40): 25 ms Hann, 10 ms hop, zero-padded ends, Slaney's bands."""
+    """Compute the mel power spectrogram, (frames, 40): 25 ms Hann, 10 ms hop, zero-padded ends, Slaney's bands."""
     padded = np.pad(audio, _FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FFT) / _FFT)
@@ -114,7 +114,7 @@ def mel_power(audio: np.ndarray) -> np.ndarray:
 
 
 def pieces(audio: np.ndarray) -> np.ndarray:
-    """Overlapping 1.6 s pieces of the mel spectrogram, (pieces, 160, 40)."""
+    """Cut the mel spectrogram into overlapping pieces of 1.6 s, (pieces, 160, 40)."""
     frames = int(np.ceil((len(audio) + 1) / _HOP))
     starts = list(range(0, max(1, frames - _PIECE_FRAMES + _STEP_FRAMES + 1), _STEP_FRAMES))
     covered = (len(audio) - starts[-1] * _HOP) / (_PIECE_FRAMES * _HOP)
@@ -132,7 +132,7 @@ def embed_files(paths: Sequence[Path]) -> list[np.ndarray | None]:
         AudioError: a file cannot be read.
     """
     torch.set_num_threads(1)
-    waves = [preprocess(read_audio(path, _RATE_HZ)[0]) for path in paths]
+    waves = [preprocess(read_audio(path, _RATE_HZ, dtype=np.float64)[0]) for path in paths]
     mels = [pieces(wave) for wave in waves if len(wave)]
     if not mels:
         return [None] * len(waves)
@@ -145,28 +145,28 @@ def embed_files(paths: Sequence[Path]) -> list[np.ndarray | None]:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    """The vector at length one."""
+    """Scale a vector to length one."""
     return vector / np.linalg.norm(vector)
 
 
 def mean_embedding(embeddings: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """The normalised mean of a speaker's embeddings; None when one of them is missing."""
+    """Compute the normalised mean of a speaker's embeddings; None where one of them is missing."""
     present = [e for e in embeddings if e is not None]
     return unit(np.mean(present, axis=0)) if present and len(present) == len(embeddings) else None
 
 
 def cosine(first: np.ndarray | None, second: np.ndarray | None) -> float | None:
-    """Cosine of two unit vectors; None when one is missing."""
+    """Compute the cosine of two unit vectors; None where one is missing."""
     return None if first is None or second is None else float(first @ second)
 
 
 def content_key(path: Path) -> str:
-    """Digest of a file's bytes."""
+    """Compute the digest of a file's bytes."""
     return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def read_cache(path: Path) -> dict[str, np.ndarray | None]:
-    """Embeddings by content; an absent file is an empty cache. A row of zeros stands for "no voice"."""
+    """Read embeddings by digest; an absent file is an empty cache. A row of zeros means "no voice"."""
     if not path.exists():
         return {}
     with np.load(path) as archive:
@@ -175,7 +175,7 @@ def read_cache(path: Path) -> dict[str, np.ndarray | None]:
 
 
 def write_cache(path: Path, embeddings: Mapping[str, np.ndarray | None]) -> None:
-    """Write all embeddings at once (never a part: a later run must see all of a run or nothing)."""
+    """Write all embeddings at once: a later run must see all of a run or nothing."""
     keys = sorted(embeddings)
     found = (embeddings[key] for key in keys)
     rows = [np.zeros(256, np.float32) if row is None else row for row in found]

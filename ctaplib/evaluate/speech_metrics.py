@@ -1,11 +1,10 @@
 """Signal measures between speech files: mel-cepstral distance, PESQ, STOI, F0, speaking rate.
 
-Audio is float64 in [-1, 1], (samples,). A measure that an item cannot have is None; averages say how many.
+Audio is float64 in [-1, 1], (samples,). A measure that an item cannot have is None; averages note how many there are.
 """
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pesq
@@ -13,7 +12,6 @@ import pystoi
 import soxr
 from mel_cepstral_distance import computation
 
-from ctaplib.audio import files
 from ctaplib.audio.features import world_f0
 
 F0_FLOOR_HZ, F0_CEILING_HZ, F0_STEP_S = 60.0, 600.0, 0.010
@@ -25,15 +23,6 @@ _SPEECH_BELOW_PEAK_DB = 30.0
 _SHORTEST_S = 0.1
 
 
-def read_audio(path: str | Path, rate_hz: int | None = None) -> tuple[np.ndarray, int]:
-    """Read a mono file as float64, resampled where a rate is given.
-
-    Raises:
-        AudioError: The file is missing, not audio, empty, cut short, or has several channels.
-    """
-    return files.read_audio(path, rate_hz, dtype=np.float64)
-
-
 def f0_track(audio: np.ndarray, rate_hz: int) -> np.ndarray:
     """Track F0 in Hz every 10 ms, 0 where unvoiced (60 to 600 Hz)."""
     if len(audio) < _SHORTEST_S * rate_hz:
@@ -42,13 +31,13 @@ def f0_track(audio: np.ndarray, rate_hz: int) -> np.ndarray:
 
 
 def voiced_median_hz(*tracks: np.ndarray) -> float | None:
-    """Median over the voiced frames of all tracks; None when there are none."""
+    """Compute the median over the voiced frames of all tracks; None where there are none."""
     voiced = np.concatenate([track[track > 0] for track in tracks])
     return float(np.median(voiced)) if len(voiced) else None
 
 
 def f0_offset_st(f0_hz: float | None, target_hz: float | None) -> float | None:
-    """abs(12 log2(f0 / target)) in semitones."""
+    """Compute abs(12 log2(f0 / target)) in semitones."""
     if f0_hz is None or target_hz is None:
         return None
     return abs(12.0 * float(np.log2(f0_hz / target_hz)))
@@ -61,7 +50,7 @@ def _both_voiced(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def f0_correlation(first: np.ndarray, second: np.ndarray, least_frames: int = 10) -> float | None:
-    """Pearson correlation of log F0 over frames voiced in both; None with too few frames or constant F0."""
+    """Compute the Pearson correlation of log F0 over frames voiced in both; None with too few or constant F0."""
     a, b = _both_voiced(first, second)
     if len(a) < least_frames or np.ptp(a) < 1e-9 or np.ptp(b) < 1e-9:
         return None
@@ -69,7 +58,7 @@ def f0_correlation(first: np.ndarray, second: np.ndarray, least_frames: int = 10
 
 
 def f0_rmse_st(first: np.ndarray, second: np.ndarray, least_frames: int = 10) -> float | None:
-    """Root mean square difference in semitones over frames voiced in both; None with too few of them."""
+    """Compute the root mean square difference in semitones over frames voiced in both; None with too few."""
     a, b = _both_voiced(first, second)
     if len(a) < least_frames:
         return None
@@ -77,10 +66,10 @@ def f0_rmse_st(first: np.ndarray, second: np.ndarray, least_frames: int = 10) ->
 
 
 def mel_bels(audio: np.ndarray, rate_hz: int) -> np.ndarray:
-    """The log10 mel energies of `mel-cepstral-distance` (20 bands, 32 ms, 8 ms), (frames, 20).
+    """Compute the log10 mel energies of `mel-cepstral-distance` (20 bands, 32 ms, 8 ms), (frames, 20).
 
-    Deviation: energies more than 80 dB under the file's maximum are raised to that floor, or digital silence,
-    which only synthetic speech has, would outweigh everything else.
+    Deviation: energies have a floor of 80 dB under the file's maximum. Otherwise digital silence, which only synthetic
+    speech has, would outweigh everything else.
     """
     window = int(_WINDOW_MS / 1000 * rate_hz)
     hop = int(_HOP_MS / 1000 * rate_hz)
@@ -93,7 +82,7 @@ def mel_bels(audio: np.ndarray, rate_hz: int) -> np.ndarray:
 
 
 def mel_cepstral_distance_db(first_bels: np.ndarray, second_bels: np.ndarray) -> float:
-    """Mean distance of the mel cepstra (coefficients 1 to 15) of two sequences of equal length.
+    """Compute the mean distance of the mel cepstra (coefficients 1 to 15) of two sequences of equal length.
 
     Source: R. Kubichek, "Mel-cepstral distance measure for objective speech quality assessment" (1993), as in
     the package `mel-cepstral-distance`, whose mel bands and cosine transform are used.
@@ -103,7 +92,7 @@ def mel_cepstral_distance_db(first_bels: np.ndarray, second_bels: np.ndarray) ->
 
 
 def warp(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The exact dynamic time warping path of two sequences, steps (1,0), (0,1), (1,1) of Euclidean cost.
+    """Compute the exact dynamic time warping path of two sequences: steps (1,0), (0,1), (1,1), Euclidean cost.
 
     Args:
         first: (frames, features).
@@ -143,7 +132,7 @@ def _trace(back: np.ndarray) -> np.ndarray:
 
 
 def pesq_wb(audio: np.ndarray, reference: np.ndarray, rate_hz: int) -> float | None:
-    """Wide-band PESQ (ITU-T P.862.2) at 16 kHz; None when it finds no speech."""
+    """Compute wide-band PESQ (ITU-T P.862.2) at 16 kHz; None where it finds no speech."""
     first, second = (_resampled(x, rate_hz, _PESQ_RATE_HZ) for x in _cut(reference, audio))
     if not first.any() or not second.any():
         return None
@@ -154,7 +143,7 @@ def pesq_wb(audio: np.ndarray, reference: np.ndarray, rate_hz: int) -> float | N
 
 
 def stoi(audio: np.ndarray, reference: np.ndarray, rate_hz: int) -> float | None:
-    """Short-time objective intelligibility; None with under 0.4 s of speech."""
+    """Compute short-time objective intelligibility; None with under 0.4 s of speech."""
     first, second = _cut(reference, audio)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Not enough STFT frames", category=RuntimeWarning)
@@ -175,7 +164,7 @@ def _resampled(audio: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
 
 
 def speech_duration_s(audio: np.ndarray, rate_hz: int) -> float | None:
-    """From the first to the last 10 ms within 30 dB of the loudest 10 ms; None for silence."""
+    """Measure from the first to the last 10 ms within 30 dB of the loudest 10 ms; None for silence."""
     hop = max(1, int(0.010 * rate_hz))
     power = np.square(audio[: len(audio) // hop * hop]).reshape(-1, hop).mean(1)
     if not len(power) or power.max() <= 0:
@@ -190,11 +179,11 @@ class SynthesisPair:
 
     mcd_db: float | None
     f0_rmse_st: float | None
-    rate_dev_pct: float | None
+    speaking_rate_dev_pct: float | None
 
 
 def compare_synthesis(audio: np.ndarray, natural: np.ndarray, rate_hz: int) -> SynthesisPair:
-    """Warp one on the other, then distances; the speaking rate deviates by abs(natural / synthesised - 1)."""
+    """Compute distances along the warping path; the speaking rate deviates by abs(natural / synthesised - 1)."""
     bels, natural_bels = mel_bels(audio, rate_hz), mel_bels(natural, rate_hz)
     duration, natural_duration = speech_duration_s(audio, rate_hz), speech_duration_s(natural, rate_hz)
     if duration is None or natural_duration is None:
@@ -220,7 +209,7 @@ class ResynthesisPair:
 
 
 def compare_resynthesis(audio: np.ndarray, original: np.ndarray, rate_hz: int) -> ResynthesisPair:
-    """PESQ, STOI and MCD over the common length."""
+    """Compute PESQ, STOI and MCD over the common length."""
     bels, original_bels = mel_bels(audio, rate_hz), mel_bels(original, rate_hz)
     frames = min(len(bels), len(original_bels))
     return ResynthesisPair(

@@ -1,1 +1,1 @@
-"""What a trained model is used for."""
+"""Inference with trained models."""

@@ -7,22 +7,25 @@ wave = model.convert("mine.wav", prompt="yours.wav")
 """
 
 from collections.abc import Sequence
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 
-from ctaplib.audio.features import log_mel
+from ctaplib.audio.features import f0_track, log_mel
 from ctaplib.audio.files import read_audio
 from ctaplib.errors import CheckpointError
+from ctaplib.infer.batches import Features, encode
 from ctaplib.infer.convert import convert
-from ctaplib.infer.prompts import read_prompts
+from ctaplib.infer.load import load_model, require, trained_method
+from ctaplib.infer.prompts import VoicePrompt, encode_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import VocoderInput, load_vocoder, vocode
+from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
+from ctaplib.methods.base import Method, find_method
 from ctaplib.models.connector import Synthesis
-from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
@@ -30,53 +33,67 @@ Audio = str | Path | np.ndarray
 
 
 class CTAP:
-    """The frozen model with what was trained around it.
+    """A pre-trained model with the runs trained around it. What its method cannot do is a `ConfigError` with the reason.
 
     Args:
         task: The pre-trained model.
-        runs: Folder of the other runs (`tts`, `vocoder`, `asr_finetuned`), where there are any.
+        method: Its method.
+        runs: Folder of all runs, or None for the pre-trained model alone.
     """
 
-    def __init__(self, task: SpeechTask[VQCTAP], runs: Path | None = None) -> None:
-        self.task, self.runs = task, runs
+    def __init__(self, task: SpeechTask[Any], method: Method, runs: Path | None = None) -> None:
+        self.task, self.method, self.runs = task, method, runs
         self.rate_hz = task.features.rate_hz
+        self._load = cache(load_task)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, method: str = "vqctap") -> Self:
-        """Load a recipe's `exp` folder, or an unpacked model.
+    def from_pretrained(cls, folder: str | Path, method: str | None = None) -> Self:
+        """Load a recipe's `exp` folder, an unpacked model, or the folder of one pre-trained run.
+
+        Args:
+            folder: The folder.
+            method: Name of the method; needed only where the folder holds models of several.
 
         Raises:
-            ConfigError, CheckpointError: the folder holds no trained model.
+            ConfigError, CheckpointError: the folder holds no trained model, or not that one.
         """
-        folder = Path(folder)
-        return cls(load_task(folder / method, VQCTAP), folder)
+        folder, named = Path(folder), None if method is None else find_method(method)
+        if is_trained(folder):
+            return cls(*load_model(folder, named))
+        found = named or trained_method(folder)
+        return cls(*load_model(folder / found.run("pretrain"), found), folder)
 
     def mel(self, audio: Audio) -> torch.Tensor:
-        """Log-mel (T, n_mels) of a file, or of float samples at the model's rate."""
-        wave = audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz, as_16_bits=True)[0]
-        return torch.from_numpy(log_mel(wave, self.task.features))
+        """Compute the log-mel (T, n_mels) of a file, or of float samples at `rate_hz`."""
+        return torch.from_numpy(log_mel(self._wave(audio), self.task.features))
 
-    @torch.inference_mode()
+    def content(self, audio: Audio) -> np.ndarray:
+        """Encode audio as content frames (frames, width), as the decoder takes them."""
+        require(self.method, "content")
+        return encode(self.task.model, self._features(audio)).frames[0].float().numpy()
+
     def encode(self, audio: Audio) -> np.ndarray:
-        """Codes (T / 4,) int64, 25 a second."""
-        mel = self.mel(audio)
-        mel = mel[: len(mel) // 4 * 4]
-        model = self.task.model
-        return model.content(mel[None], torch.tensor([len(mel)])).quantized.codes[0].numpy()
+        """Encode audio as codes (frames,) int64."""
+        require(self.method, "codes")
+        codes = encode(self.task.model, self._features(audio)).codes
+        assert codes is not None
+        return codes[0].numpy()
 
     def recognize(self, audio: Audio, run: str | None = None) -> Transcript:
-        """Phones, and words where `run` (for example "asr_finetuned") has a word head."""
-        task = self.task if run is None else load_task(self._folder(run))
-        return recognize(task, {"audio": self.mel(audio)})["audio"]
+        """Recognise phones with the pre-trained model, or phones and words with a run such as "asr_finetuned"."""
+        if run is None:
+            require(self.method, "read")
+        task = self.task if run is None else self._load(self._folder(run))
+        return recognize(task, {"audio": self._features(audio)})["audio"]
 
     def convert(self, audio: Audio, prompt: Audio) -> np.ndarray:
-        """The speech of `audio` in the voice of `prompt`: float32 samples at `rate_hz`."""
-        model = self.task.model
-        voice = read_prompts(model, {"audio": self.mel(prompt)})
-        return self._wave(convert(model, {"audio": self.mel(audio)}, voice)[0]["audio"])
+        """Convert `audio` to the voice of `prompt`: float32 samples at `rate_hz`."""
+        require(self.method, "content", "voice", "speak")
+        speech, _ = convert(self.task.model, {"audio": self._features(audio)}, self._prompt(prompt))
+        return self._vocode(speech["audio"])
 
     def synthesize(self, phones: Sequence[str], prompt: Audio, words: Sequence[str] = (), speed: float = 1.0) -> np.ndarray:
-        """Phones of the model's token list in the voice of `prompt`.
+        """Synthesise phones of the model's token list in the voice of `prompt`: float32 samples at `rate_hz`.
 
         Args:
             phones: Without silences.
@@ -84,19 +101,34 @@ class CTAP:
             words: Word number of every phone, so that pauses may come between words.
             speed: 2 is twice as fast.
         """
-        model = self.task.model
-        voice = read_prompts(model, {"audio": self.mel(prompt)})
-        synthesis = load_task(self._folder("tts"), Synthesis).model
-        slots = {"audio": with_pause_slots(phones, words)}
-        made, _ = synthesize(model, synthesis, self.task.tokens, slots, prompts=voice, speed=speed)
-        return self._wave(made["audio"])
+        require(self.method, "tts", "phonemes", "voice", "speak")
+        synthesis: Synthesis = self._load(self._folder(self.method.run("tts")), Synthesis).model
+        texts = {"audio": with_pause_slots(phones, words)}
+        speech, _ = synthesize(self.task, synthesis, texts, prompts=self._prompt(prompt), speed=speed)
+        return self._vocode(speech["audio"])
 
-    def _wave(self, speech: VocoderInput) -> np.ndarray:
+    @cached_property
+    def _vocoder(self) -> MakesWaves:
         run = self._folder("vocoder")
-        vocoder = load_vocoder(run if is_trained(run) else None, self.task.features)
-        return vocode(vocoder, {"audio": speech})[0]["audio"].float().numpy()
+        return load_vocoder(run if is_trained(run) else None, self.task.features)
+
+    def _vocode(self, speech: VocoderInput) -> np.ndarray:
+        return vocode(self._vocoder, {"audio": speech})[0]["audio"].float().numpy()
+
+    def _wave(self, audio: Audio) -> np.ndarray:
+        return audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz, as_16_bits=True)[0]
+
+    def _features(self, audio: Audio) -> Features:
+        wave = self._wave(audio)
+        f0_hz = torch.from_numpy(f0_track(wave, self.task.features)) if self.task.model.uses_f0 else None
+        return Features(self.mel(wave), f0_hz)
+
+    def _prompt(self, prompt: Audio) -> dict[str, VoicePrompt]:
+        return encode_prompts(self.task, {"audio": self.mel(prompt)})
 
     def _folder(self, run: str) -> Path:
         if self.runs is None:
-            raise CheckpointError(f"the run {run} is not at hand", fix="load the recipe's exp folder, not one run")
+            raise CheckpointError(
+                f"there is no folder of runs to load {run} from", fix="load the recipe's exp folder, not one run"
+            )
         return self.runs / run

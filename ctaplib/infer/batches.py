@@ -1,58 +1,111 @@
-"""Utterances in padded batches of like lengths, and the time that each took."""
+"""Utterances in padded batches of similar lengths, and the computing time of each."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 
+from ctaplib.data.dataset import SpeechSet
+from ctaplib.models.abilities import Content, HasContent
 from ctaplib.tensors import pad_stack
 
 Result = TypeVar("Result")
-FACTOR = 4
 
 BATCH_FRAMES = 4000
-"""Largest padded size of a batch in use, 10 ms frames."""
+"""Largest padded size of a batch in inference, feature frames."""
 
 
-def floored(mel: torch.Tensor) -> torch.Tensor:
-    """The mel without the frames that do not fill a code frame; at least one code frame, padded by repeating."""
-    if len(mel) < FACTOR:
-        return mel[torch.arange(FACTOR).clamp_max(len(mel) - 1)]
-    return mel[: len(mel) // FACTOR * FACTOR]
+@dataclass(frozen=True)
+class Features:
+    """Features of one utterance.
+
+    Attributes:
+        mel: (T, n_mels) stored log-mel.
+        f0_hz: (T,) F0, 0 where unvoiced; None where the model does not use it.
+    """
+
+    mel: torch.Tensor
+    f0_hz: torch.Tensor | None = None
 
 
-def by_length(lengths: Mapping[str, int], batch_frames: int = BATCH_FRAMES) -> Iterator[list[str]]:
-    """Ids in batches, the longest first."""
-    batch: list[str] = []
-    for utt in sorted(lengths, key=lambda u: (-lengths[u], u)):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > batch_frames:
-            yield batch
-            batch = []
-        batch.append(utt)
-    if batch:
-        yield batch
+@dataclass(frozen=True)
+class FeatureBatch:
+    """A padded batch.
+
+    Attributes:
+        ids: Ids of the utterances.
+        mel: (B, T, n_mels) stored log-mel, T a multiple of the model's hop.
+        lengths: (B,) valid frames, multiples of the hop.
+        f0_hz: (B, T) F0; None where the model does not use it.
+    """
+
+    ids: tuple[str, ...]
+    mel: torch.Tensor
+    lengths: torch.Tensor
+    f0_hz: torch.Tensor | None = None
+
+    def content(self, model: HasContent) -> Content:
+        """Encode the batch."""
+        return model.content(self.mel, self.lengths, self.f0_hz)
+
+
+def features_of(speech: SpeechSet, with_f0: bool) -> dict[str, Features]:
+    """Read the features of a set."""
+    return {u: Features(speech.mel(u), speech.f0_hz(u) if with_f0 else None) for u in speech.utts}
+
+
+def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:
+    """Cut frames (T, ...) to whole content frames; a shorter utterance is padded to one by repeating its last frame."""
+    if len(frames) < hop:
+        return frames[torch.arange(hop).clamp_max(len(frames) - 1)]
+    return frames[: len(frames) // hop * hop]
 
 
 @torch.inference_mode()
-def run_batched(
-    inputs: Mapping[str, torch.Tensor],
-    compute: Callable[[Sequence[str], torch.Tensor, torch.Tensor], Sequence[Result]],
-    batch_frames: int = BATCH_FRAMES,
+def run_by_length(
+    lengths: Mapping[str, int], compute: Callable[[list[str]], Sequence[Result]], largest: int = BATCH_FRAMES
 ) -> tuple[dict[str, Result], dict[str, float]]:
-    """Apply `compute(ids, mel (B, T, n_mels), lengths (B,))` to mels of any lengths.
+    """Apply a function to ids in batches of similar lengths, the longest first.
+
+    Args:
+        lengths: Length of each id.
+        compute: Returns one result for each id of a batch.
+        largest: Largest size of a batch, with padding.
 
     Returns:
-        The result of each id, and the seconds of computing that fall to it, by its share of the batch's frames.
+        The result of each id, and its share of the computing time in seconds, in proportion to its length.
     """
     results: dict[str, Result] = {}
     seconds: dict[str, float] = {}
-    for ids in by_length({u: len(m) for u, m in inputs.items()}, batch_frames):
-        mel, lengths = pad_stack([floored(inputs[u]) for u in ids], multiple=FACTOR)
+    ordered = sorted(lengths, key=lambda u: (-lengths[u], u))
+    while ordered:
+        count = max(1, largest // max(1, lengths[ordered[0]]))
+        ids, ordered = ordered[:count], ordered[count:]
         started = time.perf_counter()
-        found = compute(ids, mel, lengths)
-        spent = time.perf_counter() - started
-        for utt, result, length in zip(ids, found, lengths.tolist()):
-            results[utt] = result
-            seconds[utt] = spent * length / int(lengths.sum())
+        results |= zip(ids, compute(ids))
+        batch_s = time.perf_counter() - started
+        total = sum(lengths[u] for u in ids)
+        seconds |= {u: batch_s * lengths[u] / total for u in ids}
     return results, seconds
+
+
+def run_batched(
+    inputs: Mapping[str, Features], compute: Callable[[FeatureBatch], Sequence[Result]], hop: int
+) -> tuple[dict[str, Result], dict[str, float]]:
+    """Apply a function of a padded batch to utterances of any lengths; returns what `run_by_length` does."""
+    lengths = {u: len(f.mel) for u, f in inputs.items()}
+    return run_by_length(lengths, lambda ids: compute(_padded(ids, [inputs[u] for u in ids], hop)))
+
+
+@torch.inference_mode()
+def encode(model: HasContent, features: Features) -> Content:
+    """Encode one utterance as content, a batch of one."""
+    return _padded(["utterance"], [features], model.hop).content(model)
+
+
+def _padded(ids: Sequence[str], items: Sequence[Features], hop: int) -> FeatureBatch:
+    mel, lengths = pad_stack([floored(item.mel, hop) for item in items], multiple=hop)
+    tracks = [floored(item.f0_hz, hop) for item in items if item.f0_hz is not None]
+    return FeatureBatch(tuple(ids), mel, lengths, pad_stack(tracks, multiple=hop)[0] if tracks else None)

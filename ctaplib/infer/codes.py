@@ -1,6 +1,5 @@
-"""What the pre-trained model makes of a set: codes, S, P, Ŝ and global vectors, as archives."""
+"""Content of whole sets as archives: S, P, Ŝ and codes, and the voice of every utterance."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,64 +11,70 @@ from ctaplib.cluster.jobs import map_jobs
 from ctaplib.data.batch import pad_labels
 from ctaplib.data.dataset import SpeechSet
 from ctaplib.files import write_json
-from ctaplib.infer.batches import run_batched
-from ctaplib.infer.prompts import read_prompts
-from ctaplib.models.vqctap import VQCTAP
+from ctaplib.infer.batches import FeatureBatch, features_of, run_batched
+from ctaplib.infer.load import load_model
+from ctaplib.infer.prompts import encode_prompts
+from ctaplib.methods.base import Method
+from ctaplib.models.abilities import CodedContent
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.load import load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
 
 
-def dump_sets(exp: Path, data: Path, dump: Path, sets: Sequence[str], nj: int) -> None:
-    """`dump_codes` of every set into `exp/codes/<set>`, each a job of one thread; P where there are alignments."""
+def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int) -> None:
+    """Write the content of every set into `exp/codes/<set>`, each as a job of one thread; P where there are alignments."""
     work = partial(_dump_set, exp, data, dump)
     for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,))):
         pass
 
 
 def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
-    task: SpeechTask[VQCTAP] = load_task(exp, VQCTAP)
+    task, method = load_model(exp)
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
-    dump_codes(task, SpeechSet(data, dump, name, labelled, hop=task.hop), exp / "codes" / name)
+    dump_content(task, method, SpeechSet(data, dump, name, labelled, hop=task.hop), exp / "codes" / name)
 
 
-def dump_codes(task: SpeechTask[VQCTAP], speech: SpeechSet, folder: Path) -> None:
-    """Write `{codes,speech,phonemes,quantized,prompts}.scp` and `codes.json`; P only of aligned utterances.
+def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Path) -> None:
+    """Write `{speech,quantized,codes,phonemes,prompts}.scp` as the method has them, and `codes.json`.
 
     Args:
-        task: A trained `vqctap` task.
+        task: The pre-trained model.
+        method: Its method.
         speech: The set; with labels where P is wanted.
-        folder: Where to.
+        folder: Folder of the archives.
     """
     model = task.model
-    mels = {u: speech.mel(u) for u in speech.utts}
-
-    def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[dict[str, np.ndarray]]:
-        content = model.content(mel, lengths)
-        parts = {"speech": content.speech.float(), "quantized": content.quantized.quantized.float()}
-        parts["codes"] = content.quantized.codes.int()
-        rows = [{n: p[i, : k // 4].numpy() for n, p in parts.items()} for i, k in enumerate(lengths.tolist())]
-        known = [i for i, u in enumerate(ids) if u in speech.labelled]
-        if known:
-            phones, _ = pad_labels([speech.labelled[ids[i]].phones for i in known])
-            durations, _ = pad_labels([speech.labelled[ids[i]].durations for i in known])
-            phonemes = model.phoneme_encoder(phones, durations, lengths[known], mel.shape[1]).float()
-            for i, row in zip(known, phonemes):
-                rows[i]["phonemes"] = row[: int(lengths[i]) // 4].numpy()
-        return rows
-
-    found, _ = run_batched(mels, compute)
-    prompts = read_prompts(model, mels)
-    for name in sorted({n for row in found.values() for n in row}):
+    inputs = features_of(speech, model.uses_f0)
+    arrays = run_batched(inputs, partial(_arrays, task, method, speech), model.hop)[0]
+    if method.missing("voice") is None:
+        for utt, prompt in encode_prompts(task, {u: f.mel for u, f in inputs.items()}).items():
+            arrays[utt]["prompts"] = prompt.vector.float().numpy()
+    for name in sorted({n for row in arrays.values() for n in row}):
         with ArkWriter(folder / f"{name}.scp") as out:
             for utt in speech.utts:
-                if name in found[utt]:
-                    out[utt] = found[utt][name]
-    with ArkWriter(folder / "prompts.scp") as out:
-        for utt in speech.utts:
-            out[utt] = prompts[utt].vector.float().numpy()
-    write_json(folder / "codes.json", {"codebook_size": model.quantizer.codebook_size})
-    frames = sum(len(found[u]["codes"]) for u in speech.utts)
-    log.info("%s: %d utterances, %d code frames in %s", speech.name, len(speech.utts), frames, folder)
+                if name in arrays[utt]:
+                    out[utt] = arrays[utt][name]
+    book = {"codebook_size": model.quantizer.codebook_size} if method.missing("codes") is None else {}
+    write_json(folder / "codes.json", {**book, "hop_frames": model.hop})
+    frames = sum(len(arrays[u]["speech"]) for u in speech.utts)
+    log.info("%s: %d utterances, %d content frames in %s", speech.name, len(speech.utts), frames, folder)
+
+
+def _arrays(task: SpeechTask, method: Method, speech: SpeechSet, batch: FeatureBatch) -> list[dict[str, np.ndarray]]:
+    """Encode a batch; the arrays of each utterance by name."""
+    model = task.model
+    content = batch.content(model)
+    parts = {"speech": content.speech.float()}
+    if isinstance(content, CodedContent):
+        parts |= {"quantized": content.quantized.quantized.float(), "codes": content.codes.int()}
+    frames = (batch.lengths // model.hop).tolist()
+    rows = [{name: part[i, :n].numpy() for name, part in parts.items()} for i, n in enumerate(frames)]
+    labelled = [i for i, u in enumerate(batch.ids) if u in speech.labelled]
+    if labelled and method.missing("phonemes") is None:
+        phones, _ = pad_labels([speech.labelled[batch.ids[i]].phones for i in labelled])
+        durations, _ = pad_labels([speech.labelled[batch.ids[i]].durations for i in labelled])
+        phonemes = model.phonemes(phones, durations, batch.lengths[labelled], batch.mel.shape[1]).float()
+        for i, row in zip(labelled, phonemes):
+            rows[i]["phonemes"] = row[: frames[i]].numpy()
+    return rows

@@ -1,125 +1,103 @@
-"""All inference of a recipe: every system on every test set, from fixed lists.
+"""Inference of a recipe: every system on every test set, from fixed lists.
 
 Output goes to `exp/decode/<task>/<system>/<set>/`; see `outputs`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ctaplib.audio.features import log_mel
 from ctaplib.audio.files import read_audio
+from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import Config
 from ctaplib.data.dataset import SpeechSet
 from ctaplib.data.labels import SILENCE_LABEL
 from ctaplib.files import read_table, read_tsv
+from ctaplib.infer.batches import Features, features_of
 from ctaplib.infer.convert import convert
 from ctaplib.infer.ctc_search import SearchConfig, search_ctc
-from ctaplib.infer.outputs import write_phones, write_waves, write_words
+from ctaplib.infer.load import load_model
+from ctaplib.infer.outputs import write_transcripts, write_waves
 from ctaplib.infer.phone_ngram import PhoneNgram
-from ctaplib.infer.prompts import MatchConfig, read_prompts
-from ctaplib.infer.recognize import Transcript, recognize
+from ctaplib.infer.prompts import MatchConfig, VoicePrompt, encode_prompts
+from ctaplib.infer.recognize import recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
+from ctaplib.methods.base import SYSTEMS, Method, System, find_method
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
-from ctaplib.models.vqctap import VQCTAP
 from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
-Mels = dict[str, torch.Tensor]
+Rows = Sequence[Mapping[str, str]]
+ONE_THREAD = (torch.set_num_threads, (1,))
 
 
 class DecodeConfig(Config):
-    """What is decoded."""
+    """Settings of decoding."""
 
     resynthesis_utts: int = 64
     """Utterances of each set that are resynthesised, taken in turn from all speakers."""
     match: MatchConfig = MatchConfig()
-    """How far speech is moved toward its prompt's statistics."""
+    """Matching of decoded speech to the statistics of its prompt."""
     search: SearchConfig = SearchConfig()
     """Search for phones with an n-gram of the training transcripts; its output is a system of its own, `..._lm`."""
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """The trained runs of a recipe and the sets that they are applied to."""
+    """The trained runs of a recipe, applied to its sets."""
 
     exp: Path
     data: Path
     dump: Path
     lists: Path
     config: DecodeConfig
-    method: str = "vqctap"
+    method_name: str = "vqctap"
     train_set: str = "train"
 
-    @cached_property
-    def task(self) -> SpeechTask[VQCTAP]:
-        """The pre-trained model."""
-        return load_task(self.exp / self.method, VQCTAP)
+    @property
+    def method(self) -> Method:
+        """The pre-training method."""
+        return find_method(self.method_name)
 
     @cached_property
-    def converter(self) -> SpeechTask[VQCTAP]:
-        """The fine-tuned converter."""
-        return load_task(self.exp / "vc", VQCTAP)
+    def task(self) -> SpeechTask[Any]:
+        """The pre-trained model."""
+        return load_model(self.exp / self.method.run("pretrain"), self.method)[0]
 
     @cached_property
     def vocoder(self) -> MakesWaves:
-        """The trained vocoder, or Griffin-Lim, which says so."""
+        """The trained vocoder; Griffin-Lim, with a warning, where there is none."""
         run = self.exp / "vocoder"
         return load_vocoder(run if is_trained(run) else None, self.task.features)
 
-    def voice(self, system: str) -> VQCTAP:
-        """The model that decodes codes for a system."""
-        return (self.converter if system == "finetuned" else self.task).model
+    def parts(self) -> list[tuple[System, ...]]:
+        """List the systems that are decoded, in groups of one run; no group needs the output of another."""
+        missing = self.method.missing
+        decoded = [s for s in SYSTEMS if s.task in _DECODE and s.name != "natural" and not missing(*s.needs)]
+        return [tuple(group) for _, group in groupby(decoded, key=lambda s: (s.task, s.run))]
 
-    def mels(self, name: str) -> Mels:
-        """Features of a set."""
-        speech = SpeechSet(self.data, self.dump, name, None, hop=self.task.hop)
-        return {u: speech.mel(u) for u in speech.utts}
+    def decode(self, set_: str, part: Sequence[System]) -> None:
+        """Decode a set with the systems of one run."""
+        _DECODE[part[0].task](self, set_, *part)
 
-    def rows(self, list_name: str, name: str) -> list[dict[str, str]]:
-        """Rows of a fixed list that belong to a set."""
-        return [row for row in read_tsv(self.lists / list_name) if row["set"] == name]
-
-    @property
-    def parts(self) -> list[tuple[str, str]]:
-        """What there is to do for each set: the method of this class, and the system; none needs another."""
-        spoken = [(kind, system) for kind in ("convert_set", "synthesize_set") for system in (self.method, "finetuned")]
-        resynthesis = [("resynthesize_set", system) for system in (self.method, "finetuned", "vocoder", "griffin_lim")]
-        return [("recognize_set", s) for s in ("frozen", "asr_finetuned", "asr_supervised")] + resynthesis + spoken
-
-    def decode(self, name: str, parts: Sequence[tuple[str, str]] = ()) -> None:
-        """All systems on one set, or some parts of it."""
-        mels = self.mels(name)
-        for kind, system in parts or self.parts:
-            getattr(self, kind)(name, mels, system)
-
-    def recognize_set(self, name: str, mels: Mels, run: str) -> None:
-        """Frozen by class and by CTC, fine-tuned or supervised."""
-        prefix = "" if self.method == "vqctap" else f"{self.method}_"
-        if run == "frozen":
-            found = recognize(self.task, mels, self.search)
-            write_phones(self.folder("asr", f"{prefix}frozen_class", name), {u: t.by_class for u, t in found.items()})
-            self._write_ctc(f"{prefix}frozen_ctc", name, found)
-            return
-        system = f"{prefix}finetuned" if run == "asr_finetuned" else "supervised_ctc"
-        found = recognize(load_task(self.exp / run, Recognizer), mels, self.search)
-        write_words(self.folder("asr", system, name), found)
-        self._write_ctc(system, name, found)
-
-    def _write_ctc(self, system: str, name: str, found: Mapping[str, Transcript]) -> None:
-        write_phones(self.folder("asr", system, name), {u: t.by_ctc for u, t in found.items()})
-        searched = {u: t.by_search for u, t in found.items() if t.by_search is not None}
-        if searched:
-            write_phones(self.folder("asr", f"{system}_lm", name), searched)
+    def _recognize(self, set_: str, *systems: System) -> None:
+        """Recognise every utterance."""
+        task = self.task if systems[0].run == "pretrain" else load_task(self.exp / str(self.method.run_of(systems[0])))
+        transcripts = recognize(task, self._features(set_, task), self.search)
+        for system in systems:
+            write_transcripts(self._folder(system, set_), transcripts, by_class=system.name == "frozen_class")
 
     @cached_property
     def search(self) -> Callable[[np.ndarray], list[int]] | None:
@@ -132,120 +110,149 @@ class Decoder:
         ngram = PhoneNgram(transcripts, config.order, len(labels))
         return lambda log_probs: search_ctc(log_probs, ngram, config, {SILENCE_LABEL})
 
-    def resynthesize_set(self, name: str, mels: Mels, system: str) -> None:
-        """Codes and an utterance's own vector; natural mel by the vocoder; natural mel by Griffin-Lim."""
-        chosen = spread(read_table(self.data / name / "utt2spk"), mels, self.config.resynthesis_utts)
-        part = {u: mels[u] for u in chosen}
+    def _resynthesize(self, set_: str, system: System) -> None:
+        """Decode the content of utterances in their own voice; or vocode natural mel."""
+        task = self.task if system.shared else self._decoder(system)
+        features = self._features(set_, task)
+        chosen = {
+            u: features[u] for u in spread(read_table(self.data / set_ / "utt2spk"), features, self.config.resynthesis_utts)
+        }
         rows = [{"id": u} for u in chosen]
-        natural = {u: VocoderInput(m) for u, m in part.items()}
-        if system == "griffin_lim":
-            waves, seconds = vocode(load_vocoder(None, self.task.features), natural)
-            self._write("resynthesis", system, name, waves, seconds, rows, {})
-        elif system == "vocoder":
-            self._speak("resynthesis", system, name, natural, rows, {})
-        else:
-            model = self.voice(system)
-            made, seconds = convert(model, part, read_prompts(model, part), self.config.match)
-            self._speak("resynthesis", system, name, made, rows, seconds)
+        if system.shared:
+            natural = {u: VocoderInput(f.mel) for u, f in chosen.items()}
+            vocoder = self.vocoder if system.run else load_vocoder(None, self.task.features)
+            self._write(system, set_, rows, natural, {}, vocoder)
+            return
+        speech, seconds = convert(task.model, chosen, self._prompts(task, chosen, chosen), self.config.match)
+        self._write(system, set_, rows, speech, seconds)
 
-    def convert_set(self, name: str, mels: Mels, system: str) -> None:
-        """Every pair of the list."""
-        rows = self.rows("vc_pairs.tsv", name)
+    def _convert(self, set_: str, system: System) -> None:
+        """Convert every pair of the list."""
+        rows = self._listed("vc_pairs.tsv", set_)
         if not rows:
             return
-        prompts = {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows}
-        model = self.voice(system)
-        voices = read_prompts(model, prompts)
-        sources = {r["id"]: mels[r["source_utt"]] for r in rows}
-        made, seconds = convert(model, sources, {r["id"]: voices[r["prompt_utt"]] for r in rows}, self.config.match)
-        self._speak("vc", system, name, made, rows, seconds)
+        task = self._decoder(system)
+        features = self._features(set_, task)
+        prompts = self._prompts(task, features, [r["prompt_utt"] for r in rows])
+        sources = {r["id"]: features[r["source_utt"]] for r in rows}
+        voices = {r["id"]: prompts[r["prompt_utt"]] for r in rows}
+        speech, seconds = convert(task.model, sources, voices, self.config.match)
+        self._write(system, set_, rows, speech, seconds)
 
-    def synthesize_set(self, name: str, mels: Mels, system: str) -> None:
-        """Every sentence of the list in the voice of its prompt."""
-        rows = self.rows("tts.tsv", name)
+    def _synthesize(self, set_: str, system: System) -> None:
+        """Synthesise every sentence of the list in the voice of its prompt."""
+        rows = self._listed("tts.tsv", set_)
         if not rows:
             return
-        phones = read_table(self.data / name / "text.phn")
-        path = self.data / name / "phn2word"
+        phones = read_table(self.data / set_ / "text.phn")
+        path = self.data / set_ / "phn2word"
         words = read_table(path) if path.exists() else {}
         texts = {r["id"]: with_pause_slots(phones[r["text_utt"]].split(), words.get(r["text_utt"], "").split()) for r in rows}
-        synthesis = load_task(self.exp / "tts", Synthesis).model
-        model = self.voice(system)
-        frozen = read_prompts(self.task.model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
-        own = read_prompts(model, {r["prompt_utt"]: mels[r["prompt_utt"]] for r in rows})
-        made, seconds = synthesize(
-            model,
+        synthesis = load_task(self.exp / self.method.run("tts"), Synthesis).model
+        task = self._decoder(system)
+        features = self._features(set_, self.task)
+        utts = [r["prompt_utt"] for r in rows]
+        frozen, own = (self._prompts(t, features, utts) for t in (self.task, task))
+        speech, seconds = synthesize(
+            task,
             synthesis,
-            self.task.tokens,
             texts,
             duration_prompts={r["id"]: frozen[r["prompt_utt"]] for r in rows},
             prompts={r["id"]: own[r["prompt_utt"]] for r in rows},
             match=self.config.match,
         )
-        self._speak("tts", system, name, made, rows, seconds)
+        self._write(system, set_, rows, speech, seconds)
 
-    def judged(self, name: str) -> list[tuple[str, str]]:
-        """Task and system of everything of a set that the judge listens to: natural audio, and what was made."""
-        made = sorted((self.exp / "decode").glob(f"*/*/{name}/index.tsv"))
-        names = [(index.parent.parent.parent.name, index.parent.parent.name) for index in made]
+    def judged(self, set_: str) -> list[tuple[str, str]]:
+        """List task and system of all audio of a set that the judge recognises: natural, and whatever was decoded."""
+        indexes = sorted((self.exp / "decode").glob(f"*/*/{set_}/index.tsv"))
+        names = [(index.parent.parent.parent.name, index.parent.parent.name) for index in indexes]
         return [("natural", "natural"), *((task, system) for task, system in names if task != "judge")]
 
     @cached_property
-    def listener(self) -> SpeechTask[Recognizer]:
+    def judge_task(self) -> SpeechTask[Recognizer]:
         """The judge."""
         judge: SpeechTask[Recognizer] = load_task(self.exp / "judge", Recognizer)
         return judge
 
-    def judge(self, name: str, task: str, system: str) -> None:
-        """The judge on the audio of one system."""
+    def judge(self, set_: str, task: str, system: str) -> None:
+        """Recognise the audio of one system with the judge."""
         if task == "natural":
-            mels = self.mels(name)
+            features = self._features(set_, self.judge_task)
         else:
-            waves = read_table(self.folder(task, system, name) / "wav.scp")
-            mels = {u: self._mel_of(p) for u, p in waves.items()}
-        found = recognize(self.listener, mels)
-        folder = self.exp / "decode" / "judge" / task / system / name
-        write_words(folder, found)
-        write_phones(folder, {u: t.by_ctc for u, t in found.items()})
+            waves = read_table(self.exp / "decode" / task / system / set_ / "wav.scp")
+            features = {u: self._features_of_file(path) for u, path in waves.items()}
+        write_transcripts(self.exp / "decode" / "judge" / task / system / set_, recognize(self.judge_task, features))
 
-    def _mel_of(self, path: str) -> torch.Tensor:
-        features = self.task.features
-        wave, _ = read_audio(path, features.rate_hz)
-        return torch.from_numpy(log_mel(wave, features))
+    def _features(self, set_: str, task: SpeechTask[Any]) -> dict[str, Features]:
+        """Read the features of a set, as the model of a task uses them."""
+        return features_of(SpeechSet(self.data, self.dump, set_, None, hop=task.hop), task.model.uses_f0)
 
-    def folder(self, task: str, system: str, name: str) -> Path:
-        """Where the output of a system on a set goes."""
-        return self.exp / "decode" / task / system / name
+    def _features_of_file(self, path: str) -> Features:
+        settings = self.judge_task.features
+        wave, _ = read_audio(path, settings.rate_hz)
+        return Features(torch.from_numpy(log_mel(wave, settings)))
 
-    def _speak(
-        self,
-        task: str,
-        system: str,
-        name: str,
-        said: Mapping[str, VocoderInput],
-        rows: Sequence[Mapping[str, str]],
-        before: Mapping[str, float],
-    ) -> None:
-        waves, seconds = vocode(self.vocoder, said)
-        self._write(task, system, name, waves, seconds, rows, before)
+    def _listed(self, list_name: str, set_: str) -> list[dict[str, str]]:
+        """Read the rows of a fixed list that belong to a set."""
+        return [row for row in read_tsv(self.lists / list_name) if row["set"] == set_]
+
+    def _prompts(self, task: SpeechTask[Any], features: Mapping[str, Features], utts: Iterable[str]) -> dict[str, VoicePrompt]:
+        return encode_prompts(task, {u: features[u].mel for u in utts})
+
+    def _decoder(self, system: System) -> SpeechTask[Any]:
+        """Return the model whose decoder a system uses: the fine-tuned one where the system is made by the stage vc."""
+        return load_task(self.exp / self.method.run("vc")) if system.run == "vc" else self.task
+
+    def _folder(self, system: System, set_: str) -> Path:
+        return self.exp / "decode" / system.task / self.method.system(system.task, system.name) / set_
 
     def _write(
         self,
-        task: str,
-        system: str,
-        name: str,
-        waves: Mels,
-        seconds: Mapping[str, float],
-        rows: Sequence[Mapping[str, str]],
-        before: Mapping[str, float],
+        system: System,
+        set_: str,
+        rows: Rows,
+        speech: Mapping[str, VocoderInput],
+        decode_s: Mapping[str, float],
+        vocoder: MakesWaves | None = None,
     ) -> None:
-        total = {u: s + before.get(u, 0.0) for u, s in seconds.items()}
-        write_waves(self.folder(task, system, name), waves, self.task.features.rate_hz, rows, total)
-        log.info("%s %s %s: %d utterances", task, system, name, len(waves))
+        """Vocode the decoded speech of a set and write it, with the computing time of both."""
+        waves, vocode_s = vocode(vocoder or self.vocoder, speech)
+        seconds = {u: s + decode_s.get(u, 0.0) for u, s in vocode_s.items()}
+        folder = self._folder(system, set_)
+        write_waves(folder, waves, self.task.features.rate_hz, rows, seconds)
+        log.info("%s %s %s: %d utterances", system.task, folder.parent.name, set_, len(waves))
+
+
+_DECODE: Mapping[str, Callable[..., None]] = {
+    "asr": Decoder._recognize,
+    "resynthesis": Decoder._resynthesize,
+    "vc": Decoder._convert,
+    "tts": Decoder._synthesize,
+}
+"""How the systems of each task are decoded."""
+
+
+def decode_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
+    """Decode all sets with all systems, each run on each set as a job of one thread; the output does not depend on `nj`."""
+    items = [(set_, part) for set_ in sets for part in decoder.parts()]
+    for _ in map_jobs(partial(_call, Decoder.decode, decoder), items, nj, what="decode", setup=ONE_THREAD, parts=4, keep=True):
+        pass
+
+
+def judge_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
+    """Recognise natural and decoded audio of all sets with the judge, likewise."""
+    items = [(set_, task, system) for set_ in sets for task, system in decoder.judged(set_)]
+    for _ in map_jobs(partial(_call, Decoder.judge, decoder), items, nj, what="judge", setup=ONE_THREAD, parts=4, keep=True):
+        pass
+
+
+def _call(function: Callable[..., None], decoder: Decoder, item: tuple) -> None:
+    function(decoder, *item)
 
 
 def spread(speakers: Mapping[str, str], known: Mapping[str, object], count: int) -> list[str]:
-    """Utterances taken in turn from all speakers, up to a number."""
+    """Choose up to `count` utterances, taken in turn from all speakers."""
     turns: dict[str, int] = {}
     order = []
     for utt in sorted(u for u in speakers if u in known):

@@ -1,4 +1,4 @@
-"""Decoded output on disk: transcripts as tables; waves with an index of what they are and what they cost."""
+"""Decoded output on disk: transcripts as tables; audio with an index of its items, durations and computing times."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,17 +10,19 @@ from ctaplib.files import make_folder, write_table, write_tsv
 from ctaplib.infer.recognize import Transcript
 
 
-def write_phones(folder: Path, phones: Mapping[str, Sequence[str]]) -> None:
-    """Write `hyp.phn`."""
-    write_table(folder / "hyp.phn", {u: " ".join(p) for u, p in phones.items()})
+def write_transcripts(folder: Path, transcripts: Mapping[str, Transcript], by_class: bool = False) -> None:
+    """Write `hyp.phn` by CTC or by frame classes, `hyp.txt` with the words, and the phones of a search beside, in `<system>_lm`.
 
-
-def write_words(folder: Path, found: Mapping[str, Transcript]) -> None:
-    """Write `hyp.txt` where there is a word head; take an older one away where there is none."""
-    if all(t.words is not None for t in found.values()):
-        write_table(folder / "hyp.txt", {u: t.words or "" for u, t in found.items()})
-    else:
+    An older `hyp.txt` is removed where there are no words.
+    """
+    write_table(folder / "hyp.phn", {u: " ".join(t.by_class if by_class else t.by_ctc) for u, t in transcripts.items()})
+    if by_class or any(t.words is None for t in transcripts.values()):
         (folder / "hyp.txt").unlink(missing_ok=True)
+    else:
+        write_table(folder / "hyp.txt", {u: t.words or "" for u, t in transcripts.items()})
+    searched = {u: " ".join(t.by_search) for u, t in transcripts.items() if t.by_search is not None}
+    if searched and not by_class:
+        write_table(folder.parent.with_name(f"{folder.parent.name}_lm") / folder.name / "hyp.phn", searched)
 
 
 def write_waves(
@@ -33,11 +35,11 @@ def write_waves(
     """Write `wav/*.wav`, `wav.scp` and, last, `index.tsv`.
 
     Args:
-        folder: Where to.
+        folder: Folder of the system and set.
         waves: Samples by id.
-        rate_hz: Their rate.
-        rows: What each id is; every row has an `id`.
-        seconds: Seconds of computing by id.
+        rate_hz: Sampling rate.
+        rows: Columns of the index for each item, `id` among them.
+        seconds: Computing time by id.
     """
     places = {}
     for utt, wave in waves.items():

@@ -1,4 +1,4 @@
-"""An n-gram of phones, counted on the transcripts that a recogniser was trained on."""
+"""An n-gram of phones, counted on training transcripts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,15 @@ START = -1
 class PhoneNgram:
     """Interpolated n-gram: P(c | h) = (C(h c) + U(h) P(c | h')) / (C(h) + U(h)).
 
-    C counts, U(h) is the number of different phones seen after h, and h' is h without its first phone.
+    C is a count, U(h) the number of different phones seen after h, and h' is h without its first phone.
 
     Args:
         transcripts: Label ids of every utterance.
         order: n, at least 1.
         size: Number of labels.
 
-    Source: Witten and Bell 1991; the interpolated form of Chen and Goodman 1999, section 2.4. The shortest history
-    falls back on equal shares.
+    Source: Witten and Bell 1991; the interpolated form of Chen and Goodman 1999, section 2.4. The empty history
+    is interpolated with a uniform distribution.
     """
 
     def __init__(self, transcripts: Iterable[Sequence[int]], order: int, size: int) -> None:
@@ -30,26 +30,26 @@ class PhoneNgram:
             for i in range(order - 1, len(padded)):
                 for length in range(order):
                     self._counts[tuple(padded[i - length : i])][padded[i]] += 1
-        self._shares: dict[tuple[int, ...], np.ndarray] = {}
+        self._probs: dict[tuple[int, ...], np.ndarray] = {}
         self._logs: dict[tuple[int, ...], np.ndarray] = {}
 
     def history(self, before: Sequence[int]) -> tuple[int, ...]:
-        """The part of an utterance's beginning that the next phone depends on."""
+        """Return the last order - 1 phones of an utterance's beginning, padded with START."""
         kept = self.order - 1
         return tuple(([START] * kept + list(before))[-kept:]) if kept else ()
 
     def log_probs(self, history: tuple[int, ...]) -> np.ndarray:
-        """Natural logarithm of P(c | history) for every label c: (size,)."""
+        """Compute the natural logarithm of P(c | history) for every label c: (size,)."""
         if history not in self._logs:
-            self._logs[history] = np.log(self._share(history))
+            self._logs[history] = np.log(self._prob(history))
         return self._logs[history]
 
-    def _share(self, history: tuple[int, ...]) -> np.ndarray:
-        if history not in self._shares:
-            lower = self._share(history[1:]) if history else np.full(self.size, 1.0 / self.size)
+    def _prob(self, history: tuple[int, ...]) -> np.ndarray:
+        if history not in self._probs:
+            lower = self._prob(history[1:]) if history else np.full(self.size, 1.0 / self.size)
             seen = self._counts.get(history, Counter())
-            share = len(seen) * lower
+            prob = len(seen) * lower
             for label, count in seen.items():
-                share[label] += count
-            self._shares[history] = share / share.sum() if seen else lower
-        return self._shares[history]
+                prob[label] += count
+            self._probs[history] = prob / prob.sum() if seen else lower
+        return self._probs[history]

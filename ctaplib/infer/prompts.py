@@ -1,33 +1,35 @@
-"""A clip of the wanted voice: its global vector, and the mean and deviation of its mel bands.
+"""Prompts: the voice of a clip, and the mean and deviation of its mel bands.
 
-A decoder that was trained to be right on average says an average: its spectrum is too smooth, and drifts from a voice it
-has not heard to those it has. `match_prompt` moves what was said toward the clip's own statistics, band by band.
+The output of a decoder trained for the least error is an average: its spectrum is too smooth, and its voice drifts toward
+those it was trained on. `match_prompt` moves the output toward the clip's own statistics, band by band.
 
 Source: Toda, Black and Tokuda 2007 (IEEE TASLP 15(8)), global variance, here in its simplest form: a line per band, for
 the mean as well. The papers on (VQ-)CTAP have nothing like it: our choice; weights of 0 switch it off.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from ctaplib.config import Config
-from ctaplib.infer.batches import floored, run_batched
-from ctaplib.models.vqctap import VQCTAP
+from ctaplib.infer.batches import FeatureBatch, Features, floored, run_batched
+from ctaplib.models.abilities import Speaks
+from ctaplib.tasks.speech import SpeechTask
 
-PROMPT_FRAMES = 600
+PROMPT_S = 6.0
 """Longest prompt used; of a longer one, the middle."""
 SPEECH_BELOW_PEAK = 4.0
 """Frames whose mean log-mel is this far (nepers of power) below the loudest twentieth are pauses."""
-LEAST_FRAMES = 25
-"""Frames of speech that statistics need; of a shorter clip none are used."""
+LEAST_SPEECH_S = 0.25
+"""Speech that statistics need; a clip with less has none."""
 SCALES = (0.7, 2.0)
 """Least and largest scaling of a band's deviation."""
 
 
 class MatchConfig(Config):
-    """How far speech is moved toward its prompt's statistics."""
+    """Matching of decoded speech to the statistics of its prompt."""
 
     mean: float = 1.0
     """Share of the way to the prompt's mean of every band."""
@@ -40,53 +42,58 @@ DEFAULT_MATCH = MatchConfig()
 
 @dataclass(frozen=True)
 class VoicePrompt:
-    """What is known of a voice.
+    """A voice, from a clip.
 
     Attributes:
-        vector: (output,) G.
-        statistics: (2, n_mels) mean and deviation of the stored log-mel's bands over its speech; None of a clip too short.
+        vector: (features,) from the model's `voice`.
+        statistics: (2, n_mels) mean and deviation of the stored log-mel's bands over its speech; None for a clip too short.
+        hop_s: Seconds of a feature frame.
     """
 
     vector: torch.Tensor
     statistics: torch.Tensor | None
+    hop_s: float
 
 
-def read_prompts(model: VQCTAP, mels: Mapping[str, torch.Tensor]) -> dict[str, VoicePrompt]:
-    """Vectors and statistics of clips: stored log-mel (T, n_mels) by id."""
-    clips = {u: _middle(m) for u, m in mels.items()}
+def encode_prompts(task: SpeechTask[Any], clips: Mapping[str, torch.Tensor]) -> dict[str, VoicePrompt]:
+    """Encode clips, stored log-mel (T, n_mels) by id, as voices."""
+    model: Speaks = task.model
+    hop_s = task.features.hop_s
+    middles = {u: floored(_middle(mel, round(PROMPT_S / hop_s)), model.hop) for u, mel in clips.items()}
 
-    def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[torch.Tensor]:
-        return list(model.prompt_encoder(model.normalize(mel), lengths).mean)
+    def compute(batch: FeatureBatch) -> list[torch.Tensor]:
+        return list(model.voice(batch.mel, batch.lengths))
 
-    vectors, _ = run_batched(clips, compute)
-    return {u: VoicePrompt(vectors[u], speech_statistics(clip)) for u, clip in clips.items()}
+    vectors, _ = run_batched({u: Features(mel) for u, mel in middles.items()}, compute, model.hop)
+    return {u: VoicePrompt(vectors[u], speech_statistics(mel, hop_s), hop_s) for u, mel in middles.items()}
 
 
 def speech_frames(mel: torch.Tensor) -> torch.Tensor:
-    """(T, n_mels) log-mel -> (T,) whether a frame is speech."""
+    """Return which frames of a log-mel (T, n_mels) are speech: (T,) bool."""
     level = mel.mean(1)
     return level > level.quantile(0.95) - SPEECH_BELOW_PEAK
 
 
-def speech_statistics(mel: torch.Tensor) -> torch.Tensor | None:
-    """(T, n_mels) log-mel -> (2, n_mels) mean and deviation over its speech, or None where there is too little."""
-    if len(mel) < LEAST_FRAMES:
+def speech_statistics(mel: torch.Tensor, hop_s: float) -> torch.Tensor | None:
+    """Return mean and deviation (2, n_mels) of a log-mel (T, n_mels) over its speech, or None where there is too little."""
+    least = round(LEAST_SPEECH_S / hop_s)
+    if len(mel) < least:
         return None
-    spoken = mel[speech_frames(mel)]
-    return torch.stack([spoken.mean(0), spoken.std(0)]) if len(spoken) >= LEAST_FRAMES else None
+    speech = mel[speech_frames(mel)]
+    return torch.stack([speech.mean(0), speech.std(0)]) if len(speech) >= least else None
 
 
 def match_prompt(mel: torch.Tensor, prompt: VoicePrompt, config: MatchConfig) -> torch.Tensor:
     """Move the speech frames of a log-mel (T, n_mels) toward a prompt's statistics; pauses stay."""
-    own = speech_statistics(mel)
+    own = speech_statistics(mel, prompt.hop_s)
     if own is None or prompt.statistics is None or (config.mean == 0 and config.deviation == 0):
         return mel
-    (mean, deviation), (wanted_mean, wanted_deviation) = own, prompt.statistics
-    scale = 1 + config.deviation * ((wanted_deviation / deviation.clamp_min(1e-3)).clamp(*SCALES) - 1)
-    moved = (mel - mean) * scale + mean + config.mean * (wanted_mean - mean)
+    (mean, deviation), (prompt_mean, prompt_deviation) = own, prompt.statistics
+    scale = 1 + config.deviation * ((prompt_deviation / deviation.clamp_min(1e-3)).clamp(*SCALES) - 1)
+    moved = (mel - mean) * scale + mean + config.mean * (prompt_mean - mean)
     return torch.where(speech_frames(mel).unsqueeze(1), moved, mel)
 
 
-def _middle(mel: torch.Tensor) -> torch.Tensor:
-    start = max(0, (len(mel) - PROMPT_FRAMES) // 2)
-    return floored(mel[start : start + PROMPT_FRAMES])
+def _middle(mel: torch.Tensor, frames: int) -> torch.Tensor:
+    start = max(0, (len(mel) - frames) // 2)
+    return mel[start : start + frames]

@@ -1,22 +1,23 @@
-"""Speech to phones and words, with the frozen model or a trained recogniser."""
+"""Recognition of phones and words, with a pre-trained model or a trained recogniser."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from ctaplib.infer.batches import run_batched
+from ctaplib.infer.batches import FeatureBatch, Features, run_batched
+from ctaplib.models.abilities import Reads
 from ctaplib.models.heads import Readout
 from ctaplib.models.recognizer import Recognizer
-from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tasks.error_rates import collapse
 from ctaplib.tasks.speech import SpeechTask
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was recognised.
+    """The transcript of an utterance.
 
     Attributes:
         by_class: Phones from frame classes, repeats merged.
@@ -31,48 +32,41 @@ class Transcript:
     by_search: list[str] | None = None
 
 
-def read_speech(model: VQCTAP | Recognizer, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[Readout, torch.Tensor | None]:
-    """Logits of every head: (B, T, n_mels) stored log-mel, (B,)."""
-    normalized = model.normalize(mel)
+def read_logits(model: Reads | Recognizer, batch: FeatureBatch) -> tuple[Readout, torch.Tensor | None]:
+    """Compute the logits of the phone heads and, where there is one, of the word head."""
     if isinstance(model, Recognizer):
-        found = model(normalized, lengths)
-        return found.read, found.words
-    content = model.encode(normalized, lengths)
-    return model.phoneme_decoder(content.quantized.quantized, content.mask), None
+        output = model(model.normalize(batch.mel), batch.lengths)
+        return output.read, output.words
+    return model.read(batch.content(model)), None
 
 
 def recognize(
-    task: SpeechTask[VQCTAP] | SpeechTask[Recognizer],
-    mels: Mapping[str, torch.Tensor],
+    task: SpeechTask[Any],
+    inputs: Mapping[str, Features],
     search: Callable[[np.ndarray], list[int]] | None = None,
 ) -> dict[str, Transcript]:
     """Recognise utterances: the best label of every frame and, where wanted, the best of a search as well.
 
     Args:
-        task: A trained `vqctap` or `asr` task.
-        mels: Stored log-mel (T, n_mels) by id.
+        task: A trained method that reads phones, or a trained recogniser.
+        inputs: Features by id.
         search: Log-probabilities (T, labels) of the CTC output to labels.
     """
+    model: Reads | Recognizer = task.model
     names = task.labels.names
 
-    def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[Transcript]:
-        read, words = read_speech(task.model, mel, lengths)
-        classes = collapse(read.classes, lengths // 4, {0, 1})
-        ctc = collapse(read.ctc, lengths // 2, {0})
-        pieces = collapse(words, lengths // 4, {0}) if words is not None else [None] * len(ids)
-        searched: list[list[str] | None] = [None] * len(ids)
+    def compute(batch: FeatureBatch) -> list[Transcript]:
+        logits, words = read_logits(model, batch)
+        classes = collapse(logits.classes, logits.lengths, {0, 1})
+        ctc = collapse(logits.ctc, logits.ctc_lengths, {0})
+        texts: list[str | None] = [None] * len(batch.ids)
+        if words is not None and task.pieces is not None:
+            texts = [task.pieces.decode([p - 1 for p in row]) for row in collapse(words, logits.lengths, {0})]
+        searched: list[list[str] | None] = [None] * len(batch.ids)
         if search is not None:
-            logs = zip(read.ctc.log_softmax(-1).numpy(), (lengths // 2).tolist())
-            searched = [[names[i] for i in search(rows[:n])] for rows, n in logs]
-        return [
-            Transcript([names[i] for i in a], [names[i] for i in b], _text(task, c), d)
-            for a, b, c, d in zip(classes, ctc, pieces, searched)
-        ]
+            log_probs = zip(logits.ctc.log_softmax(-1).numpy(), logits.ctc_lengths.tolist())
+            searched = [[names[i] for i in search(rows[:n])] for rows, n in log_probs]
+        phones = ([[names[i] for i in row] for row in labels] for labels in (classes, ctc))
+        return [Transcript(*row) for row in zip(*phones, texts, searched)]
 
-    return run_batched(mels, compute)[0]
-
-
-def _text(task: SpeechTask, pieces: list[int] | None) -> str | None:
-    if pieces is None or task.pieces is None:
-        return None
-    return task.pieces.decode([p - 1 for p in pieces])
+    return run_batched(inputs, compute, model.hop)[0]

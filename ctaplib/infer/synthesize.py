@@ -1,30 +1,36 @@
-"""Phones in any voice: durations, P, connector, nearest code, decoder.
+"""Synthesis of phones in any voice: durations, P, connector, nearest code where the method has codes, decoder.
 
 Source: VQ-CTAP (arXiv 2408.05758), application figure.
 """
 
-import time
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import torch
 
 from ctaplib.errors import DataError
-from ctaplib.infer.batches import by_length
-from ctaplib.infer.convert import decode_codes
+from ctaplib.infer.batches import run_by_length
+from ctaplib.infer.convert import decode
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt
 from ctaplib.infer.vocode import VocoderInput
+from ctaplib.models.abilities import Content, HasCodes, HasPhonemes, Speaks, lacking
 from ctaplib.models.connector import Synthesis
-from ctaplib.models.vqctap import VQCTAP
 from ctaplib.phones import SILENCE
+from ctaplib.tasks.speech import SpeechTask
 from ctaplib.tensors import length_mask, pad_stack
-from ctaplib.text.tokens import TokenList
 
-SHORTEST_PAUSE = 4
-"""Predicted pauses shorter than this many 10 ms frames are left out."""
+SHORTEST_PAUSE_S = 0.04
+"""Predicted pauses shorter than this are left out."""
+BATCH_PHONES = 600
+"""Largest padded size of a batch, phones."""
+
+
+class Synthesizes(HasPhonemes, Speaks, Protocol):
+    """A model that encodes phonemes and decodes content."""
 
 
 def with_pause_slots(phones: Sequence[str], words: Sequence[str]) -> list[str]:
-    """Phones with a silence at the ends and between words, whose length the duration model may set to nothing."""
+    """Put a silence at the ends and between words; the duration model may give it no frames."""
     slots = [SILENCE]
     for i, phone in enumerate(phones):
         if i > 0 and i < len(words) and words[i] != words[i - 1]:
@@ -33,11 +39,9 @@ def with_pause_slots(phones: Sequence[str], words: Sequence[str]) -> list[str]:
     return [*slots, SILENCE]
 
 
-@torch.inference_mode()
 def synthesize(
-    frozen: VQCTAP,
+    task: SpeechTask[Any],
     synthesis: Synthesis,
-    tokens: TokenList,
     phones: Mapping[str, Sequence[str]],
     *,
     prompts: Mapping[str, VoicePrompt],
@@ -45,64 +49,58 @@ def synthesize(
     speed: float = 1.0,
     match: MatchConfig = DEFAULT_MATCH,
 ) -> tuple[dict[str, VocoderInput], dict[str, float]]:
-    """Speak phones.
+    """Synthesise phones.
 
     Args:
-        frozen: The pre-trained model.
+        task: The pre-trained model, or the fine-tuned converter.
         synthesis: Duration model and connector.
-        tokens: Token list of the recipe.
         phones: Phones by id, with pause slots (`with_pause_slots`).
         prompts: Voice by id.
-        duration_prompts: Voices for the duration model, where the decoder's come from a fine-tuned encoder.
+        duration_prompts: Voices for the duration model, where those for the decoder come from a fine-tuned encoder.
         speed: 2 is twice as fast.
-        match: How far the speech is moved toward its prompt's statistics.
+        match: Matching to the prompt's statistics.
 
     Returns:
-        Speech by id, and the seconds that each took.
+        Mel and F0 by id, and the computing time of each in seconds.
 
     Raises:
         DataError: phones that the model does not know; all are named.
     """
+    model, tokens = task.model, task.tokens
     unknown = [f"{u}: {' '.join(sorted({p for p in ps if p not in tokens}))}" for u, ps in phones.items()]
     unknown = [line for line in unknown if not line.endswith(": ")]
     if unknown:
         raise DataError(f"{len(unknown)} utterances have unknown phones", unknown, expected="phones of tokens.txt")
-    spoken: dict[str, VocoderInput] = {}
-    seconds: dict[str, float] = {}
-    for ids in by_length({u: len(p) for u, p in phones.items()}, batch_frames=600):
-        started = time.perf_counter()
-        rows = [torch.tensor([tokens.id(p) for p in phones[u]]) for u in ids]
-        padded, lengths = pad_stack(rows)
-        timing = torch.stack([(duration_prompts or prompts)[u].vector for u in ids])
-        durations = _durations(synthesis, padded, lengths, timing, tokens.id(SILENCE), speed)
-        codes = _codes(frozen, synthesis, padded, durations)
-        spoken |= zip(ids, decode_codes(frozen, codes, [prompts[u] for u in ids], match))
-        spent = time.perf_counter() - started
-        frames = sum(len(spoken[u].mel) for u in ids)
-        seconds |= {u: spent * len(spoken[u].mel) / frames for u in ids}
-    return spoken, seconds
+
+    def compute(ids: list[str]) -> list[VocoderInput]:
+        padded, lengths = pad_stack([torch.tensor([tokens.id(p) for p in phones[u]]) for u in ids])
+        voices = torch.stack([(duration_prompts or prompts)[u].vector for u in ids])
+        frames = synthesis.duration(padded, length_mask(lengths, padded.shape[1]), voices).expm1().clamp_min(0.0) / speed
+        durations = _durations(frames, lengths, padded == tokens.id(SILENCE), task.features.hop_s, model.hop)
+        content = _content(model, synthesis, padded, durations)
+        return decode(model, content, tuple(ids), [prompts[u] for u in ids], match)
+
+    return run_by_length({u: len(p) for u, p in phones.items()}, compute, BATCH_PHONES)
 
 
-def _durations(
-    synthesis: Synthesis, phones: torch.Tensor, lengths: torch.Tensor, prompt: torch.Tensor, silence: int, speed: float
-) -> torch.Tensor:
-    """Whole 10 ms frames of every phone; each utterance's sum is a multiple of 4, made up by its last phone."""
-    mask = length_mask(lengths, phones.shape[1])
-    frames = torch.expm1(synthesis.duration(phones, mask, prompt)).clamp_min(0.0) / speed
-    pause = phones == silence
-    frames = torch.where(pause, torch.where(frames < SHORTEST_PAUSE, 0.0, frames), frames.clamp_min(1.0))
-    ends = (frames * mask).cumsum(1).round().long()
+def _durations(frames: torch.Tensor, lengths: torch.Tensor, pauses: torch.Tensor, hop_s: float, hop: int) -> torch.Tensor:
+    """Round durations (B, N) to whole feature frames; the last phone fills each utterance up to whole content frames."""
+    frames = torch.where(pauses, torch.where(frames < SHORTEST_PAUSE_S / hop_s, 0.0, frames), frames.clamp_min(1.0))
+    ends = (frames * length_mask(lengths, frames.shape[1])).cumsum(1).round().long()
     durations = torch.diff(ends, dim=1, prepend=ends.new_zeros(len(ends), 1))
-    missing = (-durations.sum(1)) % 4 + 4 * (durations.sum(1) == 0)
+    missing = (-durations.sum(1)) % hop + hop * (durations.sum(1) == 0)
     durations[torch.arange(len(durations)), lengths - 1] += missing
     return durations
 
 
-def _codes(frozen: VQCTAP, synthesis: Synthesis, phones: torch.Tensor, durations: torch.Tensor) -> list[torch.Tensor]:
-    """Codes (T,) of every utterance: P, connector, minimum distance."""
+def _content(model: Synthesizes, synthesis: Synthesis, phones: torch.Tensor, durations: torch.Tensor) -> Content:
+    """Predict content from phonemes: P, connector and, with a code book, the nearest code."""
     lengths = durations.sum(1)
     frames = int(lengths.max())
-    phonemes = frozen.phoneme_encoder(phones, durations, lengths, frames)
-    mask = length_mask(lengths // 4, frames // 4)
-    codes = frozen.quantizer.nearest(synthesis.connector(phonemes, mask))
-    return [row[: n // 4] for row, n in zip(codes, lengths.tolist())]
+    phonemes = model.phonemes(phones, durations, lengths, frames)
+    mask = length_mask(lengths // model.hop, frames // model.hop)
+    speech = synthesis.connector(phonemes, mask)
+    if not lacking(model, "codes"):
+        quantizer = cast(HasCodes, model).quantizer
+        speech = quantizer.lookup(quantizer.nearest(speech).masked_fill(~mask, -1))
+    return Content(speech, mask)

@@ -1,6 +1,5 @@
 """Mel spectrograms to waveforms, with the vocoder of a run or with Griffin-Lim."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import ConfigError
-from ctaplib.infer.batches import by_length
+from ctaplib.infer.batches import run_by_length
 from ctaplib.models.griffin_lim import GriffinLim
 from ctaplib.tasks.load import load_task
 from ctaplib.tasks.vocoder import VocoderTask
@@ -18,11 +17,11 @@ from ctaplib.tasks.vocoder import VocoderTask
 
 @dataclass(frozen=True)
 class VocoderInput:
-    """What is made into a waveform.
+    """Input of a vocoder.
 
     Attributes:
         mel: (T, n_mels) log-mel.
-        f0_hz: (T,) F0, 0 where unvoiced; None where the vocoder is to read it from the mel.
+        f0_hz: (T,) F0, 0 where unvoiced; None: the vocoder reads F0 from the mel.
     """
 
     mel: torch.Tensor
@@ -30,14 +29,14 @@ class VocoderInput:
 
 
 class MakesWaves(Protocol):
-    """What turns log-mel spectrograms (T, n_mels) into waveforms (T * hop,)."""
+    """A vocoder: log-mel spectrograms (T, n_mels) to waveforms (T * hop,)."""
 
     def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
-        """Waveforms, each as if it were alone."""
+        """Generate waveforms; each is the same as if it were alone."""
 
 
 def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
-    """The vocoder of a run's folder; without a run Griffin-Lim, which says so.
+    """Load the vocoder of a run's folder; without a run return Griffin-Lim, which logs a warning.
 
     Raises:
         ConfigError: the folder holds another task, or a vocoder for another front end.
@@ -59,14 +58,10 @@ def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
 
 
 def vocode(vocoder: MakesWaves, speech: Mapping[str, VocoderInput]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
-    """Waveforms of speech by id, and the seconds of computing that fall to each; all have F0, or none has."""
-    waves: dict[str, torch.Tensor] = {}
-    seconds: dict[str, float] = {}
-    for ids in by_length({u: len(s.mel) for u, s in speech.items()}):
-        started = time.perf_counter()
-        pitches = [f0 for u in ids if (f0 := speech[u].f0_hz) is not None]
-        waves |= zip(ids, vocoder.generate([speech[u].mel for u in ids], pitches or None))
-        spent = time.perf_counter() - started
-        frames = sum(len(speech[u].mel) for u in ids)
-        seconds |= {u: spent * len(speech[u].mel) / frames for u in ids}
-    return waves, seconds
+    """Generate waveforms by id, and their computing times in seconds; either all inputs have F0, or none has."""
+
+    def compute(ids: list[str]) -> list[torch.Tensor]:
+        tracks = [f0 for u in ids if (f0 := speech[u].f0_hz) is not None]
+        return vocoder.generate([speech[u].mel for u in ids], tracks or None)
+
+    return run_by_length({u: len(s.mel) for u, s in speech.items()}, compute)

@@ -1,1 +1,1 @@
-"""What `--method` names: a module for each method, without torch."""
+"""Methods that `--method` can name, one module each; nothing here imports torch."""

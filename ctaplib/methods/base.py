@@ -24,9 +24,64 @@ ABILITIES: Mapping[str, str] = MappingProxyType({
 """What a trained model may be able to do; `ctaplib/models/abilities.py` has a protocol for each."""
 
 STAGES: Mapping[str, str] = MappingProxyType({
-    "pretrain": "pre-training", "asr": "a fine-tuned recogniser", "tts": "synthesis", "vc": "a fine-tuned converter",
+    "pretrain": "a pre-trained model", "asr": "a fine-tuned recogniser", "tts": "synthesis", "vc": "a fine-tuned converter",
 })  # fmt: skip
 """Stages that train something of the method itself; aligner, vocoder, judge and supervised recogniser are shared by all."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A system of the results.
+
+    Attributes:
+        task: Task of the results.
+        name: Its name where the method is VQ-CTAP; see `Method.system`.
+        run: Stage of the method, or folder of a run that all methods share, whose config and seed its rows carry; "" for none.
+        needs: Abilities and stages without which a method does not have the system.
+    """
+
+    task: str
+    name: str
+    run: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Whether all methods have it in common."""
+        return self.run not in STAGES
+
+
+_SPEAKING = ("content", "voice", "speak")
+
+SYSTEMS: tuple[System, ...] = (
+    System("align", "aligner", "align"),
+    System("align", "gmm_mono"),
+    System("pretrain", "vqctap", "pretrain", ("content",)),
+    System("pretrain", "mel"),
+    System("pretrain", "phones"),
+    System("asr", "frozen_class", "pretrain", ("read",)),
+    System("asr", "frozen_ctc", "pretrain", ("read",)),
+    System("asr", "finetuned", "asr", ("asr",)),
+    System("asr", "supervised_ctc", "asr_supervised"),
+    System("tts", "vqctap", "tts", ("tts", "phonemes", *_SPEAKING)),
+    System("tts", "finetuned", "vc", ("tts", "phonemes", "vc", *_SPEAKING)),
+    System("tts", "natural"),
+    System("vc", "vqctap", "pretrain", _SPEAKING),
+    System("vc", "finetuned", "vc", ("vc", *_SPEAKING)),
+    System("vc", "natural"),
+    System("resynthesis", "vqctap", "pretrain", _SPEAKING),
+    System("resynthesis", "finetuned", "vc", ("vc", *_SPEAKING)),
+    System("resynthesis", "vocoder", "vocoder"),
+    System("resynthesis", "griffin_lim"),
+    System("resynthesis", "natural"),
+    System("judge", "natural", "judge"),
+)
+"""Systems in the order of the tables. What is decoded, scored, shown and packed follows from here."""
+
+
+def systems(task: str) -> list[System]:
+    """List the systems of a task of the results."""
+    return [system for system in SYSTEMS if system.task == task]
 
 
 @dataclass(frozen=True)
@@ -37,7 +92,7 @@ class Method:
         name: As typed after `--method`; its systems in the results carry it.
         title: As its paper writes it, for the report and the model card.
         abilities: Names among `ABILITIES`.
-        tasks: Task (`ctaplib/tasks`) that trains each of the method's stages, by names among `STAGES`.
+        tasks: Task (`ctaplib/tasks`) that trains each of the method's stages, by names among `STAGES`; `pretrain` at least.
         runs: Folder of a stage's run inside `exp`, where it is not `<name>/<stage>`.
         why_not: Reason by ability or stage that the method does not have, shown in place of a number.
     """
@@ -62,10 +117,16 @@ class Method:
                 f"method {self.name} declares {', '.join(unknown)}",
                 expected=f"abilities among {', '.join(ABILITIES)} and stages among {', '.join(STAGES)}",
             )
+        if "pretrain" not in self.tasks:
+            raise ConfigError(f"method {self.name} declares no task for the stage pretrain", fix="name it in `tasks`")
 
     def run(self, stage: str) -> str:
         """Return the folder of a stage's run inside `exp`."""
         return self.runs.get(stage, f"{self.name}/{stage}")
+
+    def run_of(self, system: System) -> str | None:
+        """Return the folder inside `exp` of the run behind a system; None for a system without a run."""
+        return self.run(system.run) if system.run in STAGES else system.run or None
 
     def missing(self, *needs: str) -> str | None:
         """Return why the method lacks the first of these abilities or stages that it lacks; None if it has all."""
@@ -77,13 +138,13 @@ class Method:
         return None
 
     def system(self, task: str, name: str) -> str:
-        """Return the name of a system of this method in the results: `vqctap` and the names that other methods put for it.
+        """Return the name of a system in the results of this method: `vqctap` and the names that other methods put for it.
 
         Args:
             task: Task of the results (`asr`, `tts`, `vc`, `resynthesis`, `pretrain`).
             name: Name of the system for VQ-CTAP: `vqctap`, `finetuned`, `probe`, `frozen_ctc` ...
         """
-        if self.name == "vqctap":
+        if self.name == "vqctap" or any(s.shared for s in systems(task) if s.name == name):
             return name
         return self.name if name == "vqctap" else f"{self.name}_{name}"
 
@@ -99,4 +160,18 @@ def find_method(name: str) -> Method:
 
 def method_names() -> list[str]:
     """List the methods that can be named."""
-    return offering("methods", "METHOD")
+    return [name for name in offering("methods", "METHOD") if name != "base"]
+
+
+def method_of(task: str) -> Method:
+    """Return the method that a task pre-trains.
+
+    Raises:
+        ConfigError: the task pre-trains none.
+    """
+    methods = [find_method(name) for name in method_names()]
+    for method in methods:
+        if method.tasks["pretrain"] == task:
+            return method
+    known = [f"{method.tasks['pretrain']} ({method.name})" for method in methods]
+    raise ConfigError(f"the task {task} pre-trains no method", expected=f"one of {', '.join(known)}")

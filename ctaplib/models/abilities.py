@@ -69,6 +69,8 @@ class HasContent(Protocol):
 
     hop: int
     """Feature frames in one content frame."""
+    uses_f0: bool
+    """Whether `content` needs F0."""
 
     def content(self, mel: torch.Tensor, lengths: torch.Tensor, f0_hz: torch.Tensor | None = None) -> Content:
         """Encode stored log-mel (B, T, n_mels), T a multiple of `hop`; F0 (B, T) in Hz for models that use it."""

@@ -47,6 +47,8 @@ class Recognizer(MelNormalizer):
         n_pieces: Number of word pieces; 0: no word head.
     """
 
+    uses_f0 = False
+
     def __init__(self, config: RecognizerConfig, n_labels: int, n_pieces: int) -> None:
         super().__init__(config.n_mels)
         self.hop = config.speech.hop

@@ -61,6 +61,8 @@ class VQCTAP(MelNormalizer):
         n_labels: Size of the label set (phones without stress).
     """
 
+    uses_f0 = False
+
     def __init__(self, config: VQCTAPConfig, n_tokens: int, n_labels: int) -> None:
         super().__init__(config.n_mels)
         self.config, self.hop = config, config.speech.hop

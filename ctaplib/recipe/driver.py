@@ -101,6 +101,9 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
     will_run: list[Stage] = []
     for stage, status, earlier, current in _forecast(stamps, select(stages, options), options):
         head = f"Stage {stage.number:>2} {stage.name:<9}"
+        if stage.passed_over:
+            print(f"{head} skipped      {_join(stage.lacks)}")
+            continue
         if status is None:
             print(f"{head} skipped      as --skip_{stage.kind} says")
             continue
@@ -115,6 +118,8 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
         if earlier:
             nothing = "; nothing is left to do behind it" if current else ""
             print(f"    would bring back {earlier}, made with these settings{nothing}")
+        for reason in stage.lacks:
+            print(f"    would skip a part: {reason}")
         for command in () if current else stage.commands:
             print(f"    would run: {_fill(command, options.values)}")
         will_run.append(stage)
@@ -126,7 +131,7 @@ def _forecast(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> I
     """Forecast every stage in order; `stamps` assume the archived runs that will be restored."""
     will_run: set[int] = set()
     for stage in chosen:
-        if stage.kind in options.skip_kinds:
+        if stage.kind in options.skip_kinds or stage.passed_over:
             yield Forecast(stage, None)
             continue
         status = stamps.status(stage, will_run)
@@ -155,6 +160,9 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
         refuse(find_faults(stamps, will_run, options.check))
         for stage in chosen:
             rows.append(Row(stage, "skipped"))
+            if stage.passed_over:
+                _log(stage, f"{_head(stage)} is skipped: {_join(stage.lacks)}.")
+                continue
             if stage.kind in options.skip_kinds:
                 _log(stage, f"{_head(stage)} is skipped as --skip_{stage.kind} says.")
                 continue
@@ -174,9 +182,10 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
         ) from error
     finally:
         _print_table(rows, time.monotonic() - begun)
-    if rows and all(row.state == "current" for row in rows):
-        names = f"stage {rows[0].stage.number}" if len(rows) == 1 else f"all {len(rows)} stages"
-        print(f"Nothing to do: {names} asked for {'is' if len(rows) == 1 else 'are'} current.")
+    had = [row for row in rows if not row.stage.passed_over]
+    if had and all(row.state == "current" for row in had):
+        names = f"stage {had[0].stage.number}" if len(had) == 1 else f"all {len(had)} stages"
+        print(f"Nothing to do: {names} asked for {'is' if len(had) == 1 else 'are'} current.")
     print(f"Successfully finished. [elapsed={time.monotonic() - begun:.0f}s]")
 
 
@@ -189,6 +198,8 @@ def _run_stage(stamps: Stamps, row: Row, options: RunOptions) -> None:
     _check_inputs(stamps, stage, options)
     why = f" [{_state(status, options)}{': ' if status.reasons else ''}{_join(status.reasons)}]"
     _log(stage, f"{_head(stage)}: {stage.title}" + (why if status.stamp else ""))
+    for reason in stage.lacks:
+        _log(stage, f"{_head(stage)}: a part is skipped: {reason}.")
     row.state = "failed"
     with _lock(stage):
         _end_leftovers(stage)

@@ -18,7 +18,10 @@ from ctaplib.errors import ConfigError, StageError
 from ctaplib.files import write_json
 
 HASHED_WHOLE_BYTES = 64 * 2**20
-_LISTS = {"there": "there", "needs": "needs", "config": "configs", "makes": "makes", "run_dir": "run_dirs", "does": "commands"}
+_LISTS = {
+    "there": "there", "needs": "needs", "config": "configs", "makes": "makes", "run_dir": "run_dirs", "does": "commands",
+    "lacks": "lacks",
+}  # fmt: skip
 
 
 @dataclass
@@ -42,6 +45,13 @@ class Stage:
     run_dirs: list[str] = field(default_factory=list)
     """Folders that are archived before a changed stage runs."""
     commands: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
+    """Why the method does not have the stage, or a part of it."""
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether the method does not have the stage."""
+        return bool(self.lacks) and not self.commands
 
     @property
     def label(self) -> str:

@@ -10,8 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from ctaplib.audio.files import flac_bytes
-from ctaplib.evaluate.speech_metrics import read_audio
+from ctaplib.audio.files import flac_bytes, read_audio
 
 _TOP_HZ = 8000
 _RANGE_DB = 70.0
@@ -22,10 +21,10 @@ _WINDOW_S = 0.025
 
 @dataclass(frozen=True)
 class Clip:
-    """One player.
+    """An audio clip of the page.
 
     Attributes:
-        label: What is heard.
+        label: What it is, under the spectrogram.
         audio_uri: FLAC, 16 bit.
         picture_uri: PNG, time to the right, 0 to 8 kHz upwards.
         duration_s: Length.
@@ -57,12 +56,12 @@ def make_clip(path: Path, label: str) -> Clip:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Bytes as a data URI."""
+    """Return bytes as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def spectrogram(audio: np.ndarray, rate_hz: int) -> np.ndarray:
-    """Log power, 70 dB in 128 levels, (112, frames) uint8, highest frequency first."""
+    """Compute log power, 70 dB in 128 levels, (112, frames) uint8, highest frequency first."""
     window = int(_WINDOW_S * rate_hz)
     padded = np.pad(audio, (window // 2, window))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[:: max(1, int(_STEP_S * rate_hz))]

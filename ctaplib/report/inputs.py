@@ -1,6 +1,7 @@
-"""What the report reads beside results and audio: codes with their phones, prompt vectors, stage times."""
+"""Readers of what the report shows beside results and audio: codes with their phones, prompt vectors, stage times."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ctaplib.audio.store import FeatureStore
 from ctaplib.corpus.alignment import read_ctm
 from ctaplib.evaluate.frames import label_frames
 from ctaplib.evaluate.inputs import Inputs
-from ctaplib.evaluate.probes import spread
+from ctaplib.evaluate.probes import evenly_spaced
 from ctaplib.phones import SILENCE, fold
 
 MOST_POINTS = 600
@@ -18,11 +19,11 @@ MOST_POINTS = 600
 
 @dataclass(frozen=True)
 class CodeMap:
-    """Codes of one set that occur.
+    """The codes that occur in a set.
 
     Attributes:
         vectors: Their vectors, (codes, d).
-        phones: The phone that each mostly stands for, folded.
+        phones: The phone that each mostly falls on, folded.
         counts: Frames of each.
     """
 
@@ -32,53 +33,51 @@ class CodeMap:
 
 
 def code_counts(inputs: Inputs, set_: str) -> np.ndarray | None:
-    """Frames of every code, (code book size,); None when there are no codes."""
-    folder = inputs.exp / inputs.method / "codes" / set_
-    if not (folder / "codes.scp").exists() or not (folder / "codes.json").exists():
+    """Count the frames of every code, (code book size,); None without codes."""
+    path, size = inputs.codes(set_) / "codes.scp", inputs.codes_header(set_).get("codebook_size")
+    if not path.exists() or size is None:
         return None
-    size = json.loads((folder / "codes.json").read_text(encoding="utf-8"))["codebook_size"]
-    store = FeatureStore(folder / "codes.scp")
+    store = FeatureStore(path)
     return np.bincount(np.concatenate([np.asarray(store[utt], np.int64) for utt in store]), minlength=size)
 
 
 def code_map(inputs: Inputs, set_: str) -> CodeMap | None:
-    """Vector, phone and frequency of every code that occurs; None when something is missing."""
-    folder = inputs.exp / inputs.method / "codes" / set_
-    ctm = inputs.data / set_ / "phones.ctm"
+    """Read vector, phone and frequency of every code that occurs; None where something is missing."""
+    folder, ctm = inputs.codes(set_), inputs.data / set_ / "phones.ctm"
     if not all(path.exists() for path in (folder / "codes.scp", folder / "quantized.scp", ctm)):
         return None
     codes, quantized, labels = FeatureStore(folder / "codes.scp"), FeatureStore(folder / "quantized.scp"), read_ctm(ctm)
+    frames = inputs.content_frames(set_)
     vectors: dict[int, np.ndarray] = {}
-    votes: dict[int, dict[str, int]] = {}
+    votes: dict[int, Counter[str]] = {}
     for utt in sorted(set(codes) & set(quantized) & set(labels)):
-        names = label_frames(labels[utt], len(codes[utt])).names
+        names = label_frames(labels[utt], len(codes[utt]), frames)[0]
         for frame, (code, name) in enumerate(zip(codes[utt].tolist(), names)):
             vectors.setdefault(code, quantized[utt][frame])
-            phone = name if name == SILENCE else fold(name)
-            votes.setdefault(code, {})[phone] = votes.get(code, {}).get(phone, 0) + 1
+            votes.setdefault(code, Counter())[name if name == SILENCE else fold(name)] += 1
     if len(votes) < 5:
         return None
-    order = sorted(votes, key=lambda code: (-sum(votes[code].values()), code))[:MOST_POINTS]
+    order = sorted(votes, key=lambda code: (-votes[code].total(), code))[:MOST_POINTS]
     phones = [max(sorted(votes[code]), key=votes[code].__getitem__) for code in order]
-    counts = np.array([sum(votes[code].values()) for code in order], float)
+    counts = np.array([votes[code].total() for code in order], float)
     return CodeMap(np.stack([vectors[code] for code in order]), phones, counts)
 
 
 def prompt_vectors(inputs: Inputs, set_: str) -> tuple[np.ndarray, list[str]] | None:
-    """Prompt vectors, (utterances, d), and their speakers; None when there are none (or fewer than five)."""
-    path = inputs.exp / inputs.method / "codes" / set_ / "prompts.scp"
+    """Read prompt vectors, (utterances, d), and their speakers; None with fewer than five."""
+    path = inputs.codes(set_) / "prompts.scp"
     if not path.exists():
         return None
     store, speakers = FeatureStore(path), inputs.table(set_, "utt2spk")
     utts = sorted(utt for utt in store if utt in speakers)
-    utts = [utts[i] for i in spread(len(utts), MOST_POINTS)]
+    utts = [utts[i] for i in evenly_spaced(len(utts), MOST_POINTS)]
     if len(utts) < 5:
         return None
     return np.stack([np.asarray(store[utt]).reshape(-1) for utt in utts]), [speakers[utt] for utt in utts]
 
 
 def stage_times(*homes: Path) -> list[tuple[int, str, float, int]]:
-    """Number, name, seconds and peak memory (MiB) of every finished stage, from the driver's stamps."""
+    """Read number, name, seconds and peak memory (MiB) of every finished stage from the driver's stamps."""
     found = {}
     for home in dict.fromkeys(homes):
         for path in sorted((home / ".stamps").glob("*.json")):

@@ -1,12 +1,8 @@
-"""Published numbers that stand beside measured ones, each with the reason why it is not comparable."""
+"""Published numbers, shown beside measured ones, each with the reason why it is not comparable."""
 
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
-from ctaplib.config import Config
-from ctaplib.errors import ConfigError
+from ctaplib.config import Config, load_config
 
 DEFAULT_PATH = Path(__file__).resolve().parents[2] / "conf" / "paper_rows.yaml"
 HOW = {
@@ -17,22 +13,22 @@ HOW = {
 
 
 class PaperRow(Config):
-    """One published number."""
+    """A published number."""
 
     task: str
-    """Task of the row that it stands beside."""
+    """Task of the measured row beside it."""
     system: str
     """Name of the system, with its bit rate where that matters."""
     metric: str
-    """Metric of the row that it stands beside."""
+    """Metric of the measured row beside it."""
     value: float
     """The number, in `unit`."""
     unit: str
     """Unit, that of the measured row."""
     how: str
-    """How it is known, a key of `HOW`."""
+    """Where the number comes from, a key of `HOW`."""
     source: str
-    """Where it stands."""
+    """Publication."""
     why_not: str
     """Why it is not comparable with the measured row."""
 
@@ -43,7 +39,7 @@ class PaperRows(Config):
     rows: tuple[PaperRow, ...] = ()
     """The numbers."""
     missing: tuple[str, ...] = ()
-    """What a reader would look for and not find, with the reason."""
+    """Numbers that are not available, and why."""
 
 
 OWN_PATH = Path("conf") / "paper_rows.yaml"
@@ -64,14 +60,11 @@ def read_recipe_rows(folder: Path) -> PaperRows:
 
 
 def read_paper_rows(path: Path = DEFAULT_PATH) -> PaperRows:
-    """Read the file; without it there are no such rows.
+    """Read a file of published numbers; without the file there are none.
 
     Raises:
         ConfigError: the file cannot be used.
     """
     if not path.exists():
         return PaperRows(missing=(f"there is no {path.name}, so no published numbers are shown",))
-    try:
-        return PaperRows.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ConfigError(f"{path} cannot be used: {error}", fix="correct the file") from error
+    return load_config(PaperRows, path)

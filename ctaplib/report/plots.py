@@ -1,4 +1,4 @@
-"""Pictures for the report: alignments, code use, maps of codes and of prompts."""
+"""Figures of the report: alignments, code use, maps of codes and of prompts."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ctaplib.runs.curves import COLOURS, FAINT
 
 
 def to_bytes(figure: Figure, kind: str) -> bytes:
-    """A figure as "svg" or "png"."""
+    """Render a figure as "svg" or "png"."""
     out = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else None
     figure.savefig(out, format=kind, dpi=130, metadata=metadata)
@@ -22,7 +22,7 @@ def to_bytes(figure: Figure, kind: str) -> bytes:
 
 
 def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment | None) -> Figure:
-    """Mel spectrogram (frames, bands) with the found boundaries, and the true ones above where known."""
+    """Draw a mel spectrogram (frames, bands) with the aligner's boundaries, and the true ones above where known."""
     figure = Figure(figsize=(11, 2.9), layout="constrained")
     axes = figure.add_subplot()
     axes.grid(False)
@@ -50,7 +50,7 @@ def _boundaries(axes: Axes, phones: Alignment, bands: int, below: bool) -> None:
 
 
 def code_use(counts: Mapping[str, np.ndarray]) -> Figure:
-    """Share of frames by code, most used first, for every set."""
+    """Draw the share of frames by code, most used first, for every set."""
     figure = Figure(figsize=(11, 2.6), layout="constrained")
     axes = figure.add_subplot()
     for k, (name, count) in enumerate(counts.items()):
@@ -60,7 +60,7 @@ def code_use(counts: Mapping[str, np.ndarray]) -> Figure:
                   label=f"{name}: {used} of {len(count)} codes used")  # fmt: skip
     size = max(len(count) for count in counts.values())
     axes.axhline(100 / size, color=FAINT, lw=0.9, ls="--")
-    axes.text(size, 100 / size, " all alike", va="bottom", ha="right", color=FAINT, fontsize=8)
+    axes.text(size, 100 / size, " uniform use", va="bottom", ha="right", color=FAINT, fontsize=8)
     axes.set_yscale("log")
     axes.set_xlim(0.5, size + 0.5)
     axes.set_xlabel("code, the most used first")
@@ -70,7 +70,7 @@ def code_use(counts: Mapping[str, np.ndarray]) -> Figure:
 
 
 def flat_map(vectors: np.ndarray) -> np.ndarray:
-    """t-SNE of (points, d) to (points, 2), with a fixed seed.
+    """Reduce (points, d) to (points, 2) by t-SNE with a fixed seed.
 
     Source: L. van der Maaten and G. Hinton, "Visualizing data using t-SNE" (JMLR 2008), as in scikit-learn.
     """
@@ -79,7 +79,7 @@ def flat_map(vectors: np.ndarray) -> np.ndarray:
 
 
 def map_of_codes(places: np.ndarray, phones: Sequence[str], counts: np.ndarray) -> Figure:
-    """Every code that occurs as the name of the phone it mostly stands for, larger where it occurs often."""
+    """Draw every code that occurs as the phone that it mostly falls on, larger where it occurs often."""
     figure = Figure(figsize=(6.0, 5.2), layout="constrained")
     axes = figure.add_subplot()
     kinds = sorted(set(phones))
@@ -93,7 +93,7 @@ def map_of_codes(places: np.ndarray, phones: Sequence[str], counts: np.ndarray) 
 
 
 def map_of_prompts(places: np.ndarray, speakers: Sequence[str]) -> Figure:
-    """Every utterance's prompt vector; a colour and a mark for every speaker."""
+    """Draw the prompt vector of every utterance; a colour and a mark for every speaker."""
     figure = Figure(figsize=(6.0, 5.2), layout="constrained")
     axes = figure.add_subplot()
     marks = "osD^v<>PX*"

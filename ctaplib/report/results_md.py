@@ -1,14 +1,16 @@
-"""RESULTS.md, generated from rows: who measured what on which machine, tables, published numbers beside them."""
+"""RESULTS.md, generated from rows: what was measured on which machine, tables, published numbers beside them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from ctaplib.evaluate.results import Row
-from ctaplib.report.paper_rows import HOW, PaperRows
-from ctaplib.report.tables import SHORT, TITLES, Table, arrange, gaps, heading, interval, notes, number
+from ctaplib.report import tables
+from ctaplib.report.paper_rows import PaperRows
+from ctaplib.report.tables import TASK_TITLES, Table, arrange, gaps, interval, notes, number
 
 
 def render(title: str, rows: Sequence[Row], papers: PaperRows, environment: Mapping[str, str]) -> str:
-    """The whole document.
+    """Render the whole document.
 
     Args:
         title: Name of the recipe.
@@ -23,23 +25,16 @@ def render(title: str, rows: Sequence[Row], papers: PaperRows, environment: Mapp
         " under the table.",
         _header(rows, environment),
     ]
-    task = ""
-    for table in arrange(rows):
-        if table.task != task:
-            if task:
-                parts.append(_papers(task, papers))
-            task = table.task
-            parts.append(f"## {TITLES.get(task, task)}")
-        parts.append(_table(table))
-    if task:
-        parts.append(_papers(task, papers))
+    for task, group in groupby(arrange(rows), key=lambda table: table.task):
+        parts += [f"## {TASK_TITLES.get(task, task)}", *map(_table, group), _published(task, papers)]
     if not rows:
         parts.append("Nothing has been measured yet: the recipe has not been run on the whole corpus.")
-        named = dict.fromkeys(row.task for row in papers.rows)
-        parts += [f"## {TITLES.get(name, name)}\n\n{_papers(name, papers)}" for name in TITLES if name in named]
+        named = {row.task for row in papers.rows}
+        parts += [f"## {name}\n\n{_published(task, papers)}" for task, name in TASK_TITLES.items() if task in named]
     if papers.missing:
         parts.append("## Not to be had\n\n" + "\n".join(f"* {line}" for line in papers.missing))
-    parts.append(_runs(rows))
+    runs = [(task, f"`{system}`", f"`{hash_}`", seed) for task, system, hash_, seed in tables.runs(rows)]
+    parts.append(_grid("## Runs", tables.RUNS, runs, right=(3,)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -50,45 +45,30 @@ def _header(rows: Sequence[Row], environment: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
+def _grid(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
+    """Render a table; columns with an index in `right` are flush right. Empty without rows."""
+    if not rows:
+        return ""
+    marks = "|".join("---:" if column in right else "---" for column in range(len(heads)))
+    return "\n".join([title, "", f"| {' | '.join(heads)} |", f"|{marks}|", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
 def _table(table: Table) -> str:
-    lines = [f"### {table.set}"]
-    if table.systems:
-        shown = [m for m in table.metrics if any(_value(table, s, m) for s in table.systems)]
-        heads = [heading(next(r for (_, metric), r in table.cells.items() if metric == m)) for m in shown]
-        lines += ["", f"| system | {' | '.join(heads)} | n |", f"|---|{'---:|' * (len(shown) + 1)}"]
-        for system in table.systems:
-            cells = [_value(table, system, metric) or "–" for metric in shown]
-            n = max(table.cells[system, metric].n for metric in table.metrics if (system, metric) in table.cells)
-            lines.append(f"| `{system}` | {' | '.join(cells)} | {n} |")
+    lines = []
+    for system in table.systems:
+        n = max(table.cells[system, metric].n for metric in table.metrics if (system, metric) in table.cells)
+        cells = [_value(table.cells.get((system, metric))) for metric, _ in table.columns]
+        lines.append([f"`{system}`", *cells, str(n)])
+    heads = ["system", *(heading for _, heading in table.columns), "n"]
+    text = _grid(f"### {table.set}", heads, lines, right=range(1, len(heads))) or f"### {table.set}"
     remarks = [f"* `{system}`: {why}" for system, why in table.absent.items()]
-    remarks += [f"* {where}: {text}" for where, text in (*gaps(table), *notes(table))]
-    return "\n".join([*lines, "", *remarks] if remarks else lines)
+    remarks += [f"* {where}: {remark}" for where, remark in (*gaps(table), *notes(table))]
+    return "\n".join([text, "", *remarks] if remarks else [text])
 
 
-def _value(table: Table, system: str, metric: str) -> str:
-    row = table.cells.get((system, metric))
-    if row is None or row.value is None:
-        return ""
-    return f"{number(row.value)} {interval(row)}".strip()
+def _value(row: Row | None) -> str:
+    return "–" if row is None or row.value is None else f"{number(row.value)} {interval(row)}".strip()
 
 
-def _papers(task: str, papers: PaperRows) -> str:
-    chosen = [row for row in papers.rows if row.task == task]
-    if not chosen:
-        return ""
-    lines = ["### Published, not comparable", "", "| system | metric | value | source | why not comparable |"]
-    lines.append("|---|---|---:|---|---|")
-    for row in chosen:
-        value = f"{number(row.value)} {row.unit}"
-        name = SHORT.get(row.metric, row.metric)
-        lines.append(f"| {row.system} | {name} | {value} | {row.source} ({HOW.get(row.how, row.how)}) | {row.why_not} |")
-    return "\n".join(lines)
-
-
-def _runs(rows: Sequence[Row]) -> str:
-    runs = dict.fromkeys((row.task, row.system, row.config_hash, row.seed) for row in rows if row.config_hash)
-    if not runs:
-        return ""
-    lines = ["## Runs", "", "| task | system | config hash | seed |", "|---|---|---|---:|"]
-    lines += [f"| {task} | `{system}` | `{hash_}` | {seed} |" for task, system, hash_, seed in runs]
-    return "\n".join(lines)
+def _published(task: str, papers: PaperRows) -> str:
+    return _grid("### Published, not comparable", tables.PUBLISHED, tables.published(task, papers), right=(2,))

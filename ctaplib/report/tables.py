@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ctaplib.evaluate.catalogue import METRIC_TITLES
 from ctaplib.evaluate.results import Row
+from ctaplib.report.paper_rows import HOW, PaperRows
 
-TITLES = {
+TASK_TITLES = {
     "align": "Alignment",
     "pretrain": "Pre-training",
     "asr": "Recognition",
@@ -13,37 +15,6 @@ TITLES = {
     "vc": "Conversion",
     "resynthesis": "Resynthesis",
     "judge": "The judge itself",
-}
-SHORT = {
-    "boundary_median_ms": "boundary error, median",
-    "boundary_within_20ms_pct": "boundaries within 20 ms",
-    "aligned_utts_pct": "aligned",
-    "accounted_utts_pct": "accounted for",
-    "phones_lost_pct": "phones without a 25 Hz frame",
-    "frame_rate_hz": "frame rate",
-    "codebook_size": "code book",
-    "bitrate_bps": "bit rate",
-    "codebook_usage_pct": "codes used",
-    "perplexity": "perplexity",
-    "phone_retrieval_s2p_top1_pct": "phone retrieval, speech to phonemes",
-    "phone_retrieval_p2s_top1_pct": "phone retrieval, phonemes to speech",
-    "speaker_probe_pct": "speaker probe",
-    "speaker_probe_chance_pct": "its chance level",
-    "per": "PER",
-    "wer": "WER",
-    "cer": "CER",
-    "mcd_db": "MCD",
-    "secs": "speaker similarity",
-    "secs_target": "similarity to target",
-    "secs_source": "similarity to source",
-    "target_wins_pct": "target wins",
-    "f0_rmse_st": "F0 RMSE",
-    "f0_offset_st": "F0 offset",
-    "f0_pcc": "F0 correlation",
-    "speaking_rate_dev_pct": "speaking rate deviation",
-    "rtf": "real-time factor",
-    "pesq_wb": "PESQ (wide band)",
-    "stoi": "STOI",
 }
 _BARE = {"cosine", "index", "correlation", "ratio", "MOS-LQO", "codes"}
 
@@ -66,13 +37,24 @@ class Table:
     cells: dict[tuple[str, str], Row]
     absent: dict[str, str]
 
+    def value(self, system: str, metric: str) -> float | None:
+        """Return the number of a cell; None where there is none."""
+        row = self.cells.get((system, metric))
+        return None if row is None else row.value
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Metrics of which some system has a number, with their headings."""
+        heads = {metric: _heading(row) for (_, metric), row in self.cells.items()}
+        return [(m, heads[m]) for m in self.metrics if any(self.value(s, m) is not None for s in self.systems)]
+
 
 def arrange(rows: Sequence[Row]) -> list[Table]:
-    """Tables in the order of the rows."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Arrange rows as tables: tasks, and sets within a task, in the order of their first row."""
+    groups: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
-        groups.setdefault((row.task, row.set), []).append(row)
-    return [_table(task, set_, group) for (task, set_), group in groups.items()]
+        groups.setdefault(row.task, {}).setdefault(row.set, []).append(row)
+    return [_table(task, set_, group) for task, sets in groups.items() for set_, group in sets.items()]
 
 
 def _table(task: str, set_: str, rows: Sequence[Row]) -> Table:
@@ -89,15 +71,15 @@ def _table(task: str, set_: str, rows: Sequence[Row]) -> Table:
     )
 
 
-def heading(row: Row) -> str:
-    """Name of a column with its unit and judge."""
+def _heading(row: Row) -> str:
+    """Return the name of a column with its unit and judge."""
     unit = "" if row.unit in _BARE else f", {row.unit}"
     judge = f" ({row.judge})" if row.judge else ""
-    return f"{SHORT.get(row.metric, row.metric)}{unit}{judge}"
+    return f"{METRIC_TITLES.get(row.metric, row.metric)}{unit}{judge}"
 
 
 def number(value: float) -> str:
-    """Three or four significant digits, without exponents."""
+    """Format a number with three or four significant digits, without exponent."""
     if value == int(value) and abs(value) < 1e6:
         return str(int(value))
     size = abs(value)
@@ -105,30 +87,49 @@ def number(value: float) -> str:
 
 
 def interval(row: Row) -> str:
-    """The interval in brackets, or nothing."""
+    """Format the interval of a row in brackets; empty without one."""
     return "" if row.ci95 is None else f"[{number(row.ci95[0])}, {number(row.ci95[1])}]"
 
 
 def gaps(table: Table) -> list[tuple[str, str]]:
-    """Empty cells of the systems shown, and why they are empty."""
+    """Return the empty cells of the systems shown, and why they are empty."""
     return _grouped(table, lambda row: row.why if row.value is None else None)
 
 
 def notes(table: Table) -> list[tuple[str, str]]:
-    """Cells with a note, and the note."""
+    """Return the cells with a note, and the note."""
     return _grouped(table, lambda row: row.note if row.value is not None else None)
 
 
 def _grouped(table: Table, remark: Callable[[Row], str | None]) -> list[tuple[str, str]]:
-    """Cells that share a remark as one phrase, "systems (metrics)"."""
+    """Join cells that share a remark to one phrase, "systems (metrics)"."""
     metrics: dict[tuple[str, str], list[str]] = {}
     for system in table.systems:
         for metric in table.metrics:
             row = table.cells.get((system, metric))
             text = remark(row) if row is not None else None
             if text:
-                metrics.setdefault((text, system), []).append(SHORT.get(metric, metric))
+                metrics.setdefault((text, system), []).append(METRIC_TITLES.get(metric, metric))
     together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (text, system), names in metrics.items():
         together.setdefault((text, tuple(names)), []).append(system)
     return [(f"{', '.join(systems)} ({'; '.join(names)})", text) for (text, names), systems in together.items()]
+
+
+PUBLISHED = ("system", "metric", "value", "source", "why not comparable")
+RUNS = ("task", "system", "config hash", "seed")
+
+
+def published(task: str, papers: PaperRows) -> list[tuple[str, ...]]:
+    """Return the published numbers of a task, with the columns `PUBLISHED`."""
+    return [
+        (row.system, METRIC_TITLES.get(row.metric, row.metric), f"{number(row.value)} {row.unit}",
+         f"{row.source} ({HOW.get(row.how, row.how)})", row.why_not)
+        for row in papers.rows if row.task == task
+    ]  # fmt: skip
+
+
+def runs(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Return the trained runs behind rows, with the columns `RUNS`."""
+    found = dict.fromkeys((row.task, row.system, row.config_hash, row.seed) for row in rows if row.config_hash)
+    return [(task, system, str(config_hash), str(seed)) for task, system, config_hash, seed in found]

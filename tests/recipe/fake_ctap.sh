@@ -3,7 +3,7 @@
 #   FAIL_AT=word   the first command with that word fails after some output
 #   HANG_AT=word   the first command with that word makes half of its output, then sleeps
 set -euo pipefail
-[ "$1" != stage ] || exec "${REAL_PYTHON}" -m ctaplib.cli.main "$@"
+[[ "$1" != stage && "$1" != method ]] || exec "${REAL_PYTHON}" -m ctaplib.cli.main "$@"
 if [ "$1" = launch ]; then
     while [ "$1" != -- ]; do shift; done
     shift && set -- train "$@"
@@ -42,11 +42,11 @@ case "$1 $2" in
         make "$(option dump)/stats.npz" ;;
     train*) make "$(option exp)/checkpoints/best.pt" ;;
     "align run") for set in ${sets}; do make "$(option data)/${set}"/{phones.ctm,ali_report.tsv}; done ;;
-    "codes dump") for set in ${sets}; do make "$(option exp)/codes/${set}/codes.scp"; done ;;
+    "codes dump") for set in ${sets}; do make "$(option exp)/codes/${set}"/{codes,speech}.scp; done ;;
     decode*)
         method=$(option method)
         [ "${method}" = vqctap ] && prefix="" || prefix=${method}_
-        for set in ${sets}; do make "$(option exp_root)/decode/asr/${prefix}frozen_ctc/${set}/hyp.phn"; done ;;
+        for set in ${sets}; do make "$(option exp_root)/decode/asr"/{"${prefix}frozen_ctc",supervised_ctc}/"${set}/hyp.phn"; done ;;
     score*) make "$(option out)" ;;
     report*) make "$(option out)/index.html" "$(option results_md)" ;;
     pack*) make "$(option out)/model.safetensors" ;;

@@ -87,15 +87,61 @@ def test_task_args_become_settings(recipe):
     assert "--set a.b=c --resume x" in output
 
 
-def test_method_names_task_and_folder(recipe):
-    output = recipe.run("--dry_run", "true", "--method", "ctap")[1]
-    assert "--task ctap --config conf/ctap.yaml" in output and "--init pretrained=exp/ctap" in output
+def with_method(recipe, name, *stages, abilities=()):
+    """Options for a method that is declared in a folder of the test."""
+    (recipe.path / "mine/methods").mkdir(parents=True)
+    tasks = dict.fromkeys(("pretrain", *stages), "align")  # any task will do
+    words = f"name={name!r}, title={name.upper()!r}, abilities=frozenset({list(abilities)}), tasks={tasks}"
+    recipe.write(f"mine/methods/{name}.py", f"from ctaplib.methods.base import Method\n\nMETHOD = Method({words})\n")
+    recipe.write(f"conf/{name}.yaml", "{}\n")
+    for stage in stages:
+        recipe.write(f"conf/{name}_{stage}.yaml", "{}\n")
+    return "--method_path", "mine", "--method", name
+
+
+def test_method_names_tasks_folders_and_configs(recipe):
+    output = recipe.run("--dry_run", "true", *with_method(recipe, "ctap", "vc", abilities=("content", "codes")))[1]
+    assert "--task align --config conf/ctap.yaml" in output and "--exp exp/ctap/pretrain" in output
+    assert "--config conf/ctap_vc.yaml" in output and "--exp exp/ctap/vc" in output
+    assert "--init pretrained=exp/ctap/pretrain" in output
+    assert "--exp exp/asr_supervised" in output and "--exp exp/vocoder" in output
+
+
+def test_a_config_may_lie_with_the_method(recipe):
+    options = with_method(recipe, "ctap")
+    (recipe.path / "mine/conf").mkdir()
+    (recipe.path / "conf/ctap.yaml").rename(recipe.path / "mine/conf/ctap.yaml")
+    output = recipe.run("--dry_run", "true", *options)[1]
+    assert "/mine/conf/ctap.yaml" in output and "the config" not in output
 
 
 def test_another_method_runs_to_the_end(recipe):
-    status, output = recipe.run("--method", "align", "--tag", "b")  # any task will do
+    options = with_method(recipe, "ctap", "asr", "tts", "vc", abilities=("content", "codes", "read"))
+    status, output = recipe.run(*options, "--tag", "b")
     assert status == 0, output
-    assert (recipe.path / "exp_b/decode/asr/align_frozen_ctc/test_seen/hyp.phn").exists()
+    assert (recipe.path / "exp_b/decode/asr/ctap_frozen_ctc/test_seen/hyp.phn").exists()
+    assert "is skipped" not in output
+
+
+def test_stages_that_a_method_does_not_have_are_skipped_with_the_reason(recipe):
+    options = with_method(recipe, "mine", abilities=("content",))
+    status, output = recipe.run("--dry_run", "true", *options)
+    assert status == 0, output
+    assert "Stage  8 tts       skipped      MINE does not train synthesis" in output
+    assert "would skip a part: MINE does not train a fine-tuned recogniser" in output
+    assert "--task tts" not in output and "--exp exp/mine/asr" not in output and "--exp exp/asr_supervised" in output
+    status, output = recipe.run(*options)
+    assert status == 0, output
+    assert "Stage 8 (tts) is skipped: MINE does not train synthesis." in output
+    assert "Stage 9 (vc) is skipped: MINE does not train a fine-tuned converter." in output
+    assert "Stage 7 (asr): a part is skipped: MINE does not train a fine-tuned recogniser." in output
+    assert (recipe.path / "exp/mine/pretrain/codes/test_seen/speech.scp").exists()
+    assert "Nothing to do: all 12 stages asked for are current." in recipe.run(*options)[1]
+
+
+def test_an_unknown_method_is_refused_with_the_nearest(recipe):
+    status, output = recipe.run("--method", "vqtap")
+    assert status == 1 and "did you mean vqctap?" in output and "Traceback" not in output
 
 
 def test_the_command_to_go_on_can_be_typed(recipe):

@@ -119,7 +119,7 @@ def test_a_run_moved_back_by_hand_is_taken_as_it_is(recipe):
 def test_force_begins_anew_says_so_and_tells_how_to_go_on(recipe):
     assert recipe.run("--stop_stage", "7")[0] == 0
     status, output = recipe.run("--stage", "5", "--stop_stage", "7", "--force", "true", FAIL_AT="codes")
-    assert status == 1 and "Stage 5 (pretrain): Contrastive token-acoustic pre-training (vqctap) [forced]" in output
+    assert status == 1 and "Stage 5 (pretrain): Pre-trains VQ-CTAP [forced]" in output
     onward = output.split("to go on: ")[1].splitlines()[0]
     alone = "./run.sh --stage 5 --stop_stage 7 --stage 6 --stop_stage 6"
     assert onward == f"{alone} && ./run.sh --stage 5 --stop_stage 7 --force true --stage 7"

@@ -5,6 +5,8 @@ Speakers are formant tones with their own pitch. Sets: `train` and `test_seen` s
 """
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ import soundfile
 
 from ctaplib.audio.store import ArkWriter
 from ctaplib.corpus.alignment import Interval, write_ctm
+from ctaplib.evaluate import scoring
+from ctaplib.evaluate.measure import Job
 from ctaplib.files import atomic_write, write_json, write_table, write_tsv
 
 RATE_HZ = 16000
@@ -40,6 +44,25 @@ def speak(phones: list[tuple[str, float]], f0_hz: float, scale: float, seed: int
     return 0.3 * wave / np.abs(wave).max() + 1e-4 * random.standard_normal(len(wave))
 
 
+@contextmanager
+def measured_once(*kinds: type) -> Iterator[None]:
+    """Remember, in this process, what is measured on items of these types."""
+    known: dict[Job, object] = {}
+    measure = scoring.run_jobs
+
+    def run_jobs(jobs: Iterable[Job], processes: int) -> dict[Job, object]:
+        if processes > 1:
+            return measure(jobs, processes)
+        jobs = list(jobs)
+        fresh = measure([job for job in jobs if job not in known], 1)
+        known.update({job: answer for job, answer in fresh.items() if isinstance(job.item, kinds)})
+        return {job: fresh[job] if job in fresh else known[job] for job in jobs}
+
+    scoring.run_jobs = run_jobs
+    yield
+    scoring.run_jobs = measure
+
+
 class FakeExp:
     """Builds the tree under `root`.
 
@@ -54,7 +77,7 @@ class FakeExp:
         self.root, self.utts = Path(root), utts
         self.data, self.dump = self.root / "data", self.root / "dump"
         self.exp, self.lists = self.root / "exp", self.root / "lists"
-        self.said: dict[str, list[tuple[str, float]]] = {}
+        self.phones: dict[str, list[tuple[str, float]]] = {}
         self.voice: dict[str, tuple[float, float]] = {}
         for set_, first in (("train", 0), ("test_seen", 0), ("test_unseen", 4)):
             self._set(set_, [f"spk{first + k}" for k in range(4)])
@@ -65,7 +88,7 @@ class FakeExp:
         self._runs()
 
     def ids(self, set_: str) -> list[str]:
-        return sorted(u for u in self.said if u.split("-")[1] == set_)
+        return sorted(u for u in self.phones if u.split("-")[1] == set_)
 
     def _set(self, set_: str, speakers: list[str]) -> None:
         utts, tables = {}, {name: {} for name in ("text", "text.phn", "utt2spk", "utt2dur", "spk2gender")}
@@ -76,8 +99,8 @@ class FakeExp:
                 utt = f"{speaker}-{set_}-{k}"
                 random = np.random.default_rng([number, k, len(set_)])
                 spoken = [(PHONES[random.integers(5)], 0.1 + 0.06 * random.integers(4)) for _ in range(9)]
-                self.said[utt] = [("sil", 0.12), *((p, round(d, 2)) for p, d in spoken), ("sil", 0.14)]
-                utts[utt] = speak(self.said[utt], *self.voice[speaker], seed=k)
+                self.phones[utt] = [("sil", 0.12), *((p, round(d, 2)) for p, d in spoken), ("sil", 0.14)]
+                utts[utt] = speak(self.phones[utt], *self.voice[speaker], seed=k)
                 tables["text"][utt] = " ".join("".join(p for p, _ in spoken[i : i + 3]) for i in (0, 3, 6))
                 tables["text.phn"][utt] = " ".join(("'" if i % 3 == 0 else "") + p for i, (p, _) in enumerate(spoken))
                 tables["utt2spk"][utt] = speaker
@@ -91,11 +114,11 @@ class FakeExp:
     def _alignments(self, set_: str, utts: list[str]) -> None:
         true, found = {}, {}
         for utt in utts:
-            ends = np.cumsum([d for _, d in self.said[utt]])
+            ends = np.cumsum([d for _, d in self.phones[utt]])
             marks = [0.0, *ends]
             spoken = 0
             true[utt], found[utt] = [], []
-            for (name, _), start, end in zip(self.said[utt], marks, marks[1:]):
+            for (name, _), start, end in zip(self.phones[utt], marks, marks[1:]):
                 stressed = ("'" if spoken % 3 == 0 else "") + name if name != "sil" else name
                 spoken += name != "sil"
                 true[utt].append(Interval(stressed, start, end))
@@ -133,9 +156,9 @@ class FakeExp:
         for writer in writers.values():
             writer.__enter__()
         for utt in self.ids(set_):
-            marks = np.cumsum([d for _, d in self.said[utt]])
+            marks = np.cumsum([d for _, d in self.phones[utt]])
             centres = np.arange(int(marks[-1] * 25)) / 25 + 0.02
-            codes = np.array([number[self.said[utt][i][0]] for i in np.searchsorted(marks, centres)], np.int32)
+            codes = np.array([number[self.phones[utt][i][0]] for i in np.searchsorted(marks, centres)], np.int32)
             writers["codes"][utt] = codes
             writers["quantized"][utt] = book[codes]
             noise = 0.3 * np.random.default_rng(len(codes)).standard_normal((len(codes), 8))
@@ -170,25 +193,28 @@ class FakeExp:
         write_tsv(self.lists / "tts.tsv", self.sentences, tuple(self.sentences[0]))
 
     def _decoded(self) -> None:
-        set_ = "test_unseen"
         for system, slow in (("vqctap", 1.0), ("finetuned", 1.1)):
-            made = {}
-            for item in self.pairs:
-                made[item["id"]] = (self.said[item["source_utt"]], self.voice[item["target_spk"]], item)
-            self._audio("vc", system, made)
+            self._converted(system)
             made = {}
             for item in self.sentences:
-                said = [(p, d * slow) for p, d in self.said[item["text_utt"]]]
+                said = [(p, d * slow) for p, d in self.phones[item["text_utt"]]]
                 made[item["id"]] = (said, self.voice[item["spk"]], item)
             self._audio("tts", system, made)
         for system in ("vqctap", "vocoder", "griffin_lim"):
-            made = {u: (self.said[u], self.voice[u.split("-")[0]], {"id": u}) for u in self.ids(set_)}
-            self._audio("resynthesis", system, made)
+            self._resynthesised(system)
         for name in ("frozen_class", "frozen_ctc", "finetuned", "supervised_ctc"):
             for test in self.sets:
-                self._heard(Path("asr") / name / test, {u: u for u in self.ids(test)}, words=name == "finetuned")
+                self._recognised(Path("asr") / name / test, {u: u for u in self.ids(test)}, words=name == "finetuned")
         for test in self.sets:
-            self._heard(Path("judge/natural/natural") / test, {u: u for u in self.ids(test)}, words=True)
+            self._recognised(Path("judge/natural/natural") / test, {u: u for u in self.ids(test)}, words=True)
+
+    def _converted(self, system: str) -> None:
+        made = {p["id"]: (self.phones[p["source_utt"]], self.voice[p["target_spk"]], p) for p in self.pairs}
+        self._audio("vc", system, made)
+
+    def _resynthesised(self, system: str) -> None:
+        utts = self.ids("test_unseen")
+        self._audio("resynthesis", system, {u: (self.phones[u], self.voice[u.split("-")[0]], {"id": u}) for u in utts})
 
     def _audio(self, task: str, system: str, made: dict) -> None:
         folder = self.exp / "decode" / task / system / "test_unseen"
@@ -204,13 +230,13 @@ class FakeExp:
         write_table(folder / "wav.scp", wavs)
         write_tsv(folder / "index.tsv", rows, tuple(rows[0]))
         texts = {id_: item.get("source_utt") or item.get("text_utt") or id_ for id_, (_, _, item) in made.items()}
-        self._heard(Path("judge") / task / system / "test_unseen", texts, words=True)
+        self._recognised(Path("judge") / task / system / "test_unseen", texts, words=True)
 
-    def _heard(self, place: Path, texts: dict[str, str], words: bool) -> None:
+    def _recognised(self, place: Path, texts: dict[str, str], words: bool) -> None:
         """Nine phones, the first of which is wrong; the last of three words is missing."""
         phones, sentences = {}, {}
         for id_, utt in texts.items():
-            spoken = [p for p, _ in self.said[utt] if p != "sil"]
+            spoken = [p for p, _ in self.phones[utt] if p != "sil"]
             phones[id_] = " ".join(["x", *spoken[1:]])
             sentences[id_] = " ".join("".join(spoken[i : i + 3]) for i in (0, 3))
         write_table(self.exp / "decode" / place / "hyp.phn", phones)
@@ -219,30 +245,35 @@ class FakeExp:
 
     def _runs(self) -> None:
         for seed, run in enumerate(("align", "vqctap", "asr_finetuned", "asr_supervised", "tts", "vc", "vocoder", "judge")):
-            (self.exp / run).mkdir(parents=True, exist_ok=True)
-            with atomic_write(self.exp / run / "config.yaml") as out:
-                out.write(f"config_hash: '{seed:012x}'\nseed: {seed}\n")
-            with atomic_write(self.exp / run / "metrics.jsonl") as out:
-                for step in range(10, 510, 10):
-                    row = {
-                        "step": step,
-                        "split": "train",
-                        "loss": 3 * 0.99**step + 0.1,
-                        "contrastive": 5 * 0.995**step,
-                    }
-                    row |= {
-                        "weight/contrastive": min(1.0, step / 200),
-                        "weight/kl": max(0.0, step - 250) / 500,
-                    }
-                    out.write(json.dumps(row) + "\n")
-                    if step % 100 == 0:
-                        valid = {
-                            "step": step,
-                            "split": "valid",
-                            "loss": 3 * 0.99**step + 0.2,
-                            "codebook_usage_pct": 60.0,
-                        }
-                        out.write(json.dumps(valid) + "\n")
+            self._run(run, seed)
         for number, name, seconds in ((1, "data", 21.5), (4, "align", 80.0), (5, "pretrain", 290.2)):
             stamp = {"stage": number, "name": name, "state": "done", "seconds": seconds, "peak_mib": 512}
             write_json(self.exp / ".stamps" / f"{number:02d}_{name}.json", stamp)
+
+    def _run(self, run: str, seed: int) -> None:
+        (self.exp / run).mkdir(parents=True, exist_ok=True)
+        with atomic_write(self.exp / run / "config.yaml") as out:
+            out.write(f"config_hash: '{seed:012x}'\nseed: {seed}\n")
+        with atomic_write(self.exp / run / "metrics.jsonl") as out:
+            for step in range(10, 510, 10):
+                row = {"step": step, "split": "train", "loss": 3 * 0.99**step + 0.1, "contrastive": 5 * 0.995**step}
+                row |= {"weight/contrastive": min(1.0, step / 200), "weight/kl": max(0.0, step - 250) / 500}
+                out.write(json.dumps(row) + "\n")
+                if step % 100 == 0:
+                    valid = {"step": step, "split": "valid", "loss": 3 * 0.99**step + 0.2, "codebook_usage_pct": 60.0}
+                    out.write(json.dumps(valid) + "\n")
+
+    def add_continuous(self, name: str) -> None:
+        """Add the output of a method with continuous content at 50 Hz, prompts and conversion, and nothing else."""
+        for set_ in ("train", *self.sets):
+            folder = self.exp / name / "pretrain" / "codes" / set_
+            random = np.random.default_rng(6)
+            with ArkWriter(folder / "speech.scp") as speech, ArkWriter(folder / "prompts.scp") as prompts:
+                for utt in self.ids(set_):
+                    frames = int(sum(duration for _, duration in self.phones[utt]) * 50)
+                    speech[utt] = random.standard_normal((frames, 6)).astype(np.float32)
+                    prompts[utt] = (np.eye(8)[int(utt[3])] + 0.05 * random.standard_normal(8)).astype(np.float32)
+            write_json(folder / "codes.json", {"hop_frames": 2})
+        self._converted(name)
+        self._resynthesised(name)
+        self._run(f"{name}/pretrain", 9)

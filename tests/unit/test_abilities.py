@@ -44,6 +44,7 @@ def test_the_model_of_a_method_has_its_abilities(name: str, tiny: Path, tmp_path
 def test_what_a_model_lacks_is_listed() -> None:
     class Half(torch.nn.Module):
         hop = 4
+        uses_f0 = False
 
         def content(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What is said where a folder is no run, and where a list leaves nothing to measure."""
+"""Messages about a folder that is no run, and about a list with nothing to measure."""
 
 from pathlib import Path
 
@@ -28,5 +28,7 @@ def test_conversion_of_one_speaker_says_why_there_is_none(tmp_path: Path) -> Non
     folder = tmp_path / "exp"
     inputs = Inputs(folder, folder / "align", tmp_path / "data", tmp_path / "dump", tmp_path / "lists", ("test", "two"))
     why = inputs.decoded("vc", "vqctap", "test")
-    assert isinstance(why, str) and "made no audio of test for vc: test has one speaker, and there is nobody to convert to" in why
+    assert (
+        isinstance(why, str) and "made no audio of test for vc: test has one speaker, so there is no other to convert to" in why
+    )
     assert inputs.fixed_list("vc_pairs.tsv", "two") == "vc_pairs.tsv names no item of two"

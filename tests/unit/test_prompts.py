@@ -2,7 +2,9 @@
 
 import torch
 
-from ctaplib.infer.prompts import LEAST_FRAMES, MatchConfig, VoicePrompt, match_prompt, speech_frames, speech_statistics
+from ctaplib.infer.prompts import LEAST_SPEECH_S, MatchConfig, VoicePrompt, match_prompt, speech_frames, speech_statistics
+
+HOP_S = 0.01
 
 
 def _mel(seed: int, frames: int = 200, level: float = 0.0, spread: float = 0.5) -> torch.Tensor:
@@ -13,7 +15,7 @@ def _mel(seed: int, frames: int = 200, level: float = 0.0, spread: float = 0.5) 
 
 
 def _prompt(mel: torch.Tensor) -> VoicePrompt:
-    return VoicePrompt(torch.zeros(3), speech_statistics(mel))
+    return VoicePrompt(torch.zeros(3), speech_statistics(mel, HOP_S), HOP_S)
 
 
 def test_all_the_way_gives_the_prompts_statistics_and_leaves_pauses() -> None:
@@ -21,7 +23,7 @@ def test_all_the_way_gives_the_prompts_statistics_and_leaves_pauses() -> None:
     moved = match_prompt(mel, _prompt(wanted), MatchConfig(mean=1.0, deviation=1.0))
     inside = speech_frames(mel)
     statistics = torch.stack([moved[inside].mean(0), moved[inside].std(0)])
-    torch.testing.assert_close(statistics, speech_statistics(wanted), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(statistics, speech_statistics(wanted, HOP_S), atol=1e-4, rtol=1e-4)
     assert int(inside.sum()) == 180
     assert torch.equal(moved[~inside], mel[~inside])
 
@@ -39,7 +41,7 @@ def test_half_way_is_half_way() -> None:
 
 
 def test_a_clip_too_short_for_statistics_is_not_used() -> None:
-    short = _mel(1, frames=20 + LEAST_FRAMES - 1)
-    assert speech_statistics(short) is None
+    short = _mel(1, frames=20 + round(LEAST_SPEECH_S / HOP_S) - 1)
+    assert speech_statistics(short, HOP_S) is None
     mel = _mel(0)
     assert torch.equal(match_prompt(mel, _prompt(short), MatchConfig()), mel)

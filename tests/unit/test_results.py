@@ -9,7 +9,9 @@ import pytest
 from ctaplib.errors import DataError
 from ctaplib.evaluate import catalogue, intervals
 from ctaplib.evaluate.intervals import Estimate
-from ctaplib.evaluate.results import Identity, Row, check, merge, read_results, significant, write_results
+from ctaplib.evaluate.results import Row, check, merge, read_results, significant, write_results
+from ctaplib.evaluate.rows import Outcome, RowMaker
+from ctaplib.methods.base import Method, find_method
 
 ROW = Row("asr", "per", "test", "frozen_ctc", 12.3456789, "%", 10, (11.0, 13.0), config_hash="ab", seed=1)
 
@@ -75,7 +77,7 @@ def test_a_file_that_is_no_list_of_rows_is_refused(tmp_path):
     with pytest.raises(DataError, match="row 1: 'metric, set, system, value"):
         read_results(path)
     path.write_text("{}")
-    with pytest.raises(DataError, match="holds a dict; expected a list of rows"):
+    with pytest.raises(DataError, match="is a dict; expected a list of rows"):
         read_results(path)
     path.write_text("[")
     with pytest.raises(DataError, match="is not JSON"):
@@ -123,15 +125,6 @@ def test_the_median_is_that_of_all_numbers(groups):
     assert estimate.ci95[0] <= estimate.value <= estimate.ci95[1]
 
 
-def test_the_weighted_median_equals_repeating_the_values():
-    random = np.random.default_rng(2)
-    for _ in range(50):
-        values = np.sort(random.normal(size=7))
-        weights = random.integers(0, 4, 7)
-        if weights.sum():
-            assert intervals._weighted_median(values, weights) == np.median(np.repeat(values, weights))
-
-
 def test_the_interval_of_a_biased_statistic_is_moved_back():
     random = np.random.default_rng(3)
     counts = np.stack([np.bincount(random.integers(0, 200, 5), minlength=200) for _ in range(60)])
@@ -148,23 +141,33 @@ def test_no_items_is_an_error():
 
 
 def test_the_catalogue_names_every_place_once():
-    places = catalogue.cells("vqctap", ["test_seen", "test_unseen"])
-    keys = [(p.task, p.metric, p.set, p.system, p.judge) for p in places]
+    keys = catalogue.keys(find_method("vqctap"), ["test_seen", "test_unseen"])
     assert len(keys) == len(set(keys))
     assert ("vc", "per", "test_unseen", "natural", "ctc_judge") in keys
     assert ("tts", "secs", "test_seen", "finetuned", "resemblyzer") in keys
 
 
 def test_another_method_puts_its_name():
-    systems = {(p.task, p.system) for p in catalogue.cells("ctap", ["test"])}
-    assert ("asr", "ctap_frozen_ctc") in systems and ("vc", "ctap") in systems
+    method = Method("ctap", "CTAP", frozenset(), {"pretrain": "ctap"})
+    systems = {(task, system) for task, _, _, system, _ in catalogue.keys(method, ["test"])}
+    assert {("asr", "ctap_frozen_ctc"), ("vc", "ctap"), ("vc", "ctap_finetuned"), ("vc", "natural")} <= systems
     assert not any("vqctap" in system for _, system in systems)
 
 
-def test_a_cell_becomes_a_row_with_a_number_or_a_reason():
-    place = catalogue.cell("vc", "secs_target", "test", "vqctap")
-    row = place.row(Estimate(0.8, 5, (0.7, 0.9)), Identity("hash", 3, "abc", "./run.sh"), "note")
-    assert (row.value, row.n, row.judge, row.seed, row.command, row.note) == (
-        0.8, 5, "resemblyzer", 3, "./run.sh", "note",
+def test_rows_of_other_methods_are_those_of_neither_this_method_nor_all():
+    rows = [replace(ROW, system=name) for name in ("frozen_ctc", "frozen_ctc_lm", "ctap_frozen_ctc_lm", "supervised_ctc")]
+    assert catalogue.rows_of_others(rows, find_method("vqctap")) == [rows[2]]
+    assert catalogue.rows_of_others(rows, Method("ctap", "CTAP", frozenset(), {"pretrain": "ctap"})) == rows[:2]
+
+
+def test_an_outcome_becomes_a_row_with_a_number_or_a_reason(tmp_path):
+    (tmp_path / "config.yaml").write_text("config_hash: 'ab'\nseed: 3\n")
+    make = RowMaker("abc", "./run.sh", {"test": "about"})
+    outcomes = {"secs_target": Outcome(Estimate(0.8, 5, (0.7, 0.9)), "note"), "rtf": Outcome("nothing there")}
+    number, reason = make("vc", "test", "vqctap", outcomes, tmp_path)
+    assert (number.value, number.n, number.judge, number.seed, number.command, number.note) == (
+        0.8, 5, "resemblyzer", 3, "./run.sh", "note; about",
     )  # fmt: skip
-    assert place.row("nothing there", Identity()).faults() == []
+    assert (reason.metric, reason.value, reason.why, reason.note) == ("rtf", None, "nothing there", "about")
+    assert number.faults() == reason.faults() == []
+    assert {row.why for row in make("vc", "test", "vqctap", "no such thing", None)} == {"no such thing"}

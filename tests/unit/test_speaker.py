@@ -8,8 +8,8 @@ import pytest
 import soundfile
 from fake_exp import RATE_HZ, speak
 
+from ctaplib.audio.files import read_audio
 from ctaplib.evaluate import speaker
-from ctaplib.evaluate.speech_metrics import read_audio
 
 SAID = [("sil", 0.4), ("a", 0.3), ("i", 0.35), ("sil", 0.5), ("u", 0.3), ("e", 0.45), ("o", 0.6)]
 
