@@ -57,11 +57,11 @@ class CTAP:
         Raises:
             ConfigError, CheckpointError: the folder holds no trained model, or not that one.
         """
-        folder, named = Path(folder), None if method is None else find_method(method)
+        folder, declared = Path(folder), None if method is None else find_method(method)
         if is_trained(folder):
-            return cls(*load_model(folder, named))
-        found = named or trained_method(folder)
-        return cls(*load_model(folder / found.run("pretrain"), found), folder)
+            return cls(*load_model(folder, declared))
+        declared = declared or trained_method(folder)
+        return cls(*load_model(folder / declared.run("pretrain"), declared), folder)
 
     def mel(self, audio: Audio) -> torch.Tensor:
         """Compute the log-mel (T, n_mels) of a file, or of float samples at `rate_hz`."""

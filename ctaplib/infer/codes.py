@@ -41,7 +41,7 @@ def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Pa
     Args:
         task: The pre-trained model.
         method: Its method.
-        speech: The set; with labels where P is wanted.
+        speech: The set; with labels to have P written.
         folder: Folder of the archives.
     """
     model = task.model

@@ -45,7 +45,7 @@ def recognize(
     inputs: Mapping[str, Features],
     search: Callable[[np.ndarray], list[int]] | None = None,
 ) -> dict[str, Transcript]:
-    """Recognise utterances: the best label of every frame and, where wanted, the best of a search as well.
+    """Recognise utterances: the best label of every frame and, optionally, the best of a search.
 
     Args:
         task: A trained method that reads phones, or a trained recogniser.

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from ctaplib.data.batch import Batch, Entry
 from ctaplib.data.dataset import SpeechSet
+from ctaplib.data.transforms import Example
 from ctaplib.losses.terms import Term
 from ctaplib.models.abilities import Content
 from ctaplib.models.decoder import DecoderTarget, draw_keys
@@ -76,8 +77,8 @@ class ToyTask(SpeechTask[ToyModel]):
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
         return {"likelihood": 1.0} if optimizer == "estimator" else super().weights(step, optimizer)
 
-    def extra(self, source: SpeechSet, utt: str, step: int) -> dict[str, Entry]:
-        return {"speaker": np.array(self.speakers.get(source.speakers[utt], -1))}
+    def extra(self, example: Example, source: SpeechSet, step: int) -> dict[str, Entry]:
+        return {"speaker": np.array(self.speakers.get(source.speakers[example.utt], -1))}
 
     def shared(self, batch: Batch, step: int) -> Encoded:
         content = self.model.content(batch.mel, batch.mel_lengths, batch.f0_hz)
