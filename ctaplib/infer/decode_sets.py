@@ -236,14 +236,14 @@ _DECODE: Mapping[str, Callable[..., None]] = {
 def decode_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
     """Decode all sets with all systems, each run on each set as a job of one thread; the output does not depend on `nj`."""
     items = [(set_, part) for set_ in sets for part in decoder.parts()]
-    for _ in map_jobs(partial(_call, Decoder.decode, decoder), items, nj, what="decode", setup=ONE_THREAD, parts=4, keep=True):
+    for _ in map_jobs(partial(_call, Decoder.decode, decoder), items, nj, what="decode", setup=ONE_THREAD, parts=4):
         pass
 
 
 def judge_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
     """Recognise natural and decoded audio of all sets with the judge, likewise."""
     items = [(set_, task, system) for set_ in sets for task, system in decoder.judged(set_)]
-    for _ in map_jobs(partial(_call, Decoder.judge, decoder), items, nj, what="judge", setup=ONE_THREAD, parts=4, keep=True):
+    for _ in map_jobs(partial(_call, Decoder.judge, decoder), items, nj, what="judge", setup=ONE_THREAD, parts=4):
         pass
 
 
