@@ -53,7 +53,7 @@ class CTAP:
 
     def mel(self, audio: Audio) -> torch.Tensor:
         """Log-mel (T, n_mels) of a file, or of float samples at the model's rate."""
-        wave = audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz)[0]
+        wave = audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz, as_16_bits=True)[0]
         return torch.from_numpy(log_mel(wave, self.task.features))
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Training of recognisers: fine-tuned from VQ-CTAP, supervised from nothing, and the judge."""
+"""Training of recognisers: fine-tuned from VQ-CTAP, supervised from random weights, and the judge."""
 
 import torch
 
@@ -13,7 +13,7 @@ from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
 from ctaplib.tasks.load import load_source
-from ctaplib.tasks.preview import basics, posteriors
+from ctaplib.tasks.preview import posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
@@ -29,18 +29,18 @@ class ASRSchedule(Schedule):
 
 
 class ASRConfig(SpeechTaskConfig):
-    """Everything about a recogniser's training."""
+    """Settings of a recogniser and its training."""
 
     model: RecognizerConfig = RecognizerConfig()
-    """Sizes; taken from the pre-trained run where there is one."""
+    """Sizes; taken from the pre-trained model where there is one."""
     schedule: ASRSchedule = ASRSchedule()
     train: RecognitionTrainConfig = RecognitionTrainConfig()
     freeze_codebook: bool = False
-    """Whether the code book stays where pre-training left it."""
+    """Keep the code book of the pre-trained model unchanged."""
 
 
 class ASRTask(SpeechTask[Recognizer]):
-    """Phones by CTC and by frame, word pieces by CTC. `--init pretrained=RUN` starts from a pre-trained model."""
+    """Recognition of phones by CTC and by frame, and of word pieces by CTC; `--init pretrained=RUN` fine-tunes."""
 
     name = "asr"
     inits = ("pretrained",)
@@ -53,7 +53,8 @@ class ASRTask(SpeechTask[Recognizer]):
         if training and "pretrained" in paths.init:
             source = load_source(self.name, paths, VQCTAP)
             config = config.model_copy(update={"model": _sizes_of(source, config.model)})
-        super().__init__(config, paths, training=training)
+        hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
+        super().__init__(config, paths, hop, ctc_factor, training=training)
         torch.manual_seed(config.seed)
         pieces = self.pieces.get_piece_size() if self.pieces is not None else 0
         self.model = Recognizer(config.model, len(self.labels), pieces)
@@ -65,76 +66,55 @@ class ASRTask(SpeechTask[Recognizer]):
             if self.model.quantizer is not None:
                 self.model.quantizer.load_state_dict(source.quantizer.state_dict())
 
-    @property
-    def hop(self) -> int:
-        """Feature frames in one content frame."""
-        return self.config.model.speech.hop
-
-    @property
-    def ctc_factor(self) -> int:
-        """CTC frames in one content frame."""
-        return self.config.model.phoneme_decoder.ctc_factor
-
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """All terms."""
-        found = self.model(self.encoder_input(batch), batch.mel_lengths)
+        """Compute all terms."""
+        output = self.model(self.encoder_input(batch), batch.mel_lengths)
         zero = Term(batch.mel.new_zeros(()), 0.0)
         words = zero
-        if found.words is not None:
-            words = ctc_loss(found.words, found.read.lengths, batch.words, batch.words_lengths)
+        if output.words is not None:
+            words = ctc_loss(output.words, output.read.lengths, batch.words, batch.words_lengths)
         start = zero
         if self.weights(step, optimizer)["ctc_start"]:
             start = ctc_start_loss(
-                found.read.ctc, batch.frame_labels, found.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
+                output.read.ctc, batch.frame_labels, output.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
             )
         return {
-            "classify": frame_classification_loss(found.read.classes, batch.frame_labels, found.mask),
-            "ctc": ctc_loss(found.read.ctc, found.read.ctc_lengths, batch.labels, batch.labels_lengths),
+            "classify": frame_classification_loss(output.read.classes, batch.frame_labels, output.mask),
+            "ctc": ctc_loss(output.read.ctc, output.read.ctc_lengths, batch.labels, batch.labels_lengths),
             "ctc_start": start,
             "words": words,
-            "vq": zero if found.quantized is None else quantization_loss(found.quantized),
+            "vq": zero if output.quantized is None else quantization_loss(output.quantized),
         }
 
     def after_step(self, step: int) -> None:
-        """Move the code book, if there is one and it may move."""
+        """Update the code book, unless there is none or it is frozen."""
         if self.model.quantizer is not None and not self.config.freeze_codebook:
             self.model.quantizer.after_step(step)
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
-        """PER by both heads, and errors of word pieces."""
-        found = self.model(self.model.normalize(batch.mel), batch.mel_lengths)
-        errors = recognition_errors(found.read, batch)
-        if found.words is not None:
-            hyp = collapse(found.words, found.read.lengths, {0})
+        """Compute the PER of both heads and the error rate of word pieces."""
+        output = self.model(self.model.normalize(batch.mel), batch.mel_lengths)
+        errors = recognition_errors(output.read, batch)
+        if output.words is not None:
+            hyp = collapse(output.words, output.read.lengths, {0})
             errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.words_lengths)
         return errors
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Posteriors of both heads."""
+        """Show the posteriors of both heads."""
         read = self.model(self.model.normalize(batch.mel), batch.mel_lengths).read
-        return [
-            basics(
-                self, batch, row,
-                panels={
-                    "phone posteriors": posteriors(self, read.classes[row], batch, row),
-                    "CTC posteriors": posteriors(self, read.ctc[row], batch, row, per_label=read.ctc_factor),
-                },
-            )
-            for row in range(len(batch.ids))
-        ]  # fmt: skip
+        found = []
+        for row in range(len(batch.ids)):
+            ctc = posteriors(self, read.ctc[row], batch, row, per_label=read.ctc_factor)
+            panels = {"phone posteriors": posteriors(self, read.classes[row], batch, row), "CTC posteriors": ctc}
+            found.append(preview_row(self, batch, row, panels=panels))
+        return found
 
 
-def _sizes_of(source: VQCTAP, wanted: RecognizerConfig) -> RecognizerConfig:
-    """The pre-trained model's sizes; whether codes are used is the recogniser's own choice."""
-    sizes = source.config
-    return wanted.model_copy(
-        update={
-            "n_mels": sizes.n_mels,
-            "speech": sizes.speech,
-            "phoneme_decoder": sizes.phoneme_decoder,
-            "quantizer": sizes.quantizer if wanted.quantizer is not None else None,
-        }
-    )
+def _sizes_of(source: VQCTAP, config: RecognizerConfig) -> RecognizerConfig:
+    """Copy the sizes of the pre-trained model, except for a quantizer that the recogniser does not want."""
+    names = ("n_mels", "speech", "phoneme_decoder", *(() if config.quantizer is None else ("quantizer",)))
+    return config.model_copy(update={name: getattr(source.config, name) for name in names})
 
 
 TASK = ASRTask

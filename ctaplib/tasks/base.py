@@ -1,8 +1,7 @@
-"""What the trainer needs to know of anything that is trained.
+"""The contract between the trainer and everything that is trained.
 
-A task joins data, model and losses. It does not step optimisers, write files or talk to other
-processes: that is the trainer's part. A task lives in `ctaplib/tasks/<name>.py`, which ends with
-`TASK = TheClass`.
+A task joins data, model and losses. It does not step optimizers, write files or talk to other ranks: that is the
+trainer's part. A task is a module `ctaplib/tasks/<name>.py` that ends with `TASK = TheClass`.
 """
 
 import abc
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchStats:
-    """How much audio a batch holds.
+    """Batch statistics: how much audio a batch holds.
 
     Attributes:
         items: Utterances or segments.
@@ -49,7 +48,7 @@ class BatchStats:
 
 @dataclass(frozen=True)
 class TaskPaths:
-    """Where a task finds its data and puts its run."""
+    """Folders of a task's data and of its run, and the names of its sets."""
 
     data: Path
     dump: Path
@@ -61,14 +60,13 @@ class TaskPaths:
 
 
 class Task(abc.ABC):
-    """Something that can be trained.
+    """Base of all tasks.
 
     Attributes:
         optimizers: Names of its optimizers; a GAN has ("discriminator", "generator").
-        inits: Names that `--init` may give a trained run by.
-        metrics: Names of validation metrics, where they are known before the first validation.
-        assets: Files that the model cannot be rebuilt without; copied into the run's folder.
-        model: All parameters and buffers; its state is what is saved.
+        inits: Names that `--init NAME=RUN` may give.
+        metrics: Names of the validation metrics, if they are known before the first validation.
+        model: All parameters and buffers; its state is saved.
     """
 
     name: ClassVar[str]
@@ -81,18 +79,18 @@ class Task(abc.ABC):
     def __init__(self, config: TaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         unknown = sorted(set(paths.init) - set(self.inits))
         if unknown:
-            expected = f"one of {', '.join(self.inits)}" if self.inits else "none: this task starts from nothing"
+            expected = f"one of {', '.join(self.inits)}" if self.inits else "none: this task starts from random weights"
             raise ConfigError(f"--init names {', '.join(unknown)}", expected=expected)
         self.config, self.paths, self.training = config, paths, training
-        torch.manual_seed(config.seed)  # of the first weights
+        torch.manual_seed(config.seed)  # for the initial weights
 
     @abc.abstractmethod
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """Global batches of item indices of one epoch."""
+        """Plan the global batches of item indices of one epoch."""
 
     @abc.abstractmethod
     def valid_plan(self) -> list[list[int]]:
-        """Batches of the validation set."""
+        """Plan the batches of the validation set."""
 
     @abc.abstractmethod
     def load(self, split: str, items: Sequence[int], step: int) -> Any:
@@ -116,10 +114,10 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def evaluate(self, batch: Any) -> dict[str, Term]:
-        """Validation metrics of one batch."""
+        """Compute the validation metrics of one batch."""
 
     def items(self) -> dict[str, dict[str, int]]:
-        """Frames of every utterance that is trained on, by set; a run that goes on must find the same."""
+        """Return the frames of every training utterance, by set; a resumed run must find the same."""
         return {}
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
@@ -127,7 +125,7 @@ class Task(abc.ABC):
         return [100 for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
-        """What errors call each item of the training set; its number unless overridden."""
+        """Return the names of training items for error messages; their numbers unless overridden."""
         return [f"item {i}" for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
@@ -135,7 +133,7 @@ class Task(abc.ABC):
         return [100 for _ in items]
 
     def trial_step(self) -> int:
-        """Step whose forward and backward pass shows how much memory one takes; the last unless overridden."""
+        """Return the step that the memory trial runs; the last unless overridden."""
         return self.config.train.max_steps
 
     def updates(self, step: int) -> Sequence[str]:
@@ -151,10 +149,10 @@ class Task(abc.ABC):
         return (p for p in self.model.parameters() if p.requires_grad)
 
     def before_training(self, step: int) -> None:
-        """Once before the first step after a start."""
+        """Prepare for training; called once, before the first step after a start or a resume."""
 
     def after_step(self, step: int) -> None:
-        """What moves without gradients: code books."""
+        """Update what has no gradient, such as code books."""
 
     def discard_pending(self) -> None:
         """Discard what layers keep for `after_step`, after a step that is skipped, or a trial."""
@@ -163,32 +161,32 @@ class Task(abc.ABC):
                 module.discard_pending()
 
     def overall(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Metrics that follow from those of the whole validation set."""
+        """Compute metrics from those of the whole validation set."""
         return {}
 
     def after_validation(self, step: int) -> dict[str, float]:
-        """Figures gathered since the last validation (code-book use); may stop the run by raising."""
+        """Return further metrics gathered since the last validation, such as code-book use; may raise to stop the run."""
         return {}
 
     def figures(self) -> dict[str, "Figure"]:
-        """Pictures for the record, drawn after a validation."""
+        """Draw pictures for the record, after a validation."""
         return {}
 
     def preview_items(self, count: int) -> list[int]:
-        """Validation items that are looked at, always the same."""
+        """Choose the validation items to preview, always the same."""
         items = sorted(i for batch in self.valid_plan() for i in batch)
         return sorted({items[k * len(items) // count] for k in range(count)})
 
     def previews(self, batch: Any) -> Sequence[Preview]:
-        """What is looked at of every item of a validation batch; the model is in evaluation mode, nothing may be drawn."""
+        """Make the preview of every item of a validation batch. The model is in evaluation mode; nothing may be random."""
         return ()
 
     def batch_stats(self, batch: Any) -> BatchStats | None:
-        """How much audio a training batch holds, or None where the task does not count it."""
+        """Count the audio in a training batch; None where the task does not count it."""
         return None
 
     def assets(self) -> dict[str, Path]:
-        """Name in the run's folder -> file to copy there."""
+        """Return the files without which the model cannot be rebuilt: name in the run's folder -> file to copy there."""
         return {}
 
 

@@ -23,7 +23,7 @@ PACKED_CONFIG = "config.json"
 
 
 def task_class(name: str) -> type[Task]:
-    """The task of that name.
+    """Return the class of the task of that name.
 
     Raises:
         ConfigError: there is none.
@@ -32,12 +32,12 @@ def task_class(name: str) -> type[Task]:
 
 
 def is_trained(exp: Path) -> bool:
-    """Whether a folder holds a trained run, packed or not."""
+    """Return whether a folder holds a trained run, packed or not."""
     return (exp / PACKED_WEIGHTS).exists() or (exp / "checkpoints" / "best.pt").exists()
 
 
 def load_task(exp: str | Path, model: type[nn.Module] = nn.Module, which: str = "best") -> Any:
-    """The trained task of a run's folder, in evaluation mode; its class is what the run says.
+    """Load the trained task of a run's folder, in evaluation mode; `config.yaml` of the run names its class.
 
     Args:
         exp: Folder of the run.
@@ -107,7 +107,7 @@ def _model_of(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str]) -> TaskConfig:
-    """Config of the task `name` from a YAML file and `a.b=c` words.
+    """Read the config of a task from a YAML file and `a.b=c` words.
 
     Raises:
         ConfigError: they cannot be used; lists every fault.

@@ -14,12 +14,12 @@ LrSchedule = Literal["constant", "linear", "cosine"]
 
 
 class OptimConfig(Config):
-    """AdamW and its schedule."""
+    """AdamW and its learning-rate schedule."""
 
     lr: float = Field(1e-3, gt=0, allow_inf_nan=False)
     """Peak learning rate."""
     lr_scale: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
-    """Factor on the learning rate of the parameters whose name begins so, for example `word_head: 10`."""
+    """Factors on the learning rate, by the beginning of parameter names, for example `word_head: 10`."""
     warmup_steps: int = Field(100, ge=0)
     """Steps of linear warm-up."""
     schedule: LrSchedule = "cosine"
@@ -37,7 +37,7 @@ class OptimConfig(Config):
 
 
 class TrainConfig(Config):
-    """How long, how precisely, and how often to look and to save."""
+    """Length and precision of training, intervals of validation and checkpoints."""
 
     max_steps: int = Field(1000, ge=1)
     """Steps of training."""
@@ -48,23 +48,23 @@ class TrainConfig(Config):
     log_every_steps: int = Field(20, ge=1)
     """Steps between records."""
     precision: Precision = "auto"
-    """fp32, bf16, fp16 (with scaling of the loss), fp64, or auto: bf16 where the processor multiplies it faster."""
+    """fp32, bf16, fp16 (with loss scaling), fp64, or auto: bf16 where the processor has fast instructions for it."""
     tf32: bool = True
-    """Let a GPU round the factors of float32 products to 10 bits; code books never do."""
+    """Allow TF32 in float32 matrix products on a GPU; code books never use it."""
     compile: str = ""
     """Backend of `torch.compile` for the parts of the model, such as inductor; empty for none."""
     deterministic: bool = True
-    """Choose kernels that give the same bits every time, where there are any."""
+    """Use deterministic kernels where there are any."""
     best: str = "loss"
     """Name of the validation metric whose smallest value chooses the best checkpoint."""
     keep_best: int = Field(1, ge=1)
-    """Best checkpoints that are kept; with more than one, the mean of their weights is tried at the end, and taken if better."""
+    """Number of best checkpoints to keep; with several, the mean of their weights is tried at the end, and taken if better."""
     max_bad_steps: int = Field(5, ge=1)
-    """Steps with non-finite gradients in a row that stop the run."""
+    """Consecutive steps with non-finite gradients that stop the run."""
     spike_factor: float = Field(20.0, ge=0, allow_inf_nan=False)
-    """A step whose gradient norm exceeds so many times the median of the last 100 is left out; 0 takes all."""
+    """Skip a step whose gradient norm exceeds this factor times the median of the last 100; 0 skips none."""
     loaders: int = Field(1, ge=1)
-    """Threads that make batches, each one batch ahead."""
+    """Threads that load batches, each one batch ahead."""
 
     RUNNING: ClassVar[frozenset[str]] = frozenset(
         {"save_every_steps", "log_every_steps", "compile", "max_bad_steps", "loaders"}
@@ -81,30 +81,30 @@ class TrainConfig(Config):
     @classmethod
     def _above_usual(cls, factor: float) -> float:
         if 0 < factor <= 1:
-            raise ValueError("every second step has more than the median: more than 1, or 0 to take all")
+            raise ValueError("must be above 1, as every second step exceeds the median, or 0 to skip none")
         return factor
 
 
 class PreviewConfig(Config):
-    """What is looked at while a model trains; changes no number of the run."""
+    """Previews during training; they change no number of the run."""
 
     utts: int = Field(2, ge=0)
-    """Utterances of the validation set that are drawn and made heard; 0 for none."""
+    """Validation utterances in a preview; 0 for no previews."""
     every: int = Field(1, ge=1)
-    """Validations from one look to the next; the last validation is always followed by one."""
+    """Validations from one preview to the next; the last validation always has one."""
     most_pct: float = Field(1.0, ge=0)
-    """Share of a run's time that looks may take; a look that would take more waits for a later validation."""
+    """Largest share of the run's time for previews, percent; a preview that would exceed it waits for a later validation."""
     sounds: bool = True
-    """Whether what was predicted is made heard by Griffin-Lim, beside the original."""
+    """Add audio of the predicted mel by Griffin-Lim, beside the original."""
 
 
 class TaskConfig(Config):
-    """Common to all tasks."""
+    """Settings of every task."""
 
     RUNNING: ClassVar[frozenset[str]] = frozenset({"preview"})
 
     seed: int = Field(1, ge=0)
-    """Seed of every draw, with step and item."""
+    """Seed of everything random, together with step and item."""
     batch: BatchConfig = BatchConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()

@@ -1,6 +1,5 @@
 """Common parts of tasks on mel and phones: their sets, their plans, their batches and the transforms of these."""
 
-import abc
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +65,13 @@ class SpeechTask(Task, Generic[Model]):
         with_speakers: Whether to keep a table of the training speakers beside the model, as `speakers`.
         noise_width: Features of the global vector that noise is drawn for.
         speakers: Index of every training speaker, in the order of their names; empty without `with_speakers`.
+
+    Args:
+        config: The settings.
+        paths: Where data and run lie.
+        hop: Feature frames in one content frame of the model.
+        ctc_factor: CTC frames in one content frame; 0 where nothing is trained with CTC on the phones.
+        training: Whether to open the sets.
     """
 
     config: SpeechTaskConfig
@@ -74,8 +80,11 @@ class SpeechTask(Task, Generic[Model]):
     with_speakers = False
     noise_width = 0
 
-    def __init__(self, config: SpeechTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+    def __init__(
+        self, config: SpeechTaskConfig, paths: TaskPaths, hop: int, ctc_factor: int = 0, *, training: bool = True
+    ) -> None:
         super().__init__(config, paths, training=training)
+        self.hop, self.ctc_factor = hop, ctc_factor
         self._files = self._asset_sources() if training else {n: paths.exp / n for n in self._asset_sources()}
         self.tokens: TokenList = read_token_list(self._files["tokens.txt"])
         self.labels = LabelSet(self.tokens)
@@ -95,16 +104,6 @@ class SpeechTask(Task, Generic[Model]):
         if self.with_speakers:
             names = self._files["speakers.txt"].read_text(encoding="utf-8").splitlines()
             self.speakers = {name: index for index, name in enumerate(names)}
-
-    @property
-    @abc.abstractmethod
-    def hop(self) -> int:
-        """Feature frames in one content frame of the model."""
-
-    @property
-    def ctc_factor(self) -> int:
-        """CTC frames in one content frame; 0 where nothing is trained with CTC on the phones."""
-        return 0
 
     def _asset_sources(self) -> dict[str, Path]:
         dump = self.paths.dump
@@ -142,10 +141,16 @@ class SpeechTask(Task, Generic[Model]):
                 out.writelines(f"{speaker}\n" for speaker in sorted(self.mates))
 
     def _open(self, name: str, part: str, labelled: bool = True) -> SpeechSet:
-        return SpeechSet(
+        found = SpeechSet(
             self.paths.data, self.paths.dump, name, self.tokens if labelled and self.labelled else None,
             hop=self.hop, ctc_factor=self.ctc_factor, limits=self.batching, report=self.paths.exp / f"left_out_{part}.tsv",
         )  # fmt: skip
+        if found.rates.features != self.features:
+            raise ConfigError(
+                f"the features of {name} have other settings than those of {self.paths.train_set}",
+                expected="one front end for all sets", fix="run stage 3 (ctap features) again for both",
+            )  # fmt: skip
+        return found
 
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Read mean and standard deviation of every mel band over the training set."""

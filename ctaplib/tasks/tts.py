@@ -1,7 +1,7 @@
-"""Training of synthesis: the duration model and the sequence-aware semantic connector, all else frozen."""
+"""Training of synthesis: a duration model and the sequence-aware semantic connector beside a frozen model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +12,14 @@ from ctaplib.data.labels import Labelled
 from ctaplib.files import read_table
 from ctaplib.losses.reconstruction import duration_loss
 from ctaplib.losses.terms import Term
-from ctaplib.models.abilities import Content, HasCodes, HasPhonemes, Speaks
+from ctaplib.models.abilities import Content
 from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig, DurationModel, Synthesis
 from ctaplib.nn.quantize import Quantizer
 from ctaplib.phones import SILENCE
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.load import load_source
-from ctaplib.tasks.preview import array, basics, durations_panel
+from ctaplib.tasks.preview import durations_panel, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import at_least_float32, length_mask
@@ -37,7 +37,7 @@ TERMS = tuple(TTSSchedule.model_fields)
 
 
 class TTSConfig(SpeechTaskConfig):
-    """Everything about synthesis."""
+    """Settings of synthesis and its training."""
 
     duration: DurationConfig = DurationConfig()
     connector: ConnectorConfig = ConnectorConfig()
@@ -46,16 +46,6 @@ class TTSConfig(SpeechTaskConfig):
     hop: int = 4
     """Feature frames in one content frame; taken from the pre-trained model."""
     schedule: TTSSchedule = TTSSchedule()
-
-
-class FrozenModel(HasCodes, HasPhonemes, Speaks, Protocol):
-    """What synthesis needs of a pre-trained model, and of every `torch.nn.Module`."""
-
-    def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """See `torch.nn.Module`."""
-
-    def to(self, like: torch.Tensor) -> torch.nn.Module:
-        """See `torch.nn.Module`."""
 
 
 class TTSTask(SpeechTask[Synthesis]):
@@ -69,10 +59,10 @@ class TTSTask(SpeechTask[Synthesis]):
 
     def __init__(self, config: TTSConfig, paths: TaskPaths, *, training: bool = True) -> None:
         if training:
-            self.frozen: FrozenModel = load_source(self.name, paths, abilities=("codes", "phonemes", "voice", "speak"))
+            self.frozen: Any = load_source(self.name, paths, abilities=("codes", "phonemes", "voice", "speak"))
             stack = config.connector.stack.model_copy(update={"width": self.frozen.quantizer.input_dim})
             config = config.model_copy(update={"connector": ConnectorConfig(stack=stack), "hop": self.frozen.hop})
-        super().__init__(config, paths, training=training)
+        super().__init__(config, paths, config.hop, training=training)
         if training:
             self.frozen.requires_grad_(False)
             second = round(self.features.frames_per_s)
@@ -80,11 +70,6 @@ class TTSTask(SpeechTask[Synthesis]):
             self.config = config = config.model_copy(update={"condition": voice.shape[1]})
         torch.manual_seed(config.seed)
         self.model = Synthesis(DurationModel(config.duration, len(self.tokens), config.condition), Connector(config.connector))
-
-    @property
-    def hop(self) -> int:
-        """Feature frames in one content frame."""
-        return self.config.hop
 
     def _open_sets(self) -> None:
         super()._open_sets()
@@ -96,7 +81,7 @@ class TTSTask(SpeechTask[Synthesis]):
                 part.labelled[utt] = with_pauses(part.labelled[utt], words.get(utt, "").split(), silence)
 
     def before_training(self, step: int) -> None:
-        """Bring the frozen model to where the trained one is."""
+        """Move the frozen model to the device of the trained one."""
         self.frozen.to(next(self.model.parameters())).eval()
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
@@ -104,7 +89,7 @@ class TTSTask(SpeechTask[Synthesis]):
         return self._terms(batch)[0]
 
     def _terms(self, batch: Batch) -> tuple[dict[str, Term], torch.Tensor]:
-        """Return the terms, and which of the codes are wrong, (valid content frames,)."""
+        """Compute the terms, and which codes are wrong: (valid content frames,) bool."""
         with torch.no_grad():
             content = self.frozen.content(batch.mel, batch.mel_lengths, batch.f0_hz)
             phonemes = self.frozen.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
@@ -128,30 +113,29 @@ class TTSTask(SpeechTask[Synthesis]):
         return {**terms, "code_error_pct": Term(100.0 * wrong.sum(), float(len(wrong)))}
 
     def overall(self, values: Mapping[str, float]) -> dict[str, float]:
-        """`loss`, which chooses the best checkpoint: the sum of the terms."""
+        """Compute `loss`, which chooses the best checkpoint: the sum of the terms."""
         return {"loss": sum(values[t] for t in TERMS)}
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Durations, and what the frozen decoder makes of the connector's codes at the true durations."""
+        """Show durations, and the frozen decoder's output for the connector's codes at the true durations."""
         frozen = self.frozen
         phonemes = frozen.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
         voice = frozen.voice(batch.prompt, batch.prompt_lengths)
         known = length_mask(batch.phones_lengths, batch.phones.shape[1])
         mask = length_mask(batch.mel_lengths // self.hop, batch.mel.shape[1] // self.hop)
-        lasts = torch.expm1(self.model.duration(batch.phones, known, voice)).clamp_min(0.0)
+        durations = torch.expm1(self.model.duration(batch.phones, known, voice)).clamp_min(0.0)
         codes = frozen.quantizer.nearest(self.model.connector(phonemes, mask))
         output = frozen.speak(Content(frozen.quantizer.lookup(codes), mask), voice, batch.ids)
         found = []
-        for row, frames in enumerate(batch.mel_lengths.tolist()):
-            stairs = durations_panel(batch.durations[row, known[row]], lasts[row, known[row]], self.features.hop_s)
-            mels = {"from phonemes at the true durations": array(output.mel[row, :frames])}
-            panels = {"durations": stairs}
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+        for row in range(len(batch.ids)):
+            stairs = durations_panel(batch.durations[row, known[row]], durations[row, known[row]], self.features.hop_s)
+            mels = {"from phonemes at the true durations": output.mel}
+            found.append(preview_row(self, batch, row, mels, {"durations": stairs}))
         return found
 
 
 def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
-    """Squared distance of every frame to every code, where codes are compared: (rows, width) -> (rows, codes)."""
+    """Compute the squared distance of every frame to every code, in the quantizer's space: (rows, width) -> (rows, codes)."""
     with torch.autocast(speech.device.type, enabled=False):
         latent = quantizer.prepare(quantizer.project_in(at_least_float32(speech)))
         book = quantizer.vectors(torch.arange(quantizer.codebook_size, device=speech.device))
@@ -159,11 +143,11 @@ def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
 
 
 def with_pauses(known: Labelled, words: Sequence[str], silence: int) -> Labelled:
-    """Put a silence of no length at the ends and between words where there is none, so that pauses are learned.
+    """Insert silences of length 0 at the ends and between words, where there are none, so that pauses are learned.
 
     Args:
         known: Phones and durations of an utterance.
-        words: Word of every spoken phone; without words, only the ends get silences.
+        words: Word of every phone but silence; without words, silences are inserted at the ends only.
         silence: Token of silence.
     """
     phones: list[int] = []

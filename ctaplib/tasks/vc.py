@@ -1,4 +1,4 @@
-"""Fine-tuning of conversion: the mel decoder and the prompt encoder learn on; the codes stay as they are."""
+"""Fine-tuning for conversion: mel decoder and prompt encoder are trained, the codes stay as they are."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.load import load_source
-from ctaplib.tasks.preview import array, basics, pitch
+from ctaplib.tasks.preview import preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -32,7 +32,7 @@ class VCSchedule(Schedule):
 
 
 class VCLossConfig(Config):
-    """How the terms are computed."""
+    """Settings of the terms."""
 
     mel: Distance = "l1"
     """Distance of the mel reconstruction."""
@@ -40,17 +40,17 @@ class VCLossConfig(Config):
 
 
 class VCTrainConfig(TrainConfig):
-    """Of a task without one loss of validation."""
+    """Training of a task without one validation loss."""
 
     best: str = "mel"
     """Name of the validation metric whose smallest value chooses the best checkpoint."""
 
 
 class VCConfig(SpeechTaskConfig):
-    """Everything about fine-tuned conversion."""
+    """Settings of conversion and its fine-tuning."""
 
     model: VQCTAPConfig = VQCTAPConfig()
-    """Sizes; taken from the pre-trained run."""
+    """Sizes; taken from the pre-trained model."""
     loss: VCLossConfig = VCLossConfig()
     train: VCTrainConfig = VCTrainConfig()
     schedule: VCSchedule = VCSchedule()
@@ -72,39 +72,30 @@ class VCTask(SpeechTask[VQCTAP]):
         if training:
             self.frozen: VQCTAP = load_source(self.name, paths, VQCTAP)
             config = config.model_copy(update={"model": self.frozen.config})
-        super().__init__(config, paths, training=training)
+        hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
+        super().__init__(config, paths, hop, ctc_factor, training=training)
         self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
         if training:
             self.model.load_state_dict(self.frozen.state_dict())
             self.frozen.requires_grad_(False)
             self.model.requires_grad_(False)
-            for part in self._moving():
+            for part in self._trained_parts():
                 part.requires_grad_(True)
-
-    @property
-    def hop(self) -> int:
-        """Feature frames in one content frame."""
-        return self.config.model.speech.hop
-
-    @property
-    def ctc_factor(self) -> int:
-        """CTC frames in one content frame."""
-        return self.config.model.phoneme_decoder.ctc_factor
 
     def before_training(self, step: int) -> None:
         """Move the frozen model to the device of the trained one."""
         self.frozen.to(next(self.model.parameters())).eval()
 
-    def _moving(self) -> tuple[torch.nn.Module, ...]:
+    def _trained_parts(self) -> tuple[torch.nn.Module, ...]:
         return (self.model.mel_decoder, self.model.prompt_encoder)
 
     def optimizer_parameters(self, optimizer: str) -> Iterable[torch.nn.Parameter]:
-        """Those of the mel decoder and the prompt encoder."""
-        return (p for part in self._moving() for p in part.parameters())
+        """Return the parameters of the mel decoder and the prompt encoder."""
+        return (p for part in self._trained_parts() for p in part.parameters())
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """Reconstruction from fixed codes and a prompt, and the vector of what was converted."""
+        """Compute reconstruction from codes and a prompt, and the consistency of the converted voice."""
         model, loss = self.model, self.config.loss
         mel, clip, f0_hz = self.target(batch)
         random, random_lengths = (batch.mel, batch.mel_lengths) if batch.random is None else (batch.random, batch.random_lengths)
@@ -130,26 +121,19 @@ class VCTask(SpeechTask[VQCTAP]):
         }
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
-        """The terms; `mel` chooses the best."""
+        """Compute the terms; `mel` chooses the best checkpoint."""
         return self.losses(batch, self.config.train.max_steps, "model")
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Reconstruction with its own prompt, and conversion to the voice of the next utterance."""
-        model = self.model
+        """Show reconstruction with the utterance's own prompt, and conversion to the voice of the next utterance."""
+        model, found = self.model, []
         content = self.frozen.content(batch.mel, batch.mel_lengths)
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths).mean
-        own, other = (model.mel_decoder(content, voice, batch.ids) for voice in (prompt, prompt.roll(-1, 0)))
-        found = []
-        for row, frames in enumerate(batch.mel_lengths.tolist()):
+        voice = model.voice(batch.prompt, batch.prompt_lengths)
+        own, other = (model.speak(content, v, batch.ids) for v in (voice, voice.roll(-1, 0)))
+        for row in range(len(batch.ids)):
             target = batch.ids[(row + 1) % len(batch.ids)]
-            mels = {
-                "reconstructed from codes and prompt": array(model.restore(own.mel[row, :frames])),
-                f"converted to the voice of {target}": array(model.restore(other.mel[row, :frames])),
-            }
-            panels = {}
-            if own.f0_hz is not None:
-                panels["pitch"] = pitch(batch.f0_hz[row, :frames], own.f0_hz[row, :frames], self.features.hop_s)
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+            mels = {"reconstructed from codes and prompt": own.mel, f"converted to the voice of {target}": other.mel}
+            found.append(preview_row(self, batch, row, mels, f0_hz=own.f0_hz))
         return found
 
 

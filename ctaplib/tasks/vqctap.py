@@ -1,4 +1,4 @@
-"""Pre-training of VQ-CTAP: every term of its loss, weighted by the stepping schedule.
+"""Pre-training of VQ-CTAP: every term of its loss, weighted by the schedule.
 
     L = sum_i w_i(progress) L_i,   i in contrastive, classify, ctc, ctc_start, mel, pitch, vq, kl, consistency
 
@@ -32,7 +32,7 @@ from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.collapse import check_collapse
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
-from ctaplib.tasks.preview import array, basics, pitch, posteriors
+from ctaplib.tasks.preview import array, posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 
 class LossConfig(Config):
-    """How the terms are computed."""
+    """Settings of the terms."""
 
     contrastive: ContrastiveConfig = ContrastiveConfig()
     consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
     mel: Distance = "l1"
     """Distance of the mel reconstruction (the paper's figure says mse; l1 is our choice)."""
     kl_margin: float = 0.0
-    """Nats of divergence that cost nothing, over all features of G."""
+    """Divergence without a cost, nats over all features of G."""
 
 
 class VQCTAPSchedule(Schedule):
@@ -67,7 +67,7 @@ class VQCTAPSchedule(Schedule):
 
 
 class VQCTAPTaskConfig(SpeechTaskConfig):
-    """Everything about a pre-training run."""
+    """Settings of the model and its pre-training."""
 
     RUNNING = SpeechTaskConfig.RUNNING | {"alarm_after", "min_usage_pct"}
 
@@ -75,14 +75,14 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
     loss: LossConfig = LossConfig()
     schedule: VQCTAPSchedule = VQCTAPSchedule()
     alarm_after: float = Field(0.3, ge=0)
-    """Progress after which a collapsed code book stops the run; above 1 never."""
+    """Progress, 0 to 1, from which a collapsed code book stops the run; above 1 for never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
-    """Least share of codes in use on the validation set."""
+    """Smallest share of codes in use on the validation set, percent."""
     train: RecognitionTrainConfig = RecognitionTrainConfig()
 
 
 class VQCTAPTask(SpeechTask[VQCTAP]):
-    """The whole model on labelled speech, a clip of it as prompt, and other speech."""
+    """Training of the whole model on labelled speech, a clip of it as prompt, and other speech."""
 
     name = "vqctap"
     Config = VQCTAPTaskConfig
@@ -90,7 +90,8 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     metrics = (*RECOGNITION_ERRORS, "mel", "pitch", "vq")
 
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        super().__init__(config, paths, training=training)
+        hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
+        super().__init__(config, paths, hop, ctc_factor, training=training)
         torch.manual_seed(config.seed)
         self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
@@ -98,27 +99,14 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if training:
             self.model.set_statistics(*self.statistics())
 
-    @property
-    def hop(self) -> int:
-        """Feature frames in one content frame."""
-        return self.config.model.speech.hop
-
-    @property
-    def ctc_factor(self) -> int:
-        """CTC frames in one content frame."""
-        return self.config.model.phoneme_decoder.ctc_factor
-
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """All terms; one whose weight is 0 at this step is not computed and counts nothing.
-
-        The branch of other speech comes in with the consistency term.
-        """
+        """Compute all terms; one of weight 0 is skipped, and the branch of other speech with the consistency term."""
         weights = self.weights(step, optimizer)
         model = self.model
         content = model.encode(self.encoder_input(batch), batch.mel_lengths)
         mel, clip, f0_hz = self.target(batch)
         terms = self._recognition_terms(batch, content, weights)
-        terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
+        terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _no_term(mel)
         prompt = model.prompt_encoder(clip, batch.prompt_lengths, batch.noise)
         keys = draw_keys(batch.ids, self.config.seed, step)
         target = DecoderTarget(mel, f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), self.config.loss.mel)
@@ -129,14 +117,14 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if batch.random is not None and weights["consistency"]:
             branches.append(model.encode(self.encoder_input(batch, "random"), batch.random_lengths))
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
-        terms["consistency"] = _nothing(mel)
+        terms["consistency"] = _no_term(mel)
         if weights["consistency"]:
             predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
             terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1], keys)
         return terms
 
     def _recognition_terms(self, batch: Batch, content: CodedContent, weights: dict[str, float]) -> dict[str, Term]:
-        none = {t: _nothing(batch.mel) for t in ("classify", "ctc", "ctc_start")}
+        none = {t: _no_term(batch.mel) for t in ("classify", "ctc", "ctc_start")}
         if not any(weights[t] for t in none):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
@@ -171,11 +159,11 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
 
     def after_step(self, step: int) -> None:
-        """Move the code book."""
+        """Update the code book."""
         self.model.quantizer.after_step(step)
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
-        """PER by CTC and by collapsed classes, class errors, mel distance, quantisation error."""
+        """Compute recognition errors, mel distance, pitch error and quantisation error."""
         model = self.model
         mel = model.normalize(batch.mel)
         content = model.encode(mel, batch.mel_lengths)
@@ -187,7 +175,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return recognition_errors(read, batch) | decoded.terms | {"vq": quantization_loss(content.quantized)}
 
     def after_validation(self, step: int) -> dict[str, float]:
-        """Code-book use in training since the last validation; the alarm looks at the validation set."""
+        """Return the code-book use in training since the last validation, and check that of the validation set for collapse."""
         trained = self.model.quantizer.use()[0].metrics()
         self.model.quantizer.reset_use()
         use = self.usage.use_over_ranks(self.model.mel_mean.device)
@@ -197,38 +185,35 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
 
     def discard_pending(self) -> None:
-        """Besides, drop what a trial of the validation counted."""
+        """Discard the counts of a trial of the validation as well."""
         super().discard_pending()
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Reconstruction with the utterance's own prompt, posteriors, likeness of S and P, pitch."""
+        """Show reconstruction with the utterance's own prompt, posteriors, similarity of S and P, pitch."""
         model = self.model
         content = model.content(batch.mel, batch.mel_lengths)
-        read = model.phoneme_decoder(content.quantized.quantized, content.mask)
-        phonemes = model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
-        spoken = model.mel_decoder(content, prompt.mean, batch.ids)
+        read = model.read(content)
+        phonemes = model.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        output = model.speak(content, model.voice(batch.prompt, batch.prompt_lengths), batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
             rows, columns = (F.normalize(x[row, : frames // self.hop].float(), dim=-1) for x in (phonemes, content.speech))
             panels = {
                 "phone posteriors": posteriors(self, read.classes[row], batch, row),
-                "likeness of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
+                "similarity of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
             }
-            if spoken.f0_hz is not None:
-                panels["pitch"] = pitch(batch.f0_hz[row, :frames], spoken.f0_hz[row, :frames], self.features.hop_s)
-            mels = {"reconstructed from codes and prompt": array(model.restore(spoken.mel[row, :frames]))}
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+            mels = {"reconstructed from codes and prompt": output.mel}
+            found.append(preview_row(self, batch, row, mels, panels, output.f0_hz))
         return found
 
     def figures(self) -> dict[str, "Figure"]:
-        """The schedule."""
+        """Plot the schedule."""
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
 
 
-def _nothing(like: torch.Tensor) -> Term:
-    """A term that is not computed."""
+def _no_term(like: torch.Tensor) -> Term:
+    """Return a term that counts nothing."""
     return Term(like.new_zeros(()), 0.0)
 
 

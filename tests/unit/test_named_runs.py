@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.corpus.fixed_lists import VC_FIELDS
+from ctaplib.corpus.lists import VC_FIELDS
 from ctaplib.errors import ConfigError
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.files import write_table, write_tsv

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from mel_spectrogram import MelSpectrogram
 
-from ctaplib.audio.mel import MelSpectrogram
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.losses.spectral import distance
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, envelope_map
