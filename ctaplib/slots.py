@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_serializer, model_validator
 
 from ctaplib.config import Config, explain
 from ctaplib.config_file import merge
@@ -58,7 +58,7 @@ class Choices:
 
 
 class Slot(Config):
-    """Name and options of a part; options may stand under `options` or beside the name.
+    """Name and options of a part, side by side: `{name: fsq, levels: [8, 8, 8]}`.
 
     Attributes:
         CHOICES: What can be named.
@@ -69,26 +69,26 @@ class Slot(Config):
     name: str
     """Which one."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Fields of its own config; those that are not given have their defaults."""
+    """Fields of its own config; those that are not given have their defaults. They may stand under `options` as well."""
+
+    @classmethod
+    def _flat(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        flat = {k: v for k, v in values.items() if k != "options"}
+        options = values.get("options", {})
+        if twice := sorted(set(flat) & set(options)):
+            raise ConfigError(
+                f"{cls.CHOICES.what} has the options {', '.join(twice)} twice: beside the name and under `options`",
+                fix="write them beside the name",
+            )
+        return {**flat, **options}
 
     @model_validator(mode="before")
     @classmethod
     def _gather_options(cls, values: Any) -> Any:
-        return cls._gathered(values)
-
-    @classmethod
-    def _gathered(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or not isinstance(values.get("options", {}), Mapping):
             return values
-        beside = {k: v for k, v in values.items() if k not in cls.model_fields}
-        twice = sorted(set(beside) & set(values.get("options", {})))
-        if twice:
-            raise ConfigError(
-                f"{cls.CHOICES.what} has the options {', '.join(twice)} twice: beside the name and under `options`",
-                fix="keep one of them",
-            )
-        kept = {k: v for k, v in values.items() if k in cls.model_fields}
-        return {**kept, "options": {**values.get("options", {}), **beside}}
+        options = cls._flat(values)
+        return {"name": options.pop("name"), "options": options} if "name" in options else {"options": options}
 
     @model_validator(mode="after")
     def _complete_options(self) -> "Slot":
@@ -96,10 +96,14 @@ class Slot(Config):
         self.__dict__["options"] = self.resolved().model_dump(mode="json")
         return self
 
+    @model_serializer
+    def _dump(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options}
+
     def filled(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a mapping, with the options of this slot beside them unless it names another choice."""
-        gathered = type(self)._gathered(values)
-        return merge(self.model_dump(), gathered) if gathered.get("name", self.name) == self.name else gathered
+        flat = self._flat(values)
+        return merge(self.model_dump(), flat) if flat.get("name", self.name) == self.name else flat
 
     def resolved(self) -> Any:
         """Return the part's own config.

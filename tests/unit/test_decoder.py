@@ -20,7 +20,7 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctaplib.models, "__path__", [*ctaplib.models.__path__, str(plugins)])
 
 
-def test_options_stand_beside_the_name_or_under_options(tmp_path: Path) -> None:
+def test_options_stand_beside_the_name_or_as_in_older_configs_under_options(tmp_path: Path) -> None:
     beside = VQCTAPConfig.model_validate({"mel_decoder": {"slow": {"layers": 3}, "pitch": False}})
     under = VQCTAPConfig.model_validate(
         {"mel_decoder": {"name": "regression", "options": {"slow": {"layers": 3}, "pitch": False}}}
@@ -29,7 +29,8 @@ def test_options_stand_beside_the_name_or_under_options(tmp_path: Path) -> None:
     assert load_config(VQCTAPConfig, None, ["mel_decoder.slow.layers=3", "mel_decoder.pitch=false"]) == beside
     save_config(beside, tmp_path / "config.yaml")
     text = (tmp_path / "config.yaml").read_text()
-    assert "kernel" in text and "hidden: 480" in text, "a saved config holds the options that nobody gave"
+    assert "hidden: 480" in text and "options" not in text, "a saved config holds the options that nobody gave"
+    assert load_config(VQCTAPConfig, None, [f"mel_decoder={beside.mel_decoder.model_dump()}", "mel_decoder.fast.layers=5"])
 
 
 @pytest.mark.parametrize(

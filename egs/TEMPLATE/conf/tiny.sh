@@ -15,7 +15,7 @@ _decoder="$(_all model.phoneme_decoder.stack ${_stack}) $(_all model.phoneme_dec
 # shellcheck disable=SC2086
 pretrain_args="${_steps} alarm_after=2.0 ${_decoder} $(_all model.speech.stack ${_stack}) $(_all model.phoneme.stack ${_stack})
     $(_all model.mel_decoder.slow ${_stack}) $(_all model.mel_decoder.fast ${_stack})
-    model.phoneme.embedding=32 model.prompt.width=64 model.prompt.output=32 model.quantizer.options.codebook_size=64"
+    model.phoneme.embedding=32 model.prompt.width=64 model.prompt.output=32 model.quantizer.codebook_size=64"
 asr_finetuned_args="${_steps} words=60"
 # shellcheck disable=SC2086
 asr_supervised_args="${_steps} words=60 ${_decoder} $(_all model.speech.stack ${_stack})"
