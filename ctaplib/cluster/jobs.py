@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ctaplib.cluster.options import BACKENDS
+from ctaplib.cluster.options import backend
 from ctaplib.cluster.slurm import (
     CANCEL_WAIT_S,
     FILES_WAIT_S,
@@ -35,7 +35,7 @@ from ctaplib.cluster.slurm import (
     states,
     submit,
 )
-from ctaplib.errors import ConfigError, CtapError, StageError
+from ctaplib.errors import CtapError, StageError
 from ctaplib.files import atomic_write, write_json
 from ctaplib.runs.log import get_logger
 
@@ -48,18 +48,6 @@ MAX_TASKS = 1000
 """Slurm's usual largest array."""
 LOG_EVERY_S = 30.0
 _Setup = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-def backend() -> str:
-    """Return where parallel work runs: `local` or `slurm`.
-
-    Raises:
-        ConfigError: the environment variable has another value.
-    """
-    name = os.environ.get(BACKEND) or "local"
-    if name not in BACKENDS:
-        raise ConfigError(f"{BACKEND}={name}", expected=" or ".join(BACKENDS), fix="check --cmd_backend")
-    return name
 
 
 def map_jobs(
@@ -95,8 +83,9 @@ def map_jobs(
     Raises:
         Exception: what the function raised for the first item that failed.
         StageError: a task of the array was killed.
+        ConfigError: `CTAP_CMD_BACKEND` is neither `local` nor `slurm`.
     """
-    if backend() == "slurm" and len(items) >= at_least:
+    if backend(os.environ.get(BACKEND) or "local") == "slurm" and len(items) >= at_least:
         yield from _Array(what, min(len(items), nj * parts, MAX_TASKS)).run(function, items, setup, nj)
     elif (nj <= 1 or len(items) < at_least) and not apart:
         if setup is not None:

@@ -19,13 +19,15 @@ import psutil
 
 from ctaplib.cluster import slurm_run
 from ctaplib.cluster.processes import send_signal
-from ctaplib.cluster.rendezvous import parse_endpoint, take_rank
+from ctaplib.cluster.rendezvous import take_rank
 from ctaplib.cluster.slurm import FOLDER, Allocation, config_path
 from ctaplib.errors import KEYBOARD, STOPPED, ConfigError, CtapError, TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.runs.state import note_error
 
 CTAP = ("-m", "ctaplib.cli.main")
+Endpoint = tuple[str, int]
+"""Host and port."""
 
 
 class _StoppedError(BaseException):
@@ -68,11 +70,9 @@ def check_endpoint(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: they do not.
     """
-    if args.num_nodes > 1 and args.status_folder is None:
-        if not args.rdzv_endpoint:
-            found = f"--num_nodes {args.num_nodes} without slurm needs --rdzv_endpoint HOST:PORT"
-            raise ConfigError(f"{found}, the same on all machines")
-        parse_endpoint(args.rdzv_endpoint)
+    if args.num_nodes > 1 and args.status_folder is None and args.rdzv_endpoint is None:
+        found = f"--num_nodes {args.num_nodes} without slurm needs --rdzv_endpoint HOST:PORT"
+        raise ConfigError(f"{found}, the same on all machines")
 
 
 def check_gpus(wanted: int) -> None:
@@ -112,14 +112,16 @@ def _report_status(status: int, folder: Path) -> int:
     return status
 
 
-def run_processes(program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: str = "", join_timeout_s: float = 50.0) -> int:
+def run_processes(
+    program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: Endpoint | None = None, join_timeout_s: float = 50.0
+) -> int:
     """Run a Python program in several processes of this machine, together with other machines, and return its exit status.
 
     Args:
         program: Arguments of Python.
         nproc: Processes of each machine.
         n_nodes: Number of machines.
-        endpoint: HOST:PORT where machines meet; a Slurm job has its own.
+        endpoint: Host and port where machines meet; a Slurm job has its own.
         join_timeout_s: Seconds to wait for all machines.
 
     Raises:
@@ -141,7 +143,9 @@ def run_processes(program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint
         return KEYBOARD
 
 
-def _with_machines(words: Sequence[str], program: Sequence[str], n_nodes: int, endpoint: str, join_timeout_s: float) -> int:
+def _with_machines(
+    words: Sequence[str], program: Sequence[str], n_nodes: int, endpoint: Endpoint | None, join_timeout_s: float
+) -> int:
     """Run torchrun as one of several machines; each prints its name and rank first."""
     from torch.distributed import DistError
 
@@ -149,7 +153,7 @@ def _with_machines(words: Sequence[str], program: Sequence[str], n_nodes: int, e
     host, port = "", 0
     try:
         if endpoint:
-            host, port = parse_endpoint(endpoint)
+            host, port = endpoint
             rank, _store = take_rank(host, port, n_nodes, join_timeout_s)
         else:
             job = Allocation.current()

@@ -23,7 +23,7 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cmd_backend", type=backend, default="local", metavar="NAME", help="local or slurm (default: local)")
     parser.add_argument("--slurm_config", type=Path, metavar="FILE",
                         help="options of sbatch, one name=value a line (default: conf/slurm.conf)")  # fmt: skip
-    parser.add_argument("--rdzv_endpoint", default="", metavar="HOST:PORT",
+    parser.add_argument("--rdzv_endpoint", type=endpoint, metavar="HOST:PORT",
                         help="address where machines meet without Slurm; start the same command on each of them")  # fmt: skip
     parser.add_argument("--join_timeout", type=seconds("--join_timeout", 0.0), default=50.0, metavar="S",
                         help="seconds to wait for all machines (default: 50)")  # fmt: skip
@@ -75,6 +75,14 @@ def seconds(option: str, least: float, or_zero: bool = False) -> Callable[[str],
         return value
 
     return read
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    """Split HOST:PORT, the value of `--rdzv_endpoint`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigError(f"--rdzv_endpoint {text}", expected="HOST:PORT, for example node1:29500")
+    return host, int(port)
 
 
 def batch_bins(text: str) -> str:

@@ -19,18 +19,6 @@ CONNECT_S = 2.0
 """Seconds of one attempt to connect; between attempts, signals are handled."""
 
 
-def parse_endpoint(endpoint: str) -> tuple[str, int]:
-    """Split HOST:PORT.
-
-    Raises:
-        ConfigError: it is not of this form.
-    """
-    host, _, port = endpoint.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ConfigError(f"--rdzv_endpoint {endpoint}", expected="HOST:PORT, for example node1:29500")
-    return host, int(port)
-
-
 def take_rank(host: str, port: int, n_nodes: int, timeout_s: float) -> "tuple[int, TCPStore]":
     """Return the rank of this machine, and the store, which must live until torchrun has ended.
 

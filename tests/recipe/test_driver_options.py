@@ -115,6 +115,15 @@ def test_a_config_may_lie_with_the_method(recipe):
     assert "/mine/conf/ctap.yaml" in output and "the config" not in output
 
 
+def test_a_folder_of_methods_is_handed_on_as_an_absolute_path(recipe):
+    status, output = recipe.run("--method_path", "nowhere", "--dry_run", "true")
+    assert status == 1 and "--method_path nowhere: there is no such folder" in output
+    (recipe.path / "own/methods").mkdir(parents=True)
+    recipe.write("local/data.sh", '#!/usr/bin/env bash\necho "${CTAP_METHOD_PATH}" >methods\n').chmod(0o755)
+    recipe.run("--method_path", "own", "--stop_stage", "1")
+    assert (recipe.path / "methods").read_text() == f"{recipe.path}/own\n"
+
+
 def test_another_method_runs_to_the_end(recipe):
     options = with_method(recipe, "ctap", "asr", "tts", "vc", abilities=("content", "codes", "read"))
     status, output = recipe.run(*options, "--tag", "b")
