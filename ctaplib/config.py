@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ctaplib.config_file import Lines, read_file
+from ctaplib.config_file import Lines, merge, read_file
 from ctaplib.errors import ConfigError, counted
 from ctaplib.files import atomic_write
 
@@ -29,6 +29,23 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     RUNNING: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults(cls, values: Any) -> Any:
+        # Pydantic fills a partial mapping from the defaults of its class; what the default of the field sets must stay as well.
+        if not isinstance(values, dict):
+            return values
+        filled = dict(values)
+        for name, value in values.items():
+            default = field.get_default(call_default_factory=True) if (field := cls.model_fields.get(name)) else None
+            if isinstance(value, dict) and isinstance(default, Config):
+                filled[name] = default.filled(value)
+        return filled
+
+    def filled(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a mapping, with those that this config sets beside them."""
+        return merge(self.model_dump(exclude_unset=True), values)
 
 
 def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequence[str] = ()) -> C:
@@ -48,7 +65,7 @@ def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequenc
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise _explain(cls, error, lines) from None
+        raise explain(cls, error, lines) from None
 
 
 def save_config(config: Config, path: str | Path, **extra: str) -> None:
@@ -95,11 +112,19 @@ def _override(values: dict[str, Any], lines: Lines, word: str) -> None:
         lines[keys[:depth]] = f"--set {word}"
 
 
-def _explain(cls: type[Config], error: ValidationError, lines: Lines) -> ConfigError:
+def explain(cls: type[Config], error: ValidationError, lines: Lines, whole: str = "config") -> ConfigError:
+    """Return an error that lists every fault with where it stands and the nearest valid name.
+
+    Args:
+        cls: The config class.
+        error: What pydantic found.
+        lines: Where each value was given.
+        whole: Name of the config, for values without a line.
+    """
     faults = []
     for item in error.errors():
         keys = tuple(str(k) for k in item["loc"])
-        where = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), "config")
+        where = next((lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in lines), whole)
         name = ".".join(keys)
         if item["type"] == "extra_forbidden":
             known = _fields_at(cls, keys[:-1])

@@ -93,7 +93,7 @@ def read_file(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
     if parent is None:
         return values, lines
     base, base_lines = read_file(path.parent / str(parent), (*above, path.resolve()))
-    return _merge(base, values), {**base_lines, **lines}
+    return merge(base, values), {**base_lines, **lines}
 
 
 def _collect_lines(node: yaml.MappingNode, prefix: tuple[str, ...], name: str, lines: Lines) -> None:
@@ -104,12 +104,13 @@ def _collect_lines(node: yaml.MappingNode, prefix: tuple[str, ...], name: str, l
             _collect_lines(value, here, name, lines)
 
 
-def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the values of `top` over its own, nested mappings likewise; another `name` replaces all of a mapping."""
     merged = dict(base)
     for key, value in top.items():
         base_value = merged.get(key)
         merged[key] = value
         if isinstance(value, dict) and isinstance(base_value, dict):
             other = "name" in value and value["name"] != base_value.get("name", value["name"])
-            merged[key] = value if other else _merge(base_value, value)
+            merged[key] = value if other else merge(base_value, value)
     return merged

@@ -67,6 +67,29 @@ class DependencyError(CtapError):
     """An optional program or package that is needed and absent."""
 
 
+def missing_package(error: ModuleNotFoundError) -> DependencyError:
+    """Make the error for a package that only an extra of ctaplib brings.
+
+    Raises:
+        ModuleNotFoundError: no extra brings it.
+    """
+    import importlib.metadata
+    import re
+
+    package = (error.name or "").split(".")[0]
+    try:
+        lines = importlib.metadata.requires("ctaplib") or []
+    except importlib.metadata.PackageNotFoundError:
+        lines = []  # used from its folder, not installed
+    for line in lines:
+        name, _, extra = line.partition("; extra == ")
+        if extra and re.split(r"[^\w-]", name)[0].replace("-", "_").lower() == package.lower():
+            extra = extra.strip("'\"")
+            fix = f"pip install 'ctaplib[{extra}]', or run tools/install.sh"
+            return DependencyError(f"the package {package} is not installed", expected=f"the extra `{extra}` of ctaplib", fix=fix)
+    raise error
+
+
 class TrainingError(CtapError):
     """Training that cannot go on: non-finite losses, no usable batch."""
 

@@ -31,8 +31,13 @@ def make_folder(path: str | Path) -> None:
 
 
 @contextmanager
-def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_write(path: str | Path, mode: str = "w", *, sync: bool = True) -> Iterator[IO[Any]]:
     """Open a file that appears under its name only when it was written to the end.
+
+    Args:
+        path: The file.
+        mode: `w` or `wb`.
+        sync: Wait until the disk has it before it gets its name.
 
     Raises:
         CtapError: the folder cannot be made, or the disk is full; the earlier file of that name, if any, is untouched.
@@ -44,8 +49,9 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         with telling_full_disk(path, "; the earlier file is untouched"):
             with open(partial, mode, encoding=None if "b" in mode else "utf-8") as handle:
                 yield handle
-                handle.flush()
-                os.fsync(handle.fileno())
+                if sync:
+                    handle.flush()
+                    os.fsync(handle.fileno())
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Padded tensors and their lengths: masks (True = valid), masked means, stacking; all tensors of a batch at once."""
+"""Padded tensors and their lengths: masks (True = valid), stacking; all tensors of a batch at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -20,12 +20,6 @@ def length_mask(lengths: torch.Tensor, max_length: int | None = None) -> torch.T
     """
     width = int(lengths.max()) if max_length is None else max_length
     return torch.arange(width, device=lengths.device) < lengths[:, None]
-
-
-def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over time of the valid frames: (B, T, D), (B, T) -> (B, D)."""
-    weight = mask.unsqueeze(-1).to(values.dtype)
-    return (values * weight).sum(1) / weight.sum(1).clamp_min(1.0)
 
 
 def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,10 +59,12 @@ def at_least_float32(x: torch.Tensor) -> torch.Tensor:
 
 
 def map_tensors(batch: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """A tensor, or a dataclass with each of its tensors, changed; anything else stays as it is."""
+    """Apply a function to a tensor, or to every tensor in a mapping or a dataclass; return anything else as it is."""
     if torch.is_tensor(batch):
         return change(batch)
+    if isinstance(batch, Mapping):
+        return {name: map_tensors(value, change) for name, value in batch.items()}
     if not is_dataclass(batch) or isinstance(batch, type):
         return batch
     held = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    return replace(batch, **{n: change(v) for n, v in held.items() if torch.is_tensor(v)})
+    return replace(batch, **{n: map_tensors(v, change) for n, v in held.items() if torch.is_tensor(v) or isinstance(v, Mapping)})

@@ -184,16 +184,16 @@ does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${
 
 stage 7 asr "${exp}" train "Trains the fine-tuned recogniser and the supervised one"
 needs "${pretrained[@]}"
-trains asr_finetuned asr "${exp}/asr_finetuned" --init "vqctap=${pre}"
+trains asr_finetuned asr "${exp}/asr_finetuned" --init "pretrained=${pre}"
 trains asr_supervised asr "${exp}/asr_supervised"
 
 stage 8 tts "${exp}" train "Trains duration model and connector"
 needs "${pretrained[@]}"
-trains tts tts "${exp}/tts" --init "vqctap=${pre}"
+trains tts tts "${exp}/tts" --init "pretrained=${pre}"
 
 stage 9 vc "${exp}" train "Trains the fine-tuned converter"
 needs "${pretrained[@]}"
-trains vc vc "${exp}/vc" --init "vqctap=${pre}"
+trains vc vc "${exp}/vc" --init "pretrained=${pre}"
 
 stage 10 vocoder "${exp}" train "Trains the vocoder"
 needs "${features[@]}" "${dump}/stats.npz"

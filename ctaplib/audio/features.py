@@ -16,34 +16,42 @@ from ctaplib.errors import AudioError
 F0_RATE_HZ = 8000
 """Rate of the wave that the F0 tracker sees; enough for a fundamental, and several times faster."""
 
+# log_mel works in blocks so that all it touches stays in the cache of one core (tests/bench/bench_logmel.py).
 _BLOCK_FRAMES = 256
-"""Frames that go through the filter bank at once."""
+"""Frames of one product with the filter bank."""
 _PART_FRAMES = 128
-"""Frames that are transformed at once: their spectra are small enough that the C library keeps the memory for the next."""
+"""Frames of one Fourier transform: small enough that the C library reuses the memory of their spectra."""
 _BANDS = 16
-"""Mel bands that are summed up at once, over the bins that they have, not the zeros of the others."""
+"""Mel bands of one product, over the bins where they are not zero."""
+
+
+@lru_cache(maxsize=8)
+def slaney_bank(rate_hz: int, fft_size: int, n_mels: int, fmin_hz: float = 0.0, fmax_hz: float | None = None) -> np.ndarray:
+    """Compute triangular mel filters of equal area, (fft_size // 2 + 1, n_mels) float64, read-only.
+
+    Source: Slaney, Auditory Toolbox, 1998 (the scale that is linear below 1 kHz, as in most vocoders).
+    """
+    edges_mel = np.linspace(_hz_to_mel(fmin_hz), _hz_to_mel(fmax_hz or rate_hz / 2), n_mels + 2)
+    edges_hz = _mel_to_hz(edges_mel)
+    bins_hz = np.fft.rfftfreq(fft_size, 1 / rate_hz)[:, None]
+    rising = (bins_hz - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
+    falling = (edges_hz[2:] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])
+    bank = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges_hz[2:] - edges_hz[:-2]))
+    bank.setflags(write=False)
+    return bank
 
 
 @lru_cache(maxsize=8)
 def mel_filterbank(config: FeatureConfig) -> np.ndarray:
-    """Triangular mel filters of equal area, (fft_size // 2 + 1, n_mels) float32.
-
-    Source: Slaney, Auditory Toolbox, 1998 (the scale that is linear below 1 kHz, as in most vocoders).
-    """
-    edges_mel = np.linspace(_hz_to_mel(config.fmin_hz), _hz_to_mel(config.top_hz), config.n_mels + 2)
-    edges_hz = _mel_to_hz(edges_mel)
-    bins_hz = np.arange(config.fft_size // 2 + 1) * config.rate_hz / config.fft_size
-    rising = (bins_hz[:, None] - edges_hz[None, :-2]) / np.diff(edges_hz)[None, :-1]
-    falling = (edges_hz[None, 2:] - bins_hz[:, None]) / np.diff(edges_hz)[None, 1:]
-    weights = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges_hz[2:] - edges_hz[:-2]))
-    bank = weights.astype(np.float32)
+    """Compute the filter bank of a front end, (fft_size // 2 + 1, n_mels) float32, read-only."""
+    bank = slaney_bank(config.rate_hz, config.fft_size, config.n_mels, config.fmin_hz, config.top_hz).astype(np.float32)
     bank.setflags(write=False)
     return bank
 
 
 @lru_cache(maxsize=8)
 def _filterbank_parts(config: FeatureConfig) -> list[tuple[slice, slice, np.ndarray]]:
-    """The filter bank a few bands at a time: the bins that these have, the bands, the weights."""
+    """Cut the filter bank into groups of bands: the bins where a group is not zero, the bands, the weights."""
     bank, parts = mel_filterbank(config), []
     for first in range(0, config.n_mels, _BANDS):
         bands = slice(first, min(first + _BANDS, config.n_mels))
@@ -55,7 +63,7 @@ def _filterbank_parts(config: FeatureConfig) -> list[tuple[slice, slice, np.ndar
 
 @lru_cache(maxsize=8)
 def hann_window(config: FeatureConfig) -> np.ndarray:
-    """Periodic Hann window, (window_samples,) float32."""
+    """Compute the periodic Hann window, (window_samples,) float32, read-only."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.window_samples) / config.window_samples)
     window = window.astype(np.float32)
     window.setflags(write=False)
@@ -63,7 +71,7 @@ def hann_window(config: FeatureConfig) -> np.ndarray:
 
 
 def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Natural logarithm of mel band magnitudes.
+    """Compute the natural logarithm of mel band magnitudes: log(max(|rfft(frames * window)| @ bank, floor)).
 
     Args:
         wave: (samples,) float in [-1, 1] at `config.rate_hz`.
@@ -73,7 +81,7 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
         (floor(samples / hop), n_mels) float32.
 
     Raises:
-        AudioError: the wave is shorter than one window, or is not one channel.
+        AudioError: The wave is shorter than one window, or has not one channel.
     """
     import scipy.fft  # here, so that reading a config does not wait for it
 
@@ -91,7 +99,9 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
             end = min(start + _PART_FRAMES, count)
             rows, here = end - start, magnitude[start:end]
             np.multiply(frames[first + start : first + end], window, out=part[:rows, : config.window_samples])
-            squares = scipy.fft.rfft(part[:rows], axis=1).view(np.float32)  # (rows, 2 * bins): real and imaginary parts in turn
+            # View the complex spectrum as floats, (rows, 2 * bins), real and imaginary parts in turn: squaring in place is
+            # faster than np.abs, which guards against overflow.
+            squares = scipy.fft.rfft(part[:rows], axis=1).view(np.float32)
             np.multiply(squares, squares, out=squares)
             np.add(squares[:, ::2], squares[:, 1::2], out=here)
             np.sqrt(here, out=here)
@@ -102,7 +112,7 @@ def log_mel(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
 
 
 def f0_track(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Fundamental frequency of every frame, Hz; 0 where unvoiced.
+    """Track the fundamental frequency of every frame, Hz; 0 where unvoiced.
 
     Args:
         wave: (samples,) float in [-1, 1] at `config.rate_hz`.
@@ -111,28 +121,45 @@ def f0_track(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Returns:
         (floor(samples / hop),) float32, taken at the middle of each frame.
 
-    Source: Morise et al., WORLD, 2016 (DIO, then StoneMask), on the wave at 8 kHz (our choice, for speed).
-
     Raises:
-        AudioError: the wave is shorter than one window, or is not one channel.
+        AudioError: The wave is shorter than one window, or has not one channel.
     """
-    import soxr
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
-        import pyworld
     wave = _check(wave, config)
-    # DIO's first value lies at time 0, ours at half a hop: leaving out half a hop moves it there.
+    # DIO's first value lies at time 0, ours at half a hop: without the first half hop, time 0 is there.
     centred = wave[config.hop_samples // 2 :]
-    low = soxr.resample(centred, config.rate_hz, F0_RATE_HZ, quality="MQ").astype(np.float64)
-    rough, times_s = pyworld.dio(
-        low, F0_RATE_HZ, f0_floor=config.f0_min_hz, f0_ceil=config.f0_max_hz, frame_period=config.hop_s * 1000
-    )
-    track = pyworld.stonemask(low, rough, times_s, F0_RATE_HZ).astype(np.float32)
+    track = world_f0(centred, config.rate_hz, config.hop_s, config.f0_min_hz, config.f0_max_hz, quality="MQ").astype(np.float32)
     n_frames = config.frames(len(wave))
     out = np.zeros(n_frames, np.float32)
     out[: min(n_frames, len(track))] = track[:n_frames]
     return out
+
+
+def world_f0(wave: np.ndarray, rate_hz: int, hop_s: float, min_hz: float, max_hz: float, *, quality: str = "HQ") -> np.ndarray:
+    """Track F0 at the times 0, hop_s, 2 hop_s ..., Hz; 0 where unvoiced.
+
+    Args:
+        wave: (samples,) float.
+        rate_hz: Its sampling rate.
+        hop_s: Seconds from one value to the next.
+        min_hz: Lowest F0 searched for.
+        max_hz: Highest F0 searched for.
+        quality: soxr's quality of the resampling to 8 kHz.
+
+    Returns:
+        (values,) float64.
+
+    Source: Morise et al., WORLD, 2016 (DIO, then StoneMask), on the wave at 8 kHz (our choice, for speed).
+    """
+    import soxr  # here, as pyworld: a filter bank needs neither
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pyworld imports pkg_resources, which warns of its own removal
+        import pyworld
+    if rate_hz != F0_RATE_HZ:
+        wave = soxr.resample(wave, rate_hz, F0_RATE_HZ, quality=quality)
+    low = np.ascontiguousarray(wave, np.float64)
+    rough, times_s = pyworld.dio(low, F0_RATE_HZ, f0_floor=min_hz, f0_ceil=max_hz, frame_period=hop_s * 1000)
+    return pyworld.stonemask(low, rough, times_s, F0_RATE_HZ)
 
 
 def _check(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -143,14 +170,18 @@ def _check(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
         raise AudioError(
             f"a wave of {len(wave)} samples",
             expected=f"at least one window of {config.window_samples}",
-            fix="leave it out",
+            fix="leave the utterance out",
         )
     return wave
 
 
+_MEL_HZ = 200.0 / 3
+_MEL_LOG_STEP = np.log(6.4) / 27
+
+
 def _hz_to_mel(hz: float) -> float:
-    return hz * 3 / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
+    return hz / _MEL_HZ if hz < 1000 else 15.0 + np.log(hz / 1000.0) / _MEL_LOG_STEP
 
 
 def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+    return np.where(mel < 15.0, mel * _MEL_HZ, 1000.0 * np.exp(_MEL_LOG_STEP * (mel - 15.0)))

@@ -4,10 +4,12 @@ Any format of libsndfile can be read (WAV, FLAC, Ogg, Opus, MP3), from a file or
 Samples are float32 in [-1, 1], one channel.
 """
 
-from __future__ import annotations
-
+import io
+import math
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from ctaplib.audio.source import is_command, open_audio
+from ctaplib.audio.source import command_output, is_command
 from ctaplib.errors import AudioError
 from ctaplib.files import atomic_write
 
@@ -23,6 +25,10 @@ SILENT_PEAK = 1e-4
 """Peak at or below which a file counts as silent (-80 dBFS)."""
 CLIPPED_SHARE = 0.01
 """Share of samples in runs at full scale from which a file counts as clipped."""
+OVERSHOOT_S = 0.02
+"""How far a segment may reach behind the end of its file, seconds."""
+_MARGIN_S = 0.05
+"""Read on each side of a segment that is resampled, so that its edges do not ring."""
 _FULL_SCALE = 0.9995
 _CLIP_RUN = 4
 
@@ -105,7 +111,7 @@ def inspect(path: str | Path, rate_hz: int | None = None) -> AudioInfo:
     if fault:
         return AudioInfo(str(path), faults=(fault,))
     try:
-        with open_audio(path) as handle:
+        with _open(path) as handle:
             subtype, rate, channels, frames = handle.subtype, handle.samplerate, handle.channels, handle.frames
             samples = handle.read(dtype="float32", always_2d=True)
     except AudioError as error:
@@ -159,64 +165,138 @@ def _sample_faults(samples: np.ndarray) -> list[AudioFault]:
     return []
 
 
+class NotFiniteError(AudioError):
+    """Samples that are NaN or infinite: the program that wrote them is at fault, not the recording."""
+
+
 def read_audio(
-    path: str | Path, rate_hz: int | None = None, *, start_s: float = 0.0, end_s: float | None = None
+    path: str | Path,
+    rate_hz: int | None = None,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    dtype: type[np.floating] = np.float32,
+    as_16_bits: bool = False,
 ) -> tuple[np.ndarray, int]:
     """Read one channel, whole or a segment, resampled where needed.
 
     Args:
-        path: the file, or a command that ends in `|`.
-        rate_hz: wanted sampling rate; None for the file's own.
-        start_s: where the segment starts, seconds.
-        end_s: where it ends; None for the end of the file.
+        path: The file, or a command that ends in `|`.
+        rate_hz: Wanted sampling rate; None for the file's own.
+        start_s: Start of the segment, seconds.
+        end_s: End of the segment; None for the end of the file.
+        dtype: float32 or float64.
+        as_16_bits: Round to 16 bits, as `write_audio` stores a wave; features are made from such waves.
 
     Returns:
-        float32 samples (samples,) and their rate in Hz.
+        Samples (samples,) in [-1, 1] and their rate in Hz.
 
     Raises:
-        AudioError: the command failed, the file is missing, empty, truncated, not audio, has no samples, several channels or
-            numbers that are not finite, or the segment lies outside. A silent or clipped file is read: `inspect` tells.
+        AudioError: The command failed; the file is missing, empty, truncated, not audio, without samples, of several channels
+            or not finite (`NotFiniteError`); or the segment lies outside. A silent or clipped file is read: see `inspect`.
     """
     fault = _missing_or_empty(path)
     if fault:
         raise AudioError(f"{path}: {fault.message}")
     try:
-        with open_audio(path) as handle:
-            rate, frames = handle.samplerate, handle.frames
-            first, last = round(start_s * rate), frames if end_s is None else round(end_s * rate)
-            if not 0 <= first <= last <= frames + rate // 100:
-                found = f"{path}: the segment from {start_s} s to {end_s} s lies outside its {frames / rate:.3f} s"
-                raise AudioError(found, fix="correct segments")
+        with _open(path) as handle:
+            rate, frames, has_16_bits = handle.samplerate, handle.frames, handle.subtype == "PCM_16"
+            wanted_hz = rate_hz or rate
+            first, last = _range(path, rate, wanted_hz, frames, start_s, end_s)
             handle.seek(first)
-            samples = handle.read(min(last, frames) - first, dtype="float32", always_2d=True)
-            truncated = len(samples) < min(last, frames) - first
+            # 16-bit samples are read as they are and scaled here: the same numbers as libsndfile's, but faster.
+            samples = handle.read(last - first, dtype="int16" if has_16_bits else np.dtype(dtype).name, always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         raise AudioError(f"{path} cannot be read as audio ({error})", fix="convert or replace it") from error
-    if truncated or _is_cut_short(path):
+    if len(samples) < last - first or _is_cut_short(path):
         raise AudioError(f"{path} is truncated", expected="as many samples as its header says", fix="fetch or make it again")
-    faults = [f for f in _form_faults(path, "", rate, samples.shape[1], None) if f.fatal]
-    faults += [f for f in _sample_faults(samples) if f.kind in {"zero_length", "not_finite"}]
+    faults = [f for f in _form_faults(path, "", rate, samples.shape[1], None) if f.fatal] or _content_faults(samples)
     if faults:
-        raise AudioError(f"{path}: {faults[0].message}")
-    mono = samples[:, 0]
-    return (mono, rate) if rate_hz in (None, rate) else (resample(mono, rate, rate_hz), rate_hz)
+        kind = NotFiniteError if faults[0].kind == "not_finite" else AudioError
+        raise kind(f"{path}: {faults[0].message}")
+    wave = np.multiply(samples[:, 0], dtype(1 / 32768), dtype=dtype) if has_16_bits else samples[:, 0]
+    wave = resample(wave, rate, wanted_hz)
+    offset = round(start_s * wanted_hz) - first * wanted_hz // rate
+    wave = wave[offset:] if end_s is None else wave[offset : offset + round(end_s * wanted_hz) - round(start_s * wanted_hz)]
+    if as_16_bits and not (has_16_bits and rate == wanted_hz):
+        wave = (np.clip(np.rint(wave * 32768), -32768, 32767) / 32768).astype(dtype)
+    return wave, wanted_hz
 
 
-def resample(samples: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Change the sampling rate of (samples,) float32 with soxr, high quality."""
-    return soxr.resample(samples, from_hz, to_hz, quality="HQ").astype(np.float32)
-
-
-def write_audio(path: str | Path, samples: np.ndarray, rate_hz: int) -> None:
-    """Write (samples,) as 16-bit WAV, whole or not at all.
+def _range(path: str | Path, rate: int, wanted_hz: int, frames: int, start_s: float, end_s: float | None) -> tuple[int, int]:
+    """Return the first and last sample to read: the segment, with margins where it is resampled.
 
     Raises:
-        AudioError: the samples are not finite numbers in one channel.
+        AudioError: The segment lies outside the file.
+    """
+    start, end = round(start_s * rate), frames if end_s is None else round(end_s * rate)
+    if not 0 <= start <= end <= frames + OVERSHOOT_S * rate:
+        found = f"{path}: the segment from {start_s} s to {end_s} s lies outside its {frames / rate:.3f} s"
+        raise AudioError(found, fix="correct segments")
+    if rate == wanted_hz:
+        return start, min(end, frames)
+    # Resampling starts where a sample of one rate and a sample of the other fall on the same instant, so that the segment is what
+    # a resampled whole file has there.
+    step = rate // math.gcd(rate, wanted_hz)
+    first = max(0, int((start_s - _MARGIN_S) * rate) // step * step)
+    return first, frames if end_s is None else min(frames, round((end_s + _MARGIN_S) * rate))
+
+
+def _content_faults(samples: np.ndarray) -> list[AudioFault]:
+    """Return the faults with which samples (samples, channels) cannot be read at all."""
+    if samples.size == 0 or (samples.dtype.kind == "f" and not np.isfinite(samples).all()):
+        return _sample_faults(samples)
+    return []
+
+
+def is_stored(path: str | Path, rate_hz: int) -> bool:
+    """Return whether a file is what `write_audio` makes: 16-bit WAV at that rate, read without any change."""
+    if is_command(path):
+        return False
+    with _open(path) as handle:
+        return handle.samplerate == rate_hz and handle.subtype == "PCM_16" and handle.format in ("WAV", "WAVEX")
+
+
+def resample(samples: np.ndarray, from_hz: float, to_hz: float, quality: str = "HQ") -> np.ndarray:
+    """Resample (samples,) with soxr; the dtype stays, and equal rates give the samples themselves."""
+    return samples if from_hz == to_hz else soxr.resample(samples, from_hz, to_hz, quality=quality)
+
+
+def write_audio(path: str | Path, samples: np.ndarray, rate_hz: int, *, sync: bool = True) -> None:
+    """Write (samples,) as 16-bit WAV, whole or not at all.
+
+    Args:
+        path: The file.
+        samples: int16, or floats in [-1, 1].
+        rate_hz: Sampling rate.
+        sync: Wait until the disk has it; False where thousands of files are written and a list of them comes last.
+
+    Raises:
+        AudioError: The samples are not finite numbers in one channel.
     """
     samples = np.asarray(samples)
     if samples.ndim != 1 or not np.isfinite(samples).all():
         raise AudioError(f"{path}: samples of shape {samples.shape} are not one channel of finite numbers")
     if samples.dtype != np.int16:
         samples = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16)
-    with atomic_write(path, "wb") as out:
+    with atomic_write(path, "wb", sync=sync) as out:
         soundfile.write(out, samples, rate_hz, format="WAV", subtype="PCM_16")
+
+
+def flac_bytes(samples: np.ndarray, rate_hz: int) -> bytes:
+    """Encode (samples,) as 16-bit FLAC in memory."""
+    out = io.BytesIO()
+    soundfile.write(out, samples, rate_hz, subtype="PCM_16", format="FLAC")
+    return out.getvalue()
+
+
+@contextmanager
+def _open(source: str | Path) -> Iterator[soundfile.SoundFile]:
+    """Open a file or the output of a command.
+
+    Raises:
+        AudioError: The command failed.
+        soundfile.LibsndfileError: It is not audio.
+    """
+    with soundfile.SoundFile(io.BytesIO(command_output(str(source))) if is_command(source) else source) as handle:
+        yield handle

@@ -57,6 +57,11 @@ class FeatureConfig(Config):
         return self.hop_samples / self.rate_hz
 
     @property
+    def frames_per_s(self) -> float:
+        """Frames in one second."""
+        return self.rate_hz / self.hop_samples
+
+    @property
     def pad_samples(self) -> int:
         """Samples mirrored at each end, so that T = floor(samples / hop)."""
         return (self.window_samples - self.hop_samples) // 2

@@ -1,19 +1,10 @@
 """Where audio comes from: a file, or what a command writes to its output (Kaldi's `sox a.flac -t wav - |`)."""
 
-from __future__ import annotations
-
-import io
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ctaplib.errors import AudioError
-
-if TYPE_CHECKING:
-    import soundfile
 
 _PRINTED_LINES = 3
 
@@ -40,21 +31,3 @@ def command_output(source: str) -> bytes:
         found = f"the command `{command}` wrote no audio and printed: {printed}"
         raise AudioError(found, expected="audio on its output", fix="correct the command in wav.scp")
     return done.stdout
-
-
-@contextmanager
-def open_audio(source: str | Path) -> Iterator[soundfile.SoundFile]:
-    """Open a file or the output of a command for reading.
-
-    Raises:
-        AudioError: the command failed.
-        soundfile.LibsndfileError: it is not audio.
-    """
-    import soundfile  # here: data directories are read without it
-
-    if not is_command(source):
-        with soundfile.SoundFile(source) as handle:
-            yield handle
-        return
-    with soundfile.SoundFile(io.BytesIO(command_output(str(source)))) as handle:
-        yield handle

@@ -64,19 +64,20 @@ def configure(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Import."""
+    from ctaplib.corpus.build import check_share
     from ctaplib.corpus.corpus_import import (
+        SHARE_FIX,
         SetNames,
         SpeakerOptions,
-        build,
-        check_share,
         choose_sets,
+        import_corpus,
         read_alignments,
         take_alignments,
         write_sets,
     )  # fmt: skip
     from ctaplib.corpus.importing import ImportOptions, guess_kind, kinds
     from ctaplib.corpus.set_split import SplitConfig
-    from ctaplib.errors import ConfigError, DataError, counted
+    from ctaplib.errors import ConfigError, DataError
 
     known = kinds()
     if args.kind is not None and args.kind not in known:
@@ -87,35 +88,28 @@ def run(args: argparse.Namespace) -> None:
     options = ImportOptions(**{name: getattr(args, name) for name in ImportOptions.model_fields})
     found = known[kind].read(args.source, options)
     speakers = SpeakerOptions(**{name: getattr(args, name) for name in SpeakerOptions.model_fields})
-    corpus = build(found, args.source, speakers, nj=args.nj, max_dropped_pct=args.max_dropped_pct)
+    corpus = import_corpus(found, args.source, speakers, nj=args.nj, max_dropped_pct=args.max_dropped_pct)
     alignments: dict = {}
     if args.alignments:
         corpus, alignments = take_alignments(corpus, read_alignments(args.alignments, args.tier))
-        check_share(args.source, [], corpus.left_out, len(corpus.data.utt_ids), args.max_dropped_pct)
+        check_share(str(args.source), corpus.left_out, len(corpus.data.utt_ids), args.max_dropped_pct, SHARE_FIX)
     names, split = SetNames(args.train_set, args.valid_set, args.test_set), None
     if args.set or not found.has_text:
         sets = {args.set or "train_speech": corpus.data.utt_ids}
     else:
         config = SplitConfig(test_pct=args.test_pct, dev_pct=args.dev_pct, seed=args.seed)
         sets, split = choose_sets(corpus, names, config, args.lists)
-    first = names.train if names.train in sets else next(iter(sets))
-    write_sets(corpus, sets, args.data, first, alignments)
     for note in corpus.notes:
         print(f"warning: {note}", file=sys.stderr)
     print(f"{args.source} is {known[kind].what}")
-    for name, utts in sets.items():
-        chosen = [float(corpus.data.utts["utt2dur"][utt]) for utt in utts]
-        speaking = len({corpus.data.utts["utt2spk"][utt] for utt in utts})
-        held = f"{counted(len(utts), 'utterance')} of {counted(speaking, 'speaker')}"
-        print(f"{args.data / name}: {held}, {sum(chosen) / 60:.1f} minutes")
-    print(f"{len(corpus.left_out)} left out{f': {args.data / first}/dropped.tsv' if corpus.left_out else ''}")
+    write_sets(corpus, sets, args.data, names.train if names.train in sets else next(iter(sets)), alignments)
     if args.lists is not None and not args.set and found.has_text:
         _lists(args, corpus.data, sets, split)
 
 
 def _lists(args: argparse.Namespace, data: "DataDir", sets: dict[str, list[str]], split: "Split | None") -> None:
     """Write the lists that are missing."""
-    from ctaplib.corpus.own_lists import write_own_lists
+    from ctaplib.corpus.lists import write_own_lists
     from ctaplib.corpus.set_split import write_split
     from ctaplib.errors import counted
 

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     with _collection.paused():
         from ctaplib.infer.api import CTAP
         from ctaplib.models.vqctap import VQCTAP
-        from ctaplib.tasks.base import load_task
+        from ctaplib.tasks.load import load_task
 
     model = CTAP(load_task(args.exp, VQCTAP))
     for path in args.audio:

@@ -36,7 +36,7 @@ def check(args: argparse.Namespace) -> "DecodeConfig":
 def run(args: argparse.Namespace) -> int:
     """Decode every set."""
     with _collection.paused():
-        from ctaplib.corpus.listed import check_listed
+        from ctaplib.corpus.lists import check_listed
         from ctaplib.infer.decode_jobs import decode_all, judge_all
         from ctaplib.infer.decode_sets import Decoder
 

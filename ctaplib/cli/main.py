@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ctaplib import __version__
-from ctaplib.errors import KEYBOARD, STOPPED, CtapError
+from ctaplib.errors import KEYBOARD, STOPPED, CtapError, missing_package
 
 _HERE = Path(__file__).parent
 
@@ -120,14 +120,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     _end_with_parent()
     _keep_freed_memory()
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")  # products are compiled for every shape they meet
-    module = importlib.import_module(f"ctaplib.cli.{noun}")
-    parser = Parser(prog=f"ctap {noun}", description=module.__doc__)
-    module.configure(parser)
-    args = parser.parse_args(rest)
     try:
+        if os.environ.get("CTAP_METHOD_PATH"):
+            importlib.import_module("ctaplib.find").check_method_path()
+        module = importlib.import_module(f"ctaplib.cli.{noun}")
+        parser = Parser(prog=f"ctap {noun}", description=module.__doc__)
+        module.configure(parser)
+        args = parser.parse_args(rest)
         return int(module.run(args) or 0)
     except CtapError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"error: {missing_package(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         signal_name = str(stop)  # where a signal was made one

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int | None:
 
         print(normalizer(config.language)(" ".join(args.words)))
         return 0
-    from ctaplib.corpus.listed import check_listed
+    from ctaplib.corpus.lists import check_listed
     from ctaplib.text.prepare import prepare
 
     tokens = prepare(args.data, args.dump, args.sets.split(), args.train_set, config, args.nj)

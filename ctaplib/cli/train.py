@@ -16,7 +16,7 @@ from ctaplib.cli import _collection
 from ctaplib.errors import STOPPED, ConfigError, CtapError, LostPeerError
 
 if TYPE_CHECKING:
-    from ctaplib.tasks.base import TaskConfig
+    from ctaplib.tasks.settings import TaskConfig
 
 LEAVE_S = 5.0
 """Most seconds that a process that ends at once spends on saying why."""
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
         action="append",
         default=[],
         metavar="name=folder",
-        help="trained run to begin from, for example vqctap=exp/vqctap; may be repeated (default: none, random weights)",
+        help="trained run to begin from, for example pretrained=exp/vqctap; may be repeated (default: none, random weights)",
     )
     parser.add_argument(
         "--batch_bins",
@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
 
 def check(args: argparse.Namespace) -> "TaskConfig":
     """Read the config, before anything is done."""
-    from ctaplib.tasks.base import read_task_config
+    from ctaplib.tasks.load import read_task_config
 
     return read_task_config(args.task, args.config, args.overrides)
 
@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     with _collection.paused():
         from ctaplib.runs.log import keep_lines
         from ctaplib.runs.state import forget_errors, note_error
-        from ctaplib.tasks.base import TaskPaths, task_class
+        from ctaplib.tasks.base import TaskPaths
+        from ctaplib.tasks.load import task_class
         from ctaplib.train.distributed import join_world, leave_world, lost_peer
         from ctaplib.train.heartbeat import Heartbeat
         from ctaplib.train.trainer import Trainer
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     for word in args.init:
         name, equals, folder = word.partition("=")
         if not equals:
-            raise ConfigError(f"--init {word}", expected="name=folder, for example vqctap=exp/vqctap")
+            raise ConfigError(f"--init {word}", expected="name=folder, for example pretrained=exp/vqctap")
         if name in init:
             raise ConfigError(f"--init names {name} twice: {init[name]} and {folder}", expected="one folder for each name")
         init[name] = Path(folder)

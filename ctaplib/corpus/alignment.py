@@ -200,16 +200,3 @@ def lost_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
     lost = np.ones(len(durations), bool)
     lost[frame_phones(durations, factor)] = False
     return lost
-
-
-def phones_lost_pct(alignments: Mapping[str, Sequence[Interval]], hop_s: float = 0.01, factor: int = 4) -> float:
-    """Share of phones, silences left out, that own no longer frame, in per cent."""
-    lost = total = 0
-    for alignment in alignments.values():
-        if not alignment:
-            continue
-        phones, durations = to_durations(alignment, max(1, round(alignment[-1].end_s / hop_s)), hop_s)
-        spoken = np.array([phone != SILENCE for phone in phones])
-        lost += int((lost_phones(durations, factor) & spoken).sum())
-        total += int(spoken.sum())
-    return 100.0 * lost / total if total else 0.0

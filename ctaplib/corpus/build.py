@@ -1,342 +1,246 @@
-"""From a corpus as it lies on the disk to data directories: every file is opened once, in parallel, and no audio is copied.
+"""Make data directories from the utterances that were found in a corpus; no audio is copied.
 
-A recipe's `local/data.py` finds the files of its corpus (`Item`s); `look_at_all` opens each audio and text file; `make_set` keeps
-what can be used and gives the reason of everything else; `write_set` writes the data directory, and what was seen in the audio
-beside it, so that validation need not open the same files again.
+The one way for all corpora, for `ctap data import` and for the recipes' `local/data.py`: these find the utterances (`Item`s),
+`look` opens each audio and text file once, `check_items` refuses a corpus of which too much cannot be used, `make_set` makes the
+tables, and `write_set` writes a data directory with the reason of every utterance that was left out.
 """
 
-from __future__ import annotations
-
-import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ctaplib.audio.files import AudioInfo, inspect
+from ctaplib.audio.files import OVERSHOOT_S, AudioInfo
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.corpus.audio_cache import remember
-from ctaplib.corpus.datadir import DataDir, c_sorted, write_datadir
+from ctaplib.corpus.datadir import DataDir, Segment, c_sorted, write_datadir
+from ctaplib.corpus.importing import Item, clean_id, read_words
+from ctaplib.corpus.inspection import inspect_all, odd_rates, remember
+from ctaplib.corpus.validate import MAX_CHARACTERS_PER_S
 from ctaplib.errors import DataError, counted, shortened
-from ctaplib.files import read_tsv, write_table, write_tsv
+from ctaplib.files import write_tsv
 
-LIST_FIELDS = {
-    "vc_pairs.tsv": ("source_utt", "prompt_utt"),
-    "tts.tsv": ("text_utt", "prompt_utt"),
-    "references.tsv": ("utt1", "utt2", "utt3"),
-}
 MAX_LACKING_PCT = 2.0
-"""Share of utterances that may lack their audio (or their text) before a corpus counts as incomplete, percent."""
+"""Share of utterances that may lack their audio or their text before a corpus counts as incomplete, percent."""
 MAX_DROPPED_PCT = 5.0
-"""Default share of recordings that may be unusable (empty, cut short, silent), percent."""
+"""Default share of utterances that may be unusable, percent."""
+SHOWN = 500
+"""Most faults of a corpus that are shown at once."""
 
 
-_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+def lacking(items: Iterable[Item], *, labelled: bool = True) -> list[Item]:
+    """Give a reason to every utterance without audio and, in a labelled set, to every one without text."""
+    found = []
+    for item in items:
+        what = "" if item.audio else "text without audio"
+        what = what or ("audio without text" if labelled and not (item.text or item.text_file) else "")
+        found.append(replace(item, reason=f"{item.place}: {what}") if what and not item.reason else item)
+    return found
 
 
-@dataclass(frozen=True)
-class Item:
-    """Where one utterance of a corpus lies."""
-
-    utt: str
-    speaker: str
-    wav: str
-    """Path of its audio; empty where there is none."""
-    text: str
-    """Path of its text file; empty where there is none."""
+def look(items: Iterable[Item], nj: int) -> list[Item]:
+    """Open the audio and text files of utterances in parallel, each once; keep what they hold, or why they cannot be used."""
+    items = lacking(items, labelled=False)
+    usable = [item for item in items if not item.reason]
+    infos = inspect_all({item.audio: item.audio for item in usable}, None, nj)
+    files = list(dict.fromkeys(item.text_file for item in usable if item.text_file))
+    texts = dict(zip(files, map_jobs(_read, files, nj, what="reading texts", chunk=200, at_least=400), strict=True))
+    return [item if item.reason else _look_at(item, infos[item.audio], texts) for item in items]
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What an utterance's files hold."""
-
-    item: Item
-    text: str
-    """Words as written, in one line; empty where there are none."""
-    info: AudioInfo
-    reason: str = ""
-    """Why the utterance cannot be used; empty where it can."""
-
-
-def fold_width(text: str) -> str:
-    """Write letters, digits and signs of full width (１２３，％) as plain ones."""
-    return text if text.isascii() else text.translate(_PLAIN)
-
-
-def read_words(path: str | Path) -> str:
-    """Read a text file as one line: without byte-order mark, line ends and runs of spaces, signs of full width as plain ones.
-
-    Raises:
-        DataError: it is not UTF-8.
-    """
+def _read(path: str) -> tuple[str, str]:
+    """Return the words of a text file, or why there are none."""
     try:
-        with open(path, "rb") as handle:
-            return " ".join(fold_width(handle.read().decode("utf-8-sig")).split())
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 ({error.reason})", fix="convert it, e.g. with iconv") from error
-
-
-def read_rows(path: Path) -> list[str]:
-    """Lines of a table about speakers, whatever letters their names hold: without byte-order mark, full width as plain."""
-    return fold_width(path.read_text(encoding="utf-8-sig", errors="replace")).splitlines()
-
-
-def look_at(item: Item) -> Seen:
-    """Open the audio and the text of an utterance, each once; audio of any rate can be used."""
-    if not item.wav:
-        return Seen(item, "", AudioInfo(""), f"{item.text}: there is no audio for this text")
-    info = inspect(item.wav)
-    fatal = [fault for fault in info.faults if fault.fatal]
-    reason = f"{item.wav}: {fatal[0].message}" if fatal else ""
-    if not item.text:
-        return Seen(item, "", info, reason)
-    try:
-        words = read_words(item.text)
+        words = read_words(Path(path))
     except (DataError, OSError) as error:
-        return Seen(item, "", info, reason or str(error))
-    return Seen(item, words, info, reason or ("" if words else f"{item.text}: the text is empty"))
+        return "", str(error)
+    return words, "" if words else f"{path}: the text is empty"
 
 
-def _look_at_some(items: Sequence[Item]) -> list[Seen]:
-    return [look_at(item) for item in items]
-
-
-def look_at_all(items: Sequence[Item], nj: int) -> list[Seen]:
-    """Open the files of all utterances, in parallel; the order is that of `items`."""
-    parts = [items[k : k + 200] for k in range(0, len(items), 200)]
-    found = map_jobs(_look_at_some, parts, nj, what="opening the corpus")
-    return [seen for part in found for seen in part]
-
-
-def files_in(folder: str | Path, endings: tuple[str, ...]) -> dict[str, str]:
-    """Files of a folder by name without the ending; hidden ones are left out.
-
-    Raises:
-        DataError: a name has several of the endings; all such files.
-    """
-    found: dict[str, list[str]] = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            for ending in endings:
-                if entry.name.endswith(ending) and not entry.name.startswith("."):
-                    found.setdefault(entry.name[: -len(ending)], []).append(entry.path)
-    twice = [f"{name}: {' and '.join(sorted(paths))}" for name, paths in sorted(found.items()) if len(paths) > 1]
-    if twice:
-        what = counted(len(twice), "utterance")
-        raise DataError(f"{folder} has several files for {what}", shortened(twice), fix="keep one of them")
-    return {name: paths[0] for name, paths in found.items()}
-
-
-def named_folder(corpus_dir: str, expected: str, fix: str) -> Path:
-    """The folder that --corpus_dir names.
-
-    Args:
-        corpus_dir: the value of the option.
-        expected: what the folder should hold.
-        fix: what to do where there is none.
-
-    Raises:
-        DataError: none is named, or it is not there.
-    """
-    if not corpus_dir:
-        raise DataError("no corpus is named: --corpus_dir is empty, and so is its place in db.sh", expected=expected, fix=fix)
-    if not Path(corpus_dir).is_dir():
-        raise DataError(f"there is no folder {corpus_dir}", expected=expected, fix=fix)
-    return Path(corpus_dir)
+def _look_at(item: Item, info: AudioInfo, texts: Mapping[str, tuple[str, str]]) -> Item:
+    text, reason = texts[item.text_file] if item.text_file else (item.text, "")
+    fatal = [fault.message for fault in info.faults if fault.fatal]
+    end_s = info.duration_s if item.end_s is None else item.end_s
+    where = item.audio if item.place in ("", item.audio) else f"{item.place}: {item.audio}"
+    if fatal:
+        reason = f"{where}: {fatal[0]}"
+    elif not 0 <= item.start_s < end_s <= info.duration_s + OVERSHOOT_S:
+        reason = f"{item.place}: {item.start_s} s to {end_s} s does not lie in the {info.duration_s:.3f} s of {item.audio}"
+    elif not reason and len(text) > MAX_CHARACTERS_PER_S * (end_s - item.start_s):
+        reason = f"{item.place}: text far too long for its audio: {len(text)} letters in {end_s - item.start_s:.2f} s"
+    return replace(item, text=text, info=info, reason=reason)
 
 
 def check_unique(items: Iterable[Item]) -> None:
     """Make sure that no utterance occurs twice.
 
     Raises:
-        DataError: some do; all of them, with both files.
+        DataError: Some do; all of them, with both places.
     """
     first: dict[str, Item] = {}
     faults = []
     for item in items:
-        before = first.setdefault(item.utt, item)
+        before = first.setdefault(item.name, item)
         if before is not item:
-            faults.append(f"{item.utt}: {before.wav or before.text} and {item.wav or item.text}")
+            faults.append(f"{item.name}: {before.audio or before.place} and {item.audio or item.place}")
     if faults:
-        raise DataError(
-            f"{counted(len(faults), 'utterance occurs', 'utterances occur')} twice",
-            shortened(faults),
-            fix="remove one of the two copies of each",
-        )
+        found = f"{counted(len(faults), 'utterance occurs', 'utterances occur')} twice"
+        raise DataError(found, shortened(faults), fix="remove one of the two copies of each")
 
 
-def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
-    """Make sure that texts have audio and audio has text, but for few.
+def check_items(what: str, items: Sequence[Item], fix: str, max_dropped_pct: float = MAX_DROPPED_PCT) -> None:
+    """Make sure that few of a set's utterances cannot be used; half an archive or a disk that was full while unpacking show here.
 
-    Raises:
-        DataError: more than `MAX_LACKING_PCT` of the utterances lack one of them, or there is none at all.
-    """
-    if not items:
-        raise DataError(f"{what} holds no utterance", fix=fix)
-    for lacking, name, other in (
-        ([i.text for i in items if not i.wav], "text", "audio"), ([i.wav for i in items if not i.text], "audio", "text"),
-    ):  # fmt: skip
-        if len(lacking) * 100 > MAX_LACKING_PCT * len(items):
-            raise DataError(
-                f"{what} is incomplete: {len(lacking)} of {len(items)} utterances have {name}, but no {other}",
-                shortened(lacking, 10), expected=f"at most {MAX_LACKING_PCT:g} % without", fix=fix,
-            )  # fmt: skip
-
-
-def check_usable(what: str, seen: Sequence[Seen], fix: str, max_dropped_pct: float = MAX_DROPPED_PCT) -> None:
-    """Make sure that what lies there can be used, but for few files; a disk that was full while unpacking shows here.
+    Args:
+        what: What the set is, for the message.
+        items: Its utterances.
+        fix: What to do where too much is missing.
+        max_dropped_pct: Largest share of unusable utterances, percent.
 
     Raises:
-        DataError: more than `max_dropped_pct` of the recordings cannot be used.
+        DataError: More cannot be used, or none can; says of which speakers nothing is left, and the reasons.
     """
-    there = [one for one in seen if one.item.wav]
-    bad = [f"{one.item.utt}: {one.reason}" for one in there if one.reason]
-    if len(bad) * 100 > max_dropped_pct * len(there):
-        raise DataError(
-            f"{what}: {len(bad)} of {len(there)} recordings cannot be used", shortened(bad, 10), fix=fix,
-            expected=f"at most {max_dropped_pct:g} % (--max_dropped_pct)",
-        )  # fmt: skip
+    speakers = {item.speaker for item in items if not item.reason}
+    gone = c_sorted({item.speaker for item in items if item.speaker} - speakers)
+    nothing = f"; nothing at all of {counted(len(gone), 'speaker')}: {' '.join(shortened(gone))}" if gone else ""
+    reasons = {item.name: item.reason for item in items if item.reason}
+    check_share(what, reasons, len(items) - len(reasons), max_dropped_pct, fix, nothing=nothing, shown=20)
 
 
-def check_filled(sets: Mapping[str, tuple[DataDir, Mapping[str, str]]]) -> None:
+def check_share(
+    what: str,
+    reasons: Mapping[str, str],
+    kept: int,
+    max_dropped_pct: float,
+    fix: str,
+    *,
+    faults: Sequence[str] = (),
+    nothing: str = "",
+    shown: int = SHOWN,
+) -> None:
+    """Make sure that a corpus has no faults and that little of it is left out.
+
+    Raises:
+        DataError: It has, or much is; every fault and reason, up to `shown`.
+    """
+    total = len(reasons) + kept
+    share_pct = 100 * len(reasons) / total if total else 100.0
+    if not faults and kept and share_pct <= max_dropped_pct:
+        return
+    lines = shortened([*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(reasons.items()))], shown)
+    unusable = f"{len(reasons)} of {counted(total, 'utterance')} ({share_pct:.1f} %) cannot be used{nothing}"
+    found = f"{what} has {counted(len(faults), 'fault')}, and {unusable}" if faults else f"{what}: {unusable}"
+    raise DataError(
+        found, lines, expected=f"{'no faults, and ' if faults else ''}at most {max_dropped_pct:g} % left out", fix=fix
+    )
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """A set that is ready to be written."""
+
+    data: DataDir
+    reasons: Mapping[str, str]
+    """Why each utterance that is not in it was left out."""
+    infos: Mapping[str, AudioInfo]
+    """What the audio of each of its utterances holds."""
+    notes: Sequence[str] = field(default=())
+    """Warnings."""
+
+
+def make_set(items: Iterable[Item], *, labelled: bool = True) -> PreparedSet:
+    """Make the tables of a set from utterances that were looked at; its utterances need text where it is labelled."""
+    items = lacking(items, labelled=labelled)
+    kept = {item.name: item for item in items if not item.reason}
+    notes: list[str] = []
+    data = tables_of(kept, labelled, notes)
+    return PreparedSet(data, {i.name: i.reason for i in items if i.reason}, infos_of(kept), notes)
+
+
+def infos_of(ids: Mapping[str, Item]) -> dict[str, AudioInfo]:
+    """Return what the audio of each utterance holds, where it was looked at."""
+    return {utt: item.info for utt, item in ids.items() if item.info is not None}
+
+
+def tables_of(ids: Mapping[str, Item], labelled: bool, notes: list[str]) -> DataDir:
+    """Make the tables of utterances by their ids; a table that lacks lines is left out, and `notes` says so.
+
+    Raises:
+        DataError: Two recordings have one name.
+    """
+    segments, lengths, faults = {}, {}, []
+    wavs: dict[str, str] = {}
+    infos = infos_of(ids)
+    cut = any(item.end_s is not None for item in ids.values())
+    for utt, item in ids.items():
+        end_s = infos[utt].duration_s if item.end_s is None else item.end_s
+        recording = (clean_id(item.recording) or utt) if cut else utt
+        if wavs.get(recording, item.audio) != item.audio:
+            faults.append(f"{item.place}: recording {recording} is {item.audio} here and {wavs[recording]} elsewhere")
+        wavs[recording], lengths[utt] = item.audio, f"{end_s - item.start_s:.4f}"
+        segments[utt] = Segment(recording, item.start_s, end_s)
+    if faults:
+        found = f"{counted(len(faults), 'recording has', 'recordings have')} the name of another"
+        raise DataError(found, faults, fix="rename them")
+    utts: dict[str, dict[str, str]] = {"utt2spk": {utt: item.speaker for utt, item in ids.items()}, "utt2dur": lengths}
+    if labelled:
+        utts["text"] = {utt: item.text for utt, item in ids.items()}
+    for name in sorted({name for item in ids.values() for name in item.tables}):
+        own = {utt: item.tables[name] for utt, item in ids.items() if name in item.tables}
+        if _is_whole(name, own, ids, "utterances", notes):
+            utts[name] = own
+    genders = {item.speaker: item.gender for item in ids.values() if item.gender}
+    whole = bool(genders) and _is_whole("spk2gender", genders, set(utts["utt2spk"].values()), "speakers", notes)
+    return DataDir(wavs, utts, {"spk2gender": genders} if whole else {}, {}, segments if cut else None)
+
+
+def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, notes: list[str]) -> bool:
+    """Return whether a table has a line for every key; note it where it has not."""
+    absent = c_sorted(set(keys) - set(table))
+    if absent:
+        found = f"{name}: {len(absent)} of {len(keys)} {what} have no line in it, the first is {absent[0]}"
+        notes.append(f"{found}; it is left out, because a data directory has a line for all: complete it, and run this again")
+    return not absent
+
+
+def check_filled(sets: Mapping[str, PreparedSet]) -> None:
     """Make sure that something is left of every set, before the first is written.
 
     Raises:
-        DataError: nothing is left of some; the first reasons.
+        DataError: Nothing is left of some; the first reasons.
     """
-    for name, (data, reasons) in sets.items():
-        if not data.wavs:
-            examples = shortened([f"{utt}: {reason}" for utt, reason in reasons.items()], 10)
-            raise DataError(
-                f"nothing is left of the set {name}", examples, fix="see the reasons, and whether the corpus is whole"
-            )
+    for name, made in sets.items():
+        if not made.data.wavs:
+            examples = shortened([f"{utt}: {reason}" for utt, reason in made.reasons.items()], 10)
+            fix = "see the reasons, and whether the corpus is whole"
+            raise DataError(f"nothing is left of the set {name}", examples, fix=fix)
 
 
-def make_set(
-    seen: Iterable[Seen], genders: Mapping[str, str], *, labelled: bool = True, language: str = "en"
-) -> tuple[DataDir, dict[str, str]]:
-    """Make the tables of a set; give the reason of every utterance that is left out.
+def write_set(folder: Path, made: PreparedSet, rate_hz: int | None = None) -> None:
+    """Write a data directory, `dropped.tsv` and what is known of its audio; print a line about it.
 
     Args:
-        seen: its utterances.
-        genders: `m` or `f` by speaker.
-        labelled: whether the set has text; without, utterances need none and get none.
-        language: code for `utt2lang`.
+        folder: Where it goes; its name is the set's.
+        made: The set.
+        rate_hz: Sampling rate of the corpus; files of another are listed in `odd_rate.tsv` and used. None: it has none.
     """
-    kept: dict[str, Seen] = {}
-    reasons: dict[str, str] = {}
-    for one in seen:
-        reason = one.reason
-        if not reason and labelled and not one.text:
-            reason = f"{one.item.wav}: there is no text for this audio"
-        if reason:
-            reasons[one.item.utt] = reason
-        else:
-            kept[one.item.utt] = one
-    utts: dict[str, Mapping[str, str]] = {
-        "utt2spk": {utt: one.item.speaker for utt, one in kept.items()},
-        "utt2dur": {utt: f"{one.info.duration_s:.4f}" for utt, one in kept.items()},
-        "utt2lang": dict.fromkeys(kept, language),
-    }
-    if labelled:
-        utts["text"] = {utt: one.text for utt, one in kept.items()}
-    speakers = {one.item.speaker for one in kept.values()}
-    unknown = sorted(speakers - genders.keys())
-    if unknown and len(unknown) < len(speakers):
-        print(
-            f"no spk2gender is written: nothing is known of the sex of {' '.join(shortened(unknown))}",
-            file=sys.stderr,
-            flush=True,
-        )
-    spks = {} if unknown else {"spk2gender": {spk: genders[spk] for spk in speakers}}
-    return DataDir({utt: one.item.wav for utt, one in kept.items()}, utts, spks), reasons
-
-
-def write_set(
-    folder: Path,
-    data: DataDir,
-    reasons: Mapping[str, str],
-    seen: Iterable[Seen],
-    extra: Mapping[str, Mapping[str, str]] | None = None,
-    rate_hz: int | None = None,
-) -> None:
-    """Write a data directory, what was left out of it, and what was seen in its audio; print a line about it.
-
-    Args:
-        folder: where it goes; its name is the set's.
-        data: the set.
-        reasons: why each utterance that is not in it was left out.
-        seen: what was seen of its utterances (and of others).
-        extra: further tables by utterance, by their names.
-        rate_hz: sampling rate of the corpus, for `tell_odd_rates`; None: it has none.
-
-    Raises:
-        DataError: nothing is left; the first reasons.
-    """
-    check_filled({folder.name: (data, reasons)})
+    data, name = made.data, folder.name
     write_datadir(data, folder)
-    for name, table in (extra or {}).items():
-        write_table(folder / name, {utt: table[utt] for utt in data.wavs})
-    write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
-    infos = {one.item.utt: one.info for one in seen if one.item.utt in data.wavs}
-    remember(folder, infos.values())
+    rows = [{"utt": utt, "reason": " ".join(reason.split())} for utt, reason in sorted(made.reasons.items())]
+    write_tsv(folder / "dropped.tsv", rows, ("utt", "reason"))
+    remember(folder, made.infos.values())
+    warnings = list(made.notes)
     if rate_hz is not None:
-        tell_odd_rates(folder, infos, rate_hz)
-    minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
-    held = f"{counted(len(data.wavs), 'utterance')} of {counted(len(data.speakers), 'speaker')}, {minutes:.1f} minutes"
-    print(f"{folder.name}: {held}; {len(reasons)} left out (dropped.tsv)", flush=True)
-
-
-def tell_odd_rates(folder: Path, infos: Mapping[str, AudioInfo], rate_hz: int) -> None:
-    """List files of another rate than the corpus's in `odd_rate.tsv`, and warn of them; they are used: features resample them.
-
-    Args:
-        folder: the data directory.
-        infos: what was seen of each utterance's audio.
-        rate_hz: sampling rate of the corpus.
-    """
-    odd = [{"utt": u, "rate_hz": infos[u].rate_hz, "path": infos[u].path} for u in c_sorted(infos) if infos[u].rate_hz != rate_hz]
-    write_tsv(folder / "odd_rate.tsv", odd, ("utt", "rate_hz", "path"))
-    if odd:
-        named = ", ".join(f"{row['utt']} ({row['rate_hz']} Hz)" for row in odd[:10]) + (", ..." if len(odd) > 10 else "")
-        print(
-            f"warning: {folder.name}: {len(odd)} files do not have the corpus's {rate_hz} Hz: {named}; they are used, resampled "
-            "as features need it, though a lower rate lacks what is high (odd_rate.tsv)", file=sys.stderr, flush=True,
-        )  # fmt: skip
-
-
-def check_lists(lists: Path, sets: Mapping[str, DataDir]) -> None:
-    """Make sure that the fixed lists fit the sets: utterances are there, speakers are theirs, pairs are cross-sex as said.
-
-    Raises:
-        DataError: all rows that do not fit.
-    """
-    faults: list[str] = []
-    for name, fields in LIST_FIELDS.items():
-        if not (lists / name).exists():
-            raise DataError(f"{lists / name} is missing", fix="restore it from git, or make lists with local/make_lists.py")
-        for number, row in enumerate(read_tsv(lists / name), 2):
-            if row["set"] in sets:
-                faults += [f"{lists / name}:{number}: {fault}" for fault in _row_faults(row, fields, sets[row["set"]])]
-    if faults:
-        raise DataError(
-            f"the fixed lists do not fit the corpus: {counted(len(faults), 'fault')}", shortened(faults),
-            expected=f"the utterances that {lists} names",
-            fix="restore the files that are missing; or go on with --check_lists false in --local_data_opts, make lists from "
-            "the data directory (local/make_lists.py --from) and give them as --listdir",
-        )  # fmt: skip
-
-
-def _row_faults(row: Mapping[str, str], fields: Sequence[str], data: DataDir) -> list[str]:
-    owner, genders = data.utts["utt2spk"], data.spks.get("spk2gender", {})
-    faults = [f"{row[field]} is not in {row['set']}" for field in fields if row[field] not in owner]
-    speaker = row.get("target_spk") or row.get("spk", "")
-    own: Collection[str] = [f for f in fields if f != "source_utt" and owner.get(row[f], speaker) != speaker]
-    faults += [f"{row[field]} is not of {speaker}" for field in own]
-    if not faults and "cross_sex" in row and genders:
-        cross = genders[owner[row["source_utt"]]] != genders[speaker]
-        if cross != (row["cross_sex"] == "yes"):
-            faults.append(
-                f"cross_sex is {row['cross_sex']}, but the corpus says otherwise of {owner[row['source_utt']]} and {speaker}"
+        odd = [(utt, made.infos[utt]) for utt in c_sorted(odd_rates(made.infos, rate_hz))]
+        rows = [{"utt": utt, "rate_hz": str(info.rate_hz), "path": info.path} for utt, info in odd]
+        write_tsv(folder / "odd_rate.tsv", rows, ("utt", "rate_hz", "path"))
+        if odd:
+            named = ", ".join(shortened([f"{utt} ({info.rate_hz} Hz)" for utt, info in odd], 10))
+            warnings.append(
+                f"{len(odd)} files do not have the corpus's {rate_hz} Hz: {named}; they are used, resampled as features need it, "
+                "though a lower rate lacks the high frequencies (odd_rate.tsv)"
             )
-    return faults
+    for warning in warnings:
+        print(f"warning: {name}: {warning}", file=sys.stderr, flush=True)
+    minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
+    held = f"{counted(len(data.utt_ids), 'utterance')} of {counted(len(data.speakers), 'speaker')}, {minutes:.1f} minutes"
+    print(f"{name}: {held}; {len(made.reasons)} left out (dropped.tsv)", flush=True)

@@ -1,9 +1,6 @@
 """From what an importer found to data directories: speakers, ids, checks, sets; every utterance left out has a reason."""
 
-from __future__ import annotations
-
-import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,16 +8,28 @@ from ctaplib.audio.files import AudioInfo
 from ctaplib.audio.source import is_command
 from ctaplib.config import Config
 from ctaplib.corpus.alignment import SILENCE, Alignment, read_ctm, read_textgrid, write_ctm
-from ctaplib.corpus.datadir import DataDir, Segment, c_sorted, subset, write_datadir
-from ctaplib.corpus.importing import Found, Item
+from ctaplib.corpus.build import (
+    MAX_DROPPED_PCT,
+    PreparedSet,
+    check_share,
+    infos_of,
+    lacking,
+    look,
+    tables_of,
+    write_set,
+)  # fmt: skip
+from ctaplib.corpus.datadir import DataDir, c_sorted, subset
+from ctaplib.corpus.importing import Found, Item, clean_id
+from ctaplib.corpus.inspection import odd_rates
 from ctaplib.corpus.set_split import Split, SplitConfig, cut_dev, read_split, split_by_rule
 from ctaplib.corpus.table_checks import out_of_order
-from ctaplib.corpus.validate import DURATION_TOLERANCE_S, MAX_CHARACTERS_PER_S, inspect_all
 from ctaplib.errors import DataError, counted, shortened
-from ctaplib.files import read_table, write_tsv
+from ctaplib.files import read_table
 
-SHOWN = 500
-"""Most faults of a source that are shown at once."""
+SHARE_FIX = (
+    "correct what the lines name, or raise --max_dropped_pct where all that is left out may be missing "
+    "(in a recipe: --local_data_opts '--max_dropped_pct P')"
+)
 
 
 class SpeakerOptions(Config):
@@ -44,16 +53,11 @@ class Corpus:
     names: Mapping[str, str]
     """What the source calls each utterance."""
     left_out: dict[str, str]
+    """Why each utterance was left out, by its name in the source."""
+    infos: Mapping[str, AudioInfo]
+    """What the audio of each utterance holds."""
     notes: list[str] = field(default_factory=list)
     """What is to be known, though nothing was left out for it."""
-
-
-def clean(name: str, more: str = "") -> str:
-    """An id from a name: letters and digits of any script, `_`, `.` and `-` stay, the rest becomes `_`."""
-    good = set("._-") - set(more)
-    plain = unicodedata.normalize("NFKC", name)
-    kept = "".join(c if c.isalnum() or c in good or unicodedata.category(c).startswith("M") else "_" for c in plain)
-    return "_".join(part for part in kept.split("_") if part)
 
 
 def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path, left_out: dict[str, str]) -> list[Item]:
@@ -92,11 +96,11 @@ def _keep(items: Sequence[Item], left_out: dict[str, str], reason: str) -> list[
 
 
 def _plain_id(item: Item) -> str:
-    return clean(item.name)
+    return clean_id(item.name)
 
 
 def _speaker_id(item: Item) -> str:
-    return clean(item.speaker, more="-")  # so that `-` behind it sorts before all that a longer name can go on with
+    return clean_id(item.speaker, more="-")  # so that `-` behind it sorts before all that a longer name can go on with
 
 
 def needs_speakers(items: Sequence[Item]) -> bool:
@@ -133,122 +137,38 @@ def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, wit
     return ids
 
 
-def _audio_reason(item: Item, info: AudioInfo, has_text: bool) -> str:
-    """Why an utterance cannot be used; empty where it can."""
-    bad = [fault.message for fault in info.faults if fault.fatal]
-    if bad:
-        return f"{item.place}: {item.audio}: {bad[0]}"
-    end_s = info.duration_s if item.end_s is None else item.end_s
-    if not 0 <= item.start_s < end_s <= info.duration_s + DURATION_TOLERANCE_S:
-        return f"{item.place}: {item.start_s} s to {end_s} s does not lie in the {info.duration_s:.3f} s of {item.audio}"
-    if has_text and not item.text:
-        return f"{item.place}: audio without text"
-    if has_text and len(item.text) > MAX_CHARACTERS_PER_S * (end_s - item.start_s):
-        return f"{item.place}: text far too long for its audio: {len(item.text)} letters in {end_s - item.start_s:.2f} s"
-    return ""
-
-
-def _rate_notes(infos: Mapping[str, AudioInfo]) -> list[str]:
-    rates: dict[int, list[str]] = {}
-    for info in infos.values():
-        if info.rate_hz:
-            rates.setdefault(info.rate_hz, []).append(info.path)
-    usual = max(rates, key=lambda rate: (len(rates[rate]), rate), default=0)
-    return [
-        f"{path}: {rate} Hz, most others have {usual} Hz; features resample it"
-        for rate, paths in sorted(rates.items()) if rate != usual for path in paths
-    ]  # fmt: skip
-
-
-def build(found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, max_dropped_pct: float = 5.0) -> Corpus:
-    """Make one data directory of what was found, with every audio file looked at once.
+def import_corpus(
+    found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, max_dropped_pct: float = MAX_DROPPED_PCT
+) -> Corpus:
+    """Make one data directory of what an importer found, with every audio file opened once.
 
     Args:
-        found: what the importer found.
-        source: where.
-        speakers: who speaks.
-        nj: processes that open audio.
-        max_dropped_pct: largest share of utterances that may be left out, %.
+        found: What the importer found.
+        source: Where.
+        speakers: Who speaks.
+        nj: Processes that open audio.
+        max_dropped_pct: Largest share of utterances that may be left out, %.
 
     Raises:
-        DataError: the source has faults, too much of it cannot be used, or ids clash; everything at once.
+        DataError: The source has faults, too much of it cannot be used, or ids clash; everything at once.
     """
     left_out = dict(found.left_out)
-    items = _speakers(found.items, speakers, source, left_out)
-    audio = {item.audio: item.audio for item in items}
-    infos = inspect_all(audio, None, nj)
-    reasons = {id(item): _audio_reason(item, infos[item.audio], found.has_text) for item in items}
-    kept = [item for item in items if not reasons[id(item)]]
+    items = lacking(look(_speakers(found.items, speakers, source, left_out), nj), labelled=found.has_text)
+    kept = [item for item in items if not item.reason]
     for item in items:
-        if reasons[id(item)]:
-            _leave_out(left_out, item, reasons[id(item)])
+        if item.reason:
+            _leave_out(left_out, item, item.reason)
     faults = list(found.faults)
     ids = name_items(kept, faults, keeps_ids=found.keeps_ids, with_speaker=needs_speakers(items))  # whatever is left out
-    check_share(source, faults, left_out, len(kept), max_dropped_pct)
-    notes = _rate_notes(infos)
+    check_share(str(source), left_out, len(kept), max_dropped_pct, SHARE_FIX, faults=faults)
+    infos = {item.audio: item.info for item in items if item.info is not None}
+    odd = odd_rates(infos)
+    notes = [f"{p}: {infos[p].rate_hz} Hz, most others have {usual} Hz; features resample it" for p, usual in odd.items()]
     notes += [f"{i.path}: {f.message}" for i in infos.values() for f in i.faults if not f.fatal]
     return Corpus(
-        _datadir(ids, infos, found.has_text, notes), {utt: item.set for utt, item in ids.items() if item.set},
-        {utt: item.name for utt, item in ids.items()}, left_out, notes,
+        tables_of(ids, found.has_text, notes), {utt: item.set for utt, item in ids.items() if item.set},
+        {utt: item.name for utt, item in ids.items()}, left_out, infos_of(ids), notes,
     )  # fmt: skip
-
-
-def check_share(source: Path, faults: Sequence[str], left_out: Mapping[str, str], kept: int, max_dropped_pct: float) -> None:
-    """Make sure that a source has no faults and that little of it is left out.
-
-    Raises:
-        DataError: it has, or much is; every fault and every reason at once.
-    """
-    total = len(left_out) + kept
-    share_pct = 100 * len(left_out) / total if total else 100.0
-    if not faults and kept and share_pct <= max_dropped_pct:
-        return
-    lines = shortened([*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(left_out.items()))], SHOWN)
-    unusable = f"{len(left_out)} of {counted(total, 'utterance')} ({share_pct:.1f} %) cannot be used"
-    raise DataError(
-        f"{source} has {counted(len(faults), 'fault')}, and {unusable}",
-        lines,
-        expected=f"no faults, and at most {max_dropped_pct:g} % left out",
-        fix="correct what the lines name, or raise --max_dropped_pct where all that is left out may be missing "
-        "(in a recipe: --local_data_opts '--max_dropped_pct P')",
-    )
-
-
-def _datadir(ids: Mapping[str, Item], infos: Mapping[str, AudioInfo], has_text: bool, notes: list[str]) -> DataDir:
-    """The tables of what was found; `notes` gets those that are left out."""
-    segments, lengths, faults = {}, {}, []
-    wavs: dict[str, str] = {}
-    cut = any(item.end_s is not None for item in ids.values())
-    for utt, item in ids.items():
-        end_s = infos[item.audio].duration_s if item.end_s is None else item.end_s
-        recording = (clean(item.recording) or utt) if cut else utt
-        if wavs.get(recording, item.audio) != item.audio:
-            faults.append(f"{item.place}: recording {recording} is {item.audio} here and {wavs[recording]} elsewhere")
-        wavs[recording], lengths[utt] = item.audio, f"{end_s - item.start_s:.4f}"
-        segments[utt] = Segment(recording, item.start_s, end_s)
-    if faults:
-        raise DataError(
-            f"{counted(len(faults), 'recording has', 'recordings have')} the name of another", faults, fix="rename them"
-        )
-    utts: dict[str, dict[str, str]] = {"utt2spk": {utt: item.speaker for utt, item in ids.items()}, "utt2dur": lengths}
-    if has_text:
-        utts["text"] = {utt: item.text for utt, item in ids.items()}
-    for name in sorted({name for item in ids.values() for name in item.tables}):
-        own = {utt: item.tables[name] for utt, item in ids.items() if name in item.tables}
-        if _is_whole(name, own, ids, "utterances", notes):
-            utts[name] = own
-    genders = {item.speaker: item.gender for item in ids.values() if item.gender}
-    whole = bool(genders) and _is_whole("spk2gender", genders, set(utts["utt2spk"].values()), "speakers", notes)
-    return DataDir(wavs, utts, {"spk2gender": genders} if whole else {}, {}, segments if cut else None)
-
-
-def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, notes: list[str]) -> bool:
-    """Whether a table has a line for all; a data directory holds no others, so one that has not is noted and left out."""
-    lacking = c_sorted(set(keys) - set(table))
-    if lacking:
-        found = f"{name}: {len(lacking)} of {len(keys)} {what} have no line in it, the first is {lacking[0]}"
-        notes.append(f"{found}; it is not taken over, for a data directory has a line for all: complete it, and import again")
-    return not lacking
 
 
 def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:
@@ -316,7 +236,7 @@ def choose_sets(
             )
         own: dict[str, list[str]] = {}
         for utt in data.utt_ids:
-            own.setdefault(clean(corpus.sets[utt]), []).append(utt)
+            own.setdefault(clean_id(corpus.sets[utt]), []).append(utt)
         if names.train in own and names.dev not in own:
             dev = own[names.dev] = cut_dev(own[names.train], data.utts.get("text", {}), config)
             own[names.train] = [utt for utt in own[names.train] if utt not in set(dev)]
@@ -334,8 +254,7 @@ def write_sets(
 ) -> None:
     """Write the data directories, and what was left out into `dropped.tsv` of the first; alignments beside them."""
     for name in c_sorted(sets):
-        write_datadir(subset(corpus.data, sets[name]), folder / name)
-        rows = [{"utt": utt, "reason": " ".join(reason.split())} for utt, reason in sorted(corpus.left_out.items())]
-        write_tsv(folder / name / "dropped.tsv", rows if name == first else [], ("utt", "reason"))
+        infos = {utt: corpus.infos[utt] for utt in sets[name]}
+        write_set(folder / name, PreparedSet(subset(corpus.data, sets[name]), corpus.left_out if name == first else {}, infos))
         if alignments:
             write_ctm(folder / "alignments" / f"{name}.ctm", {utt: alignments[utt] for utt in sets[name]})

@@ -6,8 +6,6 @@ A data directory is a folder of small tables, one line per utterance or speaker,
 know are carried along. Entries of `wav.scp` are files or commands (`sox a.flac -t wav - |`).
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -79,22 +77,30 @@ def c_sorted(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=lambda key: key.encode())
 
 
+def parse_segment(value: str) -> Segment | None:
+    """Read the value of a line of `segments`, `recording start_s end_s`; None where it is not of that form."""
+    try:
+        recording, start, end = value.split()
+        return Segment(recording, float(start), float(end))
+    except ValueError:
+        return None
+
+
 def parse_segments(path: str | Path) -> dict[str, Segment]:
     """Read `segments`: `utt recording start_s end_s`.
 
     Raises:
-        DataError: lines that are not of that form, all of them.
+        DataError: Lines that are not of that form, all of them.
     """
     out, faults = {}, []
     for utt, value in read_table(path).items():
-        try:
-            recording, start, end = value.split()
-            out[utt] = Segment(recording, float(start), float(end))
-        except ValueError:
+        segment = parse_segment(value)
+        if segment is None:
             faults.append(f"{path}: {utt}: found {value!r}, expected `recording start_s end_s`")
-            continue
-        if not 0 <= out[utt].start_s < out[utt].end_s:
-            faults.append(f"{path}: {utt}: the segment from {start} s to {end} s is empty or negative")
+        elif not 0 <= segment.start_s < segment.end_s:
+            faults.append(f"{path}: {utt}: the segment from {segment.start_s} s to {segment.end_s} s is empty or negative")
+        else:
+            out[utt] = segment
     if faults:
         raise DataError(f"{path} has {counted(len(faults), 'bad line')}", faults)
     return out

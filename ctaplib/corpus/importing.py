@@ -1,9 +1,7 @@
-"""What all ways of bringing a corpus in share: the items that are found in it, and the search for audio and text.
+"""Find the utterances of a corpus: what importers and recipes share.
 
-A way is a module `ctaplib/corpus/import_<kind>.py` with `IMPORTER`; adding a file adds one.
+An importer is a module `ctaplib/corpus/import_<kind>.py` with `IMPORTER`; adding a file adds one.
 """
-
-from __future__ import annotations
 
 import glob
 import os
@@ -14,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+from ctaplib.audio.files import AudioInfo
 from ctaplib.config import Config
 from ctaplib.errors import DataError
 from ctaplib.files import read_encoded
@@ -58,22 +57,29 @@ class Item:
     """One utterance of a source."""
 
     name: str
-    """What the source calls it."""
+    """Its id in a recipe; else its name in the source, from which the id is made."""
     audio: str
-    """File, or command that ends in `|`."""
+    """File, or command that ends in `|`; empty where there is none."""
     place: str
-    """Where it was found: file:line, for messages."""
+    """Where it was found: a file, or file:line, for messages."""
     text: str = ""
     speaker: str = ""
     gender: str = ""
+    """`m`, `f`, or empty."""
     set: str = ""
     recording: str = ""
-    """What the source calls its recording, where it is a stretch of one."""
+    """Name of its recording in the source, where it is a segment of one."""
     start_s: float = 0.0
     end_s: float | None = None
-    """End of that stretch; None: the item is the whole file."""
+    """End of that segment; None: the item is the whole file."""
     tables: Mapping[str, str] = field(default_factory=dict)
     """Values of further tables of a data directory."""
+    text_file: str = ""
+    """File of its text alone, read when the audio is opened; empty where `text` has it, or there is none."""
+    reason: str = ""
+    """Why it cannot be used; empty where it can, as far as known."""
+    info: AudioInfo | None = None
+    """What its audio holds, after it was opened."""
 
 
 @dataclass
@@ -186,9 +192,34 @@ def gender_of(value: str) -> str:
 
 
 def read_text(path: Path, encoding: str) -> str:
-    """Text of a file on one line.
+    """Read a text file as one line.
 
     Raises:
-        DataError: it is not in that encoding.
+        DataError: It is not in that encoding.
     """
     return " ".join(read_encoded(path, encoding, "convert it, or name its --encoding").split())
+
+
+_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+
+def half_width(text: str) -> str:
+    """Replace full-width letters, digits and signs (１２３，％) by ASCII."""
+    return text if text.isascii() else text.translate(_HALF_WIDTH)
+
+
+def read_words(path: Path) -> str:
+    """Read a text file as one line: without byte order mark, line ends and runs of spaces, full-width signs as ASCII.
+
+    Raises:
+        DataError: It is not UTF-8.
+    """
+    return " ".join(half_width(read_encoded(path)).split())
+
+
+def clean_id(name: str, more: str = "") -> str:
+    """Make an id from a name: letters and digits of any script, `_`, `.` and `-` stay, the rest becomes `_`."""
+    good = set("._-") - set(more)
+    plain = unicodedata.normalize("NFKC", name)
+    kept = "".join(c if c.isalnum() or c in good or unicodedata.category(c).startswith("M") else "_" for c in plain)
+    return "_".join(part for part in kept.split("_") if part)

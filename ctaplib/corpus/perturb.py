@@ -15,15 +15,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import soxr
-
-from ctaplib.audio.files import read_audio, write_audio
+from ctaplib.audio.files import read_audio, resample, write_audio
 from ctaplib.audio.source import is_command
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.corpus.alignment import Alignment, Interval
 from ctaplib.corpus.datadir import DataDir, Segment, combine, copy, read_datadir, read_spans, write_datadir
-from ctaplib.corpus.validate import inspect_all
+from ctaplib.corpus.inspection import inspect_all
 from ctaplib.errors import AudioError, DataError, DependencyError
 
 NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp", "cmvn.scp"})
@@ -216,5 +213,5 @@ def _resample(job: tuple[str, Path], speed: float) -> str:
         wave, rate_hz = read_audio(path)
     except AudioError as error:
         return str(error)
-    write_audio(out, soxr.resample(wave, rate_hz * speed, rate_hz, quality="HQ").astype(np.float32), rate_hz)
+    write_audio(out, resample(wave, rate_hz * speed, rate_hz), rate_hz)
     return ""

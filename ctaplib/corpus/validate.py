@@ -4,20 +4,15 @@ Tables are checked first (`table_checks`), then every audio file is opened, in p
 repaired, drops the rest into `dropped.tsv` with reasons, and keeps a backup.
 """
 
-from __future__ import annotations
-
 import unicodedata
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-from ctaplib.audio.files import AudioInfo, inspect
-from ctaplib.cluster.jobs import map_jobs
+from ctaplib.audio.files import AudioInfo
 from ctaplib.corpus import datadir
-from ctaplib.corpus.audio_cache import recall
 from ctaplib.corpus.datadir import CTM_FILES, REC_TABLES, SPK_TABLES, UTT_TABLES, DataDir, Segment, c_sorted
+from ctaplib.corpus.inspection import inspect_all, odd_rates, recall
 from ctaplib.corpus.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, read_lines
 from ctaplib.errors import DataError, counted
 from ctaplib.files import read_tsv, write_tsv
@@ -50,12 +45,6 @@ class Report:
         warnings = len(self.faults) - len(self.fatal)
         return f"{self.path}: {held}; {counted(len(self.fatal), 'fault')}, {counted(warnings, 'warning')}"
 
-    def raise_if_fatal(self) -> None:
-        """Raise all fatal faults as one error."""
-        if self.fatal:
-            fix = f"see each line, or let `ctap data validate --fix {self.path}` repair and drop (with a backup)"
-            raise DataError(f"{self.path} has {counted(len(self.fatal), 'fault')}", [str(f) for f in self.fatal], fix=fix)
-
 
 def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], faults: list[Fault]) -> dict[str, float]:
     """Turn what was seen in audio files into faults; return the duration of each utterance in seconds."""
@@ -64,20 +53,21 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
     ends: dict[str, tuple[float, float]] = {}
     segments = tables.get("segments", Table(Path("segments")))
     for utt, value in segments.values.items():
-        try:
-            recording[utt], start, end = value.split()[0], float(value.split()[1]), float(value.split()[2])
-            ends[utt] = (start, end)
-        except (ValueError, IndexError):
+        segment = datadir.parse_segment(value)
+        if segment is None:
             what = f"{utt}: found {value!r}; expected `recording start_s end_s`; correct the line"
             faults.append(Fault(segments.place(utt), what, utt=utt))
+        else:
+            recording[utt], ends[utt] = segment.recording, (segment.start_s, segment.end_s)
     users: dict[str, list[str]] = {}
     for utt, name in recording.items():
         users.setdefault(name, []).append(utt)
-    odd_rates = _odd_rates(infos)
+    compared = any(fault.kind == "wrong_rate" for info in infos.values() for fault in info.faults)
+    odd = {} if compared else odd_rates(infos)
     for name, info in infos.items():
-        if name in odd_rates:
-            what = f"{name}: {info.path}: its rate is {info.rate_hz} Hz, most others have {odd_rates[name]} Hz; expected one rate"
-            fix = "features resample it; what the lower rate lacks stays lacking: see whether it belongs here"
+        if name in odd:
+            what = f"{name}: {info.path}: its rate is {info.rate_hz} Hz, most others have {odd[name]} Hz; expected one rate"
+            fix = "features resample it, but a lower rate lacks the high frequencies: see whether it belongs here"
             faults.append(Fault(wavs.place(name), f"{what}; {fix}", fatal=False))
         for fault in info.faults:
             for utt in users.get(name, [name]) if fault.fatal else [name]:
@@ -91,15 +81,6 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
                     what = f"{utt}: {start} s to {end} s does not lie in the {info.duration_s:.3f} s of {name}; correct it"
                     faults.append(Fault(f"{tables['segments'].place(utt)}", what, utt=utt))
     return durations
-
-
-def _odd_rates(infos: Mapping[str, AudioInfo]) -> dict[str, int]:
-    """Files whose rate is not that of most files, with the rate of most; none where they were compared with a wanted one."""
-    rates = Counter(info.rate_hz for info in infos.values() if info.rate_hz)
-    if len(rates) < 2 or any(fault.kind == "wrong_rate" for info in infos.values() for fault in info.faults):
-        return {}
-    usual = max(rates, key=lambda rate: (rates[rate], rate))
-    return {name: usual for name, info in infos.items() if info.rate_hz not in (0, usual)}
 
 
 def _check_lengths(tables: Mapping[str, Table], durations: Mapping[str, float], faults: list[Fault]) -> None:
@@ -123,13 +104,6 @@ def _check_lengths(tables: Mapping[str, Table], durations: Mapping[str, float], 
         if wrong and noted is not None:
             what = f"{utt}: {noted.values[utt]} s, but the audio has {duration_s:.4f} s; make utt2dur again"
             faults.append(Fault(noted.place(utt), what, fatal=False))
-
-
-def inspect_all(paths: Mapping[str, str], rate_hz: int | None, nj: int) -> dict[str, AudioInfo]:
-    """Open every audio file, in parallel."""
-    look = partial(inspect, rate_hz=rate_hz)
-    found = map_jobs(look, list(paths.values()), nj, what="opening audio", chunk=64, at_least=32)
-    return dict(zip(paths, found, strict=True))
 
 
 def validate_datadir(
@@ -230,11 +204,11 @@ def _parse_segments(lines: Mapping[str, str] | None, reasons: dict[str, str]) ->
         return None
     segments = {}
     for utt, line in lines.items():
-        try:
-            recording, start, end = line.split()
-            segments[utt] = Segment(recording, float(start), float(end))
-        except ValueError:
+        segment = datadir.parse_segment(line)
+        if segment is None:
             reasons.setdefault(utt, f"segments: found {line!r}, expected `recording start_s end_s`")
+        else:
+            segments[utt] = segment
     return segments
 
 

@@ -1,7 +1,7 @@
-"""Global batches of like lengths, the same list for every number of processes.
+"""Plans of global batches: items of similar lengths together, the same batches for every number of ranks.
 
-A plan is a list of batches; a batch is a list of item indices. With `world` processes, process r
-takes `batch[r::world]`, so no process ever runs dry and the global batch never depends on `world`.
+A plan is a list of batches; a batch is a list of item indices. Of `world` ranks, rank r takes `batch[r::world]`, so that
+every rank has items in every step, and the global batch does not depend on `world`.
 """
 
 from collections.abc import Sequence
@@ -14,27 +14,27 @@ from ctaplib.errors import DataError, shortened
 
 
 class BatchConfig(Config):
-    """How many frames go into one global batch."""
+    """Size of the global batches, and limits of the utterances."""
 
     batch_s: float = Field(32.0, gt=0, allow_inf_nan=False)
     """Seconds of audio in one global batch, padding included."""
     min_items: int = Field(8, ge=1)
-    """Smaller batches, left over at the end of an epoch, are merged into their neighbour. At least the number of processes."""
+    """A smaller batch, as the last one of an epoch may be, is merged into its neighbour. At least the number of ranks."""
     jitter: float = Field(0.05, ge=0)
-    """Relative jitter of the lengths before sorting, so that batches differ between epochs; the more, the more padding:
-    with some hundred seconds a batch, 0.01 makes 1 % and no batch comes twice."""
-    pad_frames: int = Field(40, ge=4, multiple_of=4)
-    """Batches are padded to a multiple of this many frames of 10 ms. On a CPU products are compiled anew for every new
-    shape, and few shapes save more than padding costs; on a GPU 4 pads least."""
+    """Relative jitter of the lengths before sorting, so that batches differ between epochs. More jitter makes more padding:
+    with some hundred seconds in a batch, 0.01 makes 1 %, and no batch is repeated."""
+    pad_frames: int = Field(40, ge=1)
+    """Padded lengths are multiples of so many feature frames, and of the model's hop. On a CPU, matrix products are compiled
+    for every new shape: few shapes save more than padding costs. On a GPU, 4 pads least."""
     strict: bool = False
-    """Whether no batch is ever over `batch_s`: frames added by `pad_frames` count, and a last batch of too few items takes
-    some from its neighbour, at most to half of both, instead of joining it."""
+    """Never exceed `batch_s`: count the frames that `pad_frames` adds, and fill up a last batch of too few items from its
+    neighbour, at most to half of both, instead of merging them."""
     min_s: float = Field(0.3, ge=0)
-    """Shorter utterances are left out of training, and listed."""
+    """Shorter utterances are skipped and listed."""
     max_s: float = Field(20.0, gt=0)
-    """Longer utterances are left out of training, and listed."""
+    """Longer utterances are skipped and listed."""
     max_phones: int = Field(0, ge=0)
-    """Utterances of more phones are left out of training, and listed; 0 for no limit."""
+    """Utterances of more phones are skipped and listed; 0 for no limit."""
 
 
 def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *, seed: int, epoch: int) -> list[list[int]]:
@@ -45,7 +45,7 @@ def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *
         max_frames: Upper bound of (items x longest item).
         config: Jitter and smallest batch.
         seed: Seed of the run.
-        epoch: Counts from 0; in epoch 0 the longest batch comes first, so that memory runs out at once or never.
+        epoch: Counts from 0. In epoch 0 the largest batch comes first, so that memory runs out at once or never.
 
     Raises:
         DataError: an item alone is longer than `max_frames`; all of them are named.
@@ -89,9 +89,3 @@ def _cut(items: list[int], widths: list[int], max_frames: int) -> list[list[int]
     if items:
         batches.append(items[start:])
     return batches
-
-
-def padding_pct(lengths: Sequence[int], batches: Sequence[Sequence[int]], multiple: int = 1) -> float:
-    """Share of padding in the batches, in percent, when they are padded to a multiple of so many frames."""
-    padded = sum(-(-max(lengths[i] for i in batch) // multiple) * multiple * len(batch) for batch in batches)
-    return 100.0 * (1 - sum(lengths[i] for batch in batches for i in batch) / padded)

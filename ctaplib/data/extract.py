@@ -1,20 +1,17 @@
-"""The feature stage: one parallel pass over the files of a set writes waves, log-mel, F0, statistics."""
+"""The feature stage: waves, log-mel, F0 and statistics of a set, in one parallel pass over its audio files."""
 
 import hashlib
-import math
-import os
-import wave as wave_file
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 
 from ctaplib.audio.features import f0_track, log_mel
+from ctaplib.audio.files import NotFiniteError, is_stored, read_audio, write_audio
 from ctaplib.audio.settings import FeatureConfig
-from ctaplib.audio.source import is_command, open_audio
+from ctaplib.audio.source import is_command
 from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import config_hash, save_config
@@ -25,20 +22,18 @@ from ctaplib.files import atomic_write, make_folder, write_table, write_tsv
 from ctaplib.runs.log import get_logger, progress
 
 log = get_logger(__name__)
-_MARGIN_S = 0.05
-"""Read on each side of a segment, so that resampling does not hear its edges."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One utterance to read: its id, its file, the resampled wave's place, the front end."""
+    """An utterance to read: its id, its file, the path of the resampled wave, the front end."""
 
     utt: str
     path: str
     wav_path: str
     config: FeatureConfig
     span: Span | None = None
-    """The stretch of the file, where it is not the whole one."""
+    """The segment of the file, if it is not the whole."""
 
 
 @dataclass(frozen=True)
@@ -59,94 +54,39 @@ class Extracted:
     reason: str = ""
 
 
-def read_wave(path: str | Path, rate_hz: int, span: Span | None = None) -> tuple[np.ndarray, bool]:
-    """Read one channel of audio at a rate, resampling where needed, as 16 bits would hold it.
-
-    Args:
-        path: The file, or a command that ends in `|`.
-        rate_hz: The wanted rate.
-        span: The stretch to read, where it is not the whole file.
-
-    Returns:
-        The wave, (samples,) float32 in [-1, 1], and whether the file already
-        is that wave (16-bit PCM WAV at that rate).
-
-    Raises:
-        AudioError: the file cannot be read, is empty, silent or not mono, or the command failed.
-        DataError: a sample is not a finite number.
-    """
-    start_s, end_s = (0.0, None) if span is None else (span.start_s, span.end_s)
-    try:
-        with open_audio(path) as file:
-            rate, frames = file.samplerate, file.frames
-            step = rate // math.gcd(rate, rate_hz)  # every so many samples, one of each rate falls on the same instant
-            first = max(0, int((start_s - _MARGIN_S) * rate) // step * step)
-            last = frames if end_s is None else min(frames, round((end_s + _MARGIN_S) * rate))
-            is_whole = end_s is None and not is_command(path)
-            has_16_bits = file.subtype == "PCM_16"
-            is_native = is_whole and rate == rate_hz and file.format in ("WAV", "WAVEX") and has_16_bits
-            if first >= frames > 0:
-                raise AudioError(f"{path} ends before {start_s} s", fix="correct segments")
-            file.seek(first)
-            # 16 bits are taken as they are and scaled here: the same numbers, sooner.
-            samples = file.read(last - first, dtype="int16" if has_16_bits else "float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise AudioError(f"{path} cannot be read: {error}", fix="replace the file or leave it out") from error
-    if samples.shape[1] != 1:
-        raise AudioError(f"{path} has {samples.shape[1]} channels", expected="1", fix="mix or choose one, e.g. with sox")
-    wave = np.multiply(samples[:, 0], np.float32(1 / 32768), dtype=np.float32) if has_16_bits else samples[:, 0]
-    if len(wave) == 0 or len(wave) < last - first:
-        raise AudioError(
-            f"{path} holds {len(wave)} samples",
-            expected=f"{max(last - first, 1)}",
-            fix="replace the truncated file",
-        )
-    if not has_16_bits and not np.isfinite(wave).all():
-        raise DataError(f"{path} holds samples that are not finite numbers", fix="make the file again")
-    if rate != rate_hz:
-        wave = soxr.resample(wave, rate, rate_hz, quality="HQ")
-    if end_s is not None:
-        before = round(start_s * rate_hz) - first * rate_hz // rate
-        wave = wave[before : before + round(end_s * rate_hz) - round(start_s * rate_hz)]
-    if not wave.any():
-        raise AudioError(f"{path} is silent: every sample is zero", fix="replace the file or leave it out")
-    if not has_16_bits or rate != rate_hz:
-        wave = (np.clip(np.rint(wave * 32768), -32768, 32767) / 32768).astype(np.float32)
-    return wave, is_native
-
-
 def extract(source: Source) -> Extracted:
-    """Features of one utterance; audio that cannot be used becomes a reason.
+    """Compute the features of one utterance, or the reason why its audio cannot be used.
 
     Raises:
         DataError: a wave or a feature is not finite.
     """
+    span = source.span or Span(source.path)
     try:
-        wave, is_native = read_wave(source.path, source.config.rate_hz, source.span)
+        wave, _ = read_audio(
+            source.path, source.config.rate_hz, start_s=span.start_s, end_s=span.end_s, as_16_bits=True
+        )  # fmt: skip
+        if not wave.any():
+            raise AudioError(f"{source.path} is silent: every sample is zero", fix="replace the file or leave it out")
         mel, f0_hz = log_mel(wave, source.config), f0_track(wave, source.config)
+    except NotFiniteError as error:
+        raise DataError(f"{source.utt}: {error.found}") from None
     except AudioError as error:
         return Extracted(source.utt, reason=str(error))
-    except DataError as error:
-        raise DataError(f"{source.utt}: {error.found}", fix=error.fix) from None
     if not (np.isfinite(mel).all() and np.isfinite(f0_hz).all()):
         raise DataError(f"{source.utt}: a feature of {source.path} is not a finite number", fix="check the audio file")
-    if is_native:
-        return Extracted(source.utt, str(Path(source.path).absolute()), mel, f0_hz)
-    out = Path(source.wav_path)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    with wave_file.open(str(partial), "wb") as file:
-        file.setparams((1, 2, source.config.rate_hz, len(wave), "NONE", ""))
-        file.writeframesraw((wave * 32768).astype("<i2").tobytes())
-    os.replace(partial, out)
-    return Extracted(source.utt, str(out.absolute()), mel, f0_hz)
+    path = Path(source.path)
+    if span.end_s is not None or not is_stored(path, source.config.rate_hz):
+        path = Path(source.wav_path)
+        write_audio(path, (wave * 32768).astype(np.int16), source.config.rate_hz, sync=False)
+    return Extracted(source.utt, str(path.absolute()), mel, f0_hz)
 
 
 def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
-    """Twelve digits that change when the config, the list, or a file's size or time does."""
+    """Compute twelve digits that change with the config, the list, and the size or time of a file."""
     digest = hashlib.sha256(config_hash(config).encode())
     for utt, path in sorted(table.items()):
         files = [path]
-        if is_command(path):  # the files that it names
+        if is_command(path):  # the files that the command names
             files = [word for word in path.split() if Path(word).is_file()]
         digest.update(f"{utt} {path} {' '.join(map(_state, files))}\n".encode())
     return digest.hexdigest()[:12]
@@ -177,7 +117,7 @@ def extract_set(
         config: The front end.
         jobs: Processes; the result does not depend on it.
         max_dropped_pct: Largest share of utterances without features.
-        skip_unchanged: Do nothing where the header says that the same inputs were seen.
+        skip_unchanged: Do nothing if the header has the hash of the same inputs.
 
     Returns:
         Whether anything was written.

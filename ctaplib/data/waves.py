@@ -1,38 +1,38 @@
 """Segments of waveforms beside their log-mel and F0, for models that make waveforms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import soundfile
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 
+from ctaplib.audio.files import read_audio
 from ctaplib.audio.settings import FeatureConfig, check_set
 from ctaplib.audio.store import FeatureStore
 from ctaplib.config import Config
-from ctaplib.data.dataset import draw
-from ctaplib.errors import DataError, shortened
+from ctaplib.data.transforms import keyed_rng
+from ctaplib.errors import AudioError, DataError, shortened
 from ctaplib.files import read_table, write_tsv
-from ctaplib.tensors import pad_stack
+from ctaplib.tensors import map_tensors, pad_stack
 
 
 class SegmentConfig(Config):
-    """What is cut and how the input is disturbed."""
+    """Length of training segments and disturbance of their mel."""
 
     segment_s: float = Field(0.8, gt=0)
     """Length of a training segment, seconds."""
     blur: float = Field(0.0, ge=0, le=1)
-    """Largest share that neighbouring bands and frames take in the mel spectrogram that is shown, 0 to 1."""
+    """Largest share that neighbouring bands and frames take in the input mel, 0 to 1."""
     blur_chance: float = Field(0.5, ge=0, le=1)
     """Share of segments that are blurred."""
     noise: float = Field(0.0, ge=0)
-    """Largest deviation of noise added to the mel spectrogram that is shown, natural logarithm."""
+    """Largest deviation of noise added to the input mel, natural logarithm."""
     noise_frames: int = Field(400, ge=1)
-    """Frames among which the start of the model's own noise is drawn."""
+    """Frames among which the start of the model's own noise is chosen."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class WaveBatch:
     """Segments or utterances; T * hop samples belong to T frames.
 
     Attributes:
-        wave: (B, T * hop) natural, 0 at padding.
-        mel: (B, T, n_mels) log-mel that is shown to the model.
+        wave: (B, T * hop) natural speech, 0 at padding.
+        mel: (B, T, n_mels) input log-mel.
         f0_hz: (B, T), 0 where unvoiced.
         lengths: (B,) valid frames.
         noise_start: (B,) where the model's own noise starts, frames.
@@ -58,10 +58,8 @@ class WaveBatch:
     ids: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Self:
-        """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        tensors = {n: v.to(device, non_blocking=True) for n, v in moved.items() if torch.is_tensor(v)}
-        return replace(self, frames=self.frames, ids=self.ids, **tensors)
+        """Return the batch on another device."""
+        return map_tensors(self, lambda t: t.to(device, non_blocking=True))
 
 
 class WaveSet:
@@ -70,9 +68,9 @@ class WaveSet:
     Args:
         dump: Folder of the set.
         features: Its front end.
-        min_s: Shorter utterances are left out.
-        max_s: Longer utterances are left out.
-        report: Where to list what was left out.
+        min_s: Length of the shortest utterance that is used, seconds.
+        max_s: Length of the longest.
+        report: File that lists the skipped utterances.
 
     Raises:
         ConfigError, DataError: there is no such set, nothing is left, or files are missing or malformed.
@@ -102,34 +100,34 @@ class WaveSet:
             raise DataError(f"no utterance of {dump} can be used", reasons, fix="see the reasons")
 
     def cut(self, utt: str, start: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Wave (frames * hop,), log-mel (frames, n_mels) and F0 (frames,) from frame `start`.
+        """Read a wave (frames * hop,), log-mel (frames, n_mels) and F0 (frames,) from frame `start`.
 
         Raises:
             DataError: the audio cannot be read, or is shorter than its features say.
         """
-        hop, path = self.features.hop_samples, self.waves[utt]
+        hop_s, samples = self.features.hop_s, frames * self.features.hop_samples
         try:
-            wave, _ = soundfile.read(path, frames * hop, start * hop, dtype="float32")
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"{path} ({utt}) cannot be read: {error}", fix="make the features again") from error
-        if len(wave) < frames * hop:
-            found = f"{path} ({utt}) ends before sample {(start + frames) * hop}"
-            expected = f"at least {self.lengths[utt] * hop} samples, as its features say"
-            raise DataError(found, expected=expected, fix="make the features again")
+            wave, _ = read_audio(self.waves[utt], start_s=start * hop_s, end_s=(start + frames) * hop_s)
+            fault = "" if len(wave) == samples else f"{self.waves[utt]} ends too early"
+        except AudioError as error:
+            fault = error.found
+        if fault:
+            expected = f"audio of {self.lengths[utt]} frames, as its features say"
+            raise DataError(f"{utt}: {fault}", expected=expected, fix="make the features again")
         mel, f0 = (np.array(s[utt][start : start + frames]) for s in (self.mels, self.f0))
         return torch.from_numpy(wave), torch.from_numpy(mel), torch.from_numpy(f0)
 
     def whole(self, items: Sequence[int]) -> WaveBatch:
-        """Whole utterances, undisturbed."""
+        """Return whole utterances, undisturbed."""
         utts = [self.utts[i] for i in items]
         return _stack(utts, [self.cut(utt, 0, self.lengths[utt]) for utt in utts], [0] * len(utts))
 
     def segments(self, items: Sequence[int], config: SegmentConfig, seed: int, step: int) -> WaveBatch:
-        """One segment of each utterance; every draw is keyed by seed, step and utterance."""
+        """Cut a random segment from each utterance, keyed by seed, step and utterance."""
         longest = round(config.segment_s / self.features.hop_s)
         rows, starts, utts = [], [], [self.utts[i] for i in items]
         for utt in utts:
-            rng, frames = draw(seed, step, utt), min(longest, self.lengths[utt])
+            rng, frames = keyed_rng(seed, step, utt), min(longest, self.lengths[utt])
             start = int(rng.integers(self.lengths[utt] - frames + 1))
             starts.append(int(rng.integers(config.noise_frames)))
             wave, mel, f0 = self.cut(utt, start, frames)
@@ -138,7 +136,7 @@ class WaveSet:
 
 
 def disturb(mel: torch.Tensor, config: SegmentConfig, rng: np.random.Generator) -> torch.Tensor:
-    """Blur and noise (T, n_mels), so that a mel spectrogram that was predicted is no surprise."""
+    """Blur a mel (T, n_mels) and add noise, as in predicted mel, which the vocoder meets in use."""
     chance, across, along, level = rng.uniform(0.0, 1.0, 4).tolist()
     if config.blur > 0 and chance < config.blur_chance:
         time, bands = (torch.tensor([s / 2, 1 - s, s / 2]) for s in (along * config.blur, across * config.blur))

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ctaplib.audio.features import slaney_bank
 from ctaplib.errors import DependencyError
 from ctaplib.evaluate.speech_metrics import read_audio
 from ctaplib.files import atomic_write
@@ -109,21 +110,7 @@ def mel_power(audio: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FFT) / _FFT)
     spectrum = np.fft.rfft(frames * window)
-    return ((spectrum.real**2 + spectrum.imag**2) @ _bands().T).astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _bands() -> np.ndarray:
-    """Triangles of equal area on Slaney's scale (linear under 1 kHz, logarithmic above), (40, 201)."""
-    step = 200.0 / 3
-    log_step = np.log(6.4) / 27
-    top = 15.0 + np.log(_RATE_HZ / 2 / 1000.0) / log_step
-    marks = np.linspace(0.0, top, _BANDS + 2)
-    edges = np.where(marks < 15.0, marks * step, 1000.0 * np.exp(log_step * (marks - 15.0)))
-    bins = np.fft.rfftfreq(_FFT, 1 / _RATE_HZ)
-    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(0, np.minimum(rise, fall)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return ((spectrum.real**2 + spectrum.imag**2) @ slaney_bank(_RATE_HZ, _FFT, _BANDS)).astype(np.float32)
 
 
 def pieces(audio: np.ndarray) -> np.ndarray:

@@ -10,18 +10,13 @@ from pathlib import Path
 import numpy as np
 import pesq
 import pystoi
-import soundfile
 import soxr
 from mel_cepstral_distance import computation
 
-from ctaplib.errors import AudioError
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it imports pkg_resources, which announces its own end
-    import pyworld
+from ctaplib.audio import files
+from ctaplib.audio.features import world_f0
 
 F0_FLOOR_HZ, F0_CEILING_HZ, F0_STEP_S = 60.0, 600.0, 0.010
-_F0_RATE_HZ = 8000
 _PESQ_RATE_HZ = 16000
 _MEL_RANGE_BEL = 8.0
 _BANDS, _FIRST, _LAST = 20, 1, 16
@@ -31,30 +26,19 @@ _SHORTEST_S = 0.1
 
 
 def read_audio(path: str | Path, rate_hz: int | None = None) -> tuple[np.ndarray, int]:
-    """Read a mono file, resampled when a rate is asked for.
+    """Read a mono file as float64, resampled where a rate is given.
 
     Raises:
-        AudioError: the file is missing, is no audio, holds nothing, or has several channels.
+        AudioError: The file is missing, not audio, empty, cut short, or has several channels.
     """
-    try:
-        audio, rate = soundfile.read(str(path), dtype="float64", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path} cannot be read: {error}", fix="run the stage that makes it again") from error
-    if audio.shape[1] != 1 or not len(audio):
-        raise AudioError(f"{path} has {len(audio)} samples in {audio.shape[1]} channels", expected="mono audio")
-    mono = audio[:, 0]
-    if rate_hz is not None and rate_hz != rate:
-        return soxr.resample(mono, rate, rate_hz), rate_hz
-    return mono, int(rate)
+    return files.read_audio(path, rate_hz, dtype=np.float64)
 
 
 def f0_track(audio: np.ndarray, rate_hz: int) -> np.ndarray:
-    """F0 in Hz every 10 ms, 0 where unvoiced (WORLD's DIO and StoneMask at 8 kHz, 60 to 600 Hz)."""
+    """Track F0 in Hz every 10 ms, 0 where unvoiced (60 to 600 Hz)."""
     if len(audio) < _SHORTEST_S * rate_hz:
         return np.zeros(max(1, int(len(audio) / rate_hz / F0_STEP_S)))
-    low = np.ascontiguousarray(_resampled(audio, rate_hz, _F0_RATE_HZ), np.float64)
-    rough, times = pyworld.dio(low, _F0_RATE_HZ, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEILING_HZ, frame_period=1000 * F0_STEP_S)
-    return pyworld.stonemask(low, rough, times, _F0_RATE_HZ)
+    return world_f0(audio, rate_hz, F0_STEP_S, F0_FLOOR_HZ, F0_CEILING_HZ)
 
 
 def voiced_median_hz(*tracks: np.ndarray) -> float | None:

@@ -23,7 +23,7 @@ from ctaplib.infer.synthesize import synthesize, with_pause_slots
 from ctaplib.infer.vocode import VocoderInput, load_vocoder, vocode
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.vqctap import VQCTAP
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 Audio = str | Path | np.ndarray
@@ -53,7 +53,7 @@ class CTAP:
 
     def mel(self, audio: Audio) -> torch.Tensor:
         """Log-mel (T, n_mels) of a file, or of float samples at the model's rate."""
-        wave = audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz)[0]
+        wave = audio if isinstance(audio, np.ndarray) else read_audio(audio, self.rate_hz, as_16_bits=True)[0]
         return torch.from_numpy(log_mel(wave, self.task.features))
 
     @torch.inference_mode()

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 import torch
 
-from ctaplib.data.dataset import FACTOR
 from ctaplib.tensors import pad_stack
 
 Result = TypeVar("Result")
+FACTOR = 4
 
 BATCH_FRAMES = 4000
 """Largest padded size of a batch in use, 10 ms frames."""

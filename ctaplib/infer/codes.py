@@ -9,13 +9,14 @@ import torch
 
 from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.dataset import SpeechSet, pad_labels
+from ctaplib.data.batch import pad_labels
+from ctaplib.data.dataset import SpeechSet
 from ctaplib.files import write_json
 from ctaplib.infer.batches import run_batched
 from ctaplib.infer.prompts import read_prompts
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.base import load_task
+from ctaplib.tasks.load import load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
@@ -31,7 +32,7 @@ def dump_sets(exp: Path, data: Path, dump: Path, sets: Sequence[str], nj: int) -
 def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
     task: SpeechTask[VQCTAP] = load_task(exp, VQCTAP)
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
-    dump_codes(task, SpeechSet(data, dump, name, labelled), exp / "codes" / name)
+    dump_codes(task, SpeechSet(data, dump, name, labelled, hop=task.hop), exp / "codes" / name)
 
 
 def dump_codes(task: SpeechTask[VQCTAP], speech: SpeechSet, folder: Path) -> None:

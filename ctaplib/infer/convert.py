@@ -11,6 +11,7 @@ import torch
 from ctaplib.infer.batches import run_batched
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt, match_prompt
 from ctaplib.infer.vocode import VocoderInput
+from ctaplib.models.abilities import Content
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.tensors import pad_stack
 
@@ -35,7 +36,7 @@ def convert(
 
     def compute(ids: Sequence[str], mel: torch.Tensor, lengths: torch.Tensor) -> list[VocoderInput]:
         content = model.content(mel, lengths)
-        return _say(model, content.quantized.quantized, content.mask, [prompts[u] for u in ids], match)
+        return _decode(model, content, [prompts[u] for u in ids], match, ids)
 
     return run_batched(sources, compute)
 
@@ -45,13 +46,14 @@ def decode_codes(
 ) -> list[VocoderInput]:
     """Codes (T,) and voices to speech of 4 T frames."""
     padded, _ = pad_stack(list(codes), value=-1)
-    return _say(model, model.quantizer.lookup(padded), padded >= 0, prompts, match)
+    content = Content(model.quantizer.lookup(padded), padded >= 0)
+    return _decode(model, content, prompts, match, [str(row) for row in range(len(codes))])
 
 
-def _say(
-    model: VQCTAP, content: torch.Tensor, mask: torch.Tensor, prompts: Sequence[VoicePrompt], match: MatchConfig
+def _decode(
+    model: VQCTAP, content: Content, prompts: Sequence[VoicePrompt], match: MatchConfig, keys: Sequence[str]
 ) -> list[VocoderInput]:
-    said = model.mel_decoder(content, mask, torch.stack([p.vector for p in prompts]))
-    rows = zip(model.restore(said.mel), said.f0_hz, (4 * mask.sum(1)).tolist(), prompts)
-    pitch = model.config.mel_decoder.pitch
-    return [VocoderInput(match_prompt(mel[:n], prompt, match), f0[:n] if pitch else None) for mel, f0, n, prompt in rows]
+    output = model.speak(content, torch.stack([p.vector for p in prompts]), tuple(keys))
+    f0s = [None] * len(prompts) if output.f0_hz is None else list(output.f0_hz)
+    rows = zip(output.mel, f0s, (model.hop * content.mask.sum(1)).tolist(), prompts)
+    return [VocoderInput(match_prompt(mel[:n], prompt, match), None if f0 is None else f0[:n]) for mel, f0, n, prompt in rows]

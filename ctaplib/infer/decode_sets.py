@@ -14,7 +14,8 @@ import torch
 from ctaplib.audio.features import log_mel
 from ctaplib.audio.files import read_audio
 from ctaplib.config import Config
-from ctaplib.data.dataset import SILENCE_LABEL, SpeechSet
+from ctaplib.data.dataset import SpeechSet
+from ctaplib.data.labels import SILENCE_LABEL
 from ctaplib.files import read_table, read_tsv
 from ctaplib.infer.convert import convert
 from ctaplib.infer.ctc_search import SearchConfig, search_ctc
@@ -29,7 +30,7 @@ from ctaplib.models.recognizer import Recognizer
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.base import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
@@ -81,7 +82,7 @@ class Decoder:
 
     def mels(self, name: str) -> Mels:
         """Features of a set."""
-        speech = SpeechSet(self.data, self.dump, name, None)
+        speech = SpeechSet(self.data, self.dump, name, None, hop=self.task.hop)
         return {u: speech.mel(u) for u in speech.utts}
 
     def rows(self, list_name: str, name: str) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from ctaplib.checkpoint import load_checkpoint
 from ctaplib.config_file import read_saved
 from ctaplib.errors import StageError
 from ctaplib.files import atomic_write, make_folder, write_json
-from ctaplib.tasks.base import PACKED_CONFIG, PACKED_WEIGHTS
+from ctaplib.tasks.load import PACKED_CONFIG, PACKED_WEIGHTS
 
 ASSETS = ("tokens.txt", "features.yaml", "bpe.model")
 

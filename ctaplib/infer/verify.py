@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ctaplib.models.vqctap import VQCTAP
-from ctaplib.tasks.base import load_task
+from ctaplib.tasks.load import load_task
 
 
 @torch.inference_mode()

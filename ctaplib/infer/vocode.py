@@ -12,7 +12,7 @@ from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import ConfigError
 from ctaplib.infer.batches import by_length
 from ctaplib.models.griffin_lim import GriffinLim
-from ctaplib.tasks.base import load_task
+from ctaplib.tasks.load import load_task
 from ctaplib.tasks.vocoder import VocoderTask
 
 

@@ -10,7 +10,6 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from ctaplib.models.heads import Readout
-from ctaplib.models.mel_decoder import DecoderOutput
 from ctaplib.nn.quantize import Quantized, Quantizer
 
 
@@ -19,7 +18,7 @@ class Content:
     """Content frames of a batch. A method may subclass this to hand more to its own decoder (for example F0).
 
     Attributes:
-        speech: S (B, T, width), before the quantizer.
+        speech: S (B, T, width), before the quantizer; frames looked up from codes where there is no S.
         mask: (B, T) True where valid.
         quantized: Ŝ and its codes; None for a model without a code book.
     """
@@ -49,6 +48,19 @@ class CodedContent(Content):
     def codes(self) -> torch.Tensor:
         """(B, T) int64, -1 at padding."""
         return self.quantized.codes
+
+
+@dataclass(frozen=True)
+class DecoderOutput:
+    """Decoded speech.
+
+    Attributes:
+        mel: (B, T, n_mels) log-mel at the feature rate: normalised from a decoder, stored log-mel from `speak`.
+        f0_hz: (B, T) F0 for the vocoder, 0 where unvoiced; None: the vocoder reads F0 from the mel.
+    """
+
+    mel: torch.Tensor
+    f0_hz: torch.Tensor | None = None
 
 
 @runtime_checkable
@@ -115,3 +127,13 @@ PROTOCOLS = {
     "content": HasContent, "codes": HasCodes, "phonemes": HasPhonemes, "read": Reads, "voice": HasVoice, "speak": Speaks,
 }  # fmt: skip
 """Protocol of each ability that a method may declare."""
+
+
+def lacking(model: object, ability: str) -> list[str]:
+    """List what a model lacks of an ability's protocol.
+
+    `isinstance` does the same up to Python 3.11; later ones overlook the submodules of a `torch.nn.Module`.
+    """
+    parts = [(*vars(base), *vars(base).get("__annotations__", {})) for base in PROTOCOLS[ability].__mro__]
+    names = {name for part in parts for name in part if not name.startswith("_")}
+    return sorted(name for name in names if not hasattr(model, name))

@@ -7,6 +7,7 @@ beside it is ours: one class per 40 ms cannot tell a repeated phone, nor one sho
 from dataclasses import dataclass
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from ctaplib.config import Config
@@ -19,9 +20,11 @@ class PhonemeDecoderConfig(Config):
     """Sizes of the phoneme decoder."""
 
     stack: StackConfig = StackConfig(layers=2)
-    """Blocks at 25 Hz, shared by both branches."""
+    """Blocks at the rate of the content, shared by both branches."""
     ctc_stack: StackConfig = StackConfig(layers=1, heads=0, width=192, hidden=576)
-    """Blocks at 50 Hz before the CTC output."""
+    """Blocks before the CTC output, at its rate."""
+    ctc_factor: int = Field(2, ge=1)
+    """CTC frames in one content frame: 2 for CTC at 50 Hz from content at 25 Hz."""
 
 
 @dataclass(frozen=True)
@@ -29,44 +32,62 @@ class Readout:
     """What is read off the content.
 
     Attributes:
-        classes: (B, T, n_labels) logits at 25 Hz; blank is never true.
-        ctc: (B, 2 T, n_labels) logits at 50 Hz; blank is 0.
-        hidden: (B, T, width) what both rest on.
+        classes: (B, T, n_labels) logits of the class of each content frame; blank is never right.
+        ctc: (B, T ctc_factor, n_labels) CTC logits; blank is 0.
+        hidden: (B, T, width) input of both outputs.
+        mask: (B, T) True where valid.
     """
 
     classes: torch.Tensor
     ctc: torch.Tensor
     hidden: torch.Tensor
+    mask: torch.Tensor
+
+    @property
+    def ctc_factor(self) -> int:
+        """CTC frames in one content frame."""
+        return self.ctc.shape[1] // self.classes.shape[1]
+
+    @property
+    def lengths(self) -> torch.Tensor:
+        """(B,) valid content frames."""
+        return self.mask.sum(1)
+
+    @property
+    def ctc_lengths(self) -> torch.Tensor:
+        """(B,) valid CTC frames."""
+        return self.ctc_factor * self.lengths
 
 
 class PhonemeDecoder(nn.Module):
-    """(B, T, inputs) at 25 Hz -> Readout."""
+    """(B, T, inputs) content frames -> Readout."""
 
     def __init__(self, config: PhonemeDecoderConfig, inputs: int, n_labels: int) -> None:
         super().__init__()
         width, fast = config.stack.width, config.ctc_stack.width
+        self.ctc_factor = config.ctc_factor
         self.inward = Linear(inputs, width)
         self.stack = Stack(config.stack)
         self.classes = Linear(width, n_labels)
-        self.faster = Linear(width, 2 * fast)
+        self.faster = Linear(width, config.ctc_factor * fast)
         self.ctc_stack = Stack(config.ctc_stack)
         self.ctc = Linear(fast, n_labels)
 
     def forward(self, content: torch.Tensor, mask: torch.Tensor) -> Readout:
-        """Read both branches; logits are float32."""
+        """Compute the logits of both branches, in float32."""
         x = self.stack(self.inward(content), mask)
         batch, time, _ = x.shape
-        y = self.faster(x).view(batch, 2 * time, -1)
-        y = self.ctc_stack(y, mask.repeat_interleave(2, 1))
-        return Readout(at_least_float32(self.classes(x)), at_least_float32(self.ctc(y)), x)
+        y = self.faster(x).view(batch, self.ctc_factor * time, -1)
+        y = self.ctc_stack(y, mask.repeat_interleave(self.ctc_factor, 1))
+        return Readout(at_least_float32(self.classes(x)), at_least_float32(self.ctc(y)), x, mask)
 
 
 class WordHead(nn.Module):
-    """Word pieces by CTC at 25 Hz, blank 0.
+    """Word pieces by CTC at the rate of the content, blank 0.
 
     Args:
         stack: Blocks before the output.
-        inputs: Features that come in.
+        inputs: Width of the input.
         n_pieces: Number of word pieces.
     """
 

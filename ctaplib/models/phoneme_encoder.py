@@ -5,12 +5,11 @@ encoder. Sizes are our choice.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ctaplib.config import Config
+from ctaplib.models.speech_front import TimeConvs
 from ctaplib.nn.blocks import Stack, StackConfig
-from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.length import regulate
 from ctaplib.tensors import length_mask
 
@@ -19,20 +18,19 @@ class PhonemeEncoderConfig(Config):
     """Sizes of the phoneme encoder."""
 
     stack: StackConfig = StackConfig(layers=2)
-    """Blocks at 25 Hz."""
+    """Blocks at the rate of the content."""
     embedding: int = 96
     """Features of a phone before the blocks."""
 
 
-class PhonemeEncoder(nn.Module):
-    """Phone ids and durations -> (B, T / 4, width)."""
+class PhonemeEncoder(TimeConvs):
+    """Phone ids and durations -> (B, T / hop, width)."""
 
-    def __init__(self, config: PhonemeEncoderConfig, n_tokens: int) -> None:
+    def __init__(self, config: PhonemeEncoderConfig, n_tokens: int, hop: int) -> None:
         super().__init__()
         width = config.stack.width
         self.embedding = nn.Embedding(n_tokens, config.embedding)
-        self.first = MaskedConv(config.embedding, width, 6, stride=2)
-        self.second = MaskedConv(width, width, 4, stride=2)
+        self.add_convs(config.embedding, width, hop)
         self.stack = Stack(config.stack)
 
     def forward(self, phones: torch.Tensor, durations: torch.Tensor, lengths: torch.Tensor, frames: int) -> torch.Tensor:
@@ -40,15 +38,12 @@ class PhonemeEncoder(nn.Module):
 
         Args:
             phones: (B, N) token ids, silences among them.
-            durations: (B, N) 10 ms frames, 0 at padding.
-            lengths: (B,) valid 10 ms frames, multiples of 4.
-            frames: T, padded 10 ms frames, a multiple of 4.
+            durations: (B, N) feature frames, 0 at padding.
+            lengths: (B,) valid feature frames, multiples of `hop`.
+            frames: T, padded feature frames, a multiple of `hop`.
 
         Returns:
-            P (B, T / 4, width).
+            P (B, T / hop, width).
         """
-        mask = length_mask(lengths, frames)
         x = self.embedding(regulate(phones, durations, frames))
-        x = F.relu(self.first(x, mask))
-        x = self.second(x, mask[:, ::2])
-        return self.stack(x, mask[:, ::4])
+        return self.stack(*self.reduce(x, length_mask(lengths, frames)))

@@ -49,12 +49,12 @@ class PromptEncoder(nn.Module):
         """Encode; without noise the draw is the mean itself.
 
         Args:
-            mel: (B, T, n_mels), T a multiple of 4.
+            mel: (B, T, n_mels).
             lengths: (B,) valid frames.
             noise: (B, output) draws from a standard normal.
         """
-        mask = length_mask(lengths, mel.shape[1])
-        x = mel
+        x = F.pad(mel, (0, 0, 0, -mel.shape[1] % 4))  # the strides divide by 4
+        mask = length_mask(lengths, x.shape[1])
         for conv, norm in zip(self.convs, self.norms):
             x = norm(F.relu(conv(x, mask)))
             mask = mask[:, :: conv.stride]

@@ -5,15 +5,14 @@ The fine-tuned one starts from VQ-CTAP's parts; the supervised one and the judge
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import nn
 
 from ctaplib.config import Config
 from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig, Readout, WordHead
+from ctaplib.models.normalizer import MelNormalizer
 from ctaplib.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from ctaplib.nn.blocks import StackConfig
-from ctaplib.nn.quantize import Quantized, QuantizerSlot, build_quantizer
+from ctaplib.nn.quantize import Quantized, Quantizer, QuantizerSlot
 
 
 class RecognizerConfig(Config):
@@ -26,12 +25,12 @@ class RecognizerConfig(Config):
     """Code book between encoder and heads; none for a recogniser of continuous features."""
     phoneme_decoder: PhonemeDecoderConfig = PhonemeDecoderConfig()
     word_stack: StackConfig = StackConfig(layers=1, width=192, hidden=576)
-    """Blocks of the word head, at 25 Hz."""
+    """Blocks of the word head, at the rate of the content."""
 
 
 @dataclass(frozen=True)
 class Recognized:
-    """Logits of all heads, the mask at 25 Hz, and what the quantiser made."""
+    """Logits of all heads, the mask (B, T / hop), and the output of the quantizer."""
 
     read: Readout
     words: torch.Tensor | None
@@ -39,7 +38,7 @@ class Recognized:
     quantized: Quantized | None
 
 
-class Recognizer(nn.Module):
+class Recognizer(MelNormalizer):
     """Mel to phones and word pieces.
 
     Args:
@@ -48,34 +47,21 @@ class Recognizer(nn.Module):
         n_pieces: Number of word pieces; 0 leaves the word head out.
     """
 
-    mel_mean: torch.Tensor
-    mel_std: torch.Tensor
-
     def __init__(self, config: RecognizerConfig, n_labels: int, n_pieces: int) -> None:
-        super().__init__()
+        super().__init__(config.n_mels)
+        self.hop = config.speech.hop
         width = config.speech.stack.width
         self.speech_encoder = SpeechEncoder(config.speech, config.n_mels)
-        self.quantizer = build_quantizer(config.quantizer, width) if config.quantizer else None
+        self.quantizer: Quantizer | None = config.quantizer.build(width) if config.quantizer else None
         self.phoneme_decoder = PhonemeDecoder(config.phoneme_decoder, width, n_labels)
         hidden = config.phoneme_decoder.stack.width
         self.word_head = WordHead(config.word_stack, hidden, n_pieces) if n_pieces else None
-        self.register_buffer("mel_mean", torch.zeros(config.n_mels))
-        self.register_buffer("mel_std", torch.ones(config.n_mels))
-
-    def set_statistics(self, mean: np.ndarray, std: np.ndarray) -> None:
-        """Take the training set's mean and deviation of every mel band."""
-        self.mel_mean.copy_(torch.as_tensor(mean))
-        self.mel_std.copy_(torch.as_tensor(std))
-
-    def normalize(self, mel: torch.Tensor) -> torch.Tensor:
-        """Stored log-mel to zero mean and unit variance."""
-        return (mel - self.mel_mean) / self.mel_std
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> Recognized:
         """Recognise.
 
         Args:
-            mel: (B, T, n_mels) normalised log-mel, T a multiple of 4.
+            mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.
             lengths: (B,) valid frames.
         """
         x, mask = self.speech_encoder(mel, lengths)

@@ -6,11 +6,13 @@ are our choice. So is the instance normalisation, which takes the speaker's mean
 AdaIN-VC, arXiv 1904.05742, section 3).
 """
 
+from typing import Literal
+
 import torch
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.models.speech_front import FACTOR, TimeFront, TimeMelFront
+from ctaplib.models.speech_front import TimeFront, TimeMelFront
 from ctaplib.nn.blocks import Stack, StackConfig
 from ctaplib.tensors import length_mask
 
@@ -19,7 +21,9 @@ class SpeechEncoderConfig(Config):
     """Sizes of the speech encoder."""
 
     stack: StackConfig = StackConfig()
-    """Blocks at 25 Hz."""
+    """Blocks at the rate of the content."""
+    hop: Literal[1, 2, 4, 8] = 4
+    """Feature frames in one content frame: 4 for content at 25 Hz from features at 100 Hz."""
     front_channels: int = 0
     """Channels of a front over time and mel; 0: a front over time alone."""
     instance_norm: bool = True
@@ -36,27 +40,27 @@ def instance_normalize(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 class SpeechEncoder(nn.Module):
-    """(B, T, n_mels) normalised log-mel -> (B, T / 4, width)."""
+    """(B, T, n_mels) normalised log-mel -> (B, T / hop, width)."""
 
     def __init__(self, config: SpeechEncoderConfig, n_mels: int) -> None:
         super().__init__()
         self.config = config
         width = config.stack.width
         channels = config.front_channels
-        self.front = TimeMelFront(n_mels, channels, width) if channels else TimeFront(n_mels, width)
+        self.front = TimeMelFront(n_mels, channels, width, config.hop) if channels else TimeFront(n_mels, width, config.hop)
         self.stack = Stack(config.stack)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode.
 
         Args:
-            mel: (B, T, n_mels) normalised log-mel, T a multiple of 4.
-            lengths: (B,) valid frames, multiples of 4.
+            mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.
+            lengths: (B,) valid frames, multiples of `hop`.
 
         Returns:
-            S (B, T / 4, width) and its mask (B, T / 4).
+            S (B, T / hop, width) and its mask (B, T / hop).
         """
         mask = length_mask(lengths, mel.shape[1])
         x = instance_normalize(mel, mask) if self.config.instance_norm else mel
-        out = mask[:, ::FACTOR]
+        out = mask[:, :: self.config.hop]
         return self.stack(self.front(x, mask), out), out

@@ -1,4 +1,4 @@
-"""The first layers of the speech encoder: log-mel at 100 Hz to features at 25 Hz.
+"""The first layers of the speech encoder: log-mel to frames of `hop` feature frames each (100 Hz to 25 Hz by default).
 
 Both are our choice, since VQ-CTAP (arXiv 2408.05758) does not publish its layers: convolutions over time that take
 all mel bands at once, or convolutions over time and mel, which find the same pattern wherever it lies along the mel
@@ -12,44 +12,68 @@ from torch import nn
 from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.linear import Linear
 
-FACTOR = 4
-"""Mel frames of one output frame."""
+NAMES = ("first", "second", "third")
+TIME_STRIDES = {1: (1, 1), 2: (2, 1), 4: (2, 2), 8: (2, 2, 2)}
+"""Strides of the convolutions over time, by hop."""
+TIME_MEL_STRIDES = {1: (1, 1, 1), 2: (2, 1, 1), 4: (2, 1, 2), 8: (2, 2, 2)}
+"""Strides along time of the convolutions over time and mel, by hop."""
 
 
-class TimeFront(nn.Module):
-    """Two convolutions over time, each of stride 2."""
+class TimeConvs(nn.Module):
+    """Base of modules that reduce the frame rate by convolutions over time, with ReLU between them."""
 
-    def __init__(self, n_mels: int, width: int) -> None:
+    def add_convs(self, inputs: int, width: int, hop: int) -> None:
+        """Add `first`, `second` ... to the module, so that (B, T, inputs) becomes (B, T / hop, width)."""
+        for name, stride in zip(NAMES, TIME_STRIDES[hop]):
+            kernel = (6 if stride == 2 else 5) if name == "first" else (4 if stride == 2 else 3)
+            self.add_module(name, MaskedConv(inputs if name == "first" else width, width, kernel, stride))
+
+    def reduce(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Apply the convolutions: (B, T, inputs), (B, T) -> (B, T / hop, width) and its mask."""
+        convs = [conv for name in NAMES if isinstance(conv := getattr(self, name, None), MaskedConv)]
+        for index, conv in enumerate(convs):
+            x = conv(F.relu(x) if index else x, mask)
+            mask = mask[:, :: conv.stride]
+        return x, mask
+
+
+class TimeFront(TimeConvs):
+    """Convolutions over time."""
+
+    def __init__(self, n_mels: int, width: int, hop: int) -> None:
         super().__init__()
-        self.first = MaskedConv(n_mels, width, 6, stride=2)
-        self.second = MaskedConv(width, width, 4, stride=2)
+        self.add_convs(n_mels, width, hop)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, n_mels), (B, T) -> (B, T / 4, width)."""
-        return self.second(F.relu(self.first(x, mask)), mask[:, ::2])
+        """(B, T, n_mels), (B, T) -> (B, T / hop, width)."""
+        return self.reduce(x, mask)[0]
 
 
 class TimeMelFront(nn.Module):
-    """Three convolutions over time and mel, of stride 2, 1 and 2 along both, and a linear layer.
+    """Three convolutions over time and mel, which halve the mel axis twice, and a linear layer.
 
     Args:
         n_mels: Mel bands, a multiple of 4.
         channels: Features at every point of time and mel.
-        width: Features that come out.
+        width: Features of the output.
+        hop: Feature frames of one output frame.
     """
 
-    def __init__(self, n_mels: int, channels: int, width: int) -> None:
+    def __init__(self, n_mels: int, channels: int, width: int, hop: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(1, channels, 4, stride=2, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.third = nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1)
+        self.strides = TIME_MEL_STRIDES[hop]
+        kernels = [4 if stride == 2 else 3 for stride in self.strides]
+        self.first = nn.Conv2d(1, channels, (kernels[0], 4), stride=(self.strides[0], 2), padding=1)
+        self.second = nn.Conv2d(channels, channels, (kernels[1], 3), stride=(self.strides[1], 1), padding=1)
+        self.third = nn.Conv2d(channels, 2 * channels, (kernels[2], 4), stride=(self.strides[2], 2), padding=1)
         self.out = Linear(2 * channels * n_mels // 4, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, n_mels), (B, T) -> (B, T / 4, width)."""
-        half, quarter = (mask[:, None, ::step, None] for step in (2, FACTOR))
-        x = (x * mask.unsqueeze(-1)).unsqueeze(1)
-        x = F.relu(self.first(x)).contiguous(memory_format=torch.channels_last) * half
-        x = F.relu(self.second(x)) * half
-        x = F.relu(self.third(x)) * quarter
+        """(B, T, n_mels), (B, T) -> (B, T / hop, width)."""
+        x, mask = (x * mask.unsqueeze(-1)).unsqueeze(1), mask[:, None, :, None]
+        for conv, stride in zip((self.first, self.second, self.third), self.strides):
+            mask = mask[:, :, ::stride]
+            x = F.relu(conv(x)) * mask
+            if conv is self.first:
+                x = x.contiguous(memory_format=torch.channels_last)
         return self.out(x.permute(0, 2, 3, 1).flatten(2))

@@ -1,10 +1,10 @@
 """VQ-CTAP whole: three encoders, one code book, two decoders.
 
     P = PhonemeEncoder(LengthRegulator(phonemes, durations))
-    S, R = SpeechEncoder(mel)            100 Hz to 25 Hz, for labelled and for other speech
+    S, R = SpeechEncoder(mel)            for labelled and for other speech
     G = PromptEncoder(clip)              one global vector
     Ŝ, R̂ = Quantizer(S), Quantizer(R)   one code book
-    phones = PhonemeDecoder(Ŝ)           mel = MelDecoder(Ŝ, G)
+    phones = PhonemeDecoder(Ŝ)           mel, F0 = Decoder(Ŝ, G)
 
 Source: VQ-CTAP (arXiv 2408.05758), model figure. Perturbing the speech encoder's input is our choice.
 """
@@ -18,14 +18,14 @@ from pydantic import model_validator
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.models.abilities import CodedContent, Content
+from ctaplib.models.abilities import CodedContent, Content, DecoderOutput
+from ctaplib.models.decoder import Decoder, DecoderSlot
 from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig, Readout
-from ctaplib.models.mel_decoder import DecoderOutput, MelDecoder, MelDecoderConfig
+from ctaplib.models.normalizer import MelNormalizer
 from ctaplib.models.phoneme_encoder import PhonemeEncoder, PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoder, PromptEncoderConfig
 from ctaplib.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from ctaplib.models.speech_front import FACTOR
-from ctaplib.nn.quantize import QuantizerSlot, build_quantizer
+from ctaplib.nn.quantize import Quantizer, QuantizerSlot
 
 
 class VQCTAPConfig(Config):
@@ -38,7 +38,7 @@ class VQCTAPConfig(Config):
     prompt: PromptEncoderConfig = PromptEncoderConfig()
     quantizer: QuantizerSlot = QuantizerSlot()
     phoneme_decoder: PhonemeDecoderConfig = PhonemeDecoderConfig()
-    mel_decoder: MelDecoderConfig = MelDecoderConfig()
+    mel_decoder: DecoderSlot = DecoderSlot()
     temperature: float = 0.07
     """Where the contrast's temperature starts; it is learned."""
 
@@ -52,7 +52,7 @@ class VQCTAPConfig(Config):
         return self
 
 
-class VQCTAP(nn.Module):
+class VQCTAP(MelNormalizer):
     """The model; its parts are called by the tasks in the order of their papers' figures.
 
     Args:
@@ -61,36 +61,17 @@ class VQCTAP(nn.Module):
         n_labels: Size of the label set (stress dropped).
     """
 
-    hop = FACTOR
-    mel_mean: torch.Tensor
-    mel_std: torch.Tensor
-
     def __init__(self, config: VQCTAPConfig, n_tokens: int, n_labels: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config.n_mels)
+        self.config, self.hop = config, config.speech.hop
         width = config.speech.stack.width
         self.speech_encoder = SpeechEncoder(config.speech, config.n_mels)
-        self.phoneme_encoder = PhonemeEncoder(config.phoneme, n_tokens)
+        self.phoneme_encoder = PhonemeEncoder(config.phoneme, n_tokens, self.hop)
         self.prompt_encoder = PromptEncoder(config.prompt, config.n_mels)
-        self.quantizer = build_quantizer(config.quantizer, width)
+        self.quantizer: Quantizer = config.quantizer.build(width)
         self.phoneme_decoder = PhonemeDecoder(config.phoneme_decoder, width, n_labels)
-        self.mel_decoder = MelDecoder(config.mel_decoder, width, config.prompt.output, config.n_mels)
+        self.mel_decoder: Decoder = config.mel_decoder.build(width, config.prompt.output, config.n_mels, self.hop)
         self.log_scale = nn.Parameter(torch.tensor(float(np.log(1 / config.temperature))))
-        self.register_buffer("mel_mean", torch.zeros(config.n_mels))
-        self.register_buffer("mel_std", torch.ones(config.n_mels))
-
-    def set_statistics(self, mean: np.ndarray, std: np.ndarray) -> None:
-        """Take the training set's mean and deviation of every mel band."""
-        self.mel_mean.copy_(torch.as_tensor(mean))
-        self.mel_std.copy_(torch.as_tensor(std))
-
-    def normalize(self, mel: torch.Tensor) -> torch.Tensor:
-        """Stored log-mel to zero mean and unit variance."""
-        return (mel - self.mel_mean) / self.mel_std
-
-    def restore(self, mel: torch.Tensor) -> torch.Tensor:
-        """The inverse of `normalize`."""
-        return mel * self.mel_std + self.mel_mean
 
     def scale(self) -> torch.Tensor:
         """Inverse temperature of the contrast, at most 100."""
@@ -120,8 +101,8 @@ class VQCTAP(nn.Module):
         return self.prompt_encoder(self.normalize(mel), lengths).mean
 
     def speak(self, content: Content, voice: torch.Tensor, keys: tuple[str, ...]) -> DecoderOutput:
-        """Decode content with the voice G; nothing is drawn."""
-        output = self.mel_decoder(content.frames, content.mask, voice)
+        """Decode content with the voice G."""
+        output = self.mel_decoder(content, voice, keys)
         return replace(output, mel=self.restore(output.mel))
 
 

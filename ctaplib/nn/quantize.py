@@ -6,28 +6,24 @@ notes, added up over all ranks. A new quantiser is a new module `ctaplib/nn/quan
 `QUANTIZER`.
 """
 
-from __future__ import annotations
-
 import abc
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from ctaplib.collective import sum_over_ranks
 from ctaplib.config import Config
 from ctaplib.errors import ConfigError
-from ctaplib.find import find, names
 from ctaplib.nn.codebook import full_precision
 from ctaplib.nn.codebook_use import CodebookUse, count_codes
 from ctaplib.nn.linear import Linear
+from ctaplib.slots import Choices, Slot
 
-_PREFIX = "quantize_"
 PADDING_CODE = -1
 _repeating: list[bool] = []
 
@@ -212,73 +208,15 @@ class Quantizer(nn.Module, abc.ABC):
         self.epoch_counts.zero_()
 
 
-class QuantizerSlot(Config):
-    """Which quantiser a model takes."""
+QUANTIZERS = Choices("nn", "quantize_", "QUANTIZER", "quantizer")
 
+
+class QuantizerSlot(Slot):
+    """Name and options of a quantizer."""
+
+    CHOICES = QUANTIZERS
     name: str = "normalized"
-    """Name of the quantiser: the module `ctaplib/nn/quantize_<name>.py`."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """Fields of that quantiser's own config that differ from its defaults."""
-
-    @model_validator(mode="after")
-    def _check(self) -> QuantizerSlot:
-        self.resolved()
-        return self
-
-    def resolved(self) -> Config:
-        """Give the quantiser's own config.
-
-        Raises:
-            ConfigError: unknown quantiser, or options that do not fit it.
-        """
-        try:
-            return _class_of(self.name).Config.model_validate(self.options)
-        except ValidationError as error:
-            known = list(_class_of(self.name).Config.model_fields)
-            faults = [_explain(self.name, dict(item), known) for item in error.errors()]
-            raise ConfigError("; ".join(faults)) from None
-
-
-def quantizer_names() -> list[str]:
-    """List the quantisers that can be named."""
-    return [name.removeprefix(_PREFIX) for name in names("nn") if name.startswith(_PREFIX)]
-
-
-def build_quantizer(config: QuantizerSlot | Mapping[str, Any] | str, input_dim: int) -> Quantizer:
-    """Build the quantiser that a config names.
-
-    Args:
-        config: a slot, a mapping with its fields, or a bare name for that quantiser's defaults.
-        input_dim: width of the frames that come in.
-
-    Raises:
-        ConfigError: unknown quantiser, or options that do not fit it.
-    """
-    if isinstance(config, str):
-        config = QuantizerSlot(name=config)
-    slot = config if isinstance(config, QuantizerSlot) else QuantizerSlot.model_validate(config)
-    return _class_of(slot.name)(slot.resolved(), input_dim)
-
-
-def _class_of(name: str) -> Any:
-    known = quantizer_names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        raise ConfigError(
-            f"there is no quantizer named {name!r}",
-            expected=f"one of {', '.join(known)}",
-            fix=f"did you mean {near[0]}?" if near else "",
-        )
-    return find("nn", _PREFIX + name, "QUANTIZER")
-
-
-def _explain(name: str, error: dict[str, Any], known: list[str]) -> str:
-    field = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(field, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        return f"quantizer {name} has no option {field}, {hint}"
-    return f"quantizer {name}, option {field}: {error['msg']}, found {error.get('input')!r}"
+    """Name of the quantizer: the module `ctaplib/nn/quantize_<name>.py`."""
 
 
 class _StraightThrough(torch.autograd.Function):

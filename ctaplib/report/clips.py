@@ -8,9 +8,9 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import soundfile
 from PIL import Image
 
+from ctaplib.audio.files import flac_bytes
 from ctaplib.evaluate.speech_metrics import read_audio
 
 _TOP_HZ = 8000
@@ -44,15 +44,13 @@ def make_clip(path: Path, label: str) -> Clip:
         AudioError: the file cannot be used.
     """
     audio, rate_hz = read_audio(path)
-    out = io.BytesIO()
-    soundfile.write(out, audio, rate_hz, subtype="PCM_16", format="FLAC")
     picture = io.BytesIO()
     image = Image.fromarray(spectrogram(audio, rate_hz), "P")
     image.putpalette(_palette())
     image.save(picture, "PNG", optimize=False, compress_level=9)
     return Clip(
         label,
-        data_uri("audio/flac", out.getvalue()),
+        data_uri("audio/flac", flac_bytes(audio, rate_hz)),
         data_uri("image/png", picture.getvalue()),
         len(audio) / rate_hz,
     )

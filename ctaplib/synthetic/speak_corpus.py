@@ -6,14 +6,12 @@ sets share none. Audio goes to `<audio>/<speaker>/<utt>.wav`, tables to `<data>/
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import soundfile
-
+from ctaplib.audio.files import write_audio
 from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import DataError
 from ctaplib.files import read_tsv, write_tsv
@@ -102,10 +100,7 @@ class _Write:
 
     def __call__(self, job: Job, spoken: DecoderOutput) -> Said:
         path = wav_path(self.folder, job.utt)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        soundfile.write(partial, spoken.samples, spoken.rate_hz, format="WAV", subtype="PCM_16")
-        os.replace(partial, path)
+        write_audio(path, spoken.samples, spoken.rate_hz, sync=False)
         return describe(job, spoken, self.rename)
 
 

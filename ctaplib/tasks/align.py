@@ -1,8 +1,8 @@
-"""Training of the forced aligner: a network that names the class of every frame, realigned between passes.
+"""Training of the forced aligner: a network that classifies every frame, with a realignment between passes.
 
-A pass is an epoch of the trainer. The labels of the first come from Gaussian mixtures, those of each other from the
-network as it stands when the pass begins. They are kept in `labels/`, so that a run that was killed goes on with them.
-Listening, mixtures and realignment are shared by all processes of all ranks (`align/parallel.py`).
+A pass is an epoch of the trainer. The labels of the first pass come from Gaussian mixtures, those of every other pass from
+the network at its beginning. They are kept in `labels/`, so that a killed run can resume. Features, mixtures and
+realignment are computed by all ranks together (`align/parallel.py`).
 """
 
 import copy
@@ -36,40 +36,41 @@ from ctaplib.files import atomic_write, make_folder, read_table
 from ctaplib.losses.terms import Term
 from ctaplib.runs.log import get_logger
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import BatchStats, Decay, OptimConfig, Precision, Schedule, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
+from ctaplib.tasks.settings import Decay, LrSchedule, OptimConfig, Precision, TaskConfig, TrainConfig
 
 log = get_logger(__name__)
 
 
 class AlignBatchConfig(BatchConfig):
-    """Chunks have one length and need no padding: of these settings only `batch_s` says something here."""
+    """Size of the batches: chunks have one length and need no padding, so that only `batch_s` is used."""
 
     batch_s: PositiveFloat = 20.5
     """Seconds of audio in one global batch."""
     min_items: int = Field(2, ge=1)
-    """Batches differ by one chunk at most."""
+    """Batches differ by at most one chunk."""
 
 
 class AlignOptimConfig(OptimConfig):
-    """AdamW and its schedule, for a few hundred steps."""
+    """AdamW and its learning-rate schedule, for a few hundred steps."""
 
     lr: PositiveFloat = 2e-3
     """Peak learning rate."""
     warmup_steps: NonNegativeInt = 20
     """Steps of linear warm-up."""
-    schedule: Schedule = "linear"
+    schedule: LrSchedule = "linear"
     """After the warm-up, over all passes."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's decay rates."""
 
 
 class AlignTrainConfig(TrainConfig):
-    """How precisely, and how often to look and to save; how long follows from `network.passes`."""
+    """Precision of training, intervals of validation and checkpoints; the length follows from `network.passes`."""
 
     keep_best: int = Field(1, ge=1, le=1)
     """The aligner is the network of the last step, whose labels it was trained on: our choice."""
     max_steps: int = 0
-    """Found from the passes and the data, and written to the run's config; may not be given."""
+    """Computed from the passes and the data, and written to the run's config; may not be given."""
     valid_every_steps: PositiveInt = 500
     """Steps between validations."""
     precision: Precision = "fp32"
@@ -77,10 +78,10 @@ class AlignTrainConfig(TrainConfig):
 
 
 class AlignTaskConfig(AlignConfig, TaskConfig):
-    """Everything about the aligner and its training."""
+    """Settings of the aligner and its training."""
 
     valid_minutes: float = Field(default=10.0, gt=0)
-    """Audio of the validation set that is aligned at each validation, minutes."""
+    """Audio of the validation set to align at each validation, minutes."""
     batch: AlignBatchConfig = AlignBatchConfig()
     optim: AlignOptimConfig = AlignOptimConfig()
     train: AlignTrainConfig = AlignTrainConfig()
@@ -92,19 +93,19 @@ class ChunkBatch:
 
     Attributes:
         frames: (chunks, size + 2 * GAP_FRAMES, n_mels).
-        places: (chunks, size) where the frames in the middle lie among all; on the CPU.
+        places: (chunks, size) index of every frame of the middle among all frames; on the CPU.
     """
 
     frames: torch.Tensor
     places: torch.Tensor
 
     def to(self, device: torch.device) -> "ChunkBatch":
-        """The same with the frames on another device."""
+        """Return the batch with the frames on another device."""
         return replace(self, frames=self.frames.to(device, non_blocking=True))
 
 
 class AlignTask(Task):
-    """Needs text, audio and features; makes `aligner.pt` at the end."""
+    """Training from text, audio and features; writes `aligner.pt` at the end."""
 
     name = "align"
     Config = AlignTaskConfig
@@ -121,10 +122,10 @@ class AlignTask(Task):
         data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
         utterances = read_heard(data, dump)
         self.valid, self.valid_lengths = self._choose_valid()
-        self.rate_hz = read_feature_config(dump / "features.yaml").rate_hz
+        self.features = read_feature_config(dump / "features.yaml")
         self.topology = make_topology(config, find_units(utterances, config.drop_tone))
         chosen = choose(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
-        self.material = load_material(config, self.topology, chosen, self.rate_hz, self.jobs)
+        self.material = load_material(config, self.topology, chosen, self.features.rate_hz, self.jobs)
         self.chunks = Chunks([centre(mel) for mel in self.material.mels], config.network.chunk_frames)
         self.batch_chunks = max(1, round(config.batch.batch_s / (config.network.chunk_frames * config.hop_s)))
         self.ends = list(accumulate(self.chunks.steps(self.batch_chunks, epochs) for epochs in config.network.passes))
@@ -137,23 +138,23 @@ class AlignTask(Task):
     # ---- batches and losses ----------------------------------------------------------------------------------
 
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """Batches of chunks of one pass."""
+        """Plan the batches of chunks of one pass."""
         config = self.config
         return self.chunks.plan(self.batch_chunks, config.network.passes[epoch], 1000 * config.seed + epoch)
 
     def valid_plan(self) -> list[list[int]]:
-        """All utterances to validate on."""
+        """Return one batch of all validation utterances."""
         return [list(range(len(self.valid)))]
 
     def load(self, split: str, items: Sequence[int], step: int) -> ChunkBatch | list[Utterance]:
-        """Chunks, or utterances of the validation set."""
+        """Return chunks, or utterances of the validation set."""
         if split == "valid":
             return [self.valid[i] for i in items]
         places = self.chunks.places(items)
         return ChunkBatch(self.chunks.frames[places], places[:, GAP_FRAMES:-GAP_FRAMES])
 
     def before_training(self, step: int) -> None:
-        """Find the labels to begin with."""
+        """Compute the labels of the first pass, or load those of the pass to resume."""
         if rank() == 0:
             material = self.material
             log.info(
@@ -164,20 +165,20 @@ class AlignTask(Task):
             self._relabel(step + 1)
 
     def losses(self, batch: ChunkBatch, step: int, optimizer: str) -> dict[str, Term]:
-        """Cross-entropy of the class of every frame."""
+        """Compute the cross-entropy of the class of every frame."""
         self._relabel(step)
         logits = self.model(batch.frames)[:, GAP_FRAMES:-GAP_FRAMES]
-        wanted = self.targets[batch.places].to(logits.device)
-        total = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
-        return {"frames": Term(total, (wanted != IGNORED).sum())}
+        targets = self.targets[batch.places].to(logits.device)
+        total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+        return {"frames": Term(total, (targets != IGNORED).sum())}
 
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """One term."""
+        """Return the weight of the one term."""
         return {"frames": 1.0}
 
     @torch.no_grad()
     def evaluate(self, batch: list[Utterance]) -> dict[str, Term]:
-        """Minus the mean log-posterior of the frames of an utterance, `-min_score` where it is not aligned; those in percent."""
+        """Compute minus the mean log-posterior of an utterance (`-min_score` if not aligned), and those not aligned, percent."""
         aligner = self._aligner()
         outcomes = [aligner.align_file(u.wav, u.phones, u.words) for u in batch]
         failed = [outcome.status != "aligned" for outcome in outcomes]
@@ -186,7 +187,7 @@ class AlignTask(Task):
         return {"loss": Term(total[0], count), "unaligned_pct": Term(total[1], count)}
 
     def previews(self, batch: list[Utterance]) -> list[Preview]:
-        """The path through every utterance, over the posteriors of the units."""
+        """Show the path through every utterance, over the posteriors of the units."""
         aligner, shown = self._aligner(), []
         for u in batch:
             mel, _ = hear(u.wav, aligner.front_end)
@@ -194,27 +195,27 @@ class AlignTask(Task):
         return shown
 
     def batch_stats(self, batch: ChunkBatch) -> BatchStats:
-        """Chunks have no padding."""
+        """Count the frames; chunks have no padding."""
         return BatchStats(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """All chunks are of one length."""
-        return [round(100 * self.config.network.chunk_frames * self.config.hop_s) for _ in items]
+        """Return the feature frames of a chunk for each."""
+        return [round(self.config.network.chunk_frames * self.config.hop_s / self.features.hop_s) for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
-        """Chunks, which are cut from all utterances laid end to end."""
+        """Return the numbers of chunks, which are cut from all utterances in a row."""
         return [f"chunk {i} of {self.chunks.count}" for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Lengths of the utterances to validate on."""
+        """Return the lengths of validation utterances."""
         return [self.valid_lengths[i] for i in items]
 
     def trial_step(self) -> int:
-        """The last of the pass that there are labels of: a trial makes none."""
+        """Return the last step of the current pass, for which there are labels: a trial makes none."""
         return self.ends[max(self.index, 0)]
 
     def after_validation(self, step: int) -> dict[str, float]:
-        """Write the aligner when training is over."""
+        """Write the aligner at the end of training."""
         if step == self.ends[-1] and rank() == 0:
             save_aligner(self.paths.exp, self._aligner())
         return {}
@@ -222,7 +223,7 @@ class AlignTask(Task):
     # ---- labels ----------------------------------------------------------------------------------------------
 
     def _relabel(self, step: int) -> None:
-        """Set the labels of the pass that a step lies in; they change when its first step is due, on all ranks at once."""
+        """Set the labels of the pass of a step, on all ranks together; they change at the first step of a pass."""
         index = bisect_left(self.ends, step)
         if index == self.index:
             return
@@ -234,7 +235,7 @@ class AlignTask(Task):
                     f"{path} is missing, and step {step} cannot go on without it", fix="remove the run's folder"
                 )
             if index:
-                self._relabel(step - 1)  # the search takes off the frequencies of the classes in the pass before
+                self._relabel(step - 1)  # the search subtracts the log-frequencies of the classes in the pass before
             labels = self._realign() if index else self._bootstrap()
             if rank() == 0:
                 with atomic_write(path, "wb") as out:
@@ -271,19 +272,19 @@ class AlignTask(Task):
         return [label for part in map_shards(work, len(graphs), self.jobs) for label in part]
 
     def _aligner(self) -> Aligner:
-        """An aligner with the weights of now, on the CPU."""
+        """Make an aligner with the current weights, on the CPU."""
         network = copy.deepcopy(self.model).cpu()
-        return Aligner(self.config, self.topology, network, self.log_prior, self.rate_hz)
+        return Aligner(self.config, self.topology, network, self.log_prior, self.features.rate_hz)
 
     def _choose_valid(self) -> tuple[list[Utterance], list[int]]:
-        """Utterances to validate on, and how many frames of 10 ms each has."""
+        """Choose utterances to validate on, and return how many feature frames each has."""
         name = self.paths.valid_set
         if not name:
             raise ConfigError("the aligner has no validation set", fix="give --valid_set")
         dump = self.paths.dump / name
         chosen = choose(read_heard(self.paths.data / name, dump), dump, self.config.valid_minutes)
-        frames, hop_s = read_table(dump / "utt2num_frames"), read_feature_config(dump / "features.yaml").hop_s
-        return chosen, [round(100 * hop_s * int(frames[u.utt])) for u in chosen]
+        frames = read_table(dump / "utt2num_frames")
+        return chosen, [int(frames[u.utt]) for u in chosen]
 
 
 def _with_steps(config: AlignTaskConfig, steps: int) -> AlignTaskConfig:

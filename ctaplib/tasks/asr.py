@@ -1,54 +1,60 @@
-"""Training of recognisers: fine-tuned from VQ-CTAP, supervised from nothing, and the judge."""
+"""Training of recognisers: fine-tuned from VQ-CTAP, supervised from random weights, and the judge."""
 
 import torch
 
-from ctaplib.data.dataset import IGNORE, SILENCE_LABEL, Batch
-from ctaplib.errors import ConfigError
+from ctaplib.data.batch import Batch
+from ctaplib.data.labels import IGNORE, SILENCE_LABEL
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import TaskPaths, load_task
+from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
-from ctaplib.tasks.preview import basics, posteriors
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.load import load_source
+from ctaplib.tasks.preview import posteriors, preview_row
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
-TERMS = ("classify", "ctc", "ctc_start", "words", "vq")
+
+class ASRSchedule(Schedule):
+    """Weights of the terms."""
+
+    classify: Ramp = constant(0.5)
+    ctc: Ramp = constant(1.0)
+    ctc_start: Ramp = constant(0.0)
+    words: Ramp = constant(0.3)
+    vq: Ramp = constant(1.0)
 
 
 class ASRConfig(SpeechTaskConfig):
-    """Everything about a recogniser's training."""
+    """Settings of a recogniser and its training."""
 
     model: RecognizerConfig = RecognizerConfig()
-    """Sizes; taken from the pre-trained run where there is one."""
-    schedule: dict[str, Ramp] = {"classify": constant(0.5), "ctc": constant(1.0), "words": constant(0.3), "vq": constant(1.0)}
-    """Weight of every term; a term that is not named has the weight 0."""
+    """Sizes; taken from the pre-trained model where there is one."""
+    schedule: ASRSchedule = ASRSchedule()
     train: RecognitionTrainConfig = RecognitionTrainConfig()
     freeze_codebook: bool = False
-    """Whether the code book stays where pre-training left it."""
+    """Keep the code book of the pre-trained model unchanged."""
 
 
 class ASRTask(SpeechTask[Recognizer]):
-    """Phones by CTC and by frame, word pieces by CTC. `--init vqctap=RUN` starts from a pre-trained model."""
+    """Recognition of phones by CTC and by frame, and of word pieces by CTC; `--init pretrained=RUN` fine-tunes."""
 
     name = "asr"
-    inits = ("vqctap",)
+    inits = ("pretrained",)
     metrics = (*RECOGNITION_ERRORS, "piece_error_pct")
     Config = ASRConfig
     config: ASRConfig
 
     def __init__(self, config: ASRConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = set(config.schedule) - set(TERMS)
-        if unknown:
-            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
         source: VQCTAP | None = None
-        if training and "vqctap" in paths.init:
-            source = load_task(paths.init["vqctap"], VQCTAP).model
+        if training and "pretrained" in paths.init:
+            source = load_source(self.name, paths, VQCTAP)
             config = config.model_copy(update={"model": _sizes_of(source, config.model)})
-        super().__init__(config, paths, training=training)
+        hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
+        super().__init__(config, paths, hop, ctc_factor, training=training)
         torch.manual_seed(config.seed)
         pieces = self.pieces.get_piece_size() if self.pieces is not None else 0
         self.model = Recognizer(config.model, len(self.labels), pieces)
@@ -60,71 +66,55 @@ class ASRTask(SpeechTask[Recognizer]):
             if self.model.quantizer is not None:
                 self.model.quantizer.load_state_dict(source.quantizer.state_dict())
 
-    def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
-
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """All terms."""
-        found = self.model(self.heard(batch), batch.mel_lengths)
+        """Compute all terms."""
+        output = self.model(self.encoder_input(batch), batch.mel_lengths)
         zero = Term(batch.mel.new_zeros(()), 0.0)
         words = zero
-        if found.words is not None:
-            words = ctc_loss(found.words, batch.mel_lengths // 4, batch.words, batch.word_lengths).term
+        if output.words is not None:
+            words = ctc_loss(output.words, output.read.lengths, batch.words, batch.words_lengths).term
         start = zero
         if self.weights(step, optimizer)["ctc_start"]:
             start = ctc_start_loss(
-                found.read.ctc, batch.frame_labels, found.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
+                output.read.ctc, batch.frame_labels, output.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
             )
         return {
-            "classify": frame_classification_loss(found.read.classes, batch.frame_labels, found.mask),
-            "ctc": ctc_loss(found.read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term,
+            "classify": frame_classification_loss(output.read.classes, batch.frame_labels, output.mask),
+            "ctc": ctc_loss(output.read.ctc, output.read.ctc_lengths, batch.labels, batch.labels_lengths).term,
             "ctc_start": start,
             "words": words,
-            "vq": zero if found.quantized is None else quantization_loss(found.quantized),
+            "vq": zero if output.quantized is None else quantization_loss(output.quantized),
         }
 
     def after_step(self, step: int) -> None:
-        """Move the code book, if there is one and it may move."""
+        """Update the code book, unless there is none or it is frozen."""
         if self.model.quantizer is not None and not self.config.freeze_codebook:
             self.model.quantizer.after_step(step)
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
-        """PER by both heads, and errors of word pieces."""
-        found = self.model(self.model.normalize(batch.mel), batch.mel_lengths)
-        errors = recognition_errors(found.read, batch)
-        if found.words is not None:
-            hyp = collapse(found.words, batch.mel_lengths // 4, {0})
-            errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.word_lengths)
+        """Compute the PER of both heads and the error rate of word pieces."""
+        output = self.model(self.model.normalize(batch.mel), batch.mel_lengths)
+        errors = recognition_errors(output.read, batch)
+        if output.words is not None:
+            hyp = collapse(output.words, output.read.lengths, {0})
+            errors["piece_error_pct"] = error_rate(hyp, batch.words, batch.words_lengths)
         return errors
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Posteriors of both heads."""
+        """Show the posteriors of both heads."""
         read = self.model(self.model.normalize(batch.mel), batch.mel_lengths).read
-        return [
-            basics(
-                self, batch, row,
-                panels={
-                    "phone posteriors": posteriors(self, read.classes[row], batch, row),
-                    "CTC posteriors": posteriors(self, read.ctc[row], batch, row, per_label=2),
-                },
-            )
-            for row in range(len(batch.ids))
-        ]  # fmt: skip
+        found = []
+        for row in range(len(batch.ids)):
+            ctc = posteriors(self, read.ctc[row], batch, row, per_label=read.ctc_factor)
+            panels = {"phone posteriors": posteriors(self, read.classes[row], batch, row), "CTC posteriors": ctc}
+            found.append(preview_row(self, batch, row, panels=panels))
+        return found
 
 
-def _sizes_of(source: VQCTAP, wanted: RecognizerConfig) -> RecognizerConfig:
-    """The pre-trained model's sizes; whether codes are used is the recogniser's own choice."""
-    sizes = source.config
-    return wanted.model_copy(
-        update={
-            "n_mels": sizes.n_mels,
-            "speech": sizes.speech,
-            "phoneme_decoder": sizes.phoneme_decoder,
-            "quantizer": sizes.quantizer if wanted.quantizer is not None else None,
-        }
-    )
+def _sizes_of(source: VQCTAP, config: RecognizerConfig) -> RecognizerConfig:
+    """Copy the sizes of the pre-trained model, except for a quantizer that the recogniser does not want."""
+    names = ("n_mels", "speech", "phoneme_decoder", *(() if config.quantizer is None else ("quantizer",)))
+    return config.model_copy(update={name: getattr(source.config, name) for name in names})
 
 
 TASK = ASRTask

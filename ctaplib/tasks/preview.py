@@ -1,82 +1,104 @@
-"""What tasks on speech show of an utterance: its phones, its natural sound, and tensors as panels."""
+"""Parts of the previews of tasks on speech: reference phones, natural audio, and tensors as panels."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 import torch
 
-from ctaplib.data.dataset import FACTOR, Batch
+from ctaplib.audio.files import read_audio
+from ctaplib.data.batch import Batch
 from ctaplib.files import read_table
 from ctaplib.runs.panels import Panel, Preview, posterior_panel
 
 if TYPE_CHECKING:
     from ctaplib.tasks.speech import SpeechTask
 
-LONGEST_FRAMES = 600
-"""Utterances of at most this many 10 ms frames are looked at, where there are enough of them."""
+LONGEST_S = 6.0
+"""Previews take utterances of at most so many seconds, where there are enough of them."""
 
 
-def spread(lengths: list[int], count: int) -> list[int]:
-    """Indices of `count` utterances, evenly spread over those of at most six seconds, or over all."""
-    short = [i for i, n in enumerate(lengths) if n <= LONGEST_FRAMES]
+def spread(lengths: list[int], count: int, hop_s: float) -> list[int]:
+    """Return the indices of `count` utterances, evenly spread over the short ones, or over all where those are too few.
+
+    Args:
+        lengths: Feature frames of each utterance.
+        count: How many to choose.
+        hop_s: Seconds of a frame.
+    """
+    short = [i for i, n in enumerate(lengths) if n <= round(LONGEST_S / hop_s)]
     usable = short if len(short) >= count else list(range(len(lengths)))
     count = min(count, len(usable))
     return sorted({usable[(2 * k + 1) * len(usable) // (2 * count)] for k in range(count)})
 
 
 def array(x: torch.Tensor) -> np.ndarray:
-    """A tensor as a float32 array."""
+    """Convert a tensor to a float32 array."""
     return x.detach().float().cpu().numpy()
 
 
-def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Preview:
-    """Id, length, reference phones and natural sound of one row of a batch, with what else is given."""
-    utt, frames = batch.ids[row], int(batch.mel_lengths[row])
+def preview_row(
+    task: "SpeechTask",
+    batch: Batch,
+    row: int,
+    mels: Mapping[str, torch.Tensor] = MappingProxyType({}),
+    panels: Mapping[str, Panel] = MappingProxyType({}),
+    f0_hz: torch.Tensor | None = None,
+) -> Preview:
+    """Make the preview of one utterance: id, length, reference phones, target, natural audio, and what is given.
+
+    Args:
+        task: Its task.
+        batch: The batch.
+        row: Place of the utterance in the batch.
+        mels: Predicted log-mel (B, T, n_mels) as stored, by name.
+        panels: Further panels by name.
+        f0_hz: (B, T) predicted F0, which becomes a panel.
+    """
+    utt, frames, hop_s = batch.ids[row], int(batch.mel_lengths[row]), task.features.hop_s
     phones: list[tuple[str, float, float]] = []
     if task.labelled:
-        durations = batch.durations[row].tolist()
-        ends = np.cumsum(durations) * task.features.hop_s
-        phones = [
-            (task.tokens.tokens[p], end - n * task.features.hop_s, end)
-            for p, n, end in zip(batch.phones[row].tolist(), durations, ends.tolist())
-            if n > 0
-        ]
-    mels = {"target": array(batch.mel[row, :frames])} | more.pop("mels", {})  # type: ignore[operator]
+        tokens, durations = ([task.tokens.tokens[p] for p in batch.phones[row].tolist()], batch.durations[row].tolist())
+        ends = (np.cumsum(durations) * hop_s).tolist()
+        phones = [(token, end - n * hop_s, end) for token, n, end in zip(tokens, durations, ends) if n > 0]
+    shown = {name: array(mel[row, :frames]) for name, mel in {"target": batch.mel, **mels}.items()}
+    if f0_hz is not None:
+        panels = {**panels, "pitch": pitch(batch.f0_hz[row, :frames], f0_hz[row, :frames], hop_s)}
     waves = natural(task.paths.dump / task.paths.valid_set, utt)
-    return Preview(utt, frames * task.features.hop_s, mels=mels, phones=phones, waves=waves, **more)  # type: ignore[arg-type]
+    return Preview(utt, frames * hop_s, shown, phones, panels, waves, rebuilt=tuple(mels))
 
 
 def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:
-    """The natural sound of an utterance from the set's `wav.scp`; nothing where the features came without sound."""
+    """Read the natural audio of an utterance from the set's `wav.scp`; nothing for features without audio."""
     path = dump / "wav.scp"
     waves = read_table(path) if path.exists() else {}
     if utt not in waves:
         return {}
-    return {"original": soundfile.read(waves[utt], dtype="float32")[0]}
+    return {"original": read_audio(waves[utt])[0]}
 
 
 def posteriors(task: "SpeechTask", logits: torch.Tensor, batch: Batch, row: int, per_label: int = 1) -> Panel:
-    """Phone posteriors (T', labels) of one row, `per_label` frames for each 25 Hz label, beside the reference."""
-    labels = batch.frame_labels[row, : int(batch.mel_lengths[row]) // FACTOR]
+    """Return phone posteriors (T', labels) of one row, `per_label` frames for each content frame, beside the reference."""
+    labels = batch.frame_labels[row, : int(batch.mel_lengths[row]) // task.hop]
     chances = array(logits.float().softmax(-1))[: per_label * len(labels)]
     seconds = int(batch.mel_lengths[row]) * task.features.hop_s
     return posterior_panel(chances, task.labels.names, array(labels).astype(int).repeat(per_label), seconds)
 
 
-def pitch(f0_hz: torch.Tensor, said_hz: torch.Tensor, hop_s: float) -> Panel:
-    """F0 (T,) of the target and as it was said, in Hz; gaps where there is no voice."""
+def pitch(f0_hz: torch.Tensor, predicted_hz: torch.Tensor, hop_s: float) -> Panel:
+    """Draw F0 (T,) of the target and the prediction, in Hz; gaps where unvoiced."""
     times = ((np.arange(len(f0_hz)) + 0.5) * hop_s).tolist()
     lines = {}
-    for name, track in (("reference", f0_hz), ("predicted", said_hz)):
+    for name, track in (("reference", f0_hz), ("predicted", predicted_hz)):
         hz = array(track)
         lines[name] = (times, np.where(hz > 0, hz, np.nan).tolist())
     return Panel(lines=lines, unit="Hz")
 
 
 def durations_panel(true: torch.Tensor, predicted: torch.Tensor, hop_s: float) -> Panel:
-    """Where the phones end in the target and as predicted: (N,) frames each, as two stairs over time."""
+    """Draw target and predicted durations, (N,) frames each, as the phone over time."""
     lines = {}
     for name, frames in (("reference", true), ("predicted", predicted)):
         ends = np.cumsum(array(frames)) * hop_s

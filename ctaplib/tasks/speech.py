@@ -1,8 +1,9 @@
-"""What tasks on mel and phones share: their sets, their plans, and how a batch is drawn."""
+"""Common parts of tasks on mel and phones: their sets, their plans, their batches and the transforms of these."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import sentencepiece
@@ -10,69 +11,86 @@ import torch
 from pydantic import Field
 
 from ctaplib.audio.settings import FeatureConfig, read_feature_config
-from ctaplib.config import Config
 from ctaplib.corpus.datadir import read_words
+from ctaplib.data.batch import Batch, Entry, Padded
 from ctaplib.data.batching import plan_batches
-from ctaplib.data.dataset import FACTOR, IGNORE, Batch, LabelSet, SpeechSet, clip, draw, pad_labels
+from ctaplib.data.dataset import SpeechSet
+from ctaplib.data.labels import IGNORE, LabelSet, Rates
+from ctaplib.data.transform_mask import Mask, MaskConfig
+from ctaplib.data.transform_perturb import Perturb, PerturbConfig
+from ctaplib.data.transform_tempo import Tempo, TempoConfig
+from ctaplib.data.transform_voice import Voice, VoiceConfig
+from ctaplib.data.transforms import MASKED_MEL, Example, TransformSlot, build_transforms, keyed_rng
 from ctaplib.errors import ConfigError, DataError
-from ctaplib.files import make_folder
-from ctaplib.models.recognizer import Recognizer
-from ctaplib.models.vqctap import VQCTAP, warp_mel
-from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
+from ctaplib.files import atomic_write, make_folder
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
 from ctaplib.tasks.preview import spread
-from ctaplib.tensors import pad_arrays
+from ctaplib.tasks.schedule import Schedule
+from ctaplib.tasks.settings import TaskConfig
 from ctaplib.text.tokens import TokenList, read_token_list
 
 Model = TypeVar("Model", bound=torch.nn.Module)
+BUILT_IN = (Perturb, Voice, Tempo, Mask)
+"""Transforms with settings in `draw`. They draw in this order from the generator of the utterance, after prompt and noise."""
 
 
-class DrawConfig(Config):
-    """What is drawn at random for every utterance of a batch; all are our choice."""
+class DrawConfig(PerturbConfig, VoiceConfig, TempoConfig, MaskConfig):
+    """Random choices for every training utterance; all are our choice."""
 
     prompt_s: tuple[float, float] = (1.0, 3.0)
     """Shortest and longest prompt clip, seconds."""
-    prompt_from: str = "utterance"
+    prompt_from: Literal["utterance", "speaker"] = "utterance"
     """Where the prompt is cut from: the utterance itself (the paper), or another one of its speaker."""
     random_s: float = Field(1.6, ge=0)
-    """Length of the clip of other speech, seconds; 0 draws none."""
-    warp: float = Field(0.0, ge=0, lt=1)
-    """Largest relative stretch of the mel axis of what the speech encoder hears."""
-    voice: float = Field(0.0, ge=0, lt=1)
-    """Largest relative stretch of the mel axis of target and prompt together: voices between those of the set."""
-    gain: float = Field(0.0, ge=0)
-    """Largest shift of the level of what the speech encoder hears, in deviations."""
-    tempo: float = Field(0.0, ge=0, lt=1)
-    """Largest relative change of tempo, of mel, F0, durations and labels alike."""
-    mask_bands: int = Field(0, ge=0)
-    """Largest number of neighbouring mel bands that are blanked, twice, in what the speech encoder hears (SpecAugment)."""
-    mask_frames: int = Field(0, ge=0)
-    """Largest number of neighbouring frames that are blanked there, once a second (SpecAugment)."""
+    """Length of the clip of other speech, seconds; 0 for none."""
 
 
 class SpeechTaskConfig(TaskConfig):
     """Common to tasks on mel and phones."""
 
     draw: DrawConfig = DrawConfig()
+    transforms: tuple[TransformSlot, ...] = ()
+    """Further transforms, by the names of their modules `ctaplib/data/transform_<name>.py`, in the order of their use."""
+    schedule: Schedule = Schedule()
+    """Weight of every term of the loss."""
     words: int = Field(0, ge=0)
     """Size of the SentencePiece model whose pieces are recognised as well; 0 for none."""
 
 
 class SpeechTask(Task, Generic[Model]):
-    """Sets, token list, features and batches; the model and its losses are left to the tasks themselves."""
+    """Sets, token list, features and batches; a subclass adds the model, its losses and, where it needs them, more entries.
+
+    Attributes:
+        labelled: Whether utterances need phones.
+        with_speakers: Whether to keep a table of the training speakers beside the model, as `speakers`.
+        noise_width: Features of the global vector that noise is drawn for.
+        speakers: Index of every training speaker, in the order of their names; empty without `with_speakers`.
+
+    Args:
+        config: The settings.
+        paths: Where data and run lie.
+        hop: Feature frames in one content frame of the model.
+        ctc_factor: CTC frames in one content frame; 0 where nothing is trained with CTC on the phones.
+        training: Whether to open the sets.
+    """
 
     config: SpeechTaskConfig
     model: Model
     labelled = True
+    with_speakers = False
     noise_width = 0
-    """Features of the global vector that noise is drawn for."""
 
-    def __init__(self, config: SpeechTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
+    def __init__(
+        self, config: SpeechTaskConfig, paths: TaskPaths, hop: int, ctc_factor: int = 0, *, training: bool = True
+    ) -> None:
         super().__init__(config, paths, training=training)
+        self.hop, self.ctc_factor = hop, ctc_factor
         self._files = self._asset_sources() if training else {n: paths.exp / n for n in self._asset_sources()}
         self.tokens: TokenList = read_token_list(self._files["tokens.txt"])
         self.labels = LabelSet(self.tokens)
         self.features: FeatureConfig = read_feature_config(self._files["features.yaml"])
         self.pieces: sentencepiece.SentencePieceProcessor | None = None
+        self.speakers: dict[str, int] = {}
         if config.words:
             if not self._files["bpe.model"].exists():
                 raise DataError(
@@ -83,6 +101,9 @@ class SpeechTask(Task, Generic[Model]):
             self.pieces = sentencepiece.SentencePieceProcessor(model_file=str(self._files["bpe.model"]))
         if training:
             self._open_sets()
+        if self.with_speakers:
+            names = self._files["speakers.txt"].read_text(encoding="utf-8").splitlines()
+            self.speakers = {name: index for index, name in enumerate(names)}
 
     def _asset_sources(self) -> dict[str, Path]:
         dump = self.paths.dump
@@ -92,165 +113,159 @@ class SpeechTask(Task, Generic[Model]):
         }
         if self.config.words:
             sources["bpe.model"] = dump / "token_list" / f"spm{self.config.words}" / "bpe.model"
+        if self.with_speakers:
+            sources["speakers.txt"] = self.paths.exp / "speakers.txt"
         return sources
 
     def assets(self) -> dict[str, Path]:
-        """Token list, feature settings and word pieces."""
+        """Return token list, feature settings, word pieces and speakers."""
         return self._files
 
     def _open_sets(self) -> None:
-        p, batch, tokens = self.paths, self.config.batch, self.tokens if self.labelled else None
-        make_folder(p.exp)
-        self.train = SpeechSet(p.data, p.dump, p.train_set, tokens, batch, p.exp / "left_out_train.tsv")
-        self.valid = SpeechSet(p.data, p.dump, p.valid_set, tokens, batch, p.exp / "left_out_valid.tsv")
+        make_folder(self.paths.exp)
+        self.rates = Rates(self.features, self.hop, self.ctc_factor)
+        self.pad = math.lcm(self.config.batch.pad_frames, self.hop)
+        self.batching = self.config.batch.model_copy(update={"pad_frames": self.pad})
+        draw, more = self.config.draw, self.config.transforms
+        self.transforms = build_transforms(BUILT_IN, draw, more, self.rates)
+        self.train, self.valid = self._open(self.paths.train_set, "train"), self._open(self.paths.valid_set, "valid")
         self.other = self.train
-        if p.speech_only_set:
-            self.other = SpeechSet(p.data, p.dump, p.speech_only_set, None, batch, p.exp / "left_out_speech.tsv")
+        if self.paths.speech_only_set:
+            self.other = self._open(self.paths.speech_only_set, "speech", labelled=False)
         self.mates: dict[str, list[str]] = {}
         for utt in self.train.utts:
             self.mates.setdefault(self.train.speakers[utt], []).append(utt)
-        if self.config.draw.prompt_from not in {"utterance", "speaker"}:
-            raise ConfigError(f"draw.prompt_from is {self.config.draw.prompt_from!r}", expected="utterance or speaker")
-        self.texts = {s.name: read_words(p.data / s.name) if self.config.words else {} for s in (self.train, self.valid)}
+        self.texts = {s.name: read_words(self.paths.data / s.name) if self.config.words else {} for s in (self.train, self.valid)}
+        if self.with_speakers:
+            with atomic_write(self._files["speakers.txt"]) as out:
+                out.writelines(f"{speaker}\n" for speaker in sorted(self.mates))
+
+    def _open(self, name: str, part: str, labelled: bool = True) -> SpeechSet:
+        found = SpeechSet(
+            self.paths.data, self.paths.dump, name, self.tokens if labelled and self.labelled else None,
+            hop=self.hop, ctc_factor=self.ctc_factor, limits=self.batching, report=self.paths.exp / f"left_out_{part}.tsv",
+        )  # fmt: skip
+        if found.rates.features != self.features:
+            raise ConfigError(
+                f"the features of {name} have other settings than those of {self.paths.train_set}",
+                expected="one front end for all sets", fix="run stage 3 (ctap features) again for both",
+            )  # fmt: skip
+        return found
 
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of every mel band over the training set."""
+        """Read mean and standard deviation of every mel band over the training set."""
         with np.load(self.paths.dump / "stats.npz") as stats:
             return stats["mean"], stats["std"]
 
+    # ---- plans -----------------------------------------------------------------------------------------------
+
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """Batches of like lengths, new ones each epoch."""
-        config = self.config
-        frames = int(config.batch.batch_s * 100)
-        return plan_batches(self.train.lengths, frames, config.batch, seed=config.seed, epoch=epoch)
+        """Plan batches of utterances of similar lengths, other ones in each epoch."""
+        return plan_batches(self.train.lengths, self._batch_frames(), self.batching, seed=self.config.seed, epoch=epoch)
+
+    def valid_plan(self) -> list[list[int]]:
+        """Plan batches of the validation set, always the same."""
+        return plan_batches(self.valid.lengths, self._batch_frames(), self.batching, seed=0, epoch=1)
+
+    def _batch_frames(self) -> int:
+        return int(self.config.batch.batch_s * self.features.frames_per_s)
 
     def items(self) -> dict[str, dict[str, int]]:
-        """Training set and, where there is one, the set without labels."""
+        """Return the lengths in the training set and, where there is one, the set without labels."""
         return {s.name: dict(zip(s.utts, s.lengths)) for s in (self.train, self.other)}
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """Lengths in the training set."""
+        """Return the lengths of training utterances."""
         return [self.train.lengths[i] for i in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
-        """Utterances."""
+        """Return the ids of training utterances."""
         return [self.train.utts[i] for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Lengths in the validation set."""
+        """Return the lengths of validation utterances."""
         return [self.valid.lengths[i] for i in items]
 
-    def valid_plan(self) -> list[list[int]]:
-        """Batches of the validation set, always the same."""
-        frames = int(self.config.batch.batch_s * 100)
-        return plan_batches(self.valid.lengths, frames, self.config.batch, seed=0, epoch=1)
+    def preview_items(self, count: int) -> list[int]:
+        """Choose short utterances, evenly spread."""
+        return spread(self.valid.lengths, count, self.features.hop_s)
+
+    def weights(self, step: int, optimizer: str) -> dict[str, float]:
+        """Compute the weight of every term at this step."""
+        return self.config.schedule.weights(step / self.config.train.max_steps)
+
+    # ---- batches ---------------------------------------------------------------------------------------------
+
+    def extra(self, example: Example, source: SpeechSet, step: int) -> dict[str, Entry]:
+        """Return entries for `Batch.extra` besides those of transforms, for example a speaker's index; none unless overridden.
+
+        Args:
+            example: The utterance, transformed.
+            source: The training or the validation set.
+            step: Training step; 0 in validation. What is random is drawn from `keyed_rng(seed, step, utt, name)` with the
+                name of the entry, so that no other number changes.
+        """
+        return {}
 
     def load(self, split: str, items: Sequence[int], step: int) -> Batch:
-        """Draw a batch; in validation nothing is perturbed."""
-        source = self.train if split == "train" else self.valid
-        rows = [self._load_one(source, source.utts[i], step if split == "train" else 0) for i in items]
-        pad = self.config.batch.pad_frames
-        mel, lengths = pad_arrays([r["mel"] for r in rows], multiple=pad)
-        parts: dict[str, torch.Tensor] = {"warp": torch.tensor(np.array([r["warp"] for r in rows]), dtype=torch.float32)}
-        if self.config.draw.voice:
-            parts["voice"] = torch.tensor([r["voice"] for r in rows], dtype=torch.float32)
-        if self.noise_width:
-            parts["noise"] = torch.stack([r["noise"] for r in rows])
-        if rows[0]["heard"] is not None:
-            parts["heard"], _ = pad_arrays([r["heard"] for r in rows], multiple=pad)
-        for name in ("prompt", "random"):
-            if rows[0][name] is not None:
-                parts[name], parts[f"{name}_lengths"] = pad_arrays([r[name] for r in rows], multiple=pad)
-        parts["f0_hz"], _ = pad_arrays([r["f0_hz"] for r in rows], multiple=pad)
-        if self.labelled:
-            parts["phones"], _ = pad_labels([r["phones"] for r in rows])
-            parts["durations"], _ = pad_labels([r["durations"] for r in rows])
-            parts["frame_labels"], _ = pad_labels([r["frame_labels"] for r in rows], IGNORE, pad // FACTOR)
-            parts["labels"], parts["label_lengths"] = pad_labels([r["labels"] for r in rows])
-        if self.pieces is not None:
-            parts["words"], parts["word_lengths"] = pad_labels([r["words"] for r in rows])
-        return Batch(ids=tuple(r["id"] for r in rows), mel=mel, mel_lengths=lengths, frames=int(lengths.sum()), **parts)
+        """Make a batch; in validation nothing is transformed."""
+        source, step = (self.train, step) if split == "train" else (self.valid, 0)
+        rows = [self._load_one(source, source.utts[i], step) for i in items]
+        return Batch.of([source.utts[i] for i in items], [r[0] for r in rows], [r[1] for r in rows], self.pad)
 
     def batch_stats(self, batch: Batch) -> BatchStats:
-        """Utterances and frames of their mel."""
+        """Count utterances and frames of their mel."""
         return BatchStats(len(batch.ids), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
 
-    def preview_items(self, count: int) -> list[int]:
-        """Utterances of at most six seconds, where there are enough."""
-        return spread(self.valid.lengths, count)
-
-    def _load_one(self, source: SpeechSet, utt: str, step: int) -> dict:
-        config, training = self.config.draw, source is self.train
-        rng = draw(self.config.seed, step, utt)
-        mel = source.mel_view(utt)
-        row: dict = {"id": utt, "heard": None, "prompt": None, "random": None, "f0_hz": source.f0_view(utt)}
-        shortest, longest = config.prompt_s
-        prompt_frames, where = int(rng.uniform(shortest, longest) * 100), rng.uniform()
-        mate = utt
+    def _load_one(self, source: SpeechSet, utt: str, step: int) -> tuple[dict[str, Entry], dict[str, Entry]]:
+        """Make the fields of the batch and its further entries for one utterance."""
+        config, training, rng = self.config.draw, source is self.train, keyed_rng(self.config.seed, step, utt)
+        seconds, where, mate = rng.uniform(*config.prompt_s), rng.uniform(), utt
         if config.prompt_from == "speaker" and training:
             mates = self.mates[source.speakers[utt]]
             mate = mates[int(rng.integers(len(mates)))]
-        row["prompt"] = clip(mel if mate == utt else source.mel_view(mate), prompt_frames, where)
+        labelled = source.labelled[utt] if self.labelled else None
+        example = Example(utt, source.mel_view(utt), source.f0_view(utt), source.clip(mate, seconds, where), labelled)
+        row: dict[str, Entry] = {}
         if config.random_s > 0:
             other = self.other.utts[int(rng.integers(len(self.other.utts)))]
-            row["random"] = clip(self.other.mel_view(other), int(config.random_s * 100), rng.uniform())
-        row["noise"] = torch.from_numpy(rng.normal(size=self.noise_width)).float()
-        row["warp"] = 1 + rng.uniform(-1, 1, 2) * config.warp, rng.uniform(-1, 1, 2) * config.gain
-        row["voice"] = 1 + rng.uniform(-1, 1) * config.voice if training else 1.0
-        if not training:
-            row["warp"] = np.ones(2), np.zeros(2)
-        if self.labelled:
-            known = source.labelled[utt]
-            row |= {n: getattr(known, n) for n in ("phones", "durations", "frame_labels", "labels")}
-        if training and config.tempo > 0:
-            mel = change_tempo(_copy(mel), row, 1 + rng.uniform(-1, 1) * config.tempo).numpy()
-        if training and (config.mask_bands or config.mask_frames):
-            row["heard"] = self._blank(_copy(mel), rng).numpy()
+            row["random"] = Padded(self.other.clip(other, config.random_s, rng.uniform()), hop=1)
+        noise = rng.normal(size=self.noise_width)
+        if self.noise_width:
+            row["noise"] = noise
+        for each in self.transforms if training else ():
+            own = keyed_rng(self.config.seed, step, utt, *each.words) if each.words else rng
+            each.transform.apply(example, own)
+        row |= {"mel": Padded(example.mel, 1), "f0_hz": Padded(example.f0_hz, 1), "prompt": Padded(example.prompt, 1)}
+        if (known := example.labelled) is not None:
+            row |= {"phones": Padded(known.phones), "durations": Padded(known.durations), "labels": Padded(known.labels)}
+            row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORE)
         if self.pieces is not None:
-            row["words"] = np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1
-        return row | {"mel": mel}
+            row["words"] = Padded(np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1)
+        return row, _joined(example.entries, self.extra(example, source, step))
 
-    def heard(self: "SpeechTask[VQCTAP] | SpeechTask[Recognizer]", batch: Batch) -> torch.Tensor:
-        """What the speech encoder hears in training: blanked, normalised and warped; (B, T, n_mels)."""
-        mel = batch.mel if batch.heard is None else batch.heard
-        return warp_mel(self.model.normalize(mel), batch.warp[:, 0, 0], batch.warp[:, 1, 0])
+    def encoder_input(self: "SpeechTask[Any]", batch: Batch, part: Literal["mel", "random"] = "mel") -> torch.Tensor:
+        """Return the speech encoder's input in training: masked, normalised and transformed; (B, T, n_mels).
 
-    def _blank(self, mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """SpecAugment (Park et al. 2019, arXiv 1904.08779): blank bands and frames with the utterance's mean, in place."""
-        config = self.config.draw
-        mean = mel.mean(0)
-        for _ in range(2 if config.mask_bands else 0):
-            width = int(rng.integers(config.mask_bands + 1))
-            start = int(rng.integers(mel.shape[1] - width))
-            mel[:, start : start + width] = mean[start : start + width]
-        for _ in range(1 + len(mel) // 100 if config.mask_frames else 0):
-            width = min(int(rng.integers(config.mask_frames + 1)), len(mel) // 2)
-            start = int(rng.integers(len(mel) - width))
-            mel[start : start + width] = mean
+        Args:
+            batch: The batch.
+            part: The utterances, or the clips of other speech.
+        """
+        stored = batch.random if part == "random" else batch.extra.get(MASKED_MEL, batch.mel)
+        mel = self.model.normalize(stored)
+        for each in self.transforms:
+            mel = each.transform.encoder_input(mel, batch, part)
         return mel
 
+    def target(self: "SpeechTask[Any]", batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return what is to be reconstructed in training, transformed: normalised mel, normalised prompt, F0."""
+        mel, prompt, f0_hz = self.model.normalize(batch.mel), self.model.normalize(batch.prompt), batch.f0_hz
+        for each in self.transforms:
+            mel, prompt, f0_hz = each.transform.target(mel, prompt, f0_hz, batch)
+        return mel, prompt, f0_hz
 
-def _copy(mel: np.ndarray) -> torch.Tensor:
-    """A tensor of one's own, (T, n_mels) float32."""
-    return torch.from_numpy(np.array(mel, dtype=np.float32))
 
-
-def change_tempo(mel: torch.Tensor, row: dict, factor: float) -> torch.Tensor:
-    """Stretch an utterance in time: its mel, and in `row` its F0 and, where it has them, durations and frame labels.
-
-    Args:
-        mel: (T, n_mels), T a multiple of 4.
-        row: `f0_hz` (T,), `durations` (N,) that sum to T, `frame_labels` (T / 4,); replaced in place.
-        factor: New length over old; the length is rounded down to a multiple of 4.
-
-    Returns:
-        (T', n_mels), a line between neighbouring frames.
-    """
-    frames = max(FACTOR, int(len(mel) * factor) // FACTOR * FACTOR)
-    ratio = frames / len(mel)
-    nearest = np.minimum(((np.arange(frames) + 0.5) / ratio).astype(int), len(mel) - 1)
-    row["f0_hz"] = row["f0_hz"][nearest]
-    if "durations" in row:
-        row["durations"] = np.diff(np.rint(np.cumsum(row["durations"]) * ratio).astype(np.int64), prepend=0)
-        row["frame_labels"] = row["frame_labels"][nearest[FACTOR // 2 :: FACTOR] // FACTOR]
-    return torch.nn.functional.interpolate(mel.T[None], size=frames, mode="linear", align_corners=False)[0].T.contiguous()
+def _joined(drawn: Mapping[str, Entry], own: Mapping[str, Entry]) -> dict[str, Entry]:
+    if twice := sorted(set(drawn) & set(own)):
+        raise ConfigError(f"a transform and the task both add {', '.join(twice)} to a batch", fix="rename one of them")
+    return {**drawn, **own}

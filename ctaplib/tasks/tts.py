@@ -1,61 +1,73 @@
-"""Training of synthesis: the duration model and the sequence-aware semantic connector, all else frozen."""
+"""Training of synthesis: a duration model and the sequence-aware semantic connector beside a frozen model."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ctaplib.data.dataset import Batch, Labelled
-from ctaplib.errors import ConfigError
+from ctaplib.data.batch import Batch
+from ctaplib.data.labels import Labelled
 from ctaplib.files import read_table
 from ctaplib.losses.reconstruction import duration_loss
 from ctaplib.losses.terms import Term
+from ctaplib.models.abilities import Content
 from ctaplib.models.connector import Connector, ConnectorConfig, DurationConfig, DurationModel, Synthesis
-from ctaplib.models.vqctap import VQCTAP
 from ctaplib.nn.quantize import Quantizer
 from ctaplib.phones import SILENCE
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import TaskPaths, load_task
-from ctaplib.tasks.preview import array, basics, durations_panel
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.load import load_source
+from ctaplib.tasks.preview import durations_panel, preview_row
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import at_least_float32, length_mask
 
-TERMS = ("duration", "semantic", "codes")
+
+class TTSSchedule(Schedule):
+    """Weights of the terms."""
+
+    duration: Ramp = constant(1.0)
+    semantic: Ramp = constant(1.0)
+    codes: Ramp = constant(0.5)
+
+
+TERMS = tuple(TTSSchedule.model_fields)
 
 
 class TTSConfig(SpeechTaskConfig):
-    """Everything about synthesis."""
+    """Settings of synthesis and its training."""
 
     duration: DurationConfig = DurationConfig()
     connector: ConnectorConfig = ConnectorConfig()
     condition: int = 96
-    """Features of the global vector; taken from the pre-trained run."""
-    schedule: dict[str, Ramp] = {"duration": constant(1.0), "semantic": constant(1.0), "codes": constant(0.5)}
-    """Weight of every term."""
+    """Features of a voice; taken from the pre-trained model."""
+    hop: int = 4
+    """Feature frames in one content frame; taken from the pre-trained model."""
+    schedule: TTSSchedule = TTSSchedule()
 
 
 class TTSTask(SpeechTask[Synthesis]):
-    """Needs `--init vqctap=RUN`."""
+    """Synthesis beside a frozen model, which `--init pretrained=RUN` names."""
 
     name = "tts"
-    inits = ("vqctap",)
+    inits = ("pretrained",)
     metrics = ("loss", *TERMS, "code_error_pct")
     Config = TTSConfig
     config: TTSConfig
 
     def __init__(self, config: TTSConfig, paths: TaskPaths, *, training: bool = True) -> None:
         if training:
-            if "vqctap" not in paths.init:
-                raise ConfigError("synthesis has no pre-trained model", fix="give --init vqctap=exp/vqctap")
-            self.frozen: VQCTAP = load_task(paths.init["vqctap"], VQCTAP).model.requires_grad_(False)
-            width = self.frozen.config.speech.stack.width
-            stack = config.connector.stack.model_copy(update={"width": width})
-            config = config.model_copy(
-                update={"connector": ConnectorConfig(stack=stack), "condition": self.frozen.config.prompt.output}
-            )
-        super().__init__(config, paths, training=training)
+            self.frozen: Any = load_source(self.name, paths, abilities=("codes", "phonemes", "voice", "speak"))
+            stack = config.connector.stack.model_copy(update={"width": self.frozen.quantizer.input_dim})
+            config = config.model_copy(update={"connector": ConnectorConfig(stack=stack), "hop": self.frozen.hop})
+        super().__init__(config, paths, config.hop, training=training)
+        if training:
+            self.frozen.requires_grad_(False)
+            second = round(self.features.frames_per_s)
+            voice = self.frozen.voice(torch.zeros(1, second, self.features.n_mels), torch.tensor([second]))
+            self.config = config = config.model_copy(update={"condition": voice.shape[1]})
         torch.manual_seed(config.seed)
         self.model = Synthesis(DurationModel(config.duration, len(self.tokens), config.condition), Connector(config.connector))
 
@@ -69,77 +81,61 @@ class TTSTask(SpeechTask[Synthesis]):
                 part.labelled[utt] = with_pauses(part.labelled[utt], words.get(utt, "").split(), silence)
 
     def before_training(self, step: int) -> None:
-        """Bring the frozen model to where the trained one is."""
+        """Move the frozen model to the device of the trained one."""
         self.frozen.to(next(self.model.parameters())).eval()
 
-    def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
-
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """Durations in the log domain; S by mean square; codes by cross entropy over distances."""
-        frozen = self.frozen
+        """Compute durations in the log domain, S by mean square, and codes by cross entropy over distances."""
+        return self._terms(batch)[0]
+
+    def _terms(self, batch: Batch) -> tuple[dict[str, Term], torch.Tensor]:
+        """Compute the terms, and which codes are wrong: (valid content frames,) bool."""
         with torch.no_grad():
-            content = frozen.content(batch.mel, batch.mel_lengths)
-            phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
-            prompt = frozen.prompt_encoder(frozen.normalize(batch.prompt), batch.prompt_lengths).mean
-        mask, codes = content.mask, content.quantized.codes
+            content = self.frozen.content(batch.mel, batch.mel_lengths, batch.f0_hz)
+            phonemes = self.frozen.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+            voice = self.frozen.voice(batch.prompt, batch.prompt_lengths)
+        mask, codes = content.mask, content.codes[content.mask]
         predicted = self.model.connector(phonemes, mask)
-        logits = self._code_logits(predicted[mask])
-        known = self._phone_mask(batch)
-        durations = self.model.duration(batch.phones, known, prompt)
+        logits = -self.model.log_sharpness.exp() * code_distances(self.frozen.quantizer, predicted[mask])
+        known = length_mask(batch.phones_lengths, batch.phones.shape[1])
+        durations = self.model.duration(batch.phones, known, voice)
         square = ((predicted - at_least_float32(content.speech)) ** 2).mean(-1)
-        return {
+        terms = {
             "duration": duration_loss(durations, batch.durations, known, "l1"),
             "semantic": Term(square[mask].sum(), mask.sum()),
-            "codes": Term(F.cross_entropy(logits, codes[mask], reduction="sum"), mask.sum()),
+            "codes": Term(F.cross_entropy(logits, codes, reduction="sum"), mask.sum()),
         }
-
-    def _phone_mask(self, batch: Batch) -> torch.Tensor:
-        lengths = torch.tensor([len(self._labelled(u).phones) for u in batch.ids], device=batch.phones.device)
-        return length_mask(lengths, batch.phones.shape[1])
-
-    def _labelled(self, utt: str) -> Labelled:
-        return self.train.labelled[utt] if utt in self.train.labelled else self.valid.labelled[utt]
-
-    def _code_logits(self, speech: torch.Tensor) -> torch.Tensor:
-        return -self.model.log_sharpness.exp() * code_distances(self.frozen.quantizer, speech)
+        return terms, logits.argmax(-1) != codes
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
-        """The terms, the share of codes that the connector misses, and the error of total length."""
-        terms = self.losses(batch, self.config.train.max_steps, "model")
-        frozen = self.frozen
-        content = frozen.content(batch.mel, batch.mel_lengths)
-        phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
-        codes = self._code_logits(self.model.connector(phonemes, content.mask)[content.mask]).argmax(-1)
-        wrong = codes != content.quantized.codes[content.mask]
+        """Compute the terms and the share of codes that the connector misses, in percent."""
+        terms, wrong = self._terms(batch)
         return {**terms, "code_error_pct": Term(100.0 * wrong.sum(), float(len(wrong)))}
 
     def overall(self, values: Mapping[str, float]) -> dict[str, float]:
-        """`loss`, which chooses the best checkpoint: the sum of the terms."""
+        """Compute `loss`, which chooses the best checkpoint: the sum of the terms."""
         return {"loss": sum(values[t] for t in TERMS)}
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Durations, and what the frozen decoder makes of the connector's codes at the true durations."""
+        """Show durations, and the frozen decoder's output for the connector's codes at the true durations."""
         frozen = self.frozen
-        phonemes = frozen.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
-        prompt = frozen.prompt_encoder(frozen.normalize(batch.prompt), batch.prompt_lengths).mean
-        known, mask = self._phone_mask(batch), length_mask(batch.mel_lengths // 4, batch.mel.shape[1] // 4)
-        lasts = torch.expm1(self.model.duration(batch.phones, known, prompt)).clamp_min(0.0)
+        phonemes = frozen.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        voice = frozen.voice(batch.prompt, batch.prompt_lengths)
+        known = length_mask(batch.phones_lengths, batch.phones.shape[1])
+        mask = length_mask(batch.mel_lengths // self.hop, batch.mel.shape[1] // self.hop)
+        durations = torch.expm1(self.model.duration(batch.phones, known, voice)).clamp_min(0.0)
         codes = frozen.quantizer.nearest(self.model.connector(phonemes, mask))
-        spoken = frozen.mel_decoder(frozen.quantizer.lookup(codes), mask, prompt)
+        output = frozen.speak(Content(frozen.quantizer.lookup(codes), mask), voice, batch.ids)
         found = []
-        for row, frames in enumerate(batch.mel_lengths.tolist()):
-            stairs = durations_panel(batch.durations[row, known[row]], lasts[row, known[row]], self.features.hop_s)
-            mels = {"from phonemes at the true durations": array(frozen.restore(spoken.mel[row, :frames]))}
-            panels = {"durations": stairs}
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+        for row in range(len(batch.ids)):
+            stairs = durations_panel(batch.durations[row, known[row]], durations[row, known[row]], self.features.hop_s)
+            mels = {"from phonemes at the true durations": output.mel}
+            found.append(preview_row(self, batch, row, mels, {"durations": stairs}))
         return found
 
 
 def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
-    """Squared distance of every frame to every code, where codes are compared: (rows, width) -> (rows, codes)."""
+    """Compute the squared distance of every frame to every code, in the quantizer's space: (rows, width) -> (rows, codes)."""
     with torch.autocast(speech.device.type, enabled=False):
         latent = quantizer.prepare(quantizer.project_in(at_least_float32(speech)))
         book = quantizer.vectors(torch.arange(quantizer.codebook_size, device=speech.device))
@@ -147,11 +143,11 @@ def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
 
 
 def with_pauses(known: Labelled, words: Sequence[str], silence: int) -> Labelled:
-    """Put a silence of no length at the ends and between words where there is none, so that pauses are learned.
+    """Insert silences of length 0 at the ends and between words, where there are none, so that pauses are learned.
 
     Args:
         known: Phones and durations of an utterance.
-        words: Word of every spoken phone; without words, only the ends get silences.
+        words: Word of every phone but silence; without words, silences are inserted at the ends only.
         silence: Token of silence.
     """
     phones: list[int] = []

@@ -1,30 +1,38 @@
-"""Fine-tuning of conversion: the mel decoder and the prompt encoder learn on; the codes stay as they are."""
+"""Fine-tuning for conversion: mel decoder and prompt encoder are trained, the codes stay as they are."""
 
 from collections.abc import Iterable
 
 import torch
 
 from ctaplib.config import Config
-from ctaplib.data.dataset import Batch
-from ctaplib.errors import ConfigError
+from ctaplib.data.batch import Batch
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.kl import kl_loss
-from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
+from ctaplib.losses.reconstruction import Distance
 from ctaplib.losses.terms import Term
-from ctaplib.models.mel_decoder import octaves
+from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import TaskPaths, TrainConfig, load_task
-from ctaplib.tasks.preview import array, basics, pitch
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.load import load_source
+from ctaplib.tasks.preview import preview_row
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
+from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
-TERMS = ("mel", "pitch", "kl", "consistency")
+
+class VCSchedule(Schedule):
+    """Weights of the terms."""
+
+    mel: Ramp = constant(2.0)
+    pitch: Ramp = constant(1.0)
+    kl: Ramp = constant(1e-3)
+    consistency: Ramp = constant(1.0)
 
 
 class VCLossConfig(Config):
-    """How the terms are computed."""
+    """Settings of the terms."""
 
     mel: Distance = "l1"
     """Distance of the mel reconstruction."""
@@ -32,113 +40,100 @@ class VCLossConfig(Config):
 
 
 class VCTrainConfig(TrainConfig):
-    """Of a task without one loss of validation."""
+    """Training of a task without one validation loss."""
 
     best: str = "mel"
     """Name of the validation metric whose smallest value chooses the best checkpoint."""
 
 
 class VCConfig(SpeechTaskConfig):
-    """Everything about fine-tuned conversion."""
+    """Settings of conversion and its fine-tuning."""
 
     model: VQCTAPConfig = VQCTAPConfig()
-    """Sizes; taken from the pre-trained run."""
+    """Sizes; taken from the pre-trained model."""
     loss: VCLossConfig = VCLossConfig()
     train: VCTrainConfig = VCTrainConfig()
-    schedule: dict[str, Ramp] = {"mel": constant(2.0), "pitch": constant(1.0), "kl": constant(1e-3), "consistency": constant(1.0)}
-    """Weight of every term."""
+    schedule: VCSchedule = VCSchedule()
 
 
 class VCTask(SpeechTask[VQCTAP]):
-    """Needs `--init vqctap=RUN`. Prompts may come from other utterances of the speaker (`draw.prompt_from`)."""
+    """Fine-tuning of the decoders of the run that `--init pretrained=RUN` names; codes come from a frozen copy of it.
+
+    Prompts may come from other utterances of the speaker (`draw.prompt_from`).
+    """
 
     name = "vc"
-    inits = ("vqctap",)
-    metrics = TERMS
+    inits = ("pretrained",)
+    metrics = tuple(VCSchedule.model_fields)
     Config = VCConfig
     config: VCConfig
 
     def __init__(self, config: VCConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        source: VQCTAP | None = None
         if training:
-            if "vqctap" not in paths.init:
-                raise ConfigError("conversion has no pre-trained model", fix="give --init vqctap=exp/vqctap")
-            source = load_task(paths.init["vqctap"], VQCTAP).model
-            config = config.model_copy(update={"model": source.config})
-        super().__init__(config, paths, training=training)
+            self.frozen: VQCTAP = load_source(self.name, paths, VQCTAP)
+            config = config.model_copy(update={"model": self.frozen.config})
+        hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
+        super().__init__(config, paths, hop, ctc_factor, training=training)
         self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
-        if source is not None:
-            self.model.load_state_dict(source.state_dict())
+        if training:
+            self.model.load_state_dict(self.frozen.state_dict())
+            self.frozen.requires_grad_(False)
             self.model.requires_grad_(False)
-            for part in self._moving():
+            for part in self._trained_parts():
                 part.requires_grad_(True)
 
-    def _moving(self) -> tuple[torch.nn.Module, ...]:
+    def before_training(self, step: int) -> None:
+        """Move the frozen model to the device of the trained one."""
+        self.frozen.to(next(self.model.parameters())).eval()
+
+    def _trained_parts(self) -> tuple[torch.nn.Module, ...]:
         return (self.model.mel_decoder, self.model.prompt_encoder)
 
     def optimizer_parameters(self, optimizer: str) -> Iterable[torch.nn.Parameter]:
-        """Those of the mel decoder and the prompt encoder."""
-        return (p for part in self._moving() for p in part.parameters())
-
-    def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """The schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
+        """Return the parameters of the mel decoder and the prompt encoder."""
+        return (p for part in self._trained_parts() for p in part.parameters())
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """Reconstruction from fixed codes and a prompt, and the vector of what was converted."""
+        """Compute reconstruction from codes and a prompt, and the consistency of the converted voice."""
         model, loss = self.model, self.config.loss
-        mel = model.normalize(batch.mel)
+        mel, clip, f0_hz = self.target(batch)
+        random, random_lengths = (batch.mel, batch.mel_lengths) if batch.random is None else (batch.random, batch.random_lengths)
         with torch.no_grad():
-            codes, mask = self._codes(mel, batch.mel_lengths)
-            other = model.normalize(batch.random if batch.random is not None else batch.mel)
-            other_lengths = batch.random_lengths if batch.random is not None else batch.mel_lengths
-            other_codes, other_mask = self._codes(other, other_lengths)
+            content = self.frozen.content(batch.mel, batch.mel_lengths)
+            random_content = self.frozen.content(random, random_lengths)
         noise = batch.noise if model.training else None
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths, noise)
-        predicted = model.mel_decoder(codes, mask, prompt.sample)
-        moved = model.mel_decoder(other_codes, other_mask, prompt.sample)
-        frames = length_mask(batch.mel_lengths, mel.shape[1])
+        prompt = model.prompt_encoder(clip, batch.prompt_lengths, noise)
+        keys = draw_keys(batch.ids, self.config.seed, step)
+        target = DecoderTarget(mel, f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), loss.mel)
+        decoded = model.mel_decoder.loss(content, prompt.sample, target, keys)
+        predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
+        moved = model.mel_decoder(random_content, prompt.sample, draw_keys(keys, "random"))
         return {
-            "mel": mel_loss(predicted.mel, mel, frames, loss.mel),
-            "pitch": pitch_loss(predicted.octave, predicted.voiced_logit, octaves(batch.f0_hz), batch.f0_hz > 0, frames),
+            **decoded.terms,
             "kl": kl_loss(prompt.mean, prompt.log_variance),
             "consistency": consistency_loss(
                 prompt.mean,
                 model.prompt_encoder(predicted.mel, batch.mel_lengths).mean,
-                model.prompt_encoder(moved.mel, other_lengths).mean,
+                model.prompt_encoder(moved.mel, random_lengths).mean,
                 loss.consistency,
             ),
         }
 
-    def _codes(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Quantised frames as in use: no dropout, nothing noted."""
-        encoder, quantizer = self.model.speech_encoder, self.model.quantizer
-        encoder.eval()
-        quantizer.eval()
-        speech, mask = encoder(mel, lengths)
-        return quantizer(speech, mask).quantized, mask
-
     def evaluate(self, batch: Batch) -> dict[str, Term]:
-        """The terms; `mel` chooses the best."""
+        """Compute the terms; `mel` chooses the best checkpoint."""
         return self.losses(batch, self.config.train.max_steps, "model")
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Reconstruction with its own prompt, and conversion to the voice of the next utterance."""
-        model = self.model
-        codes, mask = self._codes(model.normalize(batch.mel), batch.mel_lengths)
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths).mean
-        own, other = model.mel_decoder(codes, mask, prompt), model.mel_decoder(codes, mask, prompt.roll(-1, 0))
-        found = []
-        for row, frames in enumerate(batch.mel_lengths.tolist()):
+        """Show reconstruction with the utterance's own prompt, and conversion to the voice of the next utterance."""
+        model, found = self.model, []
+        content = self.frozen.content(batch.mel, batch.mel_lengths)
+        voice = model.voice(batch.prompt, batch.prompt_lengths)
+        own, other = (model.speak(content, v, batch.ids) for v in (voice, voice.roll(-1, 0)))
+        for row in range(len(batch.ids)):
             target = batch.ids[(row + 1) % len(batch.ids)]
-            mels = {
-                "reconstructed from codes and prompt": array(model.restore(own.mel[row, :frames])),
-                f"converted to the voice of {target}": array(model.restore(other.mel[row, :frames])),
-            }
-            track = pitch(batch.f0_hz[row, :frames], own.f0_hz[row, :frames], self.features.hop_s)
-            found.append(basics(self, batch, row, mels=mels, panels={"pitch": track}, rebuilt=tuple(mels)))
+            mels = {"reconstructed from codes and prompt": own.mel, f"converted to the voice of {target}": other.mel}
+            found.append(preview_row(self, batch, row, mels, f0_hz=own.f0_hz))
         return found
 
 

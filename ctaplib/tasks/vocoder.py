@@ -1,7 +1,7 @@
 """Training of the vocoder: spectral distances first, a discriminator late.
 
-Segments are cut at random from the waveforms of `dump/<set>/wav.scp`. Until the read F0 is trusted, the
-sources follow the F0 of `f0.scp`; from then on they follow what is read, as in use.
+Segments are cut at random from the waveforms of `dump/<set>/wav.scp`. The generator's sources follow the F0 of `f0.scp`
+at first, and from `read_f0_from` on the F0 that the generator predicts from the mel, as in inference.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,6 @@ from ctaplib.audio.features import log_mel, mel_filterbank
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.config import Config
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
-from ctaplib.errors import ConfigError
 from ctaplib.files import make_folder
 from ctaplib.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ctaplib.losses.spectral import distance, log_distance
@@ -27,9 +26,10 @@ from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
 from ctaplib.nn.stft import Resolution, stft_magnitude
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import BatchStats, Task, TaskConfig, TaskPaths
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
 from ctaplib.tasks.preview import array, pitch, spread
-from ctaplib.tasks.schedule import Ramp, constant
+from ctaplib.tasks.schedule import Ramp, Schedule, constant
+from ctaplib.tasks.settings import TaskConfig
 from ctaplib.tensors import length_mask
 
 GENERATOR_TERMS = ("convergence", "log_magnitude", "mel", "f0", "voicing")
@@ -37,12 +37,25 @@ ADVERSARIAL_TERMS = ("adversarial", "feature_matching")
 
 
 class SpectralConfig(Config):
-    """Short-time spectra that are compared, besides that of the front end."""
+    """Short-time spectra in the loss, besides that of the front end."""
 
     resolutions: tuple[tuple[int, int], ...] = ((2048, 512), (512, 128))
     """Transform length and hop, samples."""
     floor: float = Field(3e-3, gt=0)
     """Magnitude below which differences fade out (full scale is 1)."""
+
+
+class VocoderSchedule(Schedule):
+    """Weights of the terms; the generator's first, then the discriminator's own and those that need a discriminator."""
+
+    convergence: Ramp = constant(1.0)
+    log_magnitude: Ramp = constant(1.0)
+    mel: Ramp = constant(1.0)
+    f0: Ramp = constant(0.3)
+    voicing: Ramp = constant(0.3)
+    discriminator: Ramp = constant(0.0)
+    adversarial: Ramp = constant(0.0)
+    feature_matching: Ramp = constant(0.0)
 
 
 class VocoderTaskConfig(TaskConfig):
@@ -53,20 +66,11 @@ class VocoderTaskConfig(TaskConfig):
     segment: SegmentConfig = SegmentConfig()
     spectral: SpectralConfig = SpectralConfig()
     valid_utts: int = Field(24, ge=1)
-    """Utterances of the validation set that are used, evenly spread."""
+    """Number of validation utterances, evenly spread over the set."""
     read_f0_from: float = Field(0.5, ge=0, le=1)
-    """Progress, 0 to 1, from which the sources follow the F0 that the model reads itself."""
-    schedule: dict[str, Ramp] = {
-        "convergence": constant(1.0),
-        "log_magnitude": constant(1.0),
-        "mel": constant(1.0),
-        "f0": constant(0.3),
-        "voicing": constant(0.3),
-        "discriminator": constant(0.0),
-        "adversarial": constant(0.0),
-        "feature_matching": constant(0.0),
-    }
-    """Weight of every term; the discriminator rests while its weight is 0."""
+    """Progress, 0 to 1, from which the sources follow the predicted F0."""
+    schedule: VocoderSchedule = VocoderSchedule()
+    """Weight of every term; the discriminator is not trained while its weight is 0."""
 
 
 class VocoderPair(nn.Module):
@@ -79,7 +83,7 @@ class VocoderPair(nn.Module):
 
 @dataclass(frozen=True)
 class Resynthesis:
-    """A batch and what the generator makes of it, for the updates of both."""
+    """A batch with the output of the generator, for the updates of both optimizers."""
 
     batch: WaveBatch
     output: VocoderOutput
@@ -97,9 +101,6 @@ class VocoderTask(Task):
 
     def __init__(self, config: VocoderTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         super().__init__(config, paths, training=training)
-        known = {*GENERATOR_TERMS, *ADVERSARIAL_TERMS, "discriminator"}
-        if unknown := sorted(set(config.schedule) - known):
-            raise ConfigError(f"schedule names {', '.join(unknown)}", expected=f"one of {', '.join(sorted(known))}")
         self._header = (paths.dump / paths.train_set if training else paths.exp) / "features.yaml"
         self.features = read_feature_config(self._header)
         mean = std = None
@@ -119,14 +120,11 @@ class VocoderTask(Task):
         return WaveSet(folder, self.features, batch.min_s, batch.max_s, exp / f"left_out_{part}.tsv")
 
     def assets(self) -> dict[str, Path]:
-        """Settings of the front end."""
+        """Return the settings of the front end."""
         return {"features.yaml": self._header}
 
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """A random order of the utterances, cut into batches of equally many segments.
-
-        The few at the end that do not fill a batch wait for a later epoch's order.
-        """
+        """Shuffle the utterances and cut them into batches of equally many segments; the rest at the end is skipped."""
         size = max(self.config.batch.min_items, round(self.config.batch.batch_s / self.config.segment.segment_s))
         order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.train.utts)).tolist()
         while len(order) < size:
@@ -134,58 +132,52 @@ class VocoderTask(Task):
         return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
 
     def items(self) -> dict[str, dict[str, int]]:
-        """The training set."""
+        """Return the lengths in the training set."""
         return {self.paths.train_set: self.train.lengths}
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """A segment each."""
-        return [round(self.config.segment.segment_s * 100) for _ in items]
+        """Return the length of a segment for each."""
+        return [round(self.config.segment.segment_s * self.features.frames_per_s) for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
-        """Utterances."""
+        """Return the ids of training utterances."""
         return [self.train.utts[i] for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Whole utterances."""
-        return [round(100 * self.valid.lengths[self.valid.utts[i]] * self.features.hop_s) for i in items]
+        """Return the lengths of validation utterances."""
+        return [self.valid.lengths[self.valid.utts[i]] for i in items]
 
     def valid_plan(self) -> list[list[int]]:
-        """Some utterances, evenly spread, in batches of four of like lengths."""
-        wanted = min(self.config.valid_utts, len(self.valid.utts))
-        chosen = sorted({i * len(self.valid.utts) // wanted for i in range(wanted)})
+        """Plan batches of four of similar lengths, of utterances evenly spread over the set."""
+        count = min(self.config.valid_utts, len(self.valid.utts))
+        chosen = sorted({i * len(self.valid.utts) // count for i in range(count)})
         chosen.sort(key=lambda i: self.valid.lengths[self.valid.utts[i]])
         return [chosen[i : i + 4] for i in range(0, len(chosen), 4)]
 
     def load(self, split: str, items: Sequence[int], step: int) -> WaveBatch:
-        """Cut a segment of each utterance; in validation take all of it."""
+        """Cut a segment of each utterance; validation takes whole utterances."""
         if split == "train":
             return self.train.segments(items, self.config.segment, self.config.seed, step)
         return self.valid.whole(items)
 
     def optimizer_parameters(self, optimizer: str) -> Iterable[nn.Parameter]:
-        """Those of the discriminator or of the generator."""
+        """Return the parameters of the discriminator or of the generator."""
         return getattr(self.model, optimizer).parameters()
 
-    def _weight(self, term: str, step: int) -> float:
-        ramp = self.config.schedule.get(term)
-        return ramp(step / self.config.train.max_steps) if ramp is not None else 0.0
-
-    def _terms(self, step: int, optimizer: str) -> tuple[str, ...]:
-        if optimizer == "discriminator":
-            return ("discriminator",)
-        fight = any(self._weight(t, step) > 0 for t in ADVERSARIAL_TERMS)
-        return GENERATOR_TERMS + (ADVERSARIAL_TERMS if fight else ())
-
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """The schedule at this step."""
-        return {t: self._weight(t, step) for t in self._terms(step, optimizer)}
+        """Compute the weight of every term of an optimizer; adversarial terms only while one of them is above 0."""
+        weights = self.config.schedule.weights(step / self.config.train.max_steps)
+        if optimizer == "discriminator":
+            return {"discriminator": weights["discriminator"]}
+        adversarial = any(weights[t] > 0 for t in ADVERSARIAL_TERMS)
+        return {t: weights[t] for t in GENERATOR_TERMS + (ADVERSARIAL_TERMS if adversarial else ())}
 
     def updates(self, step: int) -> tuple[str, ...]:
         """Return both, or the generator alone while the weight of the discriminator is 0."""
-        return self.optimizers if self._weight("discriminator", step) else ("generator",)
+        return self.optimizers if self.weights(step, "discriminator")["discriminator"] else ("generator",)
 
     def shared(self, batch: WaveBatch, step: int) -> Resynthesis:
-        """Generate the waves, from the F0 of the features or, later, as it is read."""
+        """Generate the waves, from the F0 of the features or, later, the predicted F0."""
         given = step < self.config.read_f0_from * self.config.train.max_steps
         f0 = batch.f0_hz if given else None
         return Resynthesis(batch, self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start))
@@ -193,20 +185,20 @@ class VocoderTask(Task):
     def losses(self, batch: Resynthesis, step: int, optimizer: str) -> dict[str, Term]:
         """Compute the terms of the discriminator or of the generator."""
         output, segments = batch.output, batch.batch
-        judge = self.model.discriminator
+        discriminator = self.model.discriminator
         samples = segments.lengths * self.features.hop_samples
         if optimizer == "discriminator":
-            natural, made = judge(segments.wave), judge(output.wave.detach())
+            natural, made = discriminator(segments.wave), discriminator(output.wave.detach())
             parts = [hinge_discriminator(n.scores, m.scores, samples // n.hop) for n, m in zip(natural, made)]
             return {"discriminator": _join(parts, [n.hop for n in natural])}
         terms = self._spectral(output.wave, segments) | self._pitch(output, segments)
-        if ADVERSARIAL_TERMS[0] not in self._terms(step, optimizer):
+        if ADVERSARIAL_TERMS[0] not in self.weights(step, optimizer):
             return terms
-        judge.requires_grad_(False)
-        made = judge(output.wave)
+        discriminator.requires_grad_(False)
+        made = discriminator(output.wave)
         with torch.no_grad():
-            natural = judge(segments.wave)
-        judge.requires_grad_(True)
+            natural = discriminator(segments.wave)
+        discriminator.requires_grad_(True)
         hops = [m.hop for m in made]
         terms["adversarial"] = _join([hinge_generator(m.scores, samples // m.hop) for m in made], hops)
         parts = [feature_matching(n.layers, m.layers, samples // m.hop) for n, m in zip(natural, made)]
@@ -234,7 +226,7 @@ class VocoderTask(Task):
         return {"convergence": _join(near, [1] * len(near)), "log_magnitude": _join(far, hops), "mel": mel[0]}
 
     def _pitch(self, output: VocoderOutput, batch: WaveBatch) -> dict[str, Term]:
-        """Cross-entropy of F0 over voiced frames, binary cross-entropy of voicing over all frames."""
+        """Compute the cross-entropy of F0 over voiced frames and the binary cross-entropy of voicing over all."""
         valid = length_mask(batch.lengths, batch.f0_hz.shape[1])
         voiced = (batch.f0_hz > 0) & valid
         targets = self.model.generator.f0_reader.targets(batch.f0_hz[voiced])
@@ -243,7 +235,7 @@ class VocoderTask(Task):
         return {"f0": Term(missed, voiced.sum()), "voicing": Term((flags * valid).sum(), valid.sum())}
 
     def evaluate(self, batch: WaveBatch) -> dict[str, Term]:
-        """Distances of resynthesis with the F0 as read, its error in semitones, errors of voicing in percent.
+        """Compute distances of resynthesis with predicted F0, the F0 error in semitones, and voicing errors in percent.
 
         `loss`, which chooses the best checkpoint, is the distance of log magnitudes.
         """
@@ -262,20 +254,20 @@ class VocoderTask(Task):
         }
 
     def batch_stats(self, batch: WaveBatch) -> BatchStats:
-        """Segments and frames of their mel."""
+        """Count segments and frames of their mel."""
         return BatchStats(len(batch.wave), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
 
     def preview_items(self, count: int) -> list[int]:
-        """Utterances of at most six seconds, where there are enough."""
-        return spread([self.valid.lengths[utt] for utt in self.valid.utts], count)
+        """Choose short utterances, evenly spread."""
+        return spread([self.valid.lengths[utt] for utt in self.valid.utts], count, self.features.hop_s)
 
     def previews(self, batch: WaveBatch) -> list[Preview]:
-        """Resynthesis from natural mel: its sound, its spectrogram, the F0 that was read."""
+        """Resynthesise natural mel: audio, spectrogram, predicted F0."""
         output, hop_s, hop = self.model.generator(batch.mel, batch.lengths), self.features.hop_s, self.features.hop_samples
         found = []
         for row, frames in enumerate(batch.lengths.tolist()):
             made = array(output.wave[row, : frames * hop])
-            mels = {"target": array(batch.mel[row, :frames]), "of the wave that was made": log_mel(made, self.features)}
+            mels = {"target": array(batch.mel[row, :frames]), "of the resynthesised wave": log_mel(made, self.features)}
             panels = {"pitch": pitch(batch.f0_hz[row, :frames], output.f0_hz[row, :frames], hop_s)}
             waves = {"original": array(batch.wave[row, : frames * hop]), "resynthesised": made}
             found.append(Preview(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
@@ -283,7 +275,7 @@ class VocoderTask(Task):
 
 
 def _join(terms: Sequence[Term], hops: Sequence[int]) -> Term:
-    """One term of several resolutions, each frame weighing as many samples as its hop."""
+    """Sum the terms of several resolutions; each frame has the weight of the samples of its hop."""
     total = torch.stack([h * t.total for h, t in zip(hops, terms)]).sum()
     return Term(total, torch.stack([h * torch.as_tensor(t.count) for h, t in zip(hops, terms)]).sum())
 

@@ -1,4 +1,4 @@
-"""Pre-training of VQ-CTAP: every term of its loss, weighted by the stepping schedule.
+"""Pre-training of VQ-CTAP: every term of its loss, weighted by the schedule.
 
     L = sum_i w_i(progress) L_i,   i in contrastive, classify, ctc, ctc_start, mel, pitch, vq, kl, consistency
 
@@ -6,6 +6,7 @@ Source: VQ-CTAP (arXiv 2408.05758), model figure and abstract; see the losses fo
 and pitch terms are ours. Weights and schedule are not published: our choice, all settings.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,77 +14,74 @@ import torch.nn.functional as F
 from pydantic import Field
 
 from ctaplib.config import Config
-from ctaplib.data.dataset import FACTOR, IGNORE, SILENCE_LABEL, Batch
-from ctaplib.errors import ConfigError
+from ctaplib.data.batch import Batch
+from ctaplib.data.labels import IGNORE, SILENCE_LABEL
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.losses.reconstruction import Distance, mel_loss, pitch_loss
+from ctaplib.losses.reconstruction import Distance
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.abilities import CodedContent
-from ctaplib.models.mel_decoder import DecoderOutput, octaves
+from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
-from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
-from ctaplib.tasks.preview import array, basics, pitch, posteriors
-from ctaplib.tasks.schedule import Ramp, constant, draw_schedule
+from ctaplib.tasks.preview import array, posteriors, preview_row
+from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TERMS = ("contrastive", "classify", "ctc", "ctc_start", "mel", "pitch", "vq", "kl", "consistency")
-
 
 class LossConfig(Config):
-    """How the terms are computed."""
+    """Settings of the terms."""
 
     contrastive: ContrastiveConfig = ContrastiveConfig()
     consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
     mel: Distance = "l1"
     """Distance of the mel reconstruction (the paper's figure says mse; l1 is our choice)."""
     kl_margin: float = 0.0
-    """Nats of divergence that cost nothing, over all features of G."""
+    """Divergence without a cost, nats over all features of G."""
 
 
-def default_schedule() -> dict[str, Ramp]:
+class VQCTAPSchedule(Schedule):
     """Reconstruction and code book first, then contrast and phones, then KL and consistency."""
-    return {
-        "contrastive": Ramp(points=((0.0, 0.0), (0.1, 1.0))),
-        "classify": Ramp(points=((0.0, 0.2), (0.1, 1.0))),
-        "ctc": Ramp(points=((0.05, 0.0), (0.2, 0.5))),
-        "mel": Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0))),
-        "pitch": constant(1.0),
-        "vq": constant(1.0),
-        "kl": Ramp(points=((0.2, 0.0), (0.5, 1e-3))),
-        "consistency": Ramp(points=((0.4, 0.0), (0.6, 0.5))),
-    }
+
+    contrastive: Ramp = Ramp(points=((0.0, 0.0), (0.1, 1.0)))
+    classify: Ramp = Ramp(points=((0.0, 0.2), (0.1, 1.0)))
+    ctc: Ramp = Ramp(points=((0.05, 0.0), (0.2, 0.5)))
+    ctc_start: Ramp = constant(0.0)
+    mel: Ramp = Ramp(points=((0.0, 2.0), (0.5, 2.0), (1.0, 4.0)))
+    pitch: Ramp = constant(1.0)
+    vq: Ramp = constant(1.0)
+    kl: Ramp = Ramp(points=((0.2, 0.0), (0.5, 1e-3)))
+    consistency: Ramp = Ramp(points=((0.4, 0.0), (0.6, 0.5)))
 
 
 class VQCTAPTaskConfig(SpeechTaskConfig):
-    """Everything about a pre-training run."""
+    """Settings of the model and its pre-training."""
 
     RUNNING = SpeechTaskConfig.RUNNING | {"alarm_after", "min_usage_pct"}
 
     model: VQCTAPConfig = VQCTAPConfig()
     loss: LossConfig = LossConfig()
-    schedule: dict[str, Ramp] = default_schedule()
-    """Weight of every term; a term that is not named has the weight 0."""
+    schedule: VQCTAPSchedule = VQCTAPSchedule()
     alarm_after: float = Field(0.3, ge=0)
-    """Progress after which a collapsed code book stops the run; above 1 never."""
+    """Progress, 0 to 1, from which a collapsed code book stops the run; above 1 for never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
-    """Least share of codes in use on the validation set."""
+    """Smallest share of codes in use on the validation set, percent."""
     train: RecognitionTrainConfig = RecognitionTrainConfig()
 
 
 class VQCTAPTask(SpeechTask[VQCTAP]):
-    """The whole model on labelled speech, a clip of it as prompt, and other speech."""
+    """Training of the whole model on labelled speech, a clip of it as prompt, and other speech."""
 
     name = "vqctap"
     Config = VQCTAPTaskConfig
@@ -91,10 +89,8 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     metrics = (*RECOGNITION_ERRORS, "mel", "pitch", "vq")
 
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = set(config.schedule) - set(TERMS)
-        if unknown:
-            raise ConfigError(f"schedule names {', '.join(sorted(unknown))}", expected=f"terms among {', '.join(TERMS)}")
-        super().__init__(config, paths, training=training)
+        hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
+        super().__init__(config, paths, hop, ctc_factor, training=training)
         torch.manual_seed(config.seed)
         self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
@@ -102,53 +98,37 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if training:
             self.model.set_statistics(*self.statistics())
 
-    def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """The stepping schedule at this step."""
-        progress = step / self.config.train.max_steps
-        return {t: self.config.schedule[t](progress) if t in self.config.schedule else 0.0 for t in TERMS}
-
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """All terms; one whose weight is 0 at this step is not computed and counts nothing.
-
-        The branch of other speech comes in with the consistency term.
-        """
+        """Compute all terms; one of weight 0 is skipped, and the branch of other speech with the consistency term."""
         weights = self.weights(step, optimizer)
         model = self.model
-        content = model.encode(self.heard(batch), batch.mel_lengths)
-        mel, clip, f0_hz = self._voiced(batch)
+        content = model.encode(self.encoder_input(batch), batch.mel_lengths)
+        mel, clip, f0_hz = self.target(batch)
         terms = self._recognition_terms(batch, content, weights)
-        terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _nothing(mel)
+        terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _no_term(mel)
         prompt = model.prompt_encoder(clip, batch.prompt_lengths, batch.noise)
-        predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.sample)
-        mask = length_mask(batch.mel_lengths, mel.shape[1])
-        terms["mel"] = mel_loss(predicted.mel, mel, mask, self.config.loss.mel)
-        terms["pitch"] = spoken_pitch_loss(predicted, f0_hz, mask)
+        keys = draw_keys(batch.ids, self.config.seed, step)
+        target = DecoderTarget(mel, f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), self.config.loss.mel)
+        decoded = model.mel_decoder.loss(content, prompt.sample, target, keys)
+        terms |= decoded.terms
         terms["kl"] = kl_loss(prompt.mean, prompt.log_variance, margin=self.config.loss.kl_margin)
         branches = [content]
         if batch.random is not None and weights["consistency"]:
-            branches.append(self._random_content(batch, batch.random))
+            branches.append(model.encode(self.encoder_input(batch, "random"), batch.random_lengths))
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
-        terms["consistency"] = _nothing(mel)
+        terms["consistency"] = _no_term(mel)
         if weights["consistency"]:
-            terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1])
+            predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
+            terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1], keys)
         return terms
 
-    def _voiced(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Normalised mel and prompt, and F0, in the voice that was drawn for them."""
-        mel, clip = self.model.normalize(batch.mel), self.model.normalize(batch.prompt)
-        if batch.voice is None:
-            return mel, clip, batch.f0_hz
-        level = torch.zeros_like(batch.voice)
-        voiced = (warp_mel(mel, batch.voice, level), warp_mel(clip, batch.voice, level))
-        return *voiced, warp_pitch(batch.f0_hz, batch.voice)
-
     def _recognition_terms(self, batch: Batch, content: CodedContent, weights: dict[str, float]) -> dict[str, Term]:
-        none = {t: _nothing(batch.mel) for t in ("classify", "ctc", "ctc_start")}
+        none = {t: _no_term(batch.mel) for t in ("classify", "ctc", "ctc_start")}
         if not any(weights[t] for t in none):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
         terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
-        terms["ctc"] = ctc_loss(read.ctc, batch.mel_lengths // 2, batch.labels, batch.label_lengths).term
+        terms["ctc"] = ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths).term
         if weights["ctc_start"]:
             terms["ctc_start"] = ctc_start_loss(
                 read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
@@ -167,40 +147,34 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
             silence_label=SILENCE_LABEL,
         )
 
-    def _random_content(self, batch: Batch, random: torch.Tensor) -> CodedContent:
-        mel = self.model.normalize(random)
-        return self.model.encode(warp_mel(mel, batch.warp[:, 0, 1], batch.warp[:, 1, 1]), batch.random_lengths)
-
-    def _consistency(self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent) -> Term:
+    def _consistency(
+        self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent, keys: Sequence[str]
+    ) -> Term:
         model = self.model
         of_target = model.prompt_encoder(predicted, batch.mel_lengths).mean
         lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
-        moved = model.mel_decoder(other.quantized.quantized, other.mask, prompt.sample)
+        moved = model.mel_decoder(other, prompt.sample, draw_keys(keys, "random"))
         of_random = model.prompt_encoder(moved.mel, lengths).mean
         return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
 
     def after_step(self, step: int) -> None:
-        """Move the code book."""
+        """Update the code book."""
         self.model.quantizer.after_step(step)
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
-        """PER by CTC and by collapsed classes, class errors, mel distance, quantisation error."""
+        """Compute recognition errors, mel distance, pitch error and quantisation error."""
         model = self.model
         mel = model.normalize(batch.mel)
         content = model.encode(mel, batch.mel_lengths)
         self.usage.update(content.quantized.codes)
         read = model.phoneme_decoder(content.quantized.quantized, content.mask)
         prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
-        predicted = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
-        mask = length_mask(batch.mel_lengths, mel.shape[1])
-        return recognition_errors(read, batch) | {
-            "mel": mel_loss(predicted.mel, mel, mask, "l1"),
-            "pitch": spoken_pitch_loss(predicted, batch.f0_hz, mask),
-            "vq": quantization_loss(content.quantized),
-        }
+        target = DecoderTarget(mel, batch.f0_hz, length_mask(batch.mel_lengths, mel.shape[1]))
+        decoded = model.mel_decoder.loss(content, prompt.mean, target, draw_keys(batch.ids, self.config.seed))
+        return recognition_errors(read, batch) | decoded.terms | {"vq": quantization_loss(content.quantized)}
 
     def after_validation(self, step: int) -> dict[str, float]:
-        """Code-book use in training since the last validation; the alarm looks at the validation set."""
+        """Return the code-book use in training since the last validation, and check that of the validation set for collapse."""
         trained = self.model.quantizer.use()[0].metrics()
         self.model.quantizer.reset_use()
         use = self.usage.use_over_ranks(self.model.mel_mean.device)
@@ -210,42 +184,35 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return use.metrics() | {f"train_{n}": v for n, v in trained.items()}
 
     def discard_pending(self) -> None:
-        """Besides, drop what a trial of the validation counted."""
+        """Discard the counts of a trial of the validation as well."""
         super().discard_pending()
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
 
     def previews(self, batch: Batch) -> list[Preview]:
-        """Reconstruction with the utterance's own prompt, posteriors, likeness of S and P, pitch."""
+        """Show reconstruction with the utterance's own prompt, posteriors, similarity of S and P, pitch."""
         model = self.model
         content = model.content(batch.mel, batch.mel_lengths)
-        read = model.phoneme_decoder(content.quantized.quantized, content.mask)
-        phonemes = model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
-        spoken = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
+        read = model.read(content)
+        phonemes = model.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        output = model.speak(content, model.voice(batch.prompt, batch.prompt_lengths), batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
-            rows, columns = (F.normalize(x[row, : frames // FACTOR].float(), dim=-1) for x in (phonemes, content.speech))
+            rows, columns = (F.normalize(x[row, : frames // self.hop].float(), dim=-1) for x in (phonemes, content.speech))
             panels = {
                 "phone posteriors": posteriors(self, read.classes[row], batch, row),
-                "likeness of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
-                "pitch": pitch(batch.f0_hz[row, :frames], spoken.f0_hz[row, :frames], self.features.hop_s),
+                "similarity of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
             }
-            mels = {"reconstructed from codes and prompt": array(model.restore(spoken.mel[row, :frames]))}
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+            mels = {"reconstructed from codes and prompt": output.mel}
+            found.append(preview_row(self, batch, row, mels, panels, output.f0_hz))
         return found
 
     def figures(self) -> dict[str, "Figure"]:
-        """The schedule."""
+        """Plot the schedule."""
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
 
 
-def spoken_pitch_loss(spoken: DecoderOutput, f0_hz: torch.Tensor, mask: torch.Tensor) -> Term:
-    """Pitch of what was decoded against F0 (B, T); frames in the mask (B, T)."""
-    return pitch_loss(spoken.octave, spoken.voiced_logit, octaves(f0_hz), f0_hz > 0, mask)
-
-
-def _nothing(like: torch.Tensor) -> Term:
-    """A term that is not computed."""
+def _no_term(like: torch.Tensor) -> Term:
+    """Return a term that counts nothing."""
     return Term(like.new_zeros(()), 0.0)
 
 

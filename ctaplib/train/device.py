@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from ctaplib.tasks.base import TrainConfig
+from ctaplib.tasks.settings import TrainConfig
 
 
 def prepare_device(train: TrainConfig, model: torch.nn.Module, device: torch.device) -> None:

@@ -20,7 +20,7 @@ from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.base import TrainConfig
+from ctaplib.tasks.settings import TrainConfig
 from ctaplib.train.accumulate import Accumulator
 from ctaplib.train.batches import Share
 

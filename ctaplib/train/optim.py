@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ctaplib.errors import ConfigError
-from ctaplib.tasks.base import OptimConfig, Task
+from ctaplib.tasks.base import Task
+from ctaplib.tasks.settings import OptimConfig
 
 
 class AdamW(torch.optim.AdamW):

@@ -36,7 +36,8 @@ def run_rank(quick: bool, folder: str) -> None:
 
     from ctaplib.cli.main import _keep_freed_memory
     from ctaplib.losses.terms import Term
-    from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+    from ctaplib.tasks.base import Task, TaskPaths
+    from ctaplib.tasks.settings import TaskConfig
     from ctaplib.train.distributed import join_world, leave_world
     from ctaplib.train.trainer import Trainer
 

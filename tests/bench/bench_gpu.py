@@ -77,7 +77,7 @@ def plain_words(config: Any) -> list[str]:
 
 def last_weights(config: Any) -> list[str]:
     """Overrides that give every term of the loss the weight of the end from the first step on."""
-    return [f"schedule.{term}={{points: [[0.0, {ramp(1.0)}]]}}" for term, ramp in config.schedule.items()]
+    return [f"schedule.{term}={{points: [[0.0, {ramp(1.0)}]]}}" for term, ramp in config.schedule.ramps().items()]
 
 
 def gradient(task: Any, items: Sequence[int], device: Any, precision: str) -> Any:
@@ -256,7 +256,8 @@ def main() -> None:
 
     import torch
 
-    from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
+    from ctaplib.tasks.base import TaskPaths
+    from ctaplib.tasks.load import read_task_config, task_class
     from ctaplib.train.distributed import World
     from ctaplib.train.trainer import Trainer
 

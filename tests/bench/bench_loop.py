@@ -152,7 +152,8 @@ def run_ours(quick: bool) -> dict[str, float]:
     from ctaplib.audio.store import FeatureStore
     from ctaplib.cli.main import _keep_freed_memory
     from ctaplib.losses.terms import Term
-    from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+    from ctaplib.tasks.base import Task, TaskPaths
+    from ctaplib.tasks.settings import TaskConfig
     from ctaplib.tensors import pad_arrays
     from ctaplib.train.distributed import join_world
     from ctaplib.train.optim import AdamW

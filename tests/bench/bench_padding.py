@@ -48,7 +48,7 @@ def told(lengths: Sequence[int], first: list[list[int]], second: list[list[int]]
 
 def ours(lengths: list[int]) -> Callable[[int], list[list[int]]]:
     from ctaplib.data.batching import plan_batches
-    from ctaplib.tasks.base import read_task_config
+    from ctaplib.tasks.load import read_task_config
 
     config = read_task_config("vqctap", fresh.ROOT / "egs/libritts/conf/pretrain.yaml", []).batch
     assert config.batch_s == CAP_S and config.pad_frames == 4

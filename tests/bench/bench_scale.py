@@ -20,7 +20,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ctaplib.checkpoint import save_checkpoint
-from ctaplib.tasks.base import TaskPaths, read_task_config, task_class
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.load import read_task_config, task_class
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import padded_frames
 from ctaplib.train.steps import Steps

@@ -59,9 +59,10 @@ def ours(part: str, seconds: int) -> Callable[[], tuple[int, ...]]:
     from ctaplib.audio.features import log_mel
     from ctaplib.audio.settings import FeatureConfig
     from ctaplib.cli.main import _keep_freed_memory
+    from ctaplib.models.abilities import Content
     from ctaplib.models.vocoder import Vocoder, VocoderConfig
     from ctaplib.models.vqctap import VQCTAP
-    from ctaplib.tasks.base import read_task_config
+    from ctaplib.tasks.load import read_task_config
 
     _keep_freed_memory()  # as every command does
     features = FeatureConfig(rate_hz=RATE, hop_samples=HOP)
@@ -84,8 +85,8 @@ def ours(part: str, seconds: int) -> Callable[[], tuple[int, ...]]:
     voice = model.prompt_encoder(model.normalize(mel[None]), lengths).mean
 
     def decode() -> tuple[int, ...]:
-        spoken = model.mel_decoder(model.quantizer.lookup(codes), codes >= 0, voice)
-        return tuple(vocoder.generate([model.restore(spoken.mel)[0]])[0].shape)
+        spoken = model.speak(Content(model.quantizer.lookup(codes), codes >= 0), voice, ("",))
+        return tuple(vocoder.generate([spoken.mel[0]])[0].shape)
 
     return decode
 

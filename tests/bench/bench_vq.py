@@ -68,10 +68,10 @@ def plain_step(one_hot: bool) -> Step:
 
 
 def our_step() -> Step:
-    from ctaplib.nn.quantize import build_quantizer
+    from ctaplib.nn.quantize import QuantizerSlot
 
     options = {"codebook_size": CODES, "code_dim": None, "decay": DECAY, "commitment": COMMITMENT}
-    quantizer = build_quantizer({"name": "ema", "options": options}, WIDTH).train()
+    quantizer = QuantizerSlot(name="ema", options=options).build(WIDTH).train()
     quantizer.placed.fill_(True)
     quantizer.codebook.copy_(rows_of(CODES, 1)[0])
     quantizer.code_sums.copy_(quantizer.codebook)

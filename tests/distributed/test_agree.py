@@ -11,7 +11,8 @@ from toy_task import ToyTask
 
 from ctaplib.checkpoint import load_checkpoint
 from ctaplib.errors import TrainingError
-from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.train.distributed import World, join_world, leave_world
 from ctaplib.train.trainer import Trainer
 

@@ -12,7 +12,7 @@ from ctaplib.collective import gather_rows, rank, sum_over_ranks, world_size
 from ctaplib.errors import TrainingError
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.nn.quantize import build_quantizer
+from ctaplib.nn.quantize import QuantizerSlot
 
 PARTS = ([0, 3], [1, 2, 4])
 SAME = ("keep", "mask", "soft")
@@ -50,7 +50,7 @@ def quantise(items: list[int], name: str) -> dict[str, torch.Tensor]:
     options = {} if name == "fsq" else {"codebook_size": 24, "code_dim": 4}
     if name in ("ema", "normalized", "residual"):
         options |= {"restart_every_steps": 1, "restart_threshold": 0.5, "decay": 0.8}
-    quantizer = build_quantizer({"name": name, "options": options}, 12).double().train()
+    quantizer = QuantizerSlot(name=name, options=options).build(12).double().train()
     total = torch.zeros((), dtype=torch.float64)
     for step in range(6):
         out = quantizer(speech[items] * (1 + 0.2 * step) + step, mask[items])

@@ -50,7 +50,7 @@ def check(mine: dict, want: dict, gradient: float, later: float) -> None:
 def pretrained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("pretrained")
     run("vqctap", tiny, folder, (1, 0), "fp32", 6)
-    return f"vqctap={folder / 'vqctap-1-0-fp32'}"
+    return f"pretrained={folder / 'vqctap-1-0-fp32'}"
 
 
 def inits_of(task: str, pretrained: str) -> tuple[str, ...]:

@@ -12,12 +12,15 @@ from small_configs import SMALL
 from ctaplib.checkpoint import load_checkpoint
 from ctaplib.runs.listing import read_metrics
 
+OTHERS = {"mel": 1.0, "pitch": 0.0, "vq": 0.0, "kl": 0.0, "consistency": 0.0}
+
 
 def train(tiny: Path, exp: Path, processes: int, task: str, *more: str) -> dict[str, torch.Tensor]:
     words = ["batch.batch_s=12", "optim.warmup_steps=2", "train.max_steps=5", "train.valid_every_steps=5", "train.precision=fp64"]
     if task == "vqctap":  # some parameters have no gradient for two steps
         late = "{points: [[0.5, 0.0], [1.0, 0.5]]}"
-        words.append(f"schedule={{mel: {{points: [[0.0, 1.0]]}}, contrastive: {late}, classify: {late}, ctc: {late}}}")
+        words += [f"schedule.{term}={late}" for term in ("contrastive", "classify", "ctc")]
+        words += [f"schedule.{term}.points=[[0.0, {weight}]]" for term, weight in OTHERS.items()]
     words += [f"train.best={'mel' if task == 'vc' else 'per_ctc'}", *SMALL[task]]
     command = torchrun(processes, exp.with_name(f"{exp.name}_logs"))
     command += ["-m", "ctaplib.cli.main", "train", "--task", task, "--exp", str(exp), "--data", "data", "--dump", "dump"]

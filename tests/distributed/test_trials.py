@@ -12,7 +12,8 @@ from toy_task import ToyTask
 
 from ctaplib.checkpoint import load_checkpoint
 from ctaplib.errors import TrainingError
-from ctaplib.tasks.base import TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import TaskConfig, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 

@@ -11,7 +11,6 @@ from ctaplib.corpus.alignment import (
     Interval,
     frame_phones,
     lost_phones,
-    phones_lost_pct,
     read_ctm,
     read_textgrid,
     tile,
@@ -55,16 +54,6 @@ def test_the_owner_of_a_long_frame_fills_most_of_it(durations: list[int], factor
         best = max(inside.count(p) for p in inside)
         assert owner == next(p for p in inside if inside.count(p) == best)
     assert set(np.flatnonzero(~lost_phones(np.array(durations), factor))) == set(got)
-
-
-def test_share_of_lost_phones_leaves_silence_out() -> None:
-    alignment = [
-        Interval("sil", 0, 0.04),
-        Interval("a", 0.04, 0.07),
-        Interval("b", 0.07, 0.08),
-        Interval("sil", 0.08, 0.2),
-    ]
-    assert phones_lost_pct({"u": alignment}) == 50.0
 
 
 @settings(max_examples=20)

@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ctaplib.corpus.corpus_import import clean, name_items, needs_speakers
+from ctaplib.corpus.corpus_import import name_items, needs_speakers
 from ctaplib.corpus.import_table import IMPORTER
-from ctaplib.corpus.importing import ImportOptions, Item
+from ctaplib.corpus.importing import ImportOptions, Item, clean_id
 from ctaplib.corpus.set_split import SplitConfig, split_by_rule
 from ctaplib.corpus.table_checks import out_of_order
 from ctaplib.errors import DataError
@@ -63,8 +63,8 @@ def test_no_row_is_lost_to_a_stray_quotation_mark(texts: list[str], delimiter: s
 
 @given(anything, st.sampled_from(["", "-"]))
 def test_a_clean_name_is_an_id_and_stays_as_it_is(name: str, more: str) -> None:
-    made = clean(name, more)
-    assert clean(made, more) == made and "/" not in made and not any(c.isspace() for c in made)
+    made = clean_id(name, more)
+    assert clean_id(made, more) == made and "/" not in made and not any(c.isspace() for c in made)
 
 
 @given(st.lists(st.tuples(anything, anything), min_size=1, max_size=12))

@@ -10,7 +10,7 @@ from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.reconstruction import mel_loss
 from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
 from ctaplib.nn.codebook_use import UsageMeter
-from ctaplib.nn.quantize import build_quantizer, quantizer_names
+from ctaplib.nn.quantize import QUANTIZERS, QuantizerSlot
 
 QUICK = settings(max_examples=20, deadline=None, derandomize=True)
 lengths_lists = st.lists(st.integers(1, 14), min_size=1, max_size=5)
@@ -64,11 +64,11 @@ def test_contrast_does_not_depend_on_tiles(rows: int, tile: tuple[int, int], see
 
 
 @QUICK
-@given(lengths=lengths_lists, extra=st.integers(0, 6), seed=seeds, name=st.sampled_from(quantizer_names()))
+@given(lengths=lengths_lists, extra=st.integers(0, 6), seed=seeds, name=st.sampled_from(QUANTIZERS.names()))
 def test_codes_see_neither_padding_nor_neighbours(lengths: list[int], extra: int, seed: int, name: str) -> None:
     torch.manual_seed(seed)
     options = {} if name == "fsq" else {"codebook_size": 9, "code_dim": 3}
-    quantizer = build_quantizer({"name": name, "options": options}, 6).double().eval()
+    quantizer = QuantizerSlot(name=name, options=options).build(6).double().eval()
     z, mask = frames(lengths, 0, 6, seed)
     padded, wider = frames(lengths, extra, 6, seed)
     out, other = quantizer(z, mask), quantizer(padded, wider)
@@ -90,7 +90,7 @@ def test_parts_of_a_batch_add_up(lengths: list[int], extra: int, seed: int) -> N
     target = torch.zeros_like(z)
     labels = torch.zeros(mask.shape, dtype=torch.int64)
     torch.manual_seed(0)
-    quantizer = build_quantizer({"name": "ema", "options": {"codebook_size": 5, "code_dim": 2}}, 4).double()
+    quantizer = QuantizerSlot(name="ema", options={"codebook_size": 5, "code_dim": 2}).build(4).double()
 
     def terms(part: slice) -> list:
         return [

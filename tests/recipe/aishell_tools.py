@@ -17,7 +17,7 @@ from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import load_config
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.report.paper_rows import read_paper_rows, read_recipe_rows
-from ctaplib.tasks.base import read_task_config
+from ctaplib.tasks.load import read_task_config
 from ctaplib.text.frontends import TextConfig
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -107,7 +107,7 @@ def test_a_sound_tree(tree, prepared):
 def test_recordings_without_text_are_counted_and_listed(tree, prepared, tmp_path):
     found = prepare("aishell", tree, tmp_path / "data", "--lists", tree.parent / "lists")
     assert "train: 35 utterances of 6 speakers" in found.stdout
-    assert "1 dropped (dropped.tsv), 1 of them without text" in found.stdout
+    assert "1 left out (dropped.tsv)" in found.stdout
     reason = "there is audio, but no line in transcript/aishell_transcript_v0.8.txt"
     assert dropped(prepared, "train") == {"BAC009S0002W0126": reason} and dropped(prepared, "dev") == {}
     assert dropped(prepared, "test") == {"BAC009S0764W0126": reason}
@@ -269,7 +269,7 @@ def test_half_an_archive(own, local, tmp_path):
     with pytest.raises(DataError) as error:
         make(local, own, data)
     text = str(error.value)
-    assert "12 of 70 texts have no audio, e.g. BAC009S0004W0121; nothing at all of 2 speakers: S0004 S0006" in text
+    assert "wav/train: 13 of 36 utterances (36.1 %) cannot be used; nothing at all of 2 speakers: S0004 S0006" in text
     assert "unpack the archives again, whole" in text and snapshot(data) == before
 
 
@@ -334,7 +334,7 @@ def test_not_utf8(own, local, tmp_path):
 
 
 def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, local, tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "inspect_all", lambda *_: pytest.fail("audio was opened"))
+    monkeypatch.setattr(local, "look", lambda *_: pytest.fail("audio was opened"))
     rewrite(own / "resource_aishell/speaker.info", lambda text: text.replace("0901 F", "9999 F").encode())
     with pytest.raises(DataError, match=r"no line of S0901"):
         make(local, own, tmp_path / "data")

@@ -232,7 +232,7 @@ def test_half_an_archive(own, tree, local, tmp_path):
 
 
 def test_what_can_be_told_without_audio_is_told_before_it_is_opened(own, tree, local, tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "inspect_all", lambda *_: pytest.fail("audio was opened"))
+    monkeypatch.setattr(local, "look", lambda *_: pytest.fail("audio was opened"))
     rewrite(own / "spk-info.txt", lambda text: text.replace("SSB1187", "SSB9999").encode())
     with pytest.raises(DataError, match=r"no line of SSB1187"):
         make(local, own, tree, tmp_path / "data")
@@ -373,11 +373,11 @@ def test_download_of_an_archive_without_a_folder_of_its_own(tree, tmp_path):
 def test_the_genuine_fragment_alone_is_said_to_be_a_part(local, tmp_path):
     with pytest.raises(DataError, match=r"it lacks spk-info.txt test/content.txt test/wav; it holds train"):
         local.find_corpus(FRAGMENT)
-    part = local.read_part(FRAGMENT, "train", 0.0)
-    local.look_at_audio(FRAGMENT, part, 1, 0.0)
-    assert len(part.kept) == 30 and part.reasons == {}
-    assert part.said["SSB00050112"].text == "即便是一些高价低廉的别墅项目"
-    _, differing = local.read_labels(FRAGMENT / "train/label_train-set.txt", part)
+    items, readings = local.find(FRAGMENT, "train")
+    made = local.make_set(local.look(items, 1))
+    assert len(made.data.utt_ids) == 30 and made.reasons == {}
+    assert made.data.utts["text"]["SSB00050112"] == "即便是一些高价低廉的别墅项目"
+    _, differing = local.read_labels(FRAGMENT / "train/label_train-set.txt", readings)
     label_lines = len((FRAGMENT / "train/label_train-set.txt").read_text().splitlines())
     assert label_lines == 30 and len(differing) <= 1
 

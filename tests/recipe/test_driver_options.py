@@ -89,7 +89,7 @@ def test_task_args_become_settings(recipe):
 
 def test_method_names_task_and_folder(recipe):
     output = recipe.run("--dry_run", "true", "--method", "ctap")[1]
-    assert "--task ctap --config conf/ctap.yaml" in output and "--init vqctap=exp/ctap" in output
+    assert "--task ctap --config conf/ctap.yaml" in output and "--init pretrained=exp/ctap" in output
 
 
 def test_another_method_runs_to_the_end(recipe):

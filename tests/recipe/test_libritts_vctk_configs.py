@@ -7,7 +7,7 @@ from recipe_copy import ROOT, copy_of, run
 
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import load_config
-from ctaplib.tasks.base import read_task_config
+from ctaplib.tasks.load import read_task_config
 
 RECIPES = ("libritts", "vctk")
 TASKS = {

@@ -8,7 +8,7 @@ from ctaplib.audio.settings import FeatureConfig
 from ctaplib.config import load_config
 from ctaplib.infer.decode_sets import DecodeConfig
 from ctaplib.tasks.asr import ASRConfig
-from ctaplib.tasks.base import read_task_config
+from ctaplib.tasks.load import read_task_config
 from ctaplib.text.frontends import TextConfig
 
 ROOT = Path(__file__).resolve().parents[2]

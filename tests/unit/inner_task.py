@@ -7,7 +7,8 @@ import torch
 from toy_task import ToyTask
 
 from ctaplib.losses.terms import Term
-from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import OptimConfig, TaskConfig
 
 INNER = 5
 

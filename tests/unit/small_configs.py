@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ctaplib.tasks.base import Task, TaskPaths, read_task_config, task_class
+from ctaplib.tasks.base import Task, TaskPaths
+from ctaplib.tasks.load import read_task_config, task_class
 
 STACK = "{width: 32, layers: 1, hidden: 48, heads: 2, dropout: 0.0}"
 RECOGNIZER = (
@@ -40,7 +41,7 @@ SMALL = {
         "segment={segment_s: 0.4, blur: 0.2, noise: 0.1}",
         "valid_utts=4",
         "read_f0_from=0.5",
-        f"schedule={{{', '.join(f'{t}: {{}}' for t in TERMS)}}}",
+        f"schedule={{{', '.join(f'{t}: {{points: [[0.0, 1.0]]}}' for t in TERMS)}}}",
     ),
 }
 

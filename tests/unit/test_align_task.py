@@ -14,7 +14,7 @@ from ctaplib.checkpoint import weights_digest
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.files import read_table
 from ctaplib.tasks.align import AlignTask
-from ctaplib.tasks.base import load_task
+from ctaplib.tasks.load import load_task
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 from ctaplib.train.validation import try_largest

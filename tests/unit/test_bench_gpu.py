@@ -16,7 +16,7 @@ BENCH = Path(__file__).parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
 import bench_gpu  # noqa: E402
 
-from ctaplib.tasks.base import read_task_config  # noqa: E402
+from ctaplib.tasks.load import read_task_config  # noqa: E402
 
 FOUND = {"audio_s": 20000.0, "counted_flop": 6e12, "counted_s": 200.0, "plain_wall_s": 10.0, "peak_gib": 30.0}
 FOUND |= {"busy_s": 0.9, "profiled_wall_s": 1.0}
@@ -79,7 +79,7 @@ def test_the_config_is_that_of_the_recipe_with_about_40_m_parameters() -> None:
     words = [*bench_gpu.SIZES, *bench_gpu.last_weights(config), *bench_gpu.plain_words(config)]
     plain = read_task_config("vqctap", bench_gpu.CONFIG, words)
     assert plain.model.speech.stack.dropout == 0 != config.model.speech.stack.dropout
-    assert plain.schedule["contrastive"](0.0) == config.schedule["contrastive"](1.0) == 1.0
+    assert plain.schedule.contrastive(0.0) == config.schedule.contrastive(1.0) == 1.0
 
 
 def test_differences_are_those_of_the_number_format(tiny: Path, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """Configs: inheritance, overrides, and faults that name file, line and the nearest name."""
 
+import importlib
+import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+import ctaplib
 from ctaplib.config import Config, config_hash, load_config, running_settings, save_config
 from ctaplib.config_file import read_saved
 from ctaplib.errors import ConfigError
-from ctaplib.tasks.base import read_task_config, task_class
+from ctaplib.tasks.load import read_task_config, task_class
 
 
 class Inner(Config):
@@ -102,6 +106,56 @@ def test_another_name_takes_nothing_over(tmp_path: Path) -> None:
     same = load_config(Model, write(tmp_path / "same.yaml", "extends: base.yaml\nslot: {name: a, options: {y: 2}}\n"))
     other = load_config(Model, write(tmp_path / "other.yaml", "extends: base.yaml\nslot: {name: b, options: {y: 2}}\n"))
     assert same.slot.options == {"x": 1, "y": 2} and other.slot.options == {"y": 2}
+
+
+@pytest.mark.parametrize("task", ["asr", "tts", "vc", "vocoder", "vqctap"])
+def test_an_override_of_one_term_leaves_the_others(task: str, tmp_path: Path) -> None:
+    plain = read_task_config(task, None, []).schedule.weights(0.7)
+    term = next(iter(plain))
+    word = f"schedule.{term}.points=[[0.0, 7.0]]"
+    path = write(tmp_path / "a.yaml", f"schedule: {{{term}: {{points: [[0.0, 7.0]]}}}}\n")
+    for config in (read_task_config(task, None, [word]), read_task_config(task, path, [])):
+        assert config.schedule.weights(0.7) == plain | {term: 7.0}
+
+
+@pytest.mark.parametrize(
+    ("task", "term"), [("asr", "words"), ("tts", "codes"), ("vc", "mel"), ("vocoder", "mel"), ("vqctap", "mel")]
+)
+def test_a_misspelt_term_is_refused_with_the_nearest(task: str, term: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.yaml", f"schedule:\n  {term}l: {{points: [[0.0, 1.0]]}}\n")
+    for where, arguments in (("--set", (None, [f"schedule.{term}l.points=[[0.0, 1.0]]"])), ("a.yaml:2", (path, []))):
+        with pytest.raises(ConfigError, match=rf"{where}.*: there is no schedule\.{term}l.* did you mean schedule\.{term}\?"):
+            read_task_config(task, *arguments)
+
+
+def test_an_override_of_one_value_keeps_what_the_default_of_the_field_sets() -> None:
+    """Not what the class of the field sets: the same fault as a schedule that is replaced as a whole."""
+
+    class Middle(Config):
+        """Inner with another rate."""
+
+        inner: Inner = Inner(learning_rate=0.7)
+        outer: Outer = Outer(inner=Inner(learning_rate=0.8))
+
+    found = load_config(Middle, None, ["outer.steps=4", "inner={}"])
+    assert found == Middle(inner=Inner(learning_rate=0.7), outer=Outer(inner=Inner(learning_rate=0.8), steps=4))
+    plain, other = (
+        read_task_config("vqctap", None, w) for w in ([], ["model.phoneme_decoder.ctc_stack.dropout=0.5", "loss.mel=mse"])
+    )
+    stack = plain.model.phoneme_decoder.ctc_stack
+    assert other.model.phoneme_decoder.ctc_stack == stack.model_copy(update={"dropout": 0.5}) != type(stack)(dropout=0.5)
+
+
+def test_no_field_of_a_config_is_a_mapping_that_an_override_could_empty() -> None:
+    for module in pkgutil.walk_packages(ctaplib.__path__, "ctaplib."):
+        if module.name.split(".")[1] in {"tasks", "models", "data", "nn", "losses", "audio", "align", "text", "infer"}:
+            importlib.import_module(module.name)
+    classes = [Config]
+    for cls in classes:
+        classes += cls.__subclasses__()
+        for name, field in cls.model_fields.items():
+            if not isinstance(default := field.get_default(call_default_factory=True), Config):
+                assert not isinstance(default, Mapping) or not default, f"{cls.__name__}.{name}: give it a config with fields"
 
 
 @pytest.mark.parametrize("task", ["align", "asr", "tts", "vc", "vocoder", "vqctap"])

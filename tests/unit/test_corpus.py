@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from corpus_trees import ROOT
 
-from ctaplib.corpus.build import files_in
+from ctaplib.corpus.recipe import files_in
 from ctaplib.errors import DataError, counted, shortened
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from mel_spectrogram import MelSpectrogram
 
 from ctaplib.audio.features import f0_track, log_mel, mel_filterbank
-from ctaplib.audio.mel import MelSpectrogram
 from ctaplib.audio.settings import FeatureConfig, read_feature_config
 from ctaplib.config import save_config
 from ctaplib.errors import AudioError, ConfigError

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mel_spectrogram import MelSpectrogram
 from test_vocoder import pitch_hz, tone
 
-from ctaplib.audio.mel import MelSpectrogram
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.infer.vocode import VocoderInput, load_vocoder, vocode
 from ctaplib.models.griffin_lim import GriffinLim

@@ -261,7 +261,7 @@ def test_a_table_that_lacks_lines_is_told_and_not_taken_over(tmp_path: Path, cap
     (source / "spk2gender").write_text("".join(genders[:-1]))
     assert bring(source) == 0
     told = capsys.readouterr().err
-    assert f"warning: utt2lang: 2 of 48 utterances have no line in it, the first is {names[0]}; it is not taken over" in told
+    assert f"warning: utt2lang: 2 of 48 utterances have no line in it, the first is {names[0]}; it is left out" in told
     assert "warning: spk2gender: 1 of 8 speakers have no line in it, the first is s7" in told and "text.phn" not in told
     data = read_datadir(tmp_path / "data" / "train")
     assert "utt2lang" not in data.utts and "text.phn" in data.utts and not data.spks

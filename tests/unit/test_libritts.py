@@ -114,14 +114,16 @@ def test_half_an_archive_is_refused(tree, tmp_path):
     for path in wavs[len(wavs) // 2 :]:
         path.unlink()
     message = refused("libritts", tree, tmp_path / "data")
-    assert "dev-clean is incomplete: 6 of 12 utterances have text, but no audio" in message
+    assert "dev-clean: 6 of 12 utterances (50.0 %) cannot be used" in message
     assert "unpack dev-clean.tar.gz again" in message and str(wavs[-1].with_suffix(".normalized.txt")) in message
     shutil.rmtree(tree / "dev-clean")
     (tree / "dev-clean").mkdir()
-    assert "dev-clean holds no utterance" in refused("libritts", tree, tmp_path / "data")
+    assert "dev-clean: 0 of 0 utterances" in refused("libritts", tree, tmp_path / "data")
     for path in (tree / "train-clean-100").rglob("*.normalized.txt"):
         path.unlink()
-    assert "12 of 12 utterances have audio, but no text" in refused("libritts", tree, tmp_path / "data")
+    assert "12 of 12 utterances (100.0 %) cannot be used; nothing at all of 2 speakers" in refused(
+        "libritts", tree, tmp_path / "data"
+    )
     assert not (tmp_path / "data").exists()
 
 
@@ -153,7 +155,9 @@ def test_bad_files_are_left_out_with_their_reasons(tree, tmp_path):
     samples, rate = soundfile.read(wavs[2])
     soundfile.write(wavs[2], samples * 0.0, rate)
     message = refused("libritts", tree, tmp_path / "data")
-    assert "3 of 24 recordings cannot be used" in message and "at most 5 %" in message and not (tmp_path / "data").exists()
+    assert (
+        "3 of 24 utterances (12.5 %) cannot be used" in message and "at most 5 %" in message and not (tmp_path / "data").exists()
+    )
     found = prepare("libritts", tree, tmp_path / "data", "--max_dropped_pct", "15")
     assert found.returncode == 0 and "test-clean: 21 utterances of 4 speakers" in found.stdout
     found_reasons = list(reasons(tmp_path / "data", "test-clean").values())

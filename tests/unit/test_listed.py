@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from ctaplib.cli.main import main
-from ctaplib.corpus.fixed_lists import TTS_FIELDS, VC_FIELDS
-from ctaplib.corpus.listed import check_listed
+from ctaplib.corpus.lists import TTS_FIELDS, VC_FIELDS, check_listed
 from ctaplib.errors import DataError
 from ctaplib.files import write_table, write_tsv
 

@@ -15,7 +15,8 @@ from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.errors import DataError, TrainingError
 from ctaplib.losses.terms import Term
 from ctaplib.runs.state import read_state
-from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.train import memory
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
@@ -212,7 +213,7 @@ def test_metrics_do_not_depend_on_the_size_of_a_pass(name: str, tiny: Path, tmp_
     if name in ("vc", "tts"):
         fitted = Trainer(small_task("vqctap", tiny, tmp_path / "vqctap", "train.max_steps=1", "train.valid_every_steps=1"), ALONE)
         assert fitted.fit()
-        init = {"vqctap": tmp_path / "vqctap"}
+        init = {"pretrained": tmp_path / "vqctap"}
     task = Trainer(small_task(name, tiny, tmp_path / name, "train.precision=fp64", **init), ALONE)
     task.task.before_training(0)
     task.task.model.eval()

@@ -4,22 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from ctaplib.data.dataset import FACTOR
+from ctaplib.data.warp import warp_mel, warp_pitch
 from ctaplib.errors import ConfigError
-from ctaplib.models.heads import PhonemeDecoderConfig
-from ctaplib.models.mel_decoder import DecoderOutput, MelDecoderConfig, octaves
+from ctaplib.models.decoder import DecoderSlot
+from ctaplib.models.decoder_regression import hertz, octaves
+from ctaplib.models.heads import PhonemeDecoder, PhonemeDecoderConfig
 from ctaplib.models.phoneme_encoder import PhonemeEncoderConfig
 from ctaplib.models.prompt_encoder import PromptEncoderConfig
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.speech_encoder import SpeechEncoderConfig, instance_normalize
-from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig, warp_mel, warp_pitch
+from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.nn.attention import SHORT_FRAMES, attend, rotate, rotation_of
 from ctaplib.nn.blocks import Block, Stack, StackConfig
 from ctaplib.nn.conv import MaskedConv
 from ctaplib.nn.length import regulate
 from ctaplib.nn.quantize import QuantizerSlot
-from ctaplib.tasks.base import read_task_config
-from ctaplib.tensors import length_mask, masked_mean, pad_stack
+from ctaplib.tasks.load import read_task_config
+from ctaplib.tensors import length_mask, pad_stack
 
 STACK = StackConfig(width=16, layers=1, hidden=24, heads=2, dropout=0.0)
 CONFIG = VQCTAPConfig(
@@ -29,19 +30,26 @@ CONFIG = VQCTAPConfig(
     prompt=PromptEncoderConfig(width=12, output=5),
     quantizer=QuantizerSlot(name="ema", options={"codebook_size": 12, "code_dim": 4}),
     phoneme_decoder=PhonemeDecoderConfig(stack=STACK, ctc_stack=STACK),
-    mel_decoder=MelDecoderConfig(slow=STACK, fast=STACK),
+    mel_decoder=DecoderSlot(options={"slow": STACK.model_dump(), "fast": STACK.model_dump()}),
 )
 LENGTHS = (40, 24, 32)
 
 
-@pytest.fixture(params=[0, 3], ids=["front over time", "front over time and mel"])
-def model(request: pytest.FixtureRequest) -> VQCTAP:
+FRONTS = {"front over time": 0, "front over time and mel": 3}
+
+
+def build(hop: int = 4, front: int = 0) -> VQCTAP:
     torch.manual_seed(0)
-    speech = CONFIG.speech.model_copy(update={"front_channels": request.param})
+    speech = CONFIG.speech.model_copy(update={"front_channels": front, "hop": hop})
     model = VQCTAP(CONFIG.model_copy(update={"speech": speech}), n_tokens=9, n_labels=7).double().eval()
     for parameter in model.parameters():  # zero-initialised parts would hide faults
         parameter.data.add_(0.02 * torch.randn_like(parameter))
     return model
+
+
+@pytest.fixture(params=FRONTS.values(), ids=FRONTS)
+def model(request: pytest.FixtureRequest) -> VQCTAP:
+    return build(front=request.param)
 
 
 def clips() -> list[torch.Tensor]:
@@ -50,7 +58,8 @@ def clips() -> list[torch.Tensor]:
 
 
 def run(model: VQCTAP, mels: list[torch.Tensor], extra: int = 0) -> list[dict[str, torch.Tensor]]:
-    mel, lengths = pad_stack([*mels, torch.full((max(map(len, mels)) + extra, 8), 3.0, dtype=torch.float64)], multiple=FACTOR)
+    longest = torch.full((max(map(len, mels)) + extra, 8), 3.0, dtype=torch.float64)
+    mel, lengths = pad_stack([*mels, longest], multiple=model.hop)
     mel[: len(mels)] += 100.0 * ~length_mask(lengths, mel.shape[1])[: len(mels), :, None]  # padding holds rubbish
     mel, lengths = mel[: len(mels)], lengths[: len(mels)]
     phones = torch.tensor([[2, 3, 4]] * len(mels))
@@ -58,25 +67,26 @@ def run(model: VQCTAP, mels: list[torch.Tensor], extra: int = 0) -> list[dict[st
     content = model.encode(mel, lengths)
     read = model.phoneme_decoder(content.quantized.quantized, content.mask)
     prompt = model.prompt_encoder(mel, lengths)
-    said = model.mel_decoder(content.quantized.quantized, content.mask, prompt.mean)
+    decoded = model.mel_decoder(content, prompt.mean)
     parts = {
         "S": content.speech,
         "codes": content.quantized.codes,
         "P": model.phoneme_encoder(phones, durations, lengths, mel.shape[1]),
         "classes": read.classes,
-        "mel": said.mel,
-        "octave": said.octave,
-        "voiced": said.voiced_logit,
+        "mel": decoded.mel,
+        "f0": decoded.f0_hz,
         "ctc": read.ctc,
     }
-    rate = {"mel": 1, "octave": 1, "voiced": 1, "ctc": 2}
-    rows = [{n: p[i, : k // rate.get(n, 4)] for n, p in parts.items()} for i, k in enumerate(lengths.tolist())]
+    frames = dict.fromkeys(parts, read.lengths) | {"mel": lengths, "f0": lengths, "ctc": read.ctc_lengths}
+    rows = [{n: p[i, : frames[n][i]] for n, p in parts.items()} for i in range(len(mels))]
     return [row | {"G": prompt.mean[i]} for i, row in enumerate(rows)]
 
 
-def test_padding_and_batch_order_change_nothing(model: VQCTAP) -> None:
-    mels = clips()
-    together = run(model, mels, extra=20)
+@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
+@pytest.mark.parametrize("hop", [1, 2, 4, 8])
+def test_padding_and_batch_order_change_nothing(hop: int, front: int) -> None:
+    model, mels = build(hop, front), clips()
+    together = run(model, mels, extra=24)
     backwards = run(model, mels[::-1])[::-1]
     for i, mel in enumerate(mels):
         alone = run(model, [mel])[0]
@@ -85,9 +95,27 @@ def test_padding_and_batch_order_change_nothing(model: VQCTAP) -> None:
             torch.testing.assert_close(backwards[i][name], value, rtol=1e-9, atol=1e-9)
 
 
-def test_rates(model: VQCTAP) -> None:
-    row = run(model, clips())[0]
-    assert [len(row[n]) for n in ("S", "P", "codes", "classes", "ctc", "mel")] == [10, 10, 10, 10, 20, 40]
+@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
+@pytest.mark.parametrize("hop", [1, 2, 4, 8])
+def test_rates(hop: int, front: int) -> None:
+    row = run(build(hop, front), clips())[0]
+    content = 40 // hop
+    names = ("S", "P", "codes", "classes", "ctc", "mel", "f0")
+    assert [len(row[n]) for n in names] == [content] * 4 + [2 * content, 40, 40]
+
+
+def test_the_names_of_parameters_at_hop_4_are_those_of_older_checkpoints() -> None:
+    names = {n for n in build().state_dict() if "stack" not in n and "fast" not in n and "slow" not in n}
+    convs = {f"{part}.{conv}.{p}" for part in ("speech_encoder.front", "phoneme_encoder")
+             for conv in ("first", "second") for p in ("weight", "bias")}  # fmt: skip
+    assert convs | {"mel_mean", "mel_std", "log_scale", "mel_decoder.outward.weight"} <= names
+    assert not any("third" in n for n in names)
+
+
+def test_ctc_has_as_many_frames_as_its_factor_says() -> None:
+    decoder = PhonemeDecoder(PhonemeDecoderConfig(stack=STACK, ctc_stack=STACK, ctc_factor=1), 5, 7)
+    read = decoder(torch.randn(2, 6, 5), length_mask(torch.tensor([6, 4])))
+    assert read.ctc.shape == (2, 6, 7) and read.ctc_factor == 1 and read.ctc_lengths.tolist() == [6, 4]
 
 
 def test_the_prompt_is_its_mean_or_drawn_with_the_noise_given(model: VQCTAP) -> None:
@@ -108,9 +136,8 @@ def test_every_parameter_is_reached_by_a_gradient(model: VQCTAP) -> None:
 
 def test_octaves_and_hertz_are_inverse() -> None:
     f0 = torch.tensor([[0.0, 75.0, 150.0, 300.0]])
-    spoken = DecoderOutput(torch.zeros(1, 4, 1), octaves(f0), torch.where(f0 > 0, 1.0, -1.0))
     assert octaves(f0).tolist() == [[0.0, -1.0, 0.0, 1.0]]
-    torch.testing.assert_close(spoken.f0_hz, f0)
+    torch.testing.assert_close(hertz(octaves(f0), torch.where(f0 > 0, 1.0, -1.0)), f0)
 
 
 def test_regulation_repeats_and_pads() -> None:
@@ -141,7 +168,8 @@ def test_instance_normalisation_forgets_level_and_scale() -> None:
     mel, lengths = pad_stack([c.float() for c in clips()])
     mask = length_mask(lengths)
     out = instance_normalize(mel, mask)
-    torch.testing.assert_close(masked_mean(out, mask), torch.zeros(3, 8), atol=1e-5, rtol=0)
+    for row, n in zip(out, lengths):
+        torch.testing.assert_close(row[:n].mean(0), torch.zeros(8), atol=1e-5, rtol=0)
     torch.testing.assert_close(instance_normalize(5 * mel + 2, mask), out, atol=2e-3, rtol=0)
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.corpus.fixed_lists import VC_FIELDS
+from ctaplib.corpus.lists import VC_FIELDS
 from ctaplib.errors import ConfigError
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.files import write_table, write_tsv
-from ctaplib.tasks.base import load_task
+from ctaplib.tasks.load import load_task
 
 
 def test_a_folder_of_runs_is_told_with_its_runs(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from ctaplib.checkpoint import weights_digest
 from ctaplib.losses.terms import Term
 from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.panels import Allowance, Panel, Preview, draw, posterior_panel
-from ctaplib.tasks.base import BatchStats, PreviewConfig, Task, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import BatchStats, Task, TaskPaths
+from ctaplib.tasks.settings import PreviewConfig, TaskConfig, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.meter import EpochTally
 from ctaplib.train.previews import unchanged
@@ -62,7 +63,7 @@ def numbers(exp: Path) -> list[dict]:
 
 @pytest.mark.parametrize("name", ["vqctap", "asr", "tts", "vc"])
 def test_looks_change_no_number_and_show_every_task(name: str, tiny: Path, tmp_path: Path, pretrained: Path) -> None:
-    init = {} if name == "vqctap" else {"vqctap": pretrained}
+    init = {} if name == "vqctap" else {"pretrained": pretrained}
     words = ("train.log_every_steps=2",)
     plain = fit(small_task(name, tiny, tmp_path / "plain", *words, "preview.utts=0", **init))
     seen = fit(small_task(name, tiny, tmp_path / "seen", *words, ALWAYS, **init))

@@ -7,7 +7,7 @@ from ctaplib.errors import CollapseError, ConfigError
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.nn.codebook import draw_order, kmeans, nearest_codes
 from ctaplib.nn.codebook_use import CodebookUse, UsageMeter, check_collapse
-from ctaplib.nn.quantize import QuantizerSlot, build_quantizer, quantizer_names
+from ctaplib.nn.quantize import QUANTIZERS, QuantizerSlot
 
 NAMES = ["ema", "fsq", "normalized", "residual", "sim"]
 
@@ -21,7 +21,7 @@ def batch(rows: int = 4, time: int = 60, dim: int = 24, seed: int = 0) -> tuple[
 def trained(name: str, steps: int = 12, **options: object):
     torch.manual_seed(3)
     small = {} if name == "fsq" else {"codebook_size": 32, "code_dim": 8}
-    quantizer = build_quantizer({"name": name, "options": {**small, **options}}, 24).train()
+    quantizer = QuantizerSlot(name=name, options={**small, **options}).build(24).train()
     for step in range(steps):
         quantizer(*batch(seed=step))
         quantizer.after_step(step)
@@ -29,7 +29,7 @@ def trained(name: str, steps: int = 12, **options: object):
 
 
 def test_every_quantizer_is_tested() -> None:
-    assert quantizer_names() == NAMES
+    assert QUANTIZERS.names() == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,7 +67,7 @@ class TestEvery:
     def test_restored_state_goes_on_alike(self, name: str) -> None:
         one = trained(name)
         torch.manual_seed(99)
-        other = build_quantizer({"name": name, "options": one.config.model_dump()}, 24).train()
+        other = QuantizerSlot(name=name, options=one.config.model_dump()).build(24).train()
         other.load_state_dict(one.state_dict())
         for step in range(12, 24):
             for quantizer in (one, other):
@@ -206,7 +206,7 @@ def test_normalized_codes_lie_on_the_sphere() -> None:
 
 @pytest.mark.parametrize("levels", [(8, 8, 8), (7, 5, 5, 5), (2, 3), (4,)])
 def test_fsq_codes_and_grid_are_inverse(levels: tuple[int, ...]) -> None:
-    quantizer = build_quantizer({"name": "fsq", "options": {"levels": levels}}, 16)
+    quantizer = QuantizerSlot(name="fsq", options={"levels": levels}).build(16)
     every = torch.arange(quantizer.codebook_size)
     grid = quantizer.vectors(every)
     assert len(grid.unique(dim=0)) == quantizer.codebook_size and grid.abs().max() <= 1
@@ -259,10 +259,10 @@ def test_branches_add_up_to_one_term() -> None:
         ),
         (
             {"name": "ema", "options": {"codebok_size": 3}},
-            "no option codebok_size, did you mean codebook_size",
+            "quantizer ema: there is no codebok_size, did you mean codebook_size",
         ),
-        ({"name": "sim", "options": {"codebook_size": -3}}, "option codebook_size: .*found -3"),
-        ({"name": "fsq", "options": {"levels": [8, 1]}}, "option levels.*found"),
+        ({"name": "sim", "options": {"codebook_size": -3}}, "quantizer sim: codebook_size: .*found -3"),
+        ({"name": "fsq", "options": {"levels": [8, 1]}}, "quantizer fsq: levels.*found"),
     ],
 )
 def test_bad_slots_are_explained(slot: dict, message: str) -> None:

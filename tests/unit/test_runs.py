@@ -27,7 +27,8 @@ from ctaplib.errors import ConfigError, CtapError, DataError, LostPeerError
 from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.log import LiveLine, RunLog, get_logger, short_words
 from ctaplib.runs.state import forget_errors, note_error, read_state
-from ctaplib.tasks.base import OptimConfig, TaskConfig, TaskPaths, TrainConfig
+from ctaplib.tasks.base import TaskPaths
+from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 

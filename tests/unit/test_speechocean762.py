@@ -53,7 +53,7 @@ def corpus(tmp_path: Path) -> Path:
 def test_a_corpus_without_the_dev_speakers_is_refused(corpus: Path, tmp_path: Path) -> None:
     found = prepare(corpus, tmp_path / "data")
     # five of the seven dev speakers are not in this corpus
-    assert found.returncode == 1 and "speakers that the data directory does not have: 1260 2380" in found.stderr
+    assert found.returncode == 1 and "lacks speakers of the subset or of lists/dev_speakers.txt: 1260 2380" in found.stderr
 
 
 def test_phones_words_and_reasons(corpus: Path) -> None:
@@ -61,11 +61,12 @@ def test_phones_words_and_reasons(corpus: Path) -> None:
     text = (corpus / "test/text").read_text()
     (corpus / "test/text").write_text(text.replace("000240002\tMARK IS", "000240002\tMARK IS HERE"))
     module = runpy.run_path(str(RECIPE / "local" / "data.py"))
-    data, reasons = module["read_part"](corpus, "train", None, 1)
+    made = module["make_set"](module["look"](module["find"](corpus, "train"), 1))
+    data, reasons = made.data, made.reasons
     assert data.utts["text"]["000360001"] == "mark is"
     assert data.utts["text.phn"]["000360001"] == "M AA1 R K IH0 Z" and data.utts["phn2word"]["000360001"] == "0 0 0 0 1 1"
     assert list(reasons) == ["000360002"] and "the file is missing" in reasons["000360002"]
-    _, reasons = module["read_part"](corpus, "test", {"0024"}, 1)
+    reasons = {item.name: item.reason for item in module["find"](corpus, "test") if item.reason}
     assert reasons == {"000240002": "3 words, but phones of 2"}
 
 

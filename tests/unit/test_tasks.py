@@ -8,16 +8,20 @@ import torch
 from small_configs import small_task
 
 from ctaplib.checkpoint import weights_digest
+from ctaplib.data.labels import Labelled
+from ctaplib.data.transform_tempo import change_tempo
+from ctaplib.data.transforms import Example
 from ctaplib.errors import CheckpointError, CollapseError, ConfigError, CtapError, DataError
 from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.log import RunLog
-from ctaplib.tasks.base import Task, TaskPaths, load_task, read_task_config, task_class
-from ctaplib.tasks.speech import change_tempo
-from ctaplib.tasks.vqctap import TERMS
+from ctaplib.tasks.base import Task, TaskPaths
+from ctaplib.tasks.load import load_task, read_task_config, task_class
+from ctaplib.tasks.vqctap import VQCTAPSchedule
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 
+TERMS = tuple(VQCTAPSchedule.model_fields)
 ALONE = World(0, 1, torch.device("cpu"))
 
 
@@ -34,7 +38,7 @@ def pretrained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(name: str, tiny: Path, exp: Path, pretrained: Path, *words: str) -> Task:
-    init = {} if name == "vqctap" else {"vqctap": pretrained}
+    init = {} if name == "vqctap" else {"pretrained": pretrained}
     return small_task(name, tiny, exp, *words, **init)
 
 
@@ -79,7 +83,7 @@ def test_the_loss_falls(tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("off", TERMS)
 def test_every_term_can_be_switched_off(off: str, tiny: Path, tmp_path: Path) -> None:
-    task = small_task("vqctap", tiny, tmp_path, f"schedule={{{', '.join(f'{t}: {{}}' for t in TERMS if t != off)}}}")
+    task = small_task("vqctap", tiny, tmp_path, *(f"schedule.{t}.points=[[0.0, {float(t != off)}]]" for t in TERMS))
     terms = task.losses(task.load("train", task.train_plan(0)[1], 1), 1, "model")
     assert task.weights(1, "model")[off] == 0.0 and set(terms) == set(TERMS)
     assert all(float(terms[t].count) > 0 for t in TERMS if t != off)
@@ -99,9 +103,9 @@ def test_a_batch_is_the_same_however_it_is_shared(tiny: Path, tmp_path: Path) ->
     for name in ("mel", "random", "prompt", "labels", "frame_labels", "durations"):
         mine = getattr(alone, name)[0]
         assert torch.equal(getattr(together, name)[1, : len(mine)], mine)
-    assert torch.equal(together.warp[1], alone.warp[0]) and torch.equal(together.noise[1], alone.noise[0])
+    assert torch.equal(together.extra["warp"][1], alone.extra["warp"][0]) and torch.equal(together.noise[1], alone.noise[0])
     other = task.load("train", items[1:2], 8)
-    assert not torch.equal(other.warp, alone.warp)
+    assert not torch.equal(other.extra["warp"], alone.extra["warp"])
 
 
 def test_durations_and_frame_labels_fit_the_mel(tiny: Path, tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_durations_and_frame_labels_fit_the_mel(tiny: Path, tmp_path: Path) -> N
     batch = task.load("train", task.train_plan(0)[0], 1)
     assert torch.equal(batch.durations.sum(1), batch.mel_lengths)
     assert ((batch.frame_labels >= 0).sum(1) == batch.mel_lengths // 4).all()
-    assert (batch.label_lengths <= batch.mel_lengths // 2).all()
+    assert (batch.labels_lengths <= batch.mel_lengths // 2).all()
 
 
 @pytest.mark.parametrize("factor", [0.85, 1.0, 1.2])
@@ -117,26 +121,29 @@ def test_a_change_of_tempo_keeps_labels_on_their_frames(factor: float) -> None:
     durations = np.array([8, 1, 3, 20, 12, 16])
     phone = np.repeat(np.arange(6), durations)  # every frame's mel and F0 say which phone it is
     labels = phone[2::4]
-    row = {"f0_hz": torch.from_numpy(phone.astype(np.float32)), "durations": durations, "frame_labels": labels}
-    mel = change_tempo(torch.from_numpy(phone.astype(np.float32))[:, None].repeat(1, 3), row, factor)
+    track = phone.astype(np.float32)
+    row = Example("u", track[:, None].repeat(3, 1), track, track, Labelled(np.arange(6), durations, labels, np.arange(6)))
+    change_tempo(row, factor, 4)
+    mel, known = row.mel, row.labelled
     assert len(mel) % 4 == 0 and abs(len(mel) - 60 * factor) < 4
-    assert row["durations"].sum() == len(mel) == len(row["f0_hz"]) == 4 * len(row["frame_labels"])
-    moved = np.repeat(np.arange(6), row["durations"])
-    assert (np.abs(row["f0_hz"].numpy() - moved) > 0.5).sum() <= 5  # at most a frame at each boundary
-    assert (np.abs(mel[:, 0].numpy() - moved) > 0.75).sum() <= 6
-    assert (row["frame_labels"] != moved[2::4]).sum() <= 2
+    assert known.durations.sum() == len(mel) == len(row.f0_hz) == 4 * len(known.frame_labels)
+    moved = np.repeat(np.arange(6), known.durations)
+    assert (np.abs(row.f0_hz - moved) > 0.5).sum() <= 5  # at most a frame at each boundary
+    assert (np.abs(mel[:, 0] - moved) > 0.75).sum() <= 6
+    assert (known.frame_labels != moved[2::4]).sum() <= 2
     if factor == 1.0:
-        assert (row["durations"] == durations).all() and (row["frame_labels"] == labels).all()
+        assert (known.durations == durations).all() and (known.frame_labels == labels).all()
 
 
-def test_what_is_blanked_is_heard_and_not_aimed_at(tiny: Path, tmp_path: Path) -> None:
+def test_the_encoder_input_is_masked_and_the_target_is_not(tiny: Path, tmp_path: Path) -> None:
     plain = small_task("vqctap", tiny, tmp_path / "a", "draw.mask_bands=0", "draw.mask_frames=0")
-    blanked = small_task("vqctap", tiny, tmp_path / "b", "draw.mask_bands=6", "draw.mask_frames=6")
+    masked = small_task("vqctap", tiny, tmp_path / "b", "draw.mask_bands=6", "draw.mask_frames=6")
     items = plain.train_plan(0)[0]
-    a, b = plain.load("train", items, 1), blanked.load("train", items, 1)
-    assert a.heard is None and torch.equal(a.mel, b.mel) and torch.equal(a.prompt, b.prompt)
-    assert not torch.equal(b.heard, b.mel) and not torch.equal(plain.heard(a), blanked.heard(b))
-    assert blanked.load("valid", [0], 1).heard is None
+    a, b = plain.load("train", items, 1), masked.load("train", items, 1)
+    assert "masked_mel" not in a.extra and torch.equal(a.mel, b.mel) and torch.equal(a.prompt, b.prompt)
+    assert b.extra["masked_mel"].shape == b.mel.shape and not torch.equal(b.extra["masked_mel"], b.mel)
+    assert not torch.equal(plain.encoder_input(a), masked.encoder_input(b))
+    assert not masked.load("valid", [0], 1).extra
 
 
 def test_a_collapsed_code_book_stops_the_run(tiny: Path, tmp_path: Path) -> None:
@@ -170,7 +177,7 @@ def test_a_run_of_another_kind_is_refused(tiny: Path, tmp_path: Path, pretrained
 
 def test_what_needs_a_pretrained_model_says_so(tiny: Path, tmp_path: Path) -> None:
     for name in ("tts", "vc"):
-        with pytest.raises(ConfigError, match="--init vqctap=exp/vqctap"):
+        with pytest.raises(ConfigError, match=r"starts from a pre-trained model.*run of vqctap.*give --init pretrained=RUN"):
             small_task(name, tiny, tmp_path)
 
 

@@ -104,8 +104,7 @@ def test_all_faults_come_at_once(good: Path) -> None:
     make_bad("empty", good.parent / "s1-1.wav")
     report = validate_datadir(good, tokens=["AH0", "K", "AE1", "T"], nj=2)
     assert {fault.utt for fault in report.fatal} == {"s0-0", "s0-1", "s0-2", "s1-0", "s1-1"}
-    with pytest.raises(DataError, match=r"(?s)has 5 faults.*--fix.*s0-0.*s0-1"):
-        report.raise_if_fatal()
+    assert "; 5 faults, 0 warnings" in report.summary()
 
 
 def test_a_missing_table_and_a_file_that_is_not_utf8(good: Path) -> None:

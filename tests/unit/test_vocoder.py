@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from mel_spectrogram import MelSpectrogram
 
-from ctaplib.audio.mel import MelSpectrogram
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.losses.spectral import distance
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, envelope_map
@@ -20,6 +20,8 @@ from ctaplib.tensors import pad_stack
 
 FEATURES = FeatureConfig()
 FEATURES_16K = FeatureConfig(rate_hz=16000, hop_samples=160, window_samples=640)
+FEATURES_22K = FeatureConfig(rate_hz=22050, hop_samples=256, window_samples=1024)
+FEATURES_LONG = FeatureConfig(hop_samples=300, window_samples=1200, fft_size=2048)
 SMALL = VocoderConfig(channels=32, blocks=1, f0=F0ReaderConfig(channels=32, blocks=1))
 
 
@@ -52,13 +54,27 @@ def mels(*frames: int, features: FeatureConfig = FEATURES) -> list[torch.Tensor]
     return [torch.randn(n, features.n_mels, generator=generator) - 5.0 for n in frames]
 
 
-@pytest.mark.parametrize("features", [FEATURES, FEATURES_16K], ids=["24k", "16k"])
+RATES = {"24k": FEATURES, "16k": FEATURES_16K, "22k hop 256": FEATURES_22K, "24k hop 300": FEATURES_LONG}
+
+
+@pytest.mark.parametrize("features", RATES.values(), ids=RATES)
 def test_every_frame_becomes_one_hop(features: FeatureConfig) -> None:
     vocoder = small_vocoder(features)
     inputs = mels(1, 7, 50, features=features)
     waves = vocoder.generate(inputs)
     assert [len(w) for w in waves] == [len(m) * features.hop_samples for m in inputs]
     assert all(w.dtype == torch.float32 and torch.isfinite(w).all() for w in waves)
+
+
+@pytest.mark.parametrize("features", RATES.values(), ids=RATES)
+def test_an_untrained_vocoder_has_the_f0_and_the_level_that_it_is_given(features: FeatureConfig) -> None:
+    wave, spectrum = tone(200.0, 80, features), MelSpectrogram(features)
+    mel = spectrum(wave)[0]
+    made = small_vocoder(features).generate([mel], [torch.full((80,), 200.0)])[0]
+    ratio = 200.0 / pitch_hz(made, features.rate_hz)  # a multiple of the period may be found as well
+    assert 12 * abs(math.log2(ratio / round(ratio))) < 0.1
+    strong = mel[5:-5] > mel.max() - 5.0
+    assert (spectrum(made[None])[0] - mel)[5:-5][strong].abs().mean() < 0.5
 
 
 def test_a_batch_equals_one_by_one() -> None:
@@ -136,7 +152,7 @@ def test_f0_is_filled_by_straight_lines_in_log() -> None:
 
 
 def test_envelope_of_a_flat_spectrum_is_flat() -> None:
-    for features in (FEATURES, FEATURES_16K):
+    for features in RATES.values():
         weight, bias = envelope_map(features, 257)
         bank = torch.from_numpy(np.array(MelSpectrogram(features).bank))
         log_mel = torch.log(bank.sum(0) * 3.0)

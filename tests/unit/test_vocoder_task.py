@@ -12,13 +12,12 @@ from ctaplib.audio.settings import FeatureConfig
 from ctaplib.audio.store import ArkWriter
 from ctaplib.config import save_config
 from ctaplib.data.waves import SegmentConfig, WaveBatch, disturb
-from ctaplib.errors import ConfigError, DataError
+from ctaplib.errors import DataError
 from ctaplib.files import write_table
 from ctaplib.losses.terms import Term
 from ctaplib.models.vocoder import VocoderConfig
 from ctaplib.models.vocoder_f0 import F0ReaderConfig
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.schedule import Ramp
 from ctaplib.tasks.vocoder import VocoderTask, VocoderTaskConfig
 
 FEATURES = FeatureConfig()
@@ -31,7 +30,7 @@ CONFIG = VocoderTaskConfig.model_validate(
         "discriminator": {"channels": 4},
         "train": {"max_steps": 10},
         "schedule": {
-            **{t: {} for t in ("convergence", "log_magnitude", "mel", "f0", "voicing")},
+            **{t: {"points": [(0.0, 1.0)]} for t in ("convergence", "log_magnitude", "mel", "f0", "voicing")},
             "discriminator": {"points": [(0.49, 0.0), (0.5, 1.0)]},
             "adversarial": {"points": [(0.69, 0.0), (0.7, 1.0)]},
             "feature_matching": {"points": [(0.69, 0.0), (0.7, 1.0)]},
@@ -101,7 +100,7 @@ def test_audio_that_ends_early_is_named(dump: Path, tmp_path: Path) -> None:
     task = make(dump, tmp_path)
     soundfile.write(tmp_path / "short.wav", np.zeros(100), FEATURES.rate_hz)
     task.train.waves["u3"] = str(tmp_path / "short.wav")
-    with pytest.raises(DataError, match=r"short\.wav \(u3\) ends before sample 4800.*make the features again"):
+    with pytest.raises(DataError, match=r"u3: .*short\.wav.* lies outside its .*make the features again"):
         task.train.cut("u3", 0, 20)
 
 
@@ -159,12 +158,6 @@ def test_without_training_only_the_header_is_needed(dump: Path, tmp_path: Path) 
     mel = task.valid.whole([1]).mel[0]
     ours, theirs = (t.model.eval().generator.generate([mel])[0] for t in (task, other))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-
-
-def test_a_misspelt_term_is_refused(dump: Path, tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"schedule": {"convergense": Ramp()}})
-    with pytest.raises(ConfigError, match="schedule names convergense"):
-        make(dump, tmp_path, config)
 
 
 def test_disturbance_can_be_switched_off_and_blur_keeps_the_mean() -> None:

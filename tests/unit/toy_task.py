@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import torch
 
-from ctaplib.data.dataset import draw
+from ctaplib.data.transforms import keyed_rng
 from ctaplib.losses.terms import Term
-from ctaplib.tasks.base import Task, TaskConfig, TaskPaths
+from ctaplib.tasks.base import Task, TaskPaths
+from ctaplib.tasks.settings import TaskConfig
 
 
 class ToyTask(Task):
@@ -33,7 +34,7 @@ class ToyTask(Task):
     def load(self, split: str, items: Sequence[int], step: int) -> torch.Tensor:
         """Inputs (B, 4)."""
         self.seen.append(list(items))
-        return torch.stack([torch.from_numpy(draw(self.config.seed, step, str(i)).normal(size=4)) for i in items]).float()
+        return torch.stack([torch.from_numpy(keyed_rng(self.config.seed, step, str(i)).normal(size=4)) for i in items]).float()
 
     def losses(self, batch: torch.Tensor, step: int, optimizer: str) -> dict[str, Term]:
         """Square error; the count differs from item to item, as that of frames does."""

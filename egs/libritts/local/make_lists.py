@@ -12,30 +12,10 @@ pages), so that lists could be fixed without the corpus. The sexes in `spk2gende
 import argparse
 from pathlib import Path
 
-from ctaplib.corpus.datadir import DataDir, read_datadir
-from ctaplib.corpus.fixed_lists import TTS_FIELDS, write_task_lists
-from ctaplib.files import read_table, read_tsv, write_tsv
+from ctaplib.corpus.datadir import read_datadir
+from ctaplib.corpus.lists import published, write_task_lists
 
 RECIPE = Path(__file__).resolve().parent.parent
-SET = "test-clean"
-
-
-def published() -> DataDir:
-    """The published utterances and the sexes of their speakers."""
-    utts = (RECIPE / "lists" / "published_utts.txt").read_text(encoding="utf-8").split()
-    return DataDir(
-        {}, {"utt2spk": {u: u.split("-")[0] for u in utts}}, {"spk2gender": read_table(RECIPE / "lists" / "spk2gender")}
-    )
-
-
-def write(data: DataDir, out: Path, pairs: int, tts: int) -> None:
-    """Write the lists of a set."""
-    speakers = set(data.speakers)
-    genders = {spk: gender for spk, gender in data.spks["spk2gender"].items() if spk in speakers}
-    out.mkdir(parents=True, exist_ok=True)
-    write_task_lists(out, [SET], data.spk2utt(), genders, pairs=pairs, tts=tts * len(genders))
-    rows = {row["id"]: row for row in read_tsv(out / "tts.tsv")}  # each sentence once
-    write_tsv(out / "tts.tsv", list(rows.values())[:tts], TTS_FIELDS)
 
 
 def main() -> None:
@@ -46,7 +26,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--tts", type=int, default=100)
     args = parser.parse_args()
-    write(read_datadir(args.source) if args.source else published(), args.out, args.pairs, args.tts)
+    data = read_datadir(args.source) if args.source else published(RECIPE / "lists", "-")
+    genders = {spk: data.spks["spk2gender"][spk] for spk in data.speakers}
+    write_task_lists(args.out, ["test-clean"], data.spk2utt(), genders, pairs=args.pairs, tts=args.tts, without=())
 
 
 if __name__ == "__main__":

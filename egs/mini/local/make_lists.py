@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctaplib.corpus.fixed_lists import write_task_lists
+from ctaplib.corpus.lists import write_task_lists
 from ctaplib.files import write_tsv
 from ctaplib.synthetic.engine import DecoderOutput, Job, speak_all
 from ctaplib.synthetic.languages import language

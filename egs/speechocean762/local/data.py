@@ -6,21 +6,20 @@ speakers of lists/speakers_100spk.txt are taken, and the sets carry that name. P
 `resource/text-phone`, with stress: a vowel without a digit gets 0, and secondary stress (a handful) is written as primary.
 """
 
-from __future__ import annotations
-
-import argparse
 import sys
+from argparse import Namespace
 from pathlib import Path
 
-from ctaplib.corpus.build import named_folder
-from ctaplib.corpus.datadir import DataDir, write_datadir
-from ctaplib.corpus.validate import inspect_all
-from ctaplib.errors import CtapError, DataError
-from ctaplib.files import atomic_write, read_table, write_tsv
+from ctaplib.corpus.build import check_filled, check_items, look, make_set, write_set
+from ctaplib.corpus.importing import Item
+from ctaplib.corpus.recipe import data_parser, named_folder, read_list, run_recipe
+from ctaplib.errors import DataError
+from ctaplib.files import atomic_write, read_table
 from ctaplib.phones import strip_position
 
 RECIPE = Path(__file__).resolve().parent.parent
 RATE_HZ = 16000
+LAYOUT = "the unpacked corpus of OpenSLR 101"
 ABOUT_PART = "the audio of this part of the corpus was kept as Opus of about 39 kbit/s, and unpacked from it"
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
 FETCH = "give --corpus_dir DIR, or fetch it with ./run.sh --stage -1 --stop_stage -1"
@@ -39,7 +38,7 @@ def check_layout(corpus: Path) -> None:
 
 
 def phone(symbol: str) -> str:
-    """Canonical phone without position tag, with stress 0 or 1 on vowels."""
+    """Return the canonical phone without position tag, with stress 0 or 1 on vowels."""
     bare = strip_position(symbol)
     if bare in VOWELS:
         return bare + "0"
@@ -47,7 +46,7 @@ def phone(symbol: str) -> str:
 
 
 def read_phones(path: Path) -> dict[str, list[list[str]]]:
-    """Phones of each word of each utterance."""
+    """Read the phones of each word of each utterance."""
     words: dict[str, dict[int, list[str]]] = {}
     for key, value in read_table(path).items():
         utt, _, number = key.rpartition(".")
@@ -55,92 +54,64 @@ def read_phones(path: Path) -> dict[str, list[list[str]]]:
     return {utt: [own[i] for i in sorted(own)] for utt, own in words.items()}
 
 
-def read_part(corpus: Path, part: str, speakers: set[str] | None, nj: int) -> tuple[DataDir, dict[str, str]]:
-    """Read `train` or `test`; give its tables and the reason of every utterance that is left out."""
+def find(corpus: Path, part: str) -> list[Item]:
+    """Find the utterances of `train` or `test`, each that cannot be used with its reason."""
     folder = corpus / part
-    utt2spk = {u: s for u, s in read_table(folder / "utt2spk").items() if speakers is None or s in speakers}
-    text, phones = read_table(folder / "text"), read_phones(corpus / "resource" / "text-phone")
-    wavs = {u: str((corpus / v).resolve()) for u, v in read_table(folder / "wav.scp").items() if u in utt2spk}
-    infos = inspect_all(wavs, RATE_HZ, nj)
-    reasons: dict[str, str] = {}
-    for utt in utt2spk:
-        faults = [f for f in infos[utt].faults if f.fatal or f.kind == "wrong_rate"] if utt in infos else []
-        if utt not in wavs:
-            reasons[utt] = "no line in wav.scp"
-        elif faults:
-            reasons[utt] = f"{wavs[utt]}: {faults[0].message}"
-        elif not text.get(utt):
-            reasons[utt] = "empty text"
-        elif len(phones.get(utt, [])) != len(text[utt].split()):
-            reasons[utt] = f"{len(text[utt].split())} words, but phones of {len(phones.get(utt, []))}"
-    kept = {utt: spk for utt, spk in utt2spk.items() if utt not in reasons}
-    genders = read_table(folder / "spk2gender")
-    data = DataDir(
-        wavs={u: wavs[u] for u in kept},
-        utts={
-            "utt2spk": kept,
-            "text": {u: text[u].lower() for u in kept},
-            "text.phn": {u: " ".join(p for word in phones[u] for p in word) for u in kept},
-            "phn2word": {u: " ".join(str(i) for i, word in enumerate(phones[u]) for _ in word) for u in kept},
-            "utt2dur": {u: f"{infos[u].duration_s:.4f}" for u in kept},
-            "utt2lang": dict.fromkeys(kept, "en"),
-        },
-        spks={"spk2gender": {spk: genders[spk] for spk in set(kept.values())}},
-    )
-    return data, reasons
+    wavs, text, genders = (read_table(folder / name) for name in ("wav.scp", "text", "spk2gender"))
+    phones = read_phones(corpus / "resource" / "text-phone")
+    items = []
+    for utt, spk in read_table(folder / "utt2spk").items():
+        words, own = text.get(utt, ""), phones.get(utt, [])
+        reason = "" if utt in wavs else "no line in wav.scp"
+        reason = reason or ("" if words else "empty text")
+        if not reason and len(own) != len(words.split()):
+            reason = f"{len(words.split())} words, but phones of {len(own)}"
+        wav = str((corpus / wavs[utt]).resolve()) if utt in wavs else ""
+        tables = {
+            "utt2lang": "en", "text.phn": " ".join(p for word in own for p in word),
+            "phn2word": " ".join(str(i) for i, word in enumerate(own) for _ in word),
+        }  # fmt: skip
+        items.append(Item(utt, wav, wav, words.lower(), spk, genders.get(spk, ""), tables=tables, reason=reason))
+    return items
 
 
-def read_list(name: str) -> set[str]:
-    """Read one of the fixed lists of speakers."""
-    return set((RECIPE / "lists" / name).read_text(encoding="utf-8").split())
-
-
-def make(corpus: Path, target: Path, subset: str, nj: int) -> None:
-    """Write all data directories."""
-    from ctaplib.corpus.datadir import subset_by_speakers
-
+def make(args: Namespace) -> None:
+    """Make all data directories."""
+    corpus = named_folder(args.corpus_dir, LAYOUT, FETCH)
     check_layout(corpus)
-    chosen = read_list(f"speakers_{subset}.txt") if subset else None
-    suffix = f"_{subset}" if subset else ""
-    everyone = {spk for part in ("train", "test") for spk in read_table(corpus / part / "utt2spk").values()}
-    is_part = chosen is not None and everyone == chosen  # not a subset of the whole corpus, whose audio is the original
-    dev = read_list("dev_speakers.txt")
-    train, train_reasons = read_part(corpus, "train", chosen, nj)
-    test, test_reasons = read_part(corpus, "test", chosen, nj)
-    missing = sorted((chosen or set()) - set(train.speakers) - set(test.speakers))
+    chosen = read_list(RECIPE / "lists", f"speakers_{args.subset}.txt") if args.subset else None
+    suffix = f"_{args.subset}" if args.subset else ""
+    items = {part: find(corpus, part) for part in ("train", "test")}
+    everyone = {item.speaker for part in items.values() for item in part}
+    wanted = chosen or everyone
+    dev = read_list(RECIPE / "lists", "dev_speakers.txt")
+    missing = sorted((wanted | dev) - everyone)
     if missing:
-        raise DataError(f"{corpus} lacks speakers of the subset: {' '.join(missing)}", fix="take the whole corpus")
-    sets = {
-        "train": (subset_by_speakers(train, set(train.speakers) - dev), train_reasons),
-        "dev": (subset_by_speakers(train, dev), {}),
-        "test": (test, test_reasons),
+        what = "the subset or of lists/dev_speakers.txt"
+        raise DataError(f"{corpus} lacks speakers of {what}: {' '.join(missing)}", fix="take the whole corpus")
+    opened = {part: look([item for item in own if item.speaker in wanted], args.nj) for part, own in items.items()}
+    for part, own in opened.items():
+        check_items(f"{corpus / part}", own, "fetch the corpus again, or raise --max_dropped_pct", args.max_dropped_pct)
+    made = {
+        "train": make_set(item for item in opened["train"] if item.speaker not in dev),
+        "dev": make_set(item for item in opened["train"] if item.speaker in dev),
+        "test": make_set(opened["test"]),
     }
-    for name, (data, reasons) in sets.items():
-        folder = target / f"{name}{suffix}"
-        write_datadir(data, folder)
-        if is_part:
+    check_filled(made)
+    for name, one in made.items():
+        folder = args.data / f"{name}{suffix}"
+        write_set(folder, one, RATE_HZ)
+        if everyone == chosen:  # not a subset of the whole corpus, whose audio is the original
             with atomic_write(folder / "about") as out:
                 out.write(ABOUT_PART + "\n")
-        write_tsv(folder / "dropped.tsv", [{"utt": u, "reason": r} for u, r in sorted(reasons.items())], ("utt", "reason"))
-        minutes = sum(map(float, data.utts["utt2dur"].values())) / 60
-        held = f"{len(data.utt_ids)} utterances of {len(data.speakers)} speakers, {minutes:.1f} minutes"
-        print(f"{folder.name}: {held}; {len(reasons)} dropped")
 
 
 def main() -> int:
     """Read the options and make the data directories."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus_dir", default="", help="the unpacked corpus")
+    parser = data_parser(__doc__, RECIPE)
     parser.add_argument("--subset", choices=("", "100spk"), default="")
-    parser.add_argument("--data", type=Path, default=RECIPE / "data")
-    parser.add_argument("--nj", type=int, default=2)
     args = parser.parse_args()
-    try:
-        make(named_folder(args.corpus_dir, "the unpacked corpus of OpenSLR 101", FETCH), args.data, args.subset, args.nj)
-    except CtapError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_recipe(lambda: make(args))
 
 
 if __name__ == "__main__":

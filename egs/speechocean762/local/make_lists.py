@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ctaplib.corpus.datadir import read_datadir
-from ctaplib.corpus.fixed_lists import write_task_lists
+from ctaplib.corpus.lists import write_task_lists
 
 RECIPE = Path(__file__).resolve().parent.parent
 LONG_S = 4.0

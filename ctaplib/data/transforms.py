@@ -1,0 +1,108 @@
+"""Transforms: the augmentation of training utterances. A module `ctaplib/data/transform_<name>.py` with `TRANSFORM` adds one.
+
+A transform acts in up to three places. `apply` changes an utterance while its batch is made, with random numbers that
+are keyed by seed, step and utterance; what it draws for later goes to `entries`, which become tensors in `Batch.extra`.
+`encoder_input` and `target` change normalised tensors of the batch on the device. In validation nothing is changed.
+"""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+
+from ctaplib.config import Config
+from ctaplib.data.batch import Batch, Entry
+from ctaplib.data.labels import Labelled, Rates
+from ctaplib.slots import Choices, Slot
+
+MASKED_MEL = "masked_mel"
+"""Entry that the speech encoder takes in the place of the mel."""
+
+
+def keyed_rng(seed: int, step: int, *words: str) -> np.random.Generator:
+    """Return a generator keyed by seed, step and words: its numbers do not depend on what else was drawn."""
+    key = [seed, step, *(int.from_bytes(w.encode()[-12:], "little") for w in words)]
+    return np.random.default_rng(key)
+
+
+@dataclass
+class Example:
+    """An utterance while its batch is made; arrays may be views of files, so they are replaced, not written to.
+
+    Attributes:
+        utt: Its name.
+        mel: (T, n_mels) log-mel as stored, T a multiple of the model's hop.
+        f0_hz: (T,) F0, 0 where unvoiced.
+        prompt: (Tp, n_mels) a clip of the same speaker.
+        labelled: Its phones; None where the task has none.
+        entries: What the transforms add to the batch.
+    """
+
+    utt: str
+    mel: np.ndarray
+    f0_hz: np.ndarray
+    prompt: np.ndarray
+    labelled: Labelled | None = None
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+class Transform(abc.ABC):
+    """Base of all transforms, which are built with `(config, rates)`.
+
+    Args:
+        config: Its own `Config`.
+        rates: How frames are counted.
+    """
+
+    Config: ClassVar[type[Config]]
+
+    def __init__(self, config: Any, rates: Rates) -> None:
+        self.config, self.rates = config, rates
+
+    def apply(self, example: Example, rng: np.random.Generator) -> None:
+        """Change an utterance of the training set, or add entries."""
+
+    def encoder_input(self, mel: torch.Tensor, batch: Batch, part: Literal["mel", "random"]) -> torch.Tensor:
+        """Change the normalised mel (B, T, n_mels) that the speech encoder takes: of the utterances or of `batch.random`."""
+        return mel
+
+    def target(
+        self, mel: torch.Tensor, prompt: torch.Tensor, f0_hz: torch.Tensor, batch: Batch
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Change the normalised mel and F0 that are to be reconstructed, together with the normalised prompt."""
+        return mel, prompt, f0_hz
+
+
+class TransformSlot(Slot):
+    """Name and options of a transform."""
+
+    CHOICES = Choices("data", "transform_", "TRANSFORM", "transform")
+
+
+@dataclass(frozen=True)
+class KeyedTransform:
+    """A transform with the words, besides the utterance, that its random numbers are keyed by."""
+
+    transform: Transform
+    words: tuple[str, ...]
+
+
+def build_transforms(
+    first: Sequence[type[Transform]], config: Config, more: Sequence[TransformSlot], rates: Rates
+) -> list[KeyedTransform]:
+    """Build transforms.
+
+    Args:
+        first: Transforms that draw, in this order, from the one generator of the utterance.
+        config: Settings of all of these.
+        more: Other transforms, in the order in which they are applied, each with a generator of its own.
+        rates: How frames are counted.
+    """
+    built = [KeyedTransform(cls(config, rates), ()) for cls in first]
+    for number, slot in enumerate(more):
+        again = sum(other.name == slot.name for other in more[:number])
+        built.append(KeyedTransform(slot.build(rates), (slot.name, str(again))))
+    return built

@@ -1,0 +1,109 @@
+"""The decoder slot: content frames and a voice to mel and F0, with the losses that train the decoder.
+
+A decoder is a module `ctaplib/models/decoder_<name>.py` that defines `DECODER`. It computes its own losses, because not
+every decoder has an output to compare with the target: a flow learns a vector field.
+"""
+
+import abc
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ctaplib.config import Config
+from ctaplib.losses.reconstruction import Distance
+from ctaplib.losses.terms import Term
+from ctaplib.models.abilities import Content, DecoderOutput
+from ctaplib.slots import Choices, Slot
+
+
+@dataclass(frozen=True)
+class DecoderTarget:
+    """What a decoder learns to produce.
+
+    Attributes:
+        mel: (B, T, n_mels) normalised log-mel.
+        f0_hz: (B, T) F0, 0 where unvoiced.
+        mask: (B, T) True where valid.
+        distance: Distance of mel frames, for decoders that compare them.
+    """
+
+    mel: torch.Tensor
+    f0_hz: torch.Tensor
+    mask: torch.Tensor
+    distance: Distance = "l1"
+
+
+@dataclass(frozen=True)
+class DecoderLoss:
+    """Losses of a decoder on a batch.
+
+    Attributes:
+        mel: What fits it to the target's mel; scheduled as `mel`.
+        pitch: What fits it to the target's F0; scheduled as `pitch`. None for a decoder without F0.
+        output: What was decoded on the way, with gradient; None where training decodes nothing.
+    """
+
+    mel: Term
+    pitch: Term | None = None
+    output: DecoderOutput | None = None
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """Both terms by name; one that the decoder lacks counts nothing."""
+        return {"mel": self.mel, "pitch": self.pitch or Term(self.mel.total.new_zeros(()), 0.0)}
+
+
+class Decoder(nn.Module, abc.ABC):
+    """Base of all decoders, which are built with `(config, inputs, voice, n_mels, hop)`.
+
+    Args:
+        config: Its own `Config`.
+        inputs: Width of the content frames.
+        voice: Features of a voice.
+        n_mels: Mel bands.
+        hop: Feature frames in one content frame.
+    """
+
+    Config: ClassVar[type[Config]]
+
+    @abc.abstractmethod
+    def forward(self, content: Content, voice: torch.Tensor, keys: Sequence[str]) -> DecoderOutput:
+        """Decode content frames (B, T / hop, inputs) in voices (B, features) to normalised log-mel.
+
+        Args:
+            content: The content frames.
+            voice: One row for each utterance.
+            keys: One for each utterance; whatever is random is drawn with `keyed_noise`.
+        """
+
+    @abc.abstractmethod
+    def loss(self, content: Content, voice: torch.Tensor, target: DecoderTarget, keys: Sequence[str]) -> DecoderLoss:
+        """Compute the losses; arguments as in `forward`, keys that differ from step to step."""
+
+
+DECODERS = Choices("models", "decoder_", "DECODER", "decoder")
+
+
+class DecoderSlot(Slot):
+    """Name and options of a decoder."""
+
+    CHOICES = DECODERS
+    name: str = "regression"
+    """Name of the decoder: the module `ctaplib/models/decoder_<name>.py`."""
+
+
+def draw_keys(utts: Sequence[str], *words: object) -> tuple[str, ...]:
+    """Return a key for each utterance that holds words such as the seed and the step."""
+    return tuple(" ".join((utt, *map(str, words))) for utt in utts)
+
+
+def keyed_noise(keys: Sequence[str], frames: int, width: int, like: torch.Tensor) -> torch.Tensor:
+    """Draw (B, frames, width) from a standard normal; more frames, or other rows beside it, do not change a row."""
+    # numpy draws one value after the other; the generators of torch draw in blocks that depend on the size.
+    rows = [np.random.default_rng(list(hashlib.sha256(key.encode()).digest())).standard_normal((frames, width)) for key in keys]
+    return torch.from_numpy(np.stack(rows)).to(like)
