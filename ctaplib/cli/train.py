@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
         "--batch_bins",
         default="0",
         metavar="N|auto",
-        help="most 10 ms frames, padding included, in one forward pass of a process; a global batch of more is added up over "
+        help="most feature frames, padding included, in one forward pass of a process; a global batch of more is added up over "
         "several passes, with the same result. auto: as many as fit into memory; 0: no limit (default: 0). "
         "A longer utterance is a micro-batch of its own",
     )
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"--init names {name} twice: {init[name]} and {folder}", expected="one folder for each name")
         init[name] = Path(folder)
     if args.batch_bins != "auto" and not args.batch_bins.isdecimal():
-        raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of 10 ms frames, or auto")
+        raise ConfigError(f"--batch_bins {args.batch_bins}", expected="a number of feature frames, or auto")
     if args.patience != 0 and not 1 <= args.patience < math.inf:
         raise ConfigError(f"--patience {args.patience:g}", expected="seconds, at least 1, or 0")
     micro_frames = None if args.batch_bins == "auto" else int(args.batch_bins)

@@ -27,7 +27,7 @@ from ctaplib.align.network import FrameNetwork, log_priors
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.preview import show_path
 from ctaplib.align.training_set import choose, load_material, read_heard
-from ctaplib.audio.settings import read_feature_config
+from ctaplib.audio.settings import FeatureConfig, read_feature_config
 from ctaplib.collective import from_first, rank
 from ctaplib.config import config_hash
 from ctaplib.data.batching import BatchConfig
@@ -110,6 +110,7 @@ class AlignTask(Task):
     name = "align"
     Config = AlignTaskConfig
     config: AlignTaskConfig
+    features: FeatureConfig
     model: FrameNetwork
 
     def __init__(self, config: AlignTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
