@@ -28,6 +28,7 @@ CORE = [
     "pyworld",
     "rapidfuzz",
     "scikit-learn",
+    "psutil",
     "setuptools>=77.0.3,<81",  # has pkg_resources, which pyworld imports
 ]
 EXTRAS = {
