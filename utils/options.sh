@@ -38,7 +38,7 @@ Machine (ctap launch --help has more)
   --num_nodes N --cmd_backend local|slurm       number of machines, and how programs are started there
   --rdzv_endpoint HOST:PORT --join_timeout 50    address where machines meet without Slurm (docs/clusters.md); seconds to wait
   --patience 30              seconds without a heartbeat of a training process after which all end
-  --batch_bins N|auto        most 10 ms frames in a micro-batch (0: no limit; auto: what fits in memory)
+  --batch_bins N|auto        most feature frames in a micro-batch (0: no limit; auto: what fits in memory)
   --nj N                     processes, or Slurm tasks at once, of the stages that do not train"
 
 stage=1 stop_stage=14

@@ -37,7 +37,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         type=batch_bins,
         default="0",
         metavar="N|auto",
-        help="most 10 ms frames, padding included, in a micro-batch of a process; a larger batch is accumulated over several "
+        help="most feature frames, padding included, in a micro-batch of a process; a larger batch is accumulated over several "
         "micro-batches, with the same result. auto: as many as fit into memory; 0: no limit (default: 0). "
         "A longer utterance is a micro-batch of its own",
     )
@@ -88,7 +88,7 @@ def endpoint(text: str) -> tuple[str, int]:
 def batch_bins(text: str) -> str:
     """Check a value of `--batch_bins`."""
     if text != "auto" and not text.isdecimal():
-        raise ConfigError(f"--batch_bins {text}", expected="a number of 10 ms frames, or auto")
+        raise ConfigError(f"--batch_bins {text}", expected="a number of feature frames, or auto")
     return text
 
 

@@ -29,7 +29,7 @@ from ctaplib.align.preview import path_preview
 from ctaplib.align.topology import make_graph, make_topology
 from ctaplib.align.training_set import choose_evenly, load_training_set, read_usable
 from ctaplib.align.viterbi import load_loops
-from ctaplib.audio.settings import read_feature_config
+from ctaplib.audio.settings import FeatureConfig, read_feature_config
 from ctaplib.collective import from_first, rank
 from ctaplib.config import config_hash
 from ctaplib.data.batching import BatchConfig
@@ -112,6 +112,7 @@ class AlignTask(Task):
     name = "align"
     Config = AlignTaskConfig
     config: AlignTaskConfig
+    features: FeatureConfig
     model: FrameNetwork
 
     def __init__(self, config: AlignTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:

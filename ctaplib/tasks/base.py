@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
+from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import ConfigError
 from ctaplib.files import make_folder
 from ctaplib.losses.terms import Term
@@ -66,6 +67,7 @@ class Task(abc.ABC):
         optimizers: Names of its optimizers; a GAN has ("discriminator", "generator").
         inits: Names that `--init NAME=RUN` may give.
         metrics: Names of the validation metrics, if they are known before the first validation.
+        features: Settings of the features, where it has any.
         model: All parameters and buffers; its state is saved.
     """
 
@@ -74,6 +76,7 @@ class Task(abc.ABC):
     optimizers: tuple[str, ...] = ("model",)
     inits: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[tuple[str, ...]] = ()
+    features: FeatureConfig | None = None
     model: torch.nn.Module
 
     def __init__(self, config: TaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
@@ -83,6 +86,11 @@ class Task(abc.ABC):
             raise ConfigError(f"--init names {', '.join(unknown)}", expected=expected)
         self.config, self.paths, self.training = config, paths, training
         torch.manual_seed(config.seed)  # for the initial weights
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds of a feature frame, for messages; 0.01 for a task without features."""
+        return 0.01 if self.features is None else self.features.hop_s
 
     @abc.abstractmethod
     def train_plan(self, epoch: int) -> list[list[int]]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import nn
 
 from ctaplib.audio.features import log_mel, mel_filterbank
-from ctaplib.audio.settings import read_feature_config
+from ctaplib.audio.settings import FeatureConfig, read_feature_config
 from ctaplib.config import Config
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
 from ctaplib.files import make_folder
@@ -95,6 +95,7 @@ class VocoderTask(Task):
     name = "vocoder"
     Config = VocoderTaskConfig
     config: VocoderTaskConfig
+    features: FeatureConfig
     model: VocoderPair
     optimizers = ("discriminator", "generator")
     metrics = ("loss", "convergence", "log_magnitude", "mel", "f0_error_st", "voicing_error_pct")

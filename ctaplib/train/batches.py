@@ -122,8 +122,8 @@ def _warn_of_longer(task: Task, start: Position, world: World, micro_frames: int
     frames = task.item_frames(sorted({item for items in task.train_plan(start.epoch) for item in items}))
     if longer := [n for n in frames if n > micro_frames]:
         log.warning(
-            "a micro-batch may have %d frames of 10 ms (--batch_bins); %s longer, up to %d, and each is a micro-batch of its own",
-            micro_frames, counted(len(longer), "item is", "items are"), max(longer),
+            "a micro-batch may have %d frames of %g ms (--batch_bins); %s longer, up to %d, and each is a micro-batch of its own",
+            micro_frames, 1000 * task.frame_s, counted(len(longer), "item is", "items are"), max(longer),
         )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _make(task: Task, share: Share, load: Load, pin: bool) -> list[Any]:
     batch = f"the batch of step {share.step} ({', '.join(shortened(task.item_names(share.items), 8))})"
     fewer = "lower train.loaders or batch.batch_s, or take a machine with more memory for each process"
     try:
-        with explained(task.item_frames(share.items), f"while {batch} was loaded", fewer):
+        with explained(task, task.item_frames(share.items), f"while {batch} was loaded", fewer):
             micros = [load("train", items, share.step) for items in share.micros]
             return [map_tensors(micro, torch.Tensor.pin_memory) for micro in micros] if pin else micros
     except CtapError:

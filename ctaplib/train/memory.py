@@ -46,20 +46,20 @@ def find_micro_frames(
     Raises:
         TrainingError: the longest item alone does not fit, or memory cannot be measured here.
     """
-    share = sorted(largest_share(task, world), key=lambda i: -task.item_frames([i])[0])
+    frame_s, share = task.frame_s, sorted(largest_share(task, world), key=lambda i: -task.item_frames([i])[0])
     one, whole = padded_frames(task, share[:1]), padded_frames(task, share)
     free = _free_bytes(world)
     world.barrier()  # trials on this machine begin when all ranks have read what is free
     first, reason = _try(world, partial(attempt, share[:1]))
     if reason:
-        raise TrainingError(f"the longest item, {one / 100:.1f} s, does not fit into memory ({reason})", fix=LESS)
+        raise TrainingError(f"the longest item, {one * frame_s:.1f} s, does not fit into memory ({reason})", fix=LESS)
     second, few, failed = first, one, False
     for count in sorted({min(n, len(share)) for n in (FEW, 2)} - {1}, reverse=True):
         peak, reason = _try(world, partial(attempt, share[:count]))
         if not reason:
             second, few = peak, padded_frames(task, share[:count])
             break
-        log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one / 100, reason)
+        log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one * frame_s, reason)
         failed = True
     free = min(free, _free_bytes(world))  # kernels that the trials compiled stay
     slope = max(1.0, (second - first) / max(1, few - one))
@@ -70,18 +70,19 @@ def find_micro_frames(
     room, most = (math.floor(min(r, few) if failed else r) for r in rooms.tolist())
     limit = USE * free - to_come
     log.info("memory: %.2f GiB for %.1f s, %.2f GiB for %.1f s of audio in one pass, %.2f GiB free: %.0f s fit, %.1f s wanted",
-             first / 2**30, one / 100, second / 2**30, few / 100, limit / 2**30, max(0, room) / 100, whole / 100)  # fmt: skip
+             first / 2**30, one * frame_s, second / 2**30, few * frame_s, limit / 2**30, max(0, room) * frame_s,
+             whole * frame_s)  # fmt: skip
     if kept is not None and (kept or whole) <= most:
         return kept
     if room < one:
         raise TrainingError(
-            f"the longest item, {one / 100:.1f} s, needs {first / 2**30:.2f} GiB, {max(0.0, limit) / 2**30:.2f} GiB are free",
+            f"the longest item, {one * frame_s:.1f} s, needs {first / 2**30:.2f} GiB, {max(0.0, limit) / 2**30:.2f} GiB are free",
             fix=LESS,
         )
     found = 0 if room >= whole else room
     if kept is not None:
         log.warning("this run took up to %.0f s in one pass and goes on with %.0f s: sums are rounded in another order",
-                    (kept or whole) / 100, (found or whole) / 100)  # fmt: skip
+                    (kept or whole) * frame_s, (found or whole) * frame_s)  # fmt: skip
     return found
 
 
@@ -115,7 +116,7 @@ def ran_out(error: BaseException) -> str:
 
 
 @contextmanager
-def explained(sizes: Sequence[int], where: str, fix: str = FEWER) -> Iterator[None]:
+def explained(task: Task, sizes: Sequence[int], where: str, fix: str = FEWER) -> Iterator[None]:
     """Raise an error within that means that memory ran out as one that says where, with what, and what to do.
 
     Args:
@@ -129,7 +130,7 @@ def explained(sizes: Sequence[int], where: str, fix: str = FEWER) -> Iterator[No
     except (RuntimeError, MemoryError) as error:
         if not (reason := ran_out(error)):
             raise
-        items = f"{counted(len(sizes), 'item')} of up to {max(sizes) / 100:.1f} s"
+        items = f"{counted(len(sizes), 'item')} of up to {max(sizes) * task.frame_s:.1f} s"
         raise TrainingError(f"memory ran out {where}, with {items} on this process ({reason})", fix=fix) from error
 
 

@@ -52,17 +52,17 @@ class Previewer:
     def _write(self, preview: Preview, step: int) -> None:
         name = preview.utt.replace("/", "_")
         self.record.figure(f"previews/{name}", step, draw(preview))
-        if not self.task.config.preview.sounds:
+        features = self.task.features
+        if features is None or not self.task.config.preview.sounds:
             return
         waves = {kind: wave for kind, wave in preview.waves.items() if kind != "original" or self.made == 0}
         if preview.rebuilt:
             if self._vocoder is None:
-                self._vocoder = GriffinLim(self.task.features, EFFORT, quiet=True)  # type: ignore[attr-defined]
+                self._vocoder = GriffinLim(features, EFFORT, quiet=True)
             made = self._vocoder.generate([torch.from_numpy(preview.mels[kind]) for kind in preview.rebuilt])
             waves |= {f"{kind} (Griffin-Lim)": wave.numpy() for kind, wave in zip(preview.rebuilt, made)}
         for kind, wave in waves.items():
-            rate_hz = self.task.features.rate_hz  # type: ignore[attr-defined]
-            self.record.sound(f"{name}/{kind}", step, np.clip(wave, -1, 1), rate_hz)
+            self.record.sound(f"{name}/{kind}", step, np.clip(wave, -1, 1), features.rate_hz)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class Steps:
         Raises:
             TrainingError: memory ran out, or too many steps in a row had gradients that are not finite.
         """
-        with explained(self.task.item_frames(share.items), f"at step {share.step}"):
+        with explained(self.task, self.task.item_frames(share.items), f"at step {share.step}"):
             return self._take(share, [on_device(batch, self.world.device) for batch in micros])
 
     def _take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:

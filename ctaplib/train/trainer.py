@@ -39,7 +39,7 @@ class Trainer:
 
     Args:
         commit: Version of the code, kept with the run.
-        micro_frames: Most padded 10 ms frames of one forward pass; a larger local batch is cut into micro-batches. 0 for no
+        micro_frames: Most padded feature frames of one forward pass; a larger local batch is cut into micro-batches. 0 for no
             limit, None to find how much fits. Changes the result by rounding only.
     """
 

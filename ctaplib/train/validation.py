@@ -22,7 +22,7 @@ def measure(task: Task, world: World, precision: str, load: Load, max_frames: in
 
     Args:
         task: The task; its model is in evaluation mode.
-        max_frames: Most padded 10 ms frames of one forward pass; 0 for no limit. Changes the result by rounding only.
+        max_frames: Most padded feature frames of one forward pass; 0 for no limit. Changes the result by rounding only.
 
     Raises:
         TrainingError: memory ran out.
@@ -82,5 +82,5 @@ def _evaluate(
     fix = "take utterances of that length out of the validation set, or take a machine with more memory"
     if len(part) > 1:
         fix = "go on with --batch_bins and fewer frames than these take together"
-    with explained(task.valid_frames(part), where, fix), autocast(world.device, precision):
+    with explained(task, task.valid_frames(part), where, fix), autocast(world.device, precision):
         return pairs_of(task.evaluate(load("valid", part, 0)))
