@@ -122,10 +122,10 @@ class AlignTask(Task):
         data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
         utterances = read_heard(data, dump)
         self.valid, self.valid_lengths = self._choose_valid()
-        self.rate_hz = read_feature_config(dump / "features.yaml").rate_hz
+        self.features = read_feature_config(dump / "features.yaml")
         self.topology = make_topology(config, find_units(utterances, config.drop_tone))
         chosen = choose(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
-        self.material = load_material(config, self.topology, chosen, self.rate_hz, self.jobs)
+        self.material = load_material(config, self.topology, chosen, self.features.rate_hz, self.jobs)
         self.chunks = Chunks([centre(mel) for mel in self.material.mels], config.network.chunk_frames)
         self.batch_chunks = max(1, round(config.batch.batch_s / (config.network.chunk_frames * config.hop_s)))
         self.ends = list(accumulate(self.chunks.steps(self.batch_chunks, epochs) for epochs in config.network.passes))
@@ -199,8 +199,8 @@ class AlignTask(Task):
         return BatchStats(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the length of a chunk for each."""
-        return [self.config.network.chunk_frames for _ in items]
+        """Return the feature frames of a chunk for each."""
+        return [round(self.config.network.chunk_frames * self.config.hop_s / self.features.hop_s) for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
         """Return the numbers of chunks, which are cut from all utterances in a row."""
@@ -274,17 +274,17 @@ class AlignTask(Task):
     def _aligner(self) -> Aligner:
         """Make an aligner with the current weights, on the CPU."""
         network = copy.deepcopy(self.model).cpu()
-        return Aligner(self.config, self.topology, network, self.log_prior, self.rate_hz)
+        return Aligner(self.config, self.topology, network, self.log_prior, self.features.rate_hz)
 
     def _choose_valid(self) -> tuple[list[Utterance], list[int]]:
-        """Choose utterances to validate on, and return how many frames of the aligner each has."""
+        """Choose utterances to validate on, and return how many feature frames each has."""
         name = self.paths.valid_set
         if not name:
             raise ConfigError("the aligner has no validation set", fix="give --valid_set")
         dump = self.paths.dump / name
         chosen = choose(read_heard(self.paths.data / name, dump), dump, self.config.valid_minutes)
-        frames, hop_s = read_table(dump / "utt2num_frames"), read_feature_config(dump / "features.yaml").hop_s
-        return chosen, [round(hop_s / self.config.hop_s * int(frames[u.utt])) for u in chosen]
+        frames = read_table(dump / "utt2num_frames")
+        return chosen, [int(frames[u.utt]) for u in chosen]
 
 
 def _with_steps(config: AlignTaskConfig, steps: int) -> AlignTaskConfig:

@@ -13,7 +13,7 @@ from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
 from ctaplib.tasks.load import load_source
-from ctaplib.tasks.preview import basics, posteriors
+from ctaplib.tasks.preview import posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
@@ -103,16 +103,12 @@ class ASRTask(SpeechTask[Recognizer]):
     def previews(self, batch: Batch) -> list[Preview]:
         """Show the posteriors of both heads."""
         read = self.model(self.model.normalize(batch.mel), batch.mel_lengths).read
-        return [
-            basics(
-                self, batch, row,
-                panels={
-                    "phone posteriors": posteriors(self, read.classes[row], batch, row),
-                    "CTC posteriors": posteriors(self, read.ctc[row], batch, row, per_label=read.ctc_factor),
-                },
-            )
-            for row in range(len(batch.ids))
-        ]  # fmt: skip
+        found = []
+        for row in range(len(batch.ids)):
+            ctc = posteriors(self, read.ctc[row], batch, row, per_label=read.ctc_factor)
+            panels = {"phone posteriors": posteriors(self, read.classes[row], batch, row), "CTC posteriors": ctc}
+            found.append(preview_row(self, batch, row, panels=panels))
+        return found
 
 
 def _sizes_of(source: VQCTAP, config: RecognizerConfig) -> RecognizerConfig:

@@ -1,6 +1,8 @@
 """Parts of the previews of tasks on speech: reference phones, natural audio, and tensors as panels."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,21 +39,35 @@ def array(x: torch.Tensor) -> np.ndarray:
     return x.detach().float().cpu().numpy()
 
 
-def basics(task: "SpeechTask", batch: Batch, row: int, **more: object) -> Preview:
-    """Make the preview of one row of a batch: id, length, reference phones, natural audio and what else is given."""
-    utt, frames = batch.ids[row], int(batch.mel_lengths[row])
+def preview_row(
+    task: "SpeechTask",
+    batch: Batch,
+    row: int,
+    mels: Mapping[str, torch.Tensor] = MappingProxyType({}),
+    panels: Mapping[str, Panel] = MappingProxyType({}),
+    f0_hz: torch.Tensor | None = None,
+) -> Preview:
+    """Make the preview of one utterance: id, length, reference phones, target, natural audio, and what is given.
+
+    Args:
+        task: Its task.
+        batch: The batch.
+        row: Place of the utterance in the batch.
+        mels: Predicted log-mel (B, T, n_mels) as stored, by name.
+        panels: Further panels by name.
+        f0_hz: (B, T) predicted F0, which becomes a panel.
+    """
+    utt, frames, hop_s = batch.ids[row], int(batch.mel_lengths[row]), task.features.hop_s
     phones: list[tuple[str, float, float]] = []
     if task.labelled:
-        durations = batch.durations[row].tolist()
-        ends = np.cumsum(durations) * task.features.hop_s
-        phones = [
-            (task.tokens.tokens[p], end - n * task.features.hop_s, end)
-            for p, n, end in zip(batch.phones[row].tolist(), durations, ends.tolist())
-            if n > 0
-        ]
-    mels = {"target": array(batch.mel[row, :frames])} | more.pop("mels", {})  # type: ignore[operator]
+        tokens, durations = ([task.tokens.tokens[p] for p in batch.phones[row].tolist()], batch.durations[row].tolist())
+        ends = (np.cumsum(durations) * hop_s).tolist()
+        phones = [(token, end - n * hop_s, end) for token, n, end in zip(tokens, durations, ends) if n > 0]
+    shown = {name: array(mel[row, :frames]) for name, mel in {"target": batch.mel, **mels}.items()}
+    if f0_hz is not None:
+        panels = {**panels, "pitch": pitch(batch.f0_hz[row, :frames], f0_hz[row, :frames], hop_s)}
     waves = natural(task.paths.dump / task.paths.valid_set, utt)
-    return Preview(utt, frames * task.features.hop_s, mels=mels, phones=phones, waves=waves, **more)  # type: ignore[arg-type]
+    return Preview(utt, frames * hop_s, shown, phones, panels, waves, rebuilt=tuple(mels))
 
 
 def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:

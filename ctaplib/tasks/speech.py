@@ -141,10 +141,16 @@ class SpeechTask(Task, Generic[Model]):
                 out.writelines(f"{speaker}\n" for speaker in sorted(self.mates))
 
     def _open(self, name: str, part: str, labelled: bool = True) -> SpeechSet:
-        return SpeechSet(
+        found = SpeechSet(
             self.paths.data, self.paths.dump, name, self.tokens if labelled and self.labelled else None,
             hop=self.hop, ctc_factor=self.ctc_factor, limits=self.batching, report=self.paths.exp / f"left_out_{part}.tsv",
         )  # fmt: skip
+        if found.rates.features != self.features:
+            raise ConfigError(
+                f"the features of {name} have other settings than those of {self.paths.train_set}",
+                expected="one front end for all sets", fix="run stage 3 (ctap features) again for both",
+            )  # fmt: skip
+        return found
 
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Read mean and standard deviation of every mel band over the training set."""

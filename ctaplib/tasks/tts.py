@@ -19,7 +19,7 @@ from ctaplib.phones import SILENCE
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.load import load_source
-from ctaplib.tasks.preview import array, basics, durations_panel
+from ctaplib.tasks.preview import durations_panel, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import at_least_float32, length_mask
@@ -127,11 +127,10 @@ class TTSTask(SpeechTask[Synthesis]):
         codes = frozen.quantizer.nearest(self.model.connector(phonemes, mask))
         output = frozen.speak(Content(frozen.quantizer.lookup(codes), mask), voice, batch.ids)
         found = []
-        for row, frames in enumerate(batch.mel_lengths.tolist()):
+        for row in range(len(batch.ids)):
             stairs = durations_panel(batch.durations[row, known[row]], durations[row, known[row]], self.features.hop_s)
-            mels = {"from phonemes at the true durations": array(output.mel[row, :frames])}
-            panels = {"durations": stairs}
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+            mels = {"from phonemes at the true durations": output.mel}
+            found.append(preview_row(self, batch, row, mels, {"durations": stairs}))
         return found
 
 

@@ -15,7 +15,7 @@ from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.load import load_source
-from ctaplib.tasks.preview import array, basics, pitch
+from ctaplib.tasks.preview import preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -126,21 +126,14 @@ class VCTask(SpeechTask[VQCTAP]):
 
     def previews(self, batch: Batch) -> list[Preview]:
         """Show reconstruction with the utterance's own prompt, and conversion to the voice of the next utterance."""
-        model = self.model
+        model, found = self.model, []
         content = self.frozen.content(batch.mel, batch.mel_lengths)
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths).mean
-        own, other = (model.mel_decoder(content, voice, batch.ids) for voice in (prompt, prompt.roll(-1, 0)))
-        found = []
-        for row, frames in enumerate(batch.mel_lengths.tolist()):
+        voice = model.voice(batch.prompt, batch.prompt_lengths)
+        own, other = (model.speak(content, v, batch.ids) for v in (voice, voice.roll(-1, 0)))
+        for row in range(len(batch.ids)):
             target = batch.ids[(row + 1) % len(batch.ids)]
-            mels = {
-                "reconstructed from codes and prompt": array(model.restore(own.mel[row, :frames])),
-                f"converted to the voice of {target}": array(model.restore(other.mel[row, :frames])),
-            }
-            panels = {}
-            if own.f0_hz is not None:
-                panels["pitch"] = pitch(batch.f0_hz[row, :frames], own.f0_hz[row, :frames], self.features.hop_s)
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+            mels = {"reconstructed from codes and prompt": own.mel, f"converted to the voice of {target}": other.mel}
+            found.append(preview_row(self, batch, row, mels, f0_hz=own.f0_hz))
         return found
 
 

@@ -31,7 +31,7 @@ from ctaplib.nn.codebook_use import UsageMeter, check_collapse
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
-from ctaplib.tasks.preview import array, basics, pitch, posteriors
+from ctaplib.tasks.preview import array, posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
@@ -192,10 +192,9 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         """Show reconstruction with the utterance's own prompt, posteriors, similarity of S and P, pitch."""
         model = self.model
         content = model.content(batch.mel, batch.mel_lengths)
-        read = model.phoneme_decoder(content.quantized.quantized, content.mask)
-        phonemes = model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
-        prompt = model.prompt_encoder(model.normalize(batch.prompt), batch.prompt_lengths)
-        output = model.mel_decoder(content, prompt.mean, batch.ids)
+        read = model.read(content)
+        phonemes = model.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        output = model.speak(content, model.voice(batch.prompt, batch.prompt_lengths), batch.ids)
         found = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
             rows, columns = (F.normalize(x[row, : frames // self.hop].float(), dim=-1) for x in (phonemes, content.speech))
@@ -203,10 +202,8 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
                 "phone posteriors": posteriors(self, read.classes[row], batch, row),
                 "similarity of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
             }
-            if output.f0_hz is not None:
-                panels["pitch"] = pitch(batch.f0_hz[row, :frames], output.f0_hz[row, :frames], self.features.hop_s)
-            mels = {"reconstructed from codes and prompt": array(model.restore(output.mel[row, :frames]))}
-            found.append(basics(self, batch, row, mels=mels, panels=panels, rebuilt=tuple(mels)))
+            mels = {"reconstructed from codes and prompt": output.mel}
+            found.append(preview_row(self, batch, row, mels, panels, output.f0_hz))
         return found
 
     def figures(self) -> dict[str, "Figure"]:

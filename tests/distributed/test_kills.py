@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_twenty_times_ends_as_if_nothing_had_been(name: str
     init = {}
     if name not in ("vqctap", "vocoder"):
         assert start(1, "vqctap", tiny, tmp_path / "first", {}, [None]) == [0]
-        init = {"vqctap": tmp_path / "first"}
+        init = {"pretrained": tmp_path / "first"}
     assert start(size, name, tiny, tmp_path / "whole", init, [None] * size) == [0] * size
     rng, exp, kills, starts = random.Random(name), tmp_path / "killed", 0, 0
     while kills < KILLS_OF_A_TASK:

@@ -13,7 +13,7 @@ from ctaplib.train.trainer import Trainer
 
 
 def test_records_and_pictures(tiny: Path, tmp_path: Path) -> None:
-    task = small_task("align", tiny, tmp_path, "watch={most_pct: 1e6}")
+    task = small_task("align", tiny, tmp_path, "preview={most_pct: 1e6}")
     assert Trainer(task, World(0, 1, torch.device("cpu")), "abc1234").fit()
     rows = read_metrics(tmp_path)
     trained = [r for r in rows if r["split"] == "train"]

@@ -213,7 +213,7 @@ def test_metrics_do_not_depend_on_the_size_of_a_pass(name: str, tiny: Path, tmp_
     if name in ("vc", "tts"):
         fitted = Trainer(small_task("vqctap", tiny, tmp_path / "vqctap", "train.max_steps=1", "train.valid_every_steps=1"), ALONE)
         assert fitted.fit()
-        init = {"vqctap": tmp_path / "vqctap"}
+        init = {"pretrained": tmp_path / "vqctap"}
     task = Trainer(small_task(name, tiny, tmp_path / name, "train.precision=fp64", **init), ALONE)
     task.task.before_training(0)
     task.task.model.eval()

@@ -63,7 +63,7 @@ def numbers(exp: Path) -> list[dict]:
 
 @pytest.mark.parametrize("name", ["vqctap", "asr", "tts", "vc"])
 def test_looks_change_no_number_and_show_every_task(name: str, tiny: Path, tmp_path: Path, pretrained: Path) -> None:
-    init = {} if name == "vqctap" else {"vqctap": pretrained}
+    init = {} if name == "vqctap" else {"pretrained": pretrained}
     words = ("train.log_every_steps=2",)
     plain = fit(small_task(name, tiny, tmp_path / "plain", *words, "preview.utts=0", **init))
     seen = fit(small_task(name, tiny, tmp_path / "seen", *words, ALWAYS, **init))

@@ -8,6 +8,7 @@ from small_configs import small_task
 
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.data.extract import extract_sets
+from ctaplib.errors import ConfigError
 from ctaplib.tasks.base import Task
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
@@ -72,3 +73,12 @@ def test_a_vocoder_at_a_hop_of_256_at_22_khz(slow_hop: Path, tmp_path: Path) -> 
     assert batch.mel.shape[1] == round(0.4 * 22050 / 256) == task.item_frames([0])[0]
     assert batch.wave.shape[1] == 256 * batch.mel.shape[1]
     fit(task)
+
+
+def test_sets_of_different_front_ends_are_refused(slow_hop: Path, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(tiny / "data")
+    (tmp_path / "dump").mkdir()
+    for name, dump in {"train": slow_hop, "dev": tiny, "train_speech": slow_hop, "token_list": tiny, "stats.npz": tiny}.items():
+        (tmp_path / "dump" / name).symlink_to(dump / "dump" / name)
+    with pytest.raises(ConfigError, match="the features of dev have other settings than those of train"):
+        small_task("vqctap", tmp_path, tmp_path / "exp")

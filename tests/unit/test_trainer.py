@@ -162,7 +162,10 @@ def test_batches_for_a_gpu_are_made_in_pinned_memory(device: str, tmp_path: Path
 def test_all_tensors_of_a_batch_are_pinned(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = small_task("vqctap", tiny, tmp_path).load("train", [0, 1], 1)
     marked = map_tensors(batch, lambda tensor: tensor + 1)
-    held = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    assert batch.extra.keys() == marked.extra.keys() and all(
+        torch.equal(marked.extra[n], batch.extra[n] + 1) for n in batch.extra
+    )
+    held = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name != "extra"}
     tensors = {name for name, value in held.items() if torch.is_tensor(value)}
     assert {"mel", "f0_hz", "mel_lengths", "prompt"} <= tensors
     for name, value in held.items():

@@ -12,7 +12,7 @@ from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
 from ctaplib.cli import train
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.losses.terms import Term
-from ctaplib.nn.quantize import Quantizer, build_quantizer
+from ctaplib.nn.quantize import Quantizer, QuantizerSlot
 from ctaplib.runs.listing import read_metrics
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.settings import OptimConfig, TrainConfig
@@ -141,7 +141,7 @@ class CodedTask(InnerTask):
 
     def __init__(self, config: InnerConfig, paths: TaskPaths, *, training: bool = True) -> None:
         super().__init__(config, paths, training=training)
-        self.model.quantizer = build_quantizer({"name": "normalized", "options": {"codebook_size": 8, "code_dim": 2}}, 3)
+        self.model.quantizer = QuantizerSlot(options={"codebook_size": 8, "code_dim": 2}).build(3)
 
     def shared(self, batch: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         inputs, code = super().shared(batch, step)
@@ -243,5 +243,5 @@ def test_a_name_that_init_has_twice_is_refused(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     train.configure(parser, "vc")
     words = ["--task", "vc", "--exp", str(tmp_path), "--init", "pretrained=a", "--init", "pretrained=b"]
-    with pytest.raises(ConfigError, match="--init names vqctap twice: a and b"):
+    with pytest.raises(ConfigError, match="--init names pretrained twice: a and b"):
         train.run(parser.parse_args(words))
