@@ -66,7 +66,8 @@ def test_ways_to_run(recipe, tmp_path):
 def test_a_corpus_that_is_not_there_is_told_in_the_first_minute(tmp_path):
     for recipe in ("libritts", "vctk"):
         done = run(copy_of(recipe, tmp_path / recipe), "--corpus_dir", str(tmp_path / "nowhere"), "--nj", "2")
-        assert done.returncode != 0 and "which does not exist" in done.stdout and "--stage -1 (download)" in done.stdout, done.stdout
+        assert done.returncode != 0, done.stdout
+        assert "which does not exist" in done.stdout and "--stage -1 (download)" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("recipe,expected", [("libritts", "LibriTTS or LibriTTS_R"), ("vctk", "VCTK-Corpus-0.92")])
