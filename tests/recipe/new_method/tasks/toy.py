@@ -16,7 +16,7 @@ from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.toy_model import ToyConfig, ToyModel
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.preview import array, basics
+from ctaplib.tasks.preview import preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.settings import OptimConfig, TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
@@ -109,12 +109,8 @@ class ToyTask(SpeechTask[ToyModel]):
 
     def previews(self, batch: Batch) -> list[Preview]:
         _, content, voice = self.shared(batch, 0)
-        decoded = self.model.speak(content, voice, batch.ids)
-        found = []
-        for row, frames in enumerate(batch.mel_lengths.tolist()):
-            mels = {"reconstructed": array(decoded.mel[row, :frames])}
-            found.append(basics(self, batch, row, mels=mels, rebuilt=tuple(mels)))
-        return found
+        mels = {"reconstructed": self.model.speak(content, voice, batch.ids).mel}
+        return [preview_row(self, batch, row, mels) for row in range(len(batch.ids))]
 
 
 TASK = ToyTask
