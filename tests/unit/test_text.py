@@ -14,7 +14,7 @@ from ctaplib.config_file import read_saved
 from ctaplib.corpus.datadir import DataDir, write_datadir
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import read_table, read_tsv
-from ctaplib.normalize import english_dates, english_net, english_rules, english_units, mandarin_rules
+from ctaplib.normalize import english_rules, mandarin_rules
 from ctaplib.normalize.english_numerals import spell_number, spell_ordinal
 from ctaplib.normalize.normalizer import UnknownTextError, normalize_english, normalize_mandarin
 from ctaplib.normalize.rules import Rule
@@ -76,19 +76,7 @@ def test_numbers(number: int, words: str) -> None:
     assert spell_number(number) == words
 
 
-@pytest.mark.parametrize(
-    "rules",
-    [
-        english_rules.MARKS,
-        english_rules.NAMES,
-        english_rules.CAPITALS,
-        english_rules.NUMBERS,
-        english_dates.DATES,
-        english_units.QUANTITIES,
-        english_net.RULES,
-        mandarin_rules.RULES,
-    ],
-)
+@pytest.mark.parametrize("rules", [*english_rules.RULES.values(), *mandarin_rules.RULES.values()])
 def test_every_rule_compiles_once_and_matches_no_empty_text(rules: list[Rule]) -> None:
     for rule in rules:
         assert rule.pattern is rule.pattern and not rule.pattern.fullmatch("")
