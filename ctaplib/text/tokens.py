@@ -58,10 +58,6 @@ class TokenList:
             )
         return [self._ids[t] for t in tokens]
 
-    def names(self, ids: Iterable[int]) -> list[str]:
-        """Return the tokens of ids."""
-        return [self.tokens[i] for i in ids]
-
     def nearest(self, phone: str) -> str | None:
         """Return the phone if the list has it, else the first that differs in stress or position only, else None."""
         if phone in self:

@@ -12,7 +12,7 @@ from ctaplib.text.tokens import make_phone_list, read_token_list, write_token_li
 def test_special_tokens_come_first_then_phones_in_c_order() -> None:
     tokens = make_phone_list([["b", "a", "sil"], ["B", "'a", "b"]])
     assert tokens.tokens == ("<blank>", "<unk>", "sil", "'a", "B", "a", "b")
-    assert tokens.ids(["sil", "a"]) == [2, 5] and tokens.names([5]) == ["a"]
+    assert tokens.ids(["sil", "a"]) == [2, 5] and tokens.tokens[5] == "a"
     assert tokens.phones == ("'a", "B", "a", "b") and "zz" not in tokens and len(tokens) == 7
 
 
