@@ -8,8 +8,6 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -290,13 +288,11 @@ def flac_bytes(samples: np.ndarray, rate_hz: int) -> bytes:
     return out.getvalue()
 
 
-@contextmanager
-def _open(source: str | Path) -> Iterator[soundfile.SoundFile]:
+def _open(source: str | Path) -> soundfile.SoundFile:
     """Open a file or the output of a command.
 
     Raises:
         AudioError: The command failed.
         soundfile.LibsndfileError: It is not audio.
     """
-    with soundfile.SoundFile(io.BytesIO(command_output(str(source))) if is_command(source) else source) as handle:
-        yield handle
+    return soundfile.SoundFile(io.BytesIO(command_output(str(source))) if is_command(source) else source)

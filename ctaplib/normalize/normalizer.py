@@ -43,12 +43,8 @@ class UnknownTextError(DataError):
 
 
 @lru_cache(1 << 16)
-def normalize_english(text: str, where: str = "") -> str:
+def normalize_english(text: str) -> str:
     """Return the spoken form of English text: lower-case words with apostrophes, single spaces.
-
-    Args:
-        text: Text as written.
-        where: What it belongs to, for the message.
 
     Raises:
         DataError: there are symbols without a rule, or no word is left.
@@ -65,7 +61,7 @@ def normalize_english(text: str, where: str = "") -> str:
     text = "".join(f" {signs[c]} " if c in signs else " " if c in silent else c for c in text.lower()).translate(_LETTERS)
     plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
     odd = [c for c in plain if not (c.isascii() and (c.isalpha() or c in "' ")) and not c.isspace()]
-    return _checked(" ".join(_unquoted(plain.split())), odd, where)
+    return _checked(" ".join(_unquoted(plain.split())), odd)
 
 
 def _power(match: re.Match[str]) -> str:
@@ -102,7 +98,7 @@ def normalizer(language: str) -> Callable[[str], str]:
     return normalize_mandarin if language == "zh" else normalize_english
 
 
-def mandarin_clauses(text: str, where: str = "") -> list[str]:
+def mandarin_clauses(text: str) -> list[str]:
     """Return the spoken form of Mandarin text, a string for each stretch between punctuation marks.
 
     Numbers become characters. Latin words stay, in lower case and between spaces; those in capitals are spelled (`c e o`).
@@ -118,17 +114,17 @@ def mandarin_clauses(text: str, where: str = "") -> list[str]:
     odd += [
         c for clause in clauses for c in clause if not (is_hanzi(c) or (c.isascii() and c.isalpha()) or c in " '" or c in _MARKS)
     ]
-    _checked("".join(clauses), odd, where)
+    _checked("".join(clauses), odd)
     return [clause for clause in clauses if clause]
 
 
-def normalize_mandarin(text: str, where: str = "") -> str:
+def normalize_mandarin(text: str) -> str:
     """Return the spoken form of Mandarin text without punctuation; only Latin words have spaces around them.
 
     Raises:
         DataError: symbols that are neither characters, Latin letters nor punctuation, or nothing is left.
     """
-    return _spaced(" ".join(mandarin_clauses(text, where)))
+    return _spaced(" ".join(mandarin_clauses(text)))
 
 
 def is_hanzi(character: str) -> bool:
@@ -142,13 +138,12 @@ def _spaced(text: str) -> str:
     return re.sub(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])", "", text)
 
 
-def _checked(text: str, odd: list[str], where: str) -> str:
-    prefix = f"{where}: " if where else ""
+def _checked(text: str, odd: list[str]) -> str:
     if odd:
         raise UnknownTextError(
-            f"{prefix}unknown symbols {' '.join(sorted(set(odd)))}", unknown=tuple(odd),
+            f"unknown symbols {' '.join(sorted(set(odd)))}", unknown=tuple(odd),
             expected="text that can be read aloud", fix="write them as words",
         )  # fmt: skip
     if not text:
-        raise DataError(f"{prefix}empty text", expected="at least one word", fix="give its text, or drop the utterance")
+        raise DataError("empty text", expected="at least one word", fix="give its text, or drop the utterance")
     return text

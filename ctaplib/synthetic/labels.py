@@ -88,11 +88,11 @@ def word_index(speech: Speech, text: str) -> list[int]:
 def add_tones(text: str, labels: Labels) -> Labels | str:
     """Put the tone of each syllable on its vowel; return the reason where counts disagree."""
     tones = engine_tones(labels.transcript)
-    vowels = sum(_is_vowel(phone) for phone, _, _ in labels.phones)
+    vowels = sum(_VOWEL.match(phone) is not None for phone, _, _ in labels.phones)
     if not len(text) == len(tones) == vowels:
         return f"{len(text)} characters, {len(tones)} tones and {vowels} syllables in the speech disagree"
     rest = iter(tones)
-    phones = tuple((phone + next(rest) if _is_vowel(phone) else phone, a, b) for phone, a, b in labels.phones)
+    phones = tuple((phone + next(rest) if _VOWEL.match(phone) else phone, a, b) for phone, a, b in labels.phones)
     if any(phone != SILENCE and "(" in phone for phone, _, _ in phones):
         return "the engine changed the language"
     return replace(labels, phones=phones)
@@ -109,7 +109,3 @@ def engine_tones(transcript: str) -> list[str]:
 def sandhi(tones: list[str]) -> list[str]:
     """Change every third tone directly before a third tone to a second one."""
     return [("2" if t == "3" and following == "3" else t) for t, following in zip(tones, [*tones[1:], ""], strict=True)]
-
-
-def _is_vowel(phone: str) -> bool:
-    return bool(_VOWEL.match(phone))

@@ -38,12 +38,8 @@ class TokenList:
         """
         return self.ids([token])[0]
 
-    def ids(self, tokens: Iterable[str], where: str = "") -> list[int]:
+    def ids(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of tokens.
-
-        Args:
-            tokens: Tokens of the list.
-            where: What they belong to, for the message.
 
         Raises:
             DataError: the list does not have some of the tokens; all of these are named.
@@ -52,7 +48,7 @@ class TokenList:
         missing = sorted({t for t in tokens if t not in self._ids})
         if missing:
             raise DataError(
-                f"{where + ': ' if where else ''}unknown symbols {' '.join(missing)}",
+                f"unknown symbols {' '.join(missing)}",
                 expected=f"tokens of a list of {len(self)}",
                 fix="use the phone set of the token list, or make the list from the training text again (stage 2)",
             )
