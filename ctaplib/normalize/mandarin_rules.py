@@ -8,7 +8,7 @@ from ctaplib.normalize.mandarin_numerals import spell_count, spell_decimal, spel
 from ctaplib.normalize.rules import DENOMINATORS, Form, read_rules
 from ctaplib.normalize.tables import read_tables
 
-_WORDS = read_tables(Path(__file__).with_name("mandarin_words.tsv"))
+WORDS = read_tables(Path(__file__).with_name("mandarin_words.tsv"))
 
 
 def _up_to(highest: int) -> Form:
@@ -28,7 +28,7 @@ _month, _day = _up_to(12), _up_to(31)
 def net_address(match: Match[str]) -> str:
     """Read an address of mail or of the net; `https://` is dropped."""
     parts = re.findall(r"[A-Za-z]+|\d+|.", re.sub(r"^[a-z]+://", "", match[0]))
-    signs = _WORDS["web_sign"]
+    signs = WORDS["web_sign"]
     return "".join(signs.get(p) or (spell_digits(p) if p.isdigit() else f" {' '.join(p) if p == 'www' else p} ") for p in parts)
 
 
@@ -62,10 +62,10 @@ def versus(match: Match[str]) -> str:
     return f"{spell_number(first)}比{spell_number(last)}" if game or int(first) >= int(last) else match[0]
 
 
-_FORMS: dict[str, Form] = {
+FORMS: dict[str, Form] = {
     "count": spell_count, "day": _day, "decimal": spell_decimal, "digits": spell_digits, "month": _month, "number": spell_number,
     "latin": lambda text: " ".join(text.lower()) if text.isupper() and len(text) <= 4 else text.lower(),
     "telephone": spell_telephone, "to": lambda text: re.sub("[-~—]", "到", text),
     "version": lambda text: "点".join(map(spell_digits, text.split("."))),
 }  # fmt: skip
-RULES = read_rules(Path(__file__).with_suffix(".tsv"), _WORDS, _FORMS, (net_address, month_and_day, clock, fraction, versus))
+RULES = read_rules(Path(__file__).with_suffix(".tsv"), WORDS, FORMS, (net_address, month_and_day, clock, fraction, versus))

@@ -1,7 +1,7 @@
 """Phones, times and words of an utterance as the engine spoke it.
 
 The engine writes the tone of each syllable as a pitch contour (55, 35, 214, 51, 11) in its transcription and changes a third tone
-before another third tone to a second one, within what it says without a pause. Its phone events carry no tone, so tones are
+before another third tone to a second one, within a stretch without pauses. Its phone events carry no tone, so tones are
 taken from the transcription and put on the vowel of each syllable, after that change.
 """
 

@@ -62,10 +62,8 @@ def pronounce(words: Sequence[str], index: int) -> list[str] | None:
         words: Sentence in lower case.
         index: Place of the word.
     """
-    for row in _rules().get(words[index], ()):
-        if _holds(row, words, index):
-            return row["phones"].split()
-    return None
+    rows = _rules().get(words[index], ())
+    return next((row["phones"].split() for row in rows if _holds(row, words, index)), None)
 
 
 def _holds(row: dict[str, str], words: Sequence[str], index: int) -> bool:

@@ -1,11 +1,13 @@
 """Normalisation, front ends, and the text stage."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import sentencepiece
@@ -80,6 +82,16 @@ def test_numbers(number: int, words: str) -> None:
 def test_every_rule_compiles_once_and_matches_no_empty_text(rules: list[Rule]) -> None:
     for rule in rules:
         assert rule.pattern is rule.pattern and not rule.pattern.fullmatch("")
+
+
+@pytest.mark.parametrize("module", [english_rules, mandarin_rules])
+def test_templates_of_rules_have_groups_and_forms_that_exist(module: ModuleType) -> None:
+    tables = read_tables(Path(module.__file__).with_suffix(".tsv"))
+    for name, rules in module.RULES.items():
+        for rule, template in zip(rules, tables[name].values(), strict=True):
+            for group, form in re.findall(r"\{(\w+)(?::(\w+))?\}", template):
+                assert int(group) <= rule.pattern.groups if group.isdigit() else group in rule.pattern.groupindex
+                assert not form or form in module.FORMS or form in module.WORDS, template
 
 
 def test_ordinals() -> None:
@@ -276,7 +288,7 @@ def test_what_cannot_be_used_is_listed_with_its_reason(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_pieces")
 def test_too_many_drops_fail_with_an_example(tmp_path: Path) -> None:
     config = corpus(tmp_path, {"train": {"s-1": "the cat"}, "test": {"t-1": "a zebra"}})
-    with pytest.raises(DataError, match=r"(?s)test: 1 utterances \(100\.0 %\) left out, e\.g\. t-1.*ZEBRA"):
+    with pytest.raises(DataError, match=r"(?s)test: 1 utterances \(100\.0 %\) dropped, e\.g\. t-1.*ZEBRA"):
         run(tmp_path, config)
     assert not (tmp_path / "dump" / "token_list").exists()
 
@@ -314,7 +326,7 @@ def test_too_many_pieces_name_the_setting(tmp_path: Path) -> None:
 
 def test_a_bad_line_of_a_word_table_is_named(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv"
-    path.write_text("table\twritten\tspoken\nunit\tkm\tkilometer\ncrowd\tpeople\n")
+    path.write_text("table\twritten\tspoken\n# Units.\nunit\tkm\tkilometer\ncrowd\tpeople\n")
     assert read_tables(path) == {"unit": {"km": "kilometer"}, "crowd": {"people": ""}}
     path.write_text("table\twritten\tspoken\nunit km kilometer\n")
     with pytest.raises(DataError, match=r"words\.tsv:2: 'unit km kilometer'.*separated by tabs"):
