@@ -10,7 +10,7 @@ if os.environ.get("CTAP_METHOD_PATH"):  # here, so that a worker that unpickles 
 
 
 def __getattr__(name: str) -> object:
-    """Load the public API when it is asked for, so that `import ctaplib` costs nothing."""
+    """Import the public API at first use, so that `import ctaplib` is cheap."""
     if name == "CTAP":
         return importlib.import_module("ctaplib.infer.api").CTAP
     raise AttributeError(f"module 'ctaplib' has no attribute {name!r}")

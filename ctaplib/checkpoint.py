@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without running code."""
+"""Checkpoints: written atomically, read without running code."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ def save_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
     with atomic_write(path, "wb") as out:
         try:
             torch.save({"format": FORMAT, "digest": digest, **state}, out)
-        except RuntimeError as error:  # the writer ends its archive before it lets go, and hides why the file took no more
+        except RuntimeError as error:  # torch closes its archive first, which hides the error of the file
             raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read what `save_checkpoint` wrote, on the CPU.
+    """Read a checkpoint of `save_checkpoint` on the CPU.
 
     Raises:
         CheckpointError: the file is missing, truncated, was changed since, or was not written by ctaplib.
@@ -40,29 +40,29 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may raise anything: KeyError, struct.error, ...
-        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__  # torch goes on with advice of its own
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__  # without torch's advice
         raise CheckpointError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as a checkpoint: {reason}",
             expected="a file written to its end by ctaplib",
             fix=_AGAIN,
         ) from error
     if not isinstance(state, dict) or state.pop("format", None) != FORMAT:
-        raise CheckpointError(f"{path} is not a checkpoint of ctaplib", expected=f"the mark {FORMAT}")
+        raise CheckpointError(f"{path} is not a checkpoint of ctaplib", expected=f"the format {FORMAT}")
     try:
         whole = state.pop("digest", None) == content_digest(state)
-    except Exception as error:  # damage may leave what nothing can be made of, a tensor without data for instance
-        raise CheckpointError(f"{path} holds what ctaplib never writes: {error}", fix=_AGAIN) from error
+    except Exception as error:  # damage may leave objects without content, for instance a tensor without data
+        raise CheckpointError(f"{path} is damaged: {error}", fix=_AGAIN) from error
     if not whole:
         raise CheckpointError(
-            f"{path} is not what was written: its content does not fit its digest",
-            expected="a file that nobody changed",
+            f"{path} was changed after it was written: its content does not match its digest",
+            expected="an unchanged file",
             fix=_AGAIN,
         )
     return state
 
 
 def content_digest(value: object) -> str:
-    """SHA-256 of tensors, numbers, strings and containers of them, whatever the order of keys."""
+    """Return the SHA-256 of tensors, numbers, strings and containers of them, independent of the order of keys."""
     digest = hashlib.sha256()
     _feed(digest, value)
     return digest.hexdigest()
@@ -86,7 +86,7 @@ def _feed(digest: "hashlib._Hash", value: object) -> None:
 
 
 def load_weights(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], origin: str) -> None:
-    """Load weights and name every one that is missing, left over or of another shape.
+    """Load weights; every one that is missing, left over or of another shape is an error.
 
     Raises:
         CheckpointError: the weights do not fit the module.
@@ -103,11 +103,11 @@ def load_weights(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], o
         raise CheckpointError(
             f"{origin} does not fit the model: {'; '.join(faults[:6])}" + (" ..." if len(faults) > 6 else ""),
             expected="a checkpoint of the same config and token list",
-            fix="use the config.yaml and tokens.txt that stand beside the checkpoint",
+            fix="use the config.yaml and tokens.txt beside the checkpoint",
         )
     module.load_state_dict(weights)
 
 
 def weights_digest(module: torch.nn.Module) -> str:
-    """SHA-256 over all parameters and buffers, to tell two models apart bit for bit."""
+    """Return the SHA-256 of all parameters and buffers."""
     return content_digest(module.state_dict())

@@ -1,9 +1,7 @@
-"""Sums and gathers over the processes of a run, for layers and losses that must see the whole batch.
+"""Sums and gathers over the ranks of a run, for layers and losses that need the whole batch.
 
-Every function is the identity when no process group is open or inside `apart`, so that callers need no branch of their own.
+Without a process group, or inside `apart`, every function is the identity, so that callers need no branch.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ _apart: list[bool] = []
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Within, a process computes as if it were the only one: for a trial that may fail on one process and not on another."""
+    """Compute in this context as if this process were the only one: for a trial that may fail on one rank only."""
     _apart.append(True)
     try:
         yield
@@ -32,12 +30,12 @@ def _in_group() -> bool:
 
 
 def world_size() -> int:
-    """Give the number of processes of the run, 1 when no process group is open."""
+    """Return the number of ranks, 1 without a process group."""
     return dist.get_world_size() if _in_group() else 1
 
 
 def rank() -> int:
-    """Give the number of this process in the run, 0 when no process group is open."""
+    """Return the rank of this process, 0 without a process group."""
     return dist.get_rank() if _in_group() else 0
 
 
@@ -45,7 +43,7 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     """Add a tensor of equal shape over all ranks.
 
     Args:
-        values: any shape; the same on every rank. It is not changed.
+        values: Any shape, the same on every rank; not changed.
 
     Returns:
         The sum, the same on every rank; no gradient flows through it.
@@ -58,13 +56,13 @@ def sum_over_ranks(values: Tensor) -> Tensor:
 
 
 def take_first(values: Tensor) -> None:
-    """Make a tensor on every rank what it is on the first; where kinds of machine differ, the last bit may."""
+    """Overwrite a tensor with that of rank 0, because machines of different kinds may differ in the last bit."""
     if world_size() > 1:
         dist.broadcast(values, 0)
 
 
 def row_counts(rows: int, device: torch.device) -> list[int]:
-    """Tell every rank how many rows each rank holds."""
+    """Return the number of rows of every rank."""
     if world_size() == 1:
         return [rows]
     mine = torch.tensor([rows], dtype=torch.int64, device=device)
@@ -78,7 +76,7 @@ def gather_rows(values: Tensor, counts: list[int] | None = None) -> Tensor:
 
     Args:
         values: (rows, ...); the trailing shape and the dtype must be the same on every rank.
-        counts: rows of every rank where already known (see `row_counts`), to save one message.
+        counts: Rows of every rank where already known (see `row_counts`), to save one message.
 
     Returns:
         (sum of rows, ...), the same on every rank; no gradient flows through it.
@@ -96,7 +94,7 @@ def gather_rows(values: Tensor, counts: list[int] | None = None) -> Tensor:
 
 
 def gather_objects(value: Value) -> list[Value]:
-    """Give every rank the values of all ranks, in rank order; they may be of any kind that can be pickled."""
+    """Return the values of all ranks, in rank order; they must pickle."""
     if world_size() == 1:
         return [value]
     every: list[Value | None] = [None] * world_size()
@@ -105,7 +103,7 @@ def gather_objects(value: Value) -> list[Value]:
 
 
 def from_first(make: Callable[[], Value]) -> Value:
-    """Give every rank what the function returns on rank 0; on the others it is not called."""
+    """Return on every rank the result of the function on rank 0; on the others it is not called."""
     if world_size() == 1:
         return make()
     box: list[Value | None] = [make() if rank() == 0 else None]

@@ -1,4 +1,4 @@
-"""Typed configuration: pydantic models beside their components, filled from YAML files (`ctaplib.config_file`) and words.
+"""Typed configuration: pydantic models beside their components, filled from YAML files (`ctaplib.config_file`) and overrides.
 
 Unknown keys and wrong types are errors that name the file, the line and the nearest valid name.
 """
@@ -21,10 +21,10 @@ C = TypeVar("C", bound="Config")
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, strict about names, docstrings explain the fields.
+    """Base of every configuration: frozen, unknown names are errors.
 
     Attributes:
-        RUNNING: Fields that change no number of what is made; a run may go on with other values of them.
+        RUNNING: Fields that do not change results; a run may be resumed with other values of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,7 +57,7 @@ def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequenc
         overrides: `a.b=value` words; the value is read as YAML.
 
     Raises:
-        ConfigError: the file or a word cannot be used; lists every fault.
+        ConfigError: the file or a word is not valid; lists every fault.
     """
     values, lines = read_file(Path(path)) if path is not None else ({}, {})
     for word in overrides:
@@ -69,14 +69,14 @@ def load_config(cls: type[C], path: str | Path | None = None, overrides: Sequenc
 
 
 def save_config(config: Config, path: str | Path, **extra: str) -> None:
-    """Write the complete config with its hash as `config_hash`; `extra` words go on top."""
+    """Write the complete config with its hash as `config_hash`, and `extra` at the top."""
     document = {"config_hash": config_hash(config), **extra, **config.model_dump(mode="json")}
     with atomic_write(path) as out:
         yaml.safe_dump(document, out, sort_keys=False, allow_unicode=True)
 
 
 def config_hash(config: Config, *, of_numbers: bool = False) -> str:
-    """Twelve hexadecimal digits that change when any value does; `of_numbers`: when one does that changes numbers."""
+    """Return twelve hexadecimal digits over all values; `of_numbers`: over those that change results."""
     values = config.model_dump(mode="json")
     for name in sorted(running_settings(config)) if of_numbers else ():
         *parts, last = name.split(".")
@@ -89,7 +89,7 @@ def config_hash(config: Config, *, of_numbers: bool = False) -> str:
 
 
 def running_settings(config: Config) -> set[str]:
-    """Names `a.b.c` of the settings that change no number; the name of a part stands for all of it."""
+    """Return the names `a.b.c` of the settings that do not change results; the name of a part means all of it."""
     found = set(config.RUNNING)
     for name in type(config).model_fields:
         if name not in found and isinstance(value := getattr(config, name), Config):

@@ -1,9 +1,10 @@
-"""YAML files of configs, read without the classes that they fill: a file says only what differs from its parent's.
+"""YAML files of configs, read without the classes that they fill; a file holds only what differs from its parent.
 
 A file may name one parent with `extends:` (relative to itself). Repeated keys are errors that name the file and the line. A
-mapping with another `name` than its parent's is another choice for that slot, and takes nothing over from it.
+mapping with another `name` than its parent's is another choice for that slot, and inherits nothing from it.
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,17 @@ import yaml
 from ctaplib.errors import ConfigError
 
 Lines = dict[tuple[str, ...], str]
-"""Where a value stands, by the keys that lead to it: `file:line`."""
+"""Place of a value, `file:line`, by the keys that lead to it."""
 
 
 def read_saved(
     path: str | Path, expected: str = "the config.yaml of a trained run", fix: str = "name a run's folder"
 ) -> dict[str, Any]:
-    """The document that `save_config` wrote.
+    """Read the document that `save_config` wrote.
 
     Args:
         path: The file.
-        expected: What it is; told where it is missing.
+        expected: What the file is, for the error where it is missing.
         fix: What to do then.
 
     Raises:
@@ -36,11 +37,22 @@ def read_saved(
     return values
 
 
-class _Loader(yaml.SafeLoader):
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as `a.b.c` -> value; an empty mapping is a value."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Safe loader that refuses repeated keys."""
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict[str, Any]:
     seen: dict[str, int] = {}
     for key, _ in node.value:
         name, line = str(key.value), key.start_mark.line + 1
@@ -56,7 +68,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def read_file(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], Lines]:
-    """Read a file and what it extends.
+    """Read a file and its parents.
 
     Args:
         path: The file.
@@ -71,16 +83,15 @@ def read_file(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
     if path.resolve() in above:
         raise ConfigError(f"{path} extends itself by way of {above[-1]}", fix="break the circle")
     try:
-        text = path.read_text(encoding="utf-8")
+        stream = io.StringIO(path.read_text(encoding="utf-8"))
+        stream.name = str(path)  # for the marks of nodes
+        loader = _Loader(stream)
+        node = loader.get_single_node()
+        values = loader.construct_document(node) if node is not None else {}
     except OSError as error:
         by = f", which {above[-1]} extends" if above else ""
         raise ConfigError(f"cannot read the config {path}{by}: {error.strerror}", fix="check the path") from error
-    try:
-        loader = _Loader(text)
-        loader.name = str(path)
-        values = loader.get_single_data()
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if values is None:
         values = {}

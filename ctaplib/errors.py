@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 
 STOPPED = 143
-"""Exit status after a request to stop, as a shell tells of SIGTERM: saved, but not finished."""
+"""Exit status after a request to stop (that of SIGTERM in a shell): saved, but not finished."""
 KEYBOARD = 130
-"""Exit status after Ctrl-C that ended a program at once, as a shell tells of SIGINT."""
+"""Exit status after Ctrl-C that ended a program at once (that of SIGINT in a shell)."""
 
 
 def counted(number: int, what: str, many: str = "") -> str:
-    """A number and its word: `1 fault`, `2 faults`.
+    """Format a number with its noun: `1 fault`, `2 faults`.
 
     Args:
-        number: How many.
-        what: The word for one.
-        many: The word for several; by default with an s.
+        number: The number.
+        what: The noun in singular.
+        many: The noun in plural; by default with an s.
     """
     return f"{number} {what if number == 1 else many or what + 's'}"
 
 
 def shortened(lines: Sequence[str], most: int = 20) -> list[str]:
-    """The first of many lines, and a last one that says how many more there are."""
+    """Return the first lines, and a last one with the number of others."""
     return list(lines) if len(lines) <= most else [*lines[:most], f"... and {len(lines) - most} more"]
 
 
@@ -95,14 +95,14 @@ class TrainingError(CtapError):
 
 
 class LostPeerError(TrainingError):
-    """Another process of the same training is gone; what it met is the cause."""
+    """Another process of the same training is gone; the cause is in its error."""
 
 
 class DataError(CtapError):
     """Faults in data, all of them at once.
 
     Args:
-        found: One line that names the data and counts the faults.
+        found: One line with the data and the number of faults.
         faults: One line per fault, each with file and line.
     """
 

@@ -1,4 +1,4 @@
-"""Small text files, written whole or not at all: Kaldi tables, TSV, JSON."""
+"""Text files, written atomically: Kaldi tables, TSV, JSON."""
 
 import errno
 import json
@@ -12,10 +12,10 @@ from ctaplib.errors import CtapError, DataError, counted
 
 
 def make_folder(path: str | Path) -> None:
-    """Make a folder to write in, and those above it, where they are not there.
+    """Make a folder and its parents, and check that it is writable.
 
     Raises:
-        CtapError: it cannot be made, or nothing can be written in it.
+        CtapError: it cannot be made, or is not writable.
     """
     path = Path(path)
     try:
@@ -32,7 +32,7 @@ def make_folder(path: str | Path) -> None:
 
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "w", *, sync: bool = True) -> Iterator[IO[Any]]:
-    """Open a file that appears under its name only when it was written to the end.
+    """Open a file that appears under its name only once it is complete.
 
     Args:
         path: The file.
@@ -46,7 +46,7 @@ def atomic_write(path: str | Path, mode: str = "w", *, sync: bool = True) -> Ite
     make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with telling_full_disk(path, "; the earlier file is untouched"):
+        with reporting_full_disk(path, "; the earlier file is untouched"):
             with open(partial, mode, encoding=None if "b" in mode else "utf-8") as handle:
                 yield handle
                 if sync:
@@ -58,8 +58,8 @@ def atomic_write(path: str | Path, mode: str = "w", *, sync: bool = True) -> Ite
 
 
 @contextmanager
-def telling_full_disk(path: Path, besides: str = "") -> Iterator[None]:
-    """Write a file within.
+def reporting_full_disk(path: Path, besides: str = "") -> Iterator[None]:
+    """Raise a full disk in this context as an error that names the file.
 
     Raises:
         CtapError: the disk is full.
@@ -75,10 +75,7 @@ def telling_full_disk(path: Path, besides: str = "") -> Iterator[None]:
 
 
 def remove_partials(folder: Path) -> list[Path]:
-    """Remove what killed writers left in a folder that nobody else writes in now; what was removed.
-
-    `atomic_write` does so itself however it ends, but for `kill -9` and a machine that goes down.
-    """
+    """Remove and list the partial files of `atomic_write` that `kill -9` or a crash left; nobody may be writing in the folder."""
     left = sorted(folder.glob(".*.partial"))
     for path in left:
         path.unlink(missing_ok=True)
@@ -86,15 +83,15 @@ def remove_partials(folder: Path) -> list[Path]:
 
 
 def read_encoded(path: Path, encoding: str = "utf-8-sig", fix: str = "convert it, e.g. with iconv") -> str:
-    """Text of a file, its line ends as they are.
+    """Return the text of a file with its line ends unchanged.
 
     Args:
-        path: the file.
-        encoding: its encoding.
-        fix: what to do where it is another.
+        path: The file.
+        encoding: Its encoding.
+        fix: What to do where it is another.
 
     Raises:
-        DataError: it is in another encoding; names the first line that shows it. Or there is no such encoding.
+        DataError: it is in another encoding (names the first line that shows it), or there is no such encoding.
     """
     content = path.read_bytes()
     try:

@@ -1,11 +1,9 @@
-"""Names of phones: what the speech engine calls them, what we write, and how scoring folds them.
+"""Names of phones: those of the speech engine, those of ctaplib, and how scoring folds them.
 
 In `text.phn`, in CTM files and in token lists a phone is a short ASCII word. Stress is kept, in the manner of the
 source: eSpeak NG puts `'` (primary) or `,` (secondary) before a vowel, ARPAbet puts 1, 2 or 0 after it. Position tags
 (`_B _I _E _S`) may come with a corpus. Mandarin tone (the digit after a final) is a part of the phone.
 """
-
-from __future__ import annotations
 
 import re
 
@@ -29,7 +27,7 @@ def fold(phone: str) -> str:
     """Drop stress and position tags; keep Mandarin tone.
 
     Args:
-        phone: a phone as it stands in `text.phn`, e.g. `'aI`, `AY1`, `AY1_B`, `iang4`.
+        phone: A phone as in `text.phn`, e.g. `'aI`, `AY1`, `AY1_B`, `iang4`.
 
     Returns:
         The phone as it is scored: `aI`, `AY`, `AY`, `iang4`.
@@ -41,17 +39,17 @@ def fold(phone: str) -> str:
 
 
 def strip_position(phone: str) -> str:
-    """Drop the tag that says where in its word a phone stands: `AY1_B` is `AY1`."""
+    """Drop the tag of the position in the word: `AY1_B` is `AY1`."""
     return _POSITION.sub("", phone)
 
 
 def is_pause(mnemonic: str) -> bool:
-    """Tell whether the engine's mnemonic stands for a pause (`_:`, `_|`, `_`, nothing) or a language switch `(en)`."""
+    """Return whether the engine's mnemonic is a pause (`_:`, `_|`, `_`, nothing) or a language switch `(en)`."""
     return mnemonic.startswith(("_", "(")) or mnemonic in {"", "|", "||"}
 
 
 def english_phone(mnemonic: str) -> str:
-    """Turn an engine mnemonic of an English voice into our phone; stress marks stay, pauses become `sil`."""
+    """Convert an engine mnemonic of an English voice to our phone; stress marks stay, pauses become `sil`."""
     if is_pause(mnemonic):
         return SILENCE
     bare = mnemonic.lstrip("',")
@@ -63,6 +61,6 @@ def english_phone(mnemonic: str) -> str:
 
 
 def mandarin_phone(mnemonic: str) -> str:
-    """Turn an engine mnemonic of a Mandarin voice into our phone, without tone; stress marks go, pauses become `sil`."""
+    """Convert an engine mnemonic of a Mandarin voice to our phone without tone; stress marks go, pauses become `sil`."""
     bare = mnemonic.lstrip("',")
     return SILENCE if is_pause(mnemonic) or not bare else bare.replace("#", "^").replace(" ", "")

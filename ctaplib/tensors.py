@@ -1,4 +1,4 @@
-"""Padded tensors and their lengths: masks (True = valid), stacking; all tensors of a batch at once."""
+"""Padded tensors and their lengths: masks (True = valid), stacking, mapping over the tensors of a batch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -9,7 +9,7 @@ import torch
 
 
 def length_mask(lengths: torch.Tensor, max_length: int | None = None) -> torch.Tensor:
-    """Mask of the valid positions.
+    """Return the mask of the valid positions.
 
     Args:
         lengths: (B,) integers.
@@ -26,8 +26,8 @@ def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int =
     """Stack tensors of different first length.
 
     Args:
-        items: Tensors (T_i, ...), alike but for T_i.
-        value: What to pad with.
+        items: Tensors (T_i, ...) of different T_i.
+        value: Padding value.
         multiple: The padded length is rounded up to a multiple of this.
 
     Returns:
@@ -43,7 +43,7 @@ def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int =
 
 
 def pad_arrays(items: Sequence[np.ndarray], value: float = 0.0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """What `pad_stack` makes, of arrays, in float32. Views of a mapped file are read here for the first time, and only once."""
+    """Stack arrays like `pad_stack`, in float32. Views of a mapped file are read here, once."""
     lengths = [len(item) for item in items]
     width = -(-max(lengths) // multiple) * multiple
     stack = torch.empty((len(items), width, *items[0].shape[1:]))
@@ -54,7 +54,7 @@ def pad_arrays(items: Sequence[np.ndarray], value: float = 0.0, multiple: int = 
 
 
 def at_least_float32(x: torch.Tensor) -> torch.Tensor:
-    """At least float32: half precisions are widened, double stays."""
+    """Convert half precisions to float32; double stays."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced by path.sh: an environment that has ctaplib is used as it is; else the one under tools/, made when missing.
+# Sourced by path.sh: uses the environment that has ctap, else that under tools/, which is installed when missing.
 if ! command -v ctap >/dev/null; then
     _tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tools" && pwd)
     "${_tools}/install.sh"

@@ -5,10 +5,9 @@
 #   . utils/parse_options.sh
 #
 # --nj 8 sets nj; --a-b and --a_b are the same; --a=b is an error; an unknown option ends with status 1 and the list of
-# valid ones; a variable that is true or false takes nothing else; --config FILE is sourced before other options are
-# read; --help prints $help_message.  Variables whose name begins with an underscore, and those that were in the
-# environment before, are no options; the option that $_unlisted names is not in the list.  What is left in "$@" afterwards
-# are the positional arguments.
+# valid ones; a variable with the default true or false takes no other value; --config FILE is sourced before other options
+# are read; --help prints $help_message.  Variables whose names begin with an underscore and exported ones are not options; the
+# option in $_unlisted is not listed.  Positional arguments stay in "$@".
 
 # Names of the options: shell variables in lower case that were not exported.
 _option_names() {

@@ -3,80 +3,8 @@
 set -euo pipefail
 readonly utils=${BASH_SOURCE[0]%/*}
 
-# shellcheck disable=SC2034  # parse_options.sh prints it
-help_message="usage: ./run.sh [options]        (every option takes a value)
-
-Stages (--stage N, --stop_stage M):
- -1 download   1 data     2 text   3 features  4 align    5 pretrain  6 codes  7 asr
-  8 tts        9 vc      10 vocoder  11 decode  12 score  13 report   14 pack
-
-What to run
-  --stage N --stop_stage M   first and last stage (1 to 14)
-  --skip_train true          leave out the stages that train (4, 5, 7 to 10)
-  --skip_eval true           leave out decoding and scoring (11, 12)
-  --dry_run true             say what would be done and why, change nothing
-  --force true               run the stages asked for though they are current, from their beginning
-  --resume false             begin an interrupted training again instead of going on
-  --config FILE              a file of options, name=value a line; read before the other options
-Where
-  --datadir data --dumpdir dump --expdir exp    folders (another --lang or --subset writes beside: data_zh, dump_zh, exp_zh)
-  --listdir DIR              fixed lists of what is converted and synthesised (lists, or lists/LANG)
-  --tag NAME                 a variant: everything from pre-training on goes to exp_NAME
-  --corpus_dir DIR           where the corpus lies (instead of db.sh)
-  --subset NAME              a part of the corpus; its sets carry the name
-  --lang NAME                language of the recipe
-  --alignment_dir DIR        CTM or TextGrid files from elsewhere instead of the aligner
-Data
-  --train_set --valid_set --speech_only_set --test_sets \"a b\"
-  --local_data_opts \"...\"    options for local/data.sh; a value with blanks in quotes: \"--speech_only '/data/my talks'\"
-  --speed_perturb_factors \"0.9 1.0 1.1\"     train on copies at these speeds: the set train_sp
-Methods and configs
-  --method vqctap            pre-training method, a module of ctaplib/tasks
-  --<task>_config FILE       text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge
-  --<task>_args \"a.b=c ...\"  values over those of the config; also --score_args \"--option value ...\"
-Machine
-  --ngpu N                   GPUs of each machine (all that are seen); 0: --nproc N processes on the CPU
-  --num_nodes N --cmd_backend local|slurm       machines, and how programs are started there
-  --rdzv_endpoint HOST:PORT --join_timeout 50    where machines meet without slurm (docs/clusters.md); seconds to wait
-  --patience 30              seconds without a sign of life of a training process after which all end
-  --batch_bins N|auto        most 10 ms frames in one forward pass (0: no limit; auto: what fits); the rest is added up
-  --nj N                     processes, or Slurm tasks at once, of the stages that train nothing"
-
-stage=1
-stop_stage=14
-skip_train=false skip_eval=false
-dry_run=false
-force=false
-resume=true
-ngpu="" nproc=1
-num_nodes=1
-rdzv_endpoint="" join_timeout=50 patience=30 batch_bins=0
-nj=
-cmd_backend=${CTAP_CMD_BACKEND:-local}
-datadir="" dumpdir="" expdir=""
-listdir=
-tag=
-lang="" default_lang="" _unlisted=default_lang # a recipe's run.sh gives it
-corpus_dir=
-subset=
-alignment_dir=
-local_data_opts=
-speed_perturb_factors=
-train_set=train
-valid_set=dev
-speech_only_set=
-test_sets="test"
-method=vqctap
-for name in text features align pretrain asr_finetuned asr_supervised tts vc vocoder decode judge score; do
-    printf -v "${name}_config" '%s' ""
-    printf -v "${name}_args" '%s' ""
-done
-unset name score_config # no stage reads one
-. "${utils}/parse_options.sh"
+. "${utils}/options.sh"
 . "${utils}/stage.sh"
-[ $# -eq 0 ] || { echo "recipe.sh: there are no positional arguments: $*" >&2; exit 2; }
-
-check_names tag subset lang method train_set valid_set speech_only_set
 
 # ---- what follows from the options
 
@@ -107,8 +35,10 @@ named=""
 [ -n "${ngpu}" ] || ngpu=$(visible_gpus)
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 launch=("${utils}/launch.sh" @launch --)
-launch_options="--ngpu ${ngpu} --nproc ${nproc} --num_nodes ${num_nodes} --cmd_backend ${cmd_backend} --patience ${patience}"
-launch_options+="${rdzv_endpoint:+ --rdzv_endpoint ${rdzv_endpoint}} --join_timeout ${join_timeout} --batch_bins ${batch_bins}"
+launch_options=""
+for option in ngpu nproc num_nodes cmd_backend rdzv_endpoint join_timeout patience batch_bins; do
+    launch_options+="${!option:+ --${option} ${!option}}"
+done
 export CTAP_CMD_BACKEND=${cmd_backend} # for the commands that train nothing
 
 pretrained=("${pre}/checkpoints/best.pt")
@@ -133,9 +63,9 @@ mapfile -t paths < <(each "${data}" "${all_sets}" wav.scp utt2spk; each "${data}
 makes "${paths[@]}"
 # Lists that lie in the folder of the data are drawn from the corpus by local/data.sh.
 [[ "${lists}" != "${data}"/* ]] || makes "${lists}/vc_pairs.tsv" "${lists}/references.tsv" "${lists}/tts.tsv"
-split_words local_data_opts "${local_data_opts}"
 does local/data.sh --data "${data}" ${lang:+--lang "${lang}"} ${corpus_dir:+--corpus_dir "${corpus_dir}"} \
-    ${subset:+--subset "${subset}"} --nj @nj "${words[@]}"
+    ${subset:+--subset "${subset}"} --nj @nj
+[ -z "${local_data_opts}" ] || appends local_data_opts
 [ -z "${speed_perturb_factors}" ] || \
     does ctap data perturb --factors "${speed_perturb_factors}" --nj @nj "${data}/${source_set}" "${data}/${train_set}"
 mapfile -t paths < <(for name in ${all_sets}; do echo "${data}/${name}"; done)
@@ -244,4 +174,4 @@ skip=""
 [ "${skip_eval}" = false ] || skip+=" eval"
 run_plan --stage "${stage}" --stop_stage "${stop_stage}" --exp "${exp}" --dry_run "${dry_run}" --force "${force}" \
     --resume "${resume}" --skip "${skip}" --command "${RECIPE_COMMAND:-./run.sh}" \
-    --value nj="${nj}" --value launch="${launch_options}"
+    --value nj="${nj}" --value launch="${launch_options# }"

@@ -1,38 +1,28 @@
 #!/usr/bin/env bash
-# The words in which a recipe tells its stages.  Sourced by recipe.sh; `run_plan` hands the plan to `ctap stage`.
+# Commands that write the plan of a recipe's stages.  Sourced by recipe.sh; `run_plan` hands the plan to `ctap stage`.
 #
 #   stage 5 pretrain "${expdir}" train "what it does"     # number, name, folder of its stamp, kind, title
-#   there /data/corpus                                    # must be there before
-#   needs data/train/phones.ctm                           # the same, and its content is part of the stamp
-#   needs_if_any db.sh local/corpus*.yaml                 # the same for those of them that are there
+#   there /data/corpus                                    # must exist before
+#   needs data/train/phones.ctm                           # must exist before; its content is part of the stamp
+#   needs_if_any db.sh local/corpus*.yaml                 # the same, for those that exist
 #   config conf/pretrain.yaml                             # its values are part of the stamp
-#   makes exp/vqctap/checkpoints/best.pt                  # must be there afterwards
-#   run_dir exp/vqctap                                    # moved aside when what it was made with has changed
-#   does ctap train --nj @nj                              # @nj stands for --nj and is no part of the stamp
+#   makes exp/vqctap/checkpoints/best.pt                  # must exist afterwards
+#   run_dir exp/vqctap                                    # archived in old/ when settings or inputs have changed
+#   does ctap train --nj @nj                              # @nj is replaced by --nj and is not part of the stamp
+#   appends local_data_opts                               # appends the words of an option to the last command
 #
-# `trains` and `calls` say several of these at once; they read the options of recipe.sh.
+# `trains` and `calls` combine several of these; they read the options of recipe.sh.
 # shellcheck disable=SC2154
 
 _plan=""
 
-# Options that become parts of file names: refuse what they cannot be.
-check_names() {
-    local option
-    for option in "$@"; do
-        if [[ -n "${!option}" && ! "${!option}" =~ ^[[:alnum:]_][[:alnum:]_.-]*$ ]]; then
-            printf "recipe: --%s '%s': expected a name of letters, digits and _ . -\n" "${option}" "${!option}" >&2
-            exit 1
-        fi
-    done
-}
-
-# Put words behind one another, a tab between two, as one line of the plan.
-_tell() {
+# Append words, separated by tabs, as one line of the plan.
+_line() {
     local line word
     printf -v line '%s\t' "$@"
     for word in "$@"; do
         case "${word}" in *$'\t'* | *$'\n'*)
-            printf 'recipe: a name holds a tab or a line break: %q\n' "${word}" >&2
+            printf 'recipe: a name contains a tab or a line break: %q\n' "${word}" >&2
             exit 1
             ;;
         esac
@@ -40,17 +30,17 @@ _tell() {
     _plan+="${line%$'\t'}"$'\n'
 }
 
-stage() { _tell stage "$@" "${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}:${FUNCNAME[1]}"; }
-there() { for _path in "$@"; do _tell there "${_path}"; done; }
-needs() { for _path in "$@"; do _tell needs "${_path}"; done; }
-needs_if_any() { for _path in "$@"; do [ ! -e "${_path}" ] || _tell needs "${_path}"; done; }
-config() { for _path in "$@"; do _tell config "${_path}"; done; }
-makes() { for _path in "$@"; do _tell makes "${_path}"; done; }
-run_dir() { for _path in "$@"; do _tell run_dir "${_path}"; done; }
+stage() { _line stage "$@" "${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}:${FUNCNAME[1]}"; }
+there() { for _path in "$@"; do _line there "${_path}"; done; }
+needs() { for _path in "$@"; do _line needs "${_path}"; done; }
+needs_if_any() { for _path in "$@"; do [ ! -e "${_path}" ] || _line needs "${_path}"; done; }
+config() { for _path in "$@"; do _line config "${_path}"; done; }
+makes() { for _path in "$@"; do _line makes "${_path}"; done; }
+run_dir() { for _path in "$@"; do _line run_dir "${_path}"; done; }
 does() {
     local line
     printf -v line '%q ' "$@"
-    _tell does "${line% }"
+    _line does "${line% }"
 }
 
 # Print FOLDER/SET/NAME for all sets and names: each FOLDER "SETS" NAME...
@@ -68,7 +58,7 @@ config_of() {
     echo "${!option:-${path}}"
 }
 
-# Put `--set` before the words of --<task>_args that are a.b=c.
+# Print the words of --<task>_args, with `--set` before those of the form a.b=c.
 args_of() {
     local option=${1}_args word
     for word in ${!option:-}; do
@@ -76,31 +66,8 @@ args_of() {
     done
 }
 
-# Put the words of a text into the array `words`: blanks part them, quotes and backslashes keep blanks as in a shell; nothing is
-# expanded or run.  split_words OPTION TEXT; the option is for the message.
-split_words() {
-    local rest=$2 word="" begun=false
-    local blank='^[[:space:]]+' single="^'([^']*)'" double='^"(([^"\\]|\\.)*)"' escaped='^\\(.)' bare="^[^[:space:]'\"\\\\]+"
-    words=()
-    while [ -n "${rest}" ]; do
-        if [[ "${rest}" =~ ${blank} ]]; then
-            [ "${begun}" = false ] || words+=("${word}")
-            word="" begun=false
-        elif [[ "${rest}" =~ ${bare} ]]; then
-            word+=${BASH_REMATCH[0]} begun=true
-        elif [[ "${rest}" =~ ${single} || "${rest}" =~ ${escaped} ]]; then
-            word+=${BASH_REMATCH[1]} begun=true
-        elif [[ "${rest}" =~ ${double} ]]; then
-            # shellcheck disable=SC2001  # in one pass, so that an escaped backslash escapes nothing
-            word+=$(sed 's/\\\(["\\$`]\)/\1/g' <<<"${BASH_REMATCH[1]}") begun=true
-        else
-            echo "recipe: a quotation mark or backslash in --$1 has no end: ${rest}" >&2
-            exit 1
-        fi
-        rest=${rest:${#BASH_REMATCH[0]}}
-    done
-    [ "${begun}" = false ] || words+=("${word}")
-}
+# Append the words of an option's value to the last command: quotes and backslashes as in Python's shlex, nothing is expanded.
+appends() { _line words "--$1" "${!1//[$'\t\n']/ }"; }
 
 # Print how many GPUs a process started here would see: those of the machine, or as many of them as CUDA_VISIBLE_DEVICES names.
 visible_gpus() {
@@ -108,7 +75,7 @@ visible_gpus() {
     ! command -v nvidia-smi >/dev/null || there=$(nvidia-smi -L 2>/dev/null | grep -c '^GPU') || there=0
     if [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
         IFS=', ' read -r -a names <<<"${CUDA_VISIBLE_DEVICES}"
-        for name in "${names[@]}"; do # CUDA stops at the first that is none
+        for name in "${names[@]}"; do # CUDA stops at the first invalid one
             [[ "${name}" =~ ^(GPU|MIG)- || ("${name}" =~ ^[0-9]+$ && "${name}" -lt "${there}") ]] || break
             seen=$((seen + 1))
         done
@@ -138,5 +105,5 @@ calls() {
     does "${@:2}" --config "${path}" "${words[@]}"
 }
 
-# Become the process that runs the plan, with options of `ctap stage`.
+# Run the plan with options of `ctap stage`.
 run_plan() { exec ctap stage --plan <(printf '%s' "${_plan}") "$@"; }

@@ -1,6 +1,5 @@
 """Work on fixed shards of a list, in forked processes and over the ranks of a run; results depend on neither."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -10,12 +9,12 @@ from typing import Any, TypeVar
 
 import torch
 
+from ctaplib.cluster.processes import end_with_parent
 from ctaplib.collective import gather_objects, rank, world_size
 
 Result = TypeVar("Result")
 
 SHARD = 32
-_PR_SET_PDEATHSIG = 1
 _work: list[Callable[[range], Any]] = []
 
 
@@ -59,9 +58,7 @@ def _settle(parent: int) -> None:
     torch.set_num_threads(1)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with_parent(parent)
 
 
 def _call(shard: range) -> Any:

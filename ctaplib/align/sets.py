@@ -54,7 +54,7 @@ def align_set(
     utterances = read_utterances(data, dump)
     shards = [utterances[first : first + SHARD] for first in range(0, len(utterances), SHARD)]
     what, work = f"align {data.name}", partial(_align_some, aligner)
-    parts = map_jobs(work, shards, jobs, what=what, context="fork", setup=(torch.set_num_threads, (1,)), keep=True)
+    parts = map_jobs(work, shards, jobs, what=what, context="fork", setup=(torch.set_num_threads, (1,)))
     outcomes = [outcome for part in progress(parts, total=len(shards), what=what) for outcome in part]
     limit_pct = aligner.config.max_unaligned_pct if max_unaligned_pct is None else max_unaligned_pct
     write_outcomes(data, utterances, outcomes, textgrids=textgrids, max_unaligned_pct=limit_pct)

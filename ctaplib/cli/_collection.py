@@ -1,4 +1,4 @@
-"""The garbage collector and imports."""
+"""Imports without the garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Import without the garbage collector, and have it leave alone what was imported; the first time in a process only.
+    """Pause the garbage collector during imports, and exclude the imported objects from it; only the first time in a process.
 
-    Modules are many objects that live as long as the process, those of torch hundreds of thousands. The collector would look
-    through them again and again while they come in, for an eighth of the time, and through all of them once more at the end.
+    Modules are many objects that live as long as the process, those of torch hundreds of thousands. The collector would visit
+    them again and again during the imports, for a sixth of their time, and all of them once more at exit.
     """
     if not gc.isenabled() or gc.get_freeze_count():
         yield

@@ -1,4 +1,4 @@
-"""Train the forced aligner, align sets or a file, take alignments from elsewhere, score them."""
+"""Train the forced aligner, align sets or a file, import alignments, score them."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from ctaplib.cli import train as training
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the verbs of `ctap align`."""
+    """Declare the verbs of `ctap align`."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     train = verbs.add_parser("train", help="train an aligner from audio and phones: `ctap train --task align`")
     training.configure(train, task="align")
@@ -29,11 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     file.add_argument("--phones", required=True, help="its phones, separated by spaces")
     file.add_argument("--textgrid", type=Path, help="write a TextGrid as well")
 
-    take = verbs.add_parser("import", help="take CTM files or TextGrids made elsewhere")
-    _folders(take)
-    take.add_argument("--from", dest="source", type=Path, required=True, help="folder of CTM files or TextGrids")
-    take.add_argument("--tier", default="phones", help="phone tier of the TextGrids")
-    _outputs(take)
+    importing = verbs.add_parser("import", help="import CTM files or TextGrids made elsewhere")
+    _folders(importing)
+    importing.add_argument("--from", dest="source", type=Path, required=True, help="folder of CTM files or TextGrids")
+    importing.add_argument("--tier", default="phones", help="phone tier of the TextGrids")
+    _outputs(importing)
 
     score = verbs.add_parser("score", help="measure phone starts against true times")
     _folders(score)
@@ -111,12 +111,12 @@ def _score(args: argparse.Namespace) -> None:
 
 
 def score_sets(data: Path, dump: Path, exp: Path, sets: Sequence[str]) -> None:
-    """Write `<exp>/score_<set>.json`, rows of our aligner and of others in `<exp>/<system>/<set>`, and print them."""
+    """Write rows of the aligner and of others in `<exp>/<system>/<set>` to `<exp>/score_<set>.json`, and print them."""
     from ctaplib.evaluate.inputs import Inputs
-    from ctaplib.evaluate.provenance import commit
     from ctaplib.evaluate.results import write_results
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.score_align import rows
+    from ctaplib.runs.commit import commit
 
     make = RowMaker(commit(), shlex.join(["ctap", "align", "score", "--sets", " ".join(sets)]))
     for name in sets:

@@ -1,7 +1,7 @@
-"""The command `ctap <noun> [verb]`: finds the module of the noun, reads the options, runs it.
+"""The command line `ctap <noun> [verb]`.
 
-A noun is a module of `ctaplib.cli` that offers `configure(parser)` and `run(args)`; adding the file adds
-the command. The list of commands is read from the files' docstrings, so help imports none of them.
+A noun is a module of `ctaplib.cli` with `configure(parser)` and `run(args)`; adding the file adds the command. The list of
+commands is read from the docstrings of the files, so that help imports none of them.
 """
 
 import argparse
@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from ctaplib import __version__
+from ctaplib.cluster.processes import RUN_ID, end_with_parent
 from ctaplib.errors import KEYBOARD, STOPPED, CtapError, missing_package
 
 _HERE = Path(__file__).parent
 
 
 class _VerbParsers(argparse._SubParsersAction):  # the documented way to change what add_subparsers makes
-    """Verbs whose unknown options are told with the verb's own usage."""
+    """Parsers of verbs that report unknown options with the usage of the verb."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        """Parse what stands behind the verb; all of it is the verb's."""
+        """Parse the arguments after the verb, all of which belong to it."""
         super().__call__(parser, namespace, values, option_string)
         unknown = getattr(namespace, argparse._UNRECOGNIZED_ARGS_ATTR, None)
         if unknown:
@@ -31,7 +32,7 @@ class _VerbParsers(argparse._SubParsersAction):  # the documented way to change 
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that takes `--foo-bar` and `--foo_bar` for the same option, and no abbreviations."""
+    """Argument parser for which `--foo-bar` and `--foo_bar` are the same option; abbreviations are refused."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("allow_abbrev", False)
@@ -57,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def commands() -> dict[str, str]:
-    """Every noun with the first line of its module's docstring; imports none of the modules."""
+    """Return every noun with the first line of its module's docstring; imports none of the modules."""
     found = {}
     for path in sorted(_HERE.glob("*.py")):
         if path.stem != "main" and not path.stem.startswith("_"):
@@ -71,30 +72,22 @@ def _help() -> str:
     width = max((len(name) for name in known), default=0)
     lines = [f"  {name:<{width}}  {text}" for name, text in known.items()]
     head = ["usage: ctap COMMAND [VERB] [options]", "", "commands:"]
-    return "\n".join([*head, *lines, "", "ctap COMMAND --help tells more."])
+    return "\n".join([*head, *lines, "", "ctap COMMAND --help says more."])
 
 
-def _end_with_parent() -> None:
-    """Ask the kernel (Linux) to end this process when the stage that started it is killed."""
-    if "CTAP_RUN_ID" in os.environ and sys.platform == "linux":
-        import ctypes
-        import signal
-
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-
-
-def _keep_freed_memory() -> None:
-    """Ask glibc to keep freed memory for the next use instead of giving it back to the kernel.
-
-    A training step frees and takes the same blocks again; having the kernel clear them each time costs up to a
-    third of a step on virtual machines. What MALLOC_* variables say is left as it is.
-    """
+def _prepare_process() -> None:
+    """Set what must be set before torch is imported and memory is allocated."""
+    if RUN_ID in os.environ:  # a command of a stage ends with the driver, also where that is killed
+        end_with_parent()
+    # oneDNN compiles products for every shape that batches have, and keeps 1024 of them by default.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
+    # A training step frees and allocates the same blocks again and again. glibc gives large ones back to the kernel, which clears
+    # them each time: up to a third of a step on virtual machines. Have it keep them, unless MALLOC_* variables say otherwise.
     if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
         import ctypes
 
         trim_threshold, mmap_threshold, largest_mmap_threshold = -1, -3, 32 << 20
-        change = getattr(ctypes.CDLL(None), "mallopt", None)  # another C library has no such function
+        change = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
         if change is not None:
             change(mmap_threshold, largest_mmap_threshold)
             change(trim_threshold, 2**31 - 1)
@@ -117,9 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(commands())}"
         print(f"error: ctap has no command {words[0]!r}; {hint}", file=sys.stderr)
         return 2
-    _end_with_parent()
-    _keep_freed_memory()
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")  # products are compiled for every shape they meet
+    _prepare_process()
     try:
         if os.environ.get("CTAP_METHOD_PATH"):
             importlib.import_module("ctaplib.find").check_method_path()
@@ -135,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {missing_package(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
-        signal_name = str(stop)  # where a signal was made one
+        signal_name = str(stop)  # empty for Ctrl-C
         print(f"error: stopped by {signal_name or 'the keyboard'}", file=sys.stderr)
         return STOPPED if signal_name else KEYBOARD
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""List training runs side by side, compare two configs, draw curves."""
+"""List training runs, compare two configs, draw curves."""
 
 import argparse
 import json
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Options of `ctap runs`."""
+    """Declare the options of `ctap runs`."""
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="runs, or folders that hold runs (default: .)")
-    parser.add_argument("--diff", nargs=2, type=Path, metavar=("A", "B"), help="show the settings in which two runs differ")
+    parser.add_argument("--diff", nargs=2, type=Path, metavar=("A", "B"), help="print the settings in which two runs differ")
     parser.add_argument("--plot", action="store_true", help="write images/losses.png, learning_rate.png and weights.png")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 

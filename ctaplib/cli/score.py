@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `ctap score`."""
+    """Declare the options of `ctap score`."""
     parser.add_argument("--exp_root", type=Path, default=Path("exp"), help="folder of the runs and decoded output")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
     parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
@@ -16,13 +16,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", required=True, help="test sets, separated by spaces")
     parser.add_argument("--train_set", default="train", help="set that the speaker probe is fitted on")
     parser.add_argument("--method", default="vqctap", help="the pre-training method; its run is <exp_root>/<method>")
-    parser.add_argument("--out", type=Path, default=Path("exp/results.json"), help="the rows")
-    parser.add_argument("--recipe_command", default="", help="the command to print in the rows, if not this one")
+    parser.add_argument("--out", type=Path, default=Path("exp/results.json"), help="file of the rows")
+    parser.add_argument("--recipe_command", default="", help="command recorded in the rows (default: this one)")
     parser.add_argument(
         "--judge_max_per",
         type=float,
         default=12.0,
-        help="where the judge's own PER (%%) is above, what it judged is null",
+        help="results of a judge whose own PER (%%) is higher are null",
     )
     parser.add_argument("--align", type=Path, help="folder of the aligner's run (default: <exp_root>/align)")
     parser.add_argument("--nj", type=int, default=2, help="processes")
@@ -33,10 +33,10 @@ def run(args: argparse.Namespace) -> int | None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ctaplib.evaluate.inputs import Inputs, Options
-    from ctaplib.evaluate.provenance import commit
     from ctaplib.evaluate.results import write_results
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.scoring import score
+    from ctaplib.runs.commit import commit
 
     inputs = Inputs(
         exp=args.exp_root,

@@ -1,4 +1,4 @@
-"""Run or preview the stages of a recipe's plan (called by utils/stage.sh)."""
+"""Run the stages of a recipe's plan, or print what would run (called by utils/stage.sh)."""
 
 import argparse
 import re
@@ -13,21 +13,21 @@ from ctaplib.recipe.stamps import read_plan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("--plan", default="-", help="the plan's file, - for standard input")
+    """Declare the options of `ctap stage`."""
+    parser.add_argument("--plan", default="-", help="file of the plan, - for standard input")
     parser.add_argument("--stage", default="1", help="first stage to run")
     parser.add_argument("--stop_stage", default="10000", help="last stage to run")
-    parser.add_argument("--exp", default="exp", help="folder under which log/ lies")
-    parser.add_argument("--dry_run", type=_boolean, default=False, help="true: only say what would be done")
+    parser.add_argument("--exp", default="exp", help="folder of log/")
+    parser.add_argument("--dry_run", type=_boolean, default=False, help="true: only print what would run")
     parser.add_argument("--force", type=_boolean, default=False, help="true: run current stages too")
-    parser.add_argument("--resume", type=_boolean, default=True, help="false: begin interrupted stages again")
-    parser.add_argument("--skip", default="", help="kinds of stages to leave out: train eval")
-    parser.add_argument("--command", default="the same command", help="what the user typed")
-    parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE", help="what @NAME stands for")
+    parser.add_argument("--resume", type=_boolean, default=True, help="false: restart interrupted stages")
+    parser.add_argument("--skip", default="", help="kinds of stages to skip: train eval")
+    parser.add_argument("--command", default="the same command", help="command line of the user, for messages")
+    parser.add_argument("--value", action="append", default=[], metavar="NAME=VALUE", help="value of @NAME in commands")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run or preview a plan."""
+    """Run `ctap stage`."""
     text = sys.stdin.read() if args.plan == "-" else Path(args.plan).read_text(encoding="utf-8")
     values = dict(_pair(word) for word in args.value)
     options = RunOptions(

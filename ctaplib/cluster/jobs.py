@@ -1,11 +1,10 @@
-"""Parallel work on a list: processes of this machine, or a Slurm job array; the results are the same, in the same order.
+"""Parallel map over a list: processes of this machine, or a Slurm job array; same results, same order.
 
-`CTAP_CMD_BACKEND` says which (recipe.sh --cmd_backend). An array's files lie in a folder beside the log of the stage: what to
-call, the items of each task, its log and its results. `python -m ctaplib.cluster.jobs FOLDER TASK` is one task.
+`CTAP_CMD_BACKEND` chooses (recipe.sh --cmd_backend). The files of an array lie in a folder beside the log of the stage: the
+function, the items of each task, its log and its results. `python -m ctaplib.cluster.jobs FOLDER TASK` runs one task.
 """
 
-import hashlib
-import json
+import math
 import os
 import pickle
 import re
@@ -14,25 +13,29 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ctaplib.cluster.options import backend
 from ctaplib.cluster.slurm import (
+    CANCEL_WAIT_S,
+    FILES_WAIT_S,
     FOLDER,
     POLL_S,
+    RECORD,
     State,
     cancel,
+    cancel_recorded,
     cancelled_with_us,
     config_path,
-    drop,
-    lives,
     read_options,
     refuse_stuck,
+    remove_folder,
     states,
     submit,
 )
-from ctaplib.errors import ConfigError, CtapError, StageError
+from ctaplib.errors import CtapError, StageError
 from ctaplib.files import atomic_write, write_json
 from ctaplib.runs.log import get_logger
 
@@ -41,26 +44,10 @@ Result = TypeVar("Result")
 log = get_logger("ctaplib.cluster.jobs")
 
 BACKEND = "CTAP_CMD_BACKEND"
-BACKENDS = ("local", "slurm")
-MOST_TASKS = 1000
+MAX_TASKS = 1000
 """Slurm's usual largest array."""
-FILES_WAIT_S = 15.0
-"""How long a result may take to be seen here after its task ended (network file systems)."""
-CANCEL_WAIT_S = 8.0
-TELL_EVERY_S = 30.0
+LOG_EVERY_S = 30.0
 _Setup = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-def backend() -> str:
-    """Where parallel work is done: `local` or `slurm`.
-
-    Raises:
-        ConfigError: it is another word.
-    """
-    name = os.environ.get(BACKEND) or "local"
-    if name not in BACKENDS:
-        raise ConfigError(f"{BACKEND}={name}", expected=" or ".join(BACKENDS), fix="check --cmd_backend")
-    return name
 
 
 def map_jobs(
@@ -75,33 +62,31 @@ def map_jobs(
     at_least: int = 2,
     apart: bool = False,
     parts: int = 1,
-    keep: bool = False,
 ) -> Iterator[Result]:
     """Apply a function to items in parallel.
 
     Args:
         function: A function that pickles (of a module, or a `partial` of one); its own data are sent once.
         items: What to work on.
-        nj: Processes, or tasks that Slurm runs at once; with one process, the work is done in this one.
-        what: Name of the work, for messages and files; one at a time has it.
+        nj: Number of processes, or of Slurm tasks at once; a single process means this one.
+        what: Name of the work, for messages and files; must be unique among the work that runs at one time.
         context: How processes of this machine are started: `fork` or `spawn`.
         setup: A function with its arguments that every process calls first.
-        chunk: Items that a process of this machine takes at once.
-        at_least: Fewer items than this are worked on in this process, whatever the back end.
+        chunk: Number of items that a process of this machine takes at once.
+        at_least: With fewer items than this, this process does the work, whatever the back end.
         apart: Never work in this process.
         parts: Tasks for each of the `nj` at once, where items differ in cost.
-        keep: Results of an array that failed or was cancelled are used by the next start of the same stage; for functions
-            whose result depends on the function, the items and what the stage's stamp covers.
 
     Yields:
         The result of every item, in order.
 
     Raises:
         Exception: what the function raised for the first item that failed.
-        StageError: a task of the array was ended from outside.
+        StageError: a task of the array was killed.
+        ConfigError: `CTAP_CMD_BACKEND` is neither `local` nor `slurm`.
     """
-    if backend() == "slurm" and len(items) >= at_least:
-        yield from _Array(what, min(len(items), nj * parts, MOST_TASKS), keep).run(function, items, setup, nj)
+    if backend(os.environ.get(BACKEND) or "local") == "slurm" and len(items) >= at_least:
+        yield from _Array(what, min(len(items), nj * parts, MAX_TASKS)).run(function, items, setup, nj)
     elif (nj <= 1 or len(items) < at_least) and not apart:
         if setup is not None:
             setup[0](*setup[1])
@@ -137,139 +122,96 @@ class _Array:
 
     Args:
         what: Name of the work.
-        tasks: How many tasks it has.
-        keep: Whether results of an earlier start may be used.
+        tasks: Number of tasks, which are counted from 1.
     """
 
-    def __init__(self, what: str, tasks: int, keep: bool) -> None:
+    def __init__(self, what: str, tasks: int) -> None:
         self.what, self.tasks = what, tasks
-        self.keep = keep and FOLDER in os.environ
         self.folder = Path(os.environ.get(FOLDER, "jobs")).absolute() / re.sub(r"\W+", "_", what)
 
     def run(self, function: Callable, items: Sequence[Any], setup: _Setup | None, nj: int) -> Iterator[Any]:
-        """Submit what is not there, wait, yield the results, remove the folder."""
+        """Submit the tasks, wait, yield the results, remove the folder."""
         options = [*read_options(config_path(), "jobs"), f"--output={self.folder}/log.%a", "--open-mode=append", "--requeue"]
-        job = self._prepare(function, items, setup)
-        missing = [task for task in range(1, self.tasks + 1) if not _result(self.folder, task).exists()]
-        if job is None and missing:
-            if len(missing) < self.tasks:
-                log.info("%s: %d of %d tasks are there from before", self.what, self.tasks - len(missing), self.tasks)
-            listed = ",".join(map(str, missing)) if len(missing) < self.tasks else f"1-{self.tasks}"
-            job = submit(_script(self.folder), [*options, f"--array={listed}%{max(1, nj)}"])
-            write_json(self.folder / "job.json", {"job": job})
-            log.info("%s: job array %s of %d task(s)", self.what, job, len(missing))
-        if job is not None:
-            with cancelled_with_us(job, CANCEL_WAIT_S):
-                self._wait(job)
+        self._prepare(function, items, setup)
+        job = submit(_script(self.folder), [*options, f"--array=1-{self.tasks}%{max(1, nj)}"])
+        write_json(self.folder / RECORD, {"job": job})
+        log.info("%s: job array %s of %d task(s)", self.what, job, self.tasks)
+        with cancelled_with_us(job):
+            self._wait(job)
         for task in range(1, self.tasks + 1):
-            yield from self._read(task)
-        drop(self.folder)
+            yield from _load(_result(self.folder, task))
+        remove_folder(self.folder)
 
-    def _prepare(self, function: Callable, items: Sequence[Any], setup: _Setup | None) -> str | None:
-        """Write what the tasks read; give the living job of an earlier start that does the same."""
+    def _missing(self) -> list[int]:
+        return [task for task in range(1, self.tasks + 1) if not _result(self.folder, task).exists()]
+
+    def _prepare(self, function: Callable, items: Sequence[Any], setup: _Setup | None) -> None:
+        """Cancel the array of an earlier start, and write what the tasks read."""
         bounds = [round(i * len(items) / self.tasks) for i in range(self.tasks + 1)]
         pickles = {"call.pkl": _pickle((function, setup), self.what)}
         for task, (start, end) in enumerate(zip(bounds, bounds[1:]), 1):
             pickles[f"items.{task}.pkl"] = _pickle(list(items[start:end]), self.what)
-        digest = _digest([_code(), *pickles.values()])
-        known = _read_text(self.folder / "digest")
-        record = _read_text(self.folder / "job.json")
-        job = str(json.loads(record)["job"]) if record else None
-        alive = job is not None and lives(job)
-        if self.keep and known == digest:
-            for task in range(1, self.tasks + 1):
-                if (self.folder / f"error.{task}.pkl").exists():
-                    (self.folder / f"error.{task}.pkl").unlink()
-                    alive = False  # it is being cancelled
-            if alive:
-                log.info("%s: job array %s of an earlier start is there: waiting for it", self.what, job)
-                return job
-        if alive and job is not None:
-            cancel(job, 600.0)
-        if not self.keep or known != digest:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            for name, data in pickles.items():
-                with atomic_write(self.folder / name, "wb") as out:
-                    out.write(data)
-            with atomic_write(self.folder / "digest") as out:
-                out.write(digest)
-        (self.folder / "job.json").unlink(missing_ok=True)
-        return None
+        cancel_recorded(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        for name, data in pickles.items():
+            (self.folder / name).write_bytes(data)
 
     def _wait(self, job: str) -> None:
-        """Wait for all tasks.
+        """Wait for the results of all tasks.
 
         Raises:
             Exception: what a task raised; the others are cancelled.
-            StageError: tasks were ended from outside; the others have come to their end.
+            StageError: tasks were killed; the others have ended.
         """
-        told, told_at = (0, 0), time.monotonic()
+        logged, logged_at = (0, 0), time.monotonic()
         known: dict[int, State] = {}
-        while True:
-            now_known = states(job)
-            known.update(now_known)  # Slurm soon forgets tasks that ended
-            there = [task for task in range(1, self.tasks + 1) if _result(self.folder, task).exists()]
-            for task in range(1, self.tasks + 1):
-                self._raise_error(task, job)
-            refuse_stuck(job, now_known.values())
-            alive = [state for state in now_known.values() if state.lives]
-            if len(there) == self.tasks:
-                return
-            if not alive:
-                break
-            now = (len(there), sum(state.waits for state in alive))
-            if now != told and time.monotonic() - told_at > TELL_EVERY_S:
-                why = next((f" ({state.reason})" for state in alive if state.waits), "")
-                log.info("%s: %d of %d tasks done, %d waiting%s", self.what, now[0], self.tasks, now[1], why)
-                told, told_at = now, time.monotonic()
-            time.sleep(POLL_S)
-        deadline = time.monotonic() + FILES_WAIT_S
-        while missing := [task for task in range(1, self.tasks + 1) if not _result(self.folder, task).exists()]:
+        deadline = math.inf
+        while missing := self._missing():
             for task in missing:
                 self._raise_error(task, job)
-            ended = {known[task].name for task in missing if task in known}
-            if time.monotonic() > deadline or (ended and not ended & {"COMPLETED", "FAILED"}):
-                break
-            time.sleep(0.5)
-        if missing:
-            first = missing[0]
-            last = known.get(first, State("unknown", ""))
-            state = f"cancelled or lost, {last.name} when last seen" if last.lives else f"{last.name} ({last.reason})"
-            raise StageError(
-                f"{self.what}: {len(missing)} of {self.tasks} tasks of job array {job} ended before their work did, "
-                f"the first is task {first}: {state}; its log is {self.folder}/log.{first}",
-                fix="start the same command again"
-                + (", which runs these tasks alone" if self.keep else "")
-                + "; where time or memory ran out, ask for more in conf/slurm.conf (jobs.time, jobs.mem)",
-            )
+            found = states(job)
+            known |= found  # Slurm soon forgets tasks that ended
+            refuse_stuck(job, found.values())
+            living = [state for state in found.values() if state.lives]
+            if not living:
+                last = [known[task].name for task in missing if task in known]
+                killed = last and not {"COMPLETED", "FAILED", "RUNNING", "COMPLETING"} & set(last)
+                deadline = min(deadline, time.monotonic() + FILES_WAIT_S)
+                if (missing := self._missing()) and (killed or time.monotonic() > deadline):
+                    raise self._killed(job, missing, known)
+                time.sleep(0.5)
+                continue
+            now = (self.tasks - len(missing), sum(state.waits for state in living))
+            if now != logged and time.monotonic() - logged_at > LOG_EVERY_S:
+                why = next((f" ({state.reason})" for state in living if state.waits), "")
+                log.info("%s: %d of %d tasks done, %d waiting%s", self.what, now[0], self.tasks, now[1], why)
+                logged, logged_at = now, time.monotonic()
+            time.sleep(POLL_S)
+
+    def _killed(self, job: str, missing: Sequence[int], known: dict[int, State]) -> StageError:
+        last = known.get(missing[0], State("unknown", ""))
+        state = f"cancelled or lost, {last.name} when last seen" if last.lives else f"{last.name} ({last.reason})"
+        return StageError(
+            f"{self.what}: {len(missing)} of {self.tasks} tasks of job array {job} ended before their work did, "
+            f"the first is task {missing[0]}: {state}; its log is {self.folder}/log.{missing[0]}",
+            fix="start the same command again; where time or memory ran out, raise jobs.time or jobs.mem in conf/slurm.conf",
+        )
 
     def _raise_error(self, task: int, job: str) -> None:
         path = self.folder / f"error.{task}.pkl"
         if not path.exists():
             return
-        with open(path, "rb") as handle:
-            error = pickle.load(handle)
         log.warning("%s: task %d of %d failed; its log is %s/log.%d", self.what, task, self.tasks, self.folder, task)
         cancel(job, CANCEL_WAIT_S)
-        raise error
-
-    def _read(self, task: int) -> Iterator[Any]:
-        with open(_result(self.folder, task), "rb") as handle:
-            while True:
-                try:
-                    yield pickle.load(handle)
-                except EOFError:
-                    return
+        raise next(_load(path))
 
 
 def run_task(folder: Path, task: int) -> int:
-    """Do one task of an array: read its items, write its results or its error."""
+    """Run one task of an array: read its items, write its results or its error."""
     try:
-        with open(folder / "call.pkl", "rb") as handle:
-            function, setup = pickle.load(handle)
-        with open(folder / f"items.{task}.pkl", "rb") as handle:
-            items = pickle.load(handle)
+        function, setup = next(_load(folder / "call.pkl"))
+        items = next(_load(folder / f"items.{task}.pkl"))
         if setup is not None:
             setup[0](*setup[1])
         with atomic_write(_result(folder, task), "wb") as out:
@@ -280,7 +222,7 @@ def run_task(folder: Path, task: int) -> int:
         with atomic_write(folder / f"error.{task}.pkl", "wb") as out:
             try:
                 out.write(pickle.dumps(error))
-            except Exception:  # it holds something that cannot be sent
+            except Exception:  # it holds something that does not pickle
                 out.write(pickle.dumps(CtapError(f"{type(error).__name__}: {error}", fix=f"see {folder}/log.{task}")))
         return 1
     return 0
@@ -299,6 +241,16 @@ def _result(folder: Path, task: int) -> Path:
     return folder / f"result.{task}.pkl"
 
 
+def _load(path: Path) -> Iterator[Any]:
+    """Yield the objects that were pickled one after the other into a file."""
+    with open(path, "rb") as handle:
+        while True:
+            try:
+                yield pickle.load(handle)
+            except EOFError:
+                return
+
+
 def _pickle(value: object, what: str) -> bytes:
     try:
         data = pickle.dumps(value)
@@ -307,25 +259,6 @@ def _pickle(value: object, what: str) -> bytes:
         return data
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise CtapError(f"{what} cannot be sent to a job: {error}", fix="run it with --cmd_backend local") from error
-
-
-def _code() -> bytes:
-    """The library's sources: results of another version are not used."""
-    return b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
-
-
-def _digest(parts: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
 
 
 if __name__ == "__main__":

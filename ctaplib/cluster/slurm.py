@@ -1,7 +1,7 @@
-"""What is asked of Slurm: submit, look, cancel, and where the machines of a job are.
+"""Requests to Slurm: submit, query and cancel jobs, and find the machines of a job.
 
-`conf/slurm.conf` has options of sbatch, one `name=value` a line; `train.name=value` is for training alone and
-`jobs.name=value` for the jobs that train nothing.
+`conf/slurm.conf` holds options of sbatch, one `name=value` a line; `train.name=value` applies to training only, and
+`jobs.name=value` to job arrays.
 """
 
 import json
@@ -16,31 +16,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctaplib.cluster.processes import RUN_ID
 from ctaplib.errors import ConfigError, CtapError, DependencyError
 
 CONFIG = "CTAP_SLURM_CONFIG"
+"""Environment variable: path of the config."""
 FOLDER = "CTAP_JOBS"
 """Environment variable: folder for the files of jobs, beside the log of the stage."""
+RECORD = "job.json"
+"""File in the folder of a job with the id of the job."""
 POLL_S = 2.0
 UNREACHABLE_S = 600.0
-"""How long the controller may not answer before a wait is given up."""
+"""Seconds without an answer of the controller after which waiting ends."""
+CANCEL_WAIT_S = 8.0
+"""Seconds to wait for a job that is cancelled because this process ends; the driver gives this process ten."""
+STALE_WAIT_S = 600.0
+"""Seconds to wait for a cancelled job of an earlier start."""
+FILES_WAIT_S = 15.0
+"""Seconds until a file that a job wrote is visible here (network file systems)."""
 WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED", "STOPPED")
 _NEVER = ("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS")
-"""Reasons for which a job waits that waiting does not change."""
+"""Reasons for waiting that do not pass."""
 OURS = ("array", "chdir", "export", "nodes", "ntasks", "ntasks-per-node", "output", "open-mode", "parsable", "signal", "wait")
-"""Options that are set here and have no place in the config."""
+"""Options that ctaplib sets; the config must not."""
 _KINDS = ("train", "jobs")
 
 
 def read_options(path: str | Path, kind: str) -> list[str]:
-    """Options of sbatch from a config.
+    """Read options of sbatch from a config.
 
     Args:
         path: The file.
         kind: `train` or `jobs`.
 
     Raises:
-        ConfigError: it is missing or has lines that are no options (all of them).
+        ConfigError: it is missing, or lines are not options (lists all of them).
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -65,8 +75,8 @@ def read_options(path: str | Path, kind: str) -> list[str]:
 
 
 def config_path() -> Path:
-    """The config in use: what the recipe says, else its own, else the shared one."""
-    shared = Path(__file__).parents[1] / "conf/slurm.conf"
+    """Return the config in use: `CTAP_SLURM_CONFIG`, else the recipe's own, else the shared one."""
+    shared = Path(__file__).parents[2] / "conf/slurm.conf"
     return Path(os.environ.get(CONFIG) or (own if (own := Path("conf/slurm.conf")).exists() else shared))
 
 
@@ -79,57 +89,54 @@ class State:
 
     @property
     def waits(self) -> bool:
-        """Whether it is in the queue."""
+        """True for a job in the queue."""
         return self.name in WAITING
 
     @property
     def stuck(self) -> bool:
-        """Whether it is in the queue and will not leave it by itself."""
+        """True for a job that will never leave the queue."""
         return self.waits and (self.reason in _NEVER or "JobHeldAdmin" in self.reason or "requeued_held" in self.reason)
 
     @property
     def lives(self) -> bool:
-        """Whether it may still do something."""
+        """True for a job that has not ended."""
         return self.waits or self.name in ("RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT")
 
 
 def check_cluster() -> None:
-    """See whether a cluster answers.
+    """Check that a cluster answers.
 
     Raises:
-        CtapError: its controller cannot be reached; with what sinfo said.
+        CtapError: its controller cannot be reached; with the message of sinfo.
     """
     if shutil.which("sinfo") is None:
-        raise DependencyError("--cmd_backend slurm needs sinfo, sbatch and their like, which are not on this machine")
+        raise DependencyError("--cmd_backend slurm needs the programs of Slurm (sinfo, sbatch ...), which this machine lacks")
     done = _call(["timeout", "60", "sinfo", "--noheader", "--format=%P"])
     if done.returncode:
-        said = " ".join(done.stderr.split()) or f"status {done.returncode}"
+        reason = _error_of(done) or f"status {done.returncode}"
         raise CtapError(
-            f"--cmd_backend slurm: no cluster answers on this machine; sinfo: {said}",
+            f"--cmd_backend slurm: no cluster answers on this machine; sinfo: {reason}",
             fix="start this on a machine of the cluster whose controller (slurmctld) runs, or give --cmd_backend local",
         )
 
 
 def submit(script: str, options: Sequence[str]) -> str:
-    """Hand a script to sbatch; give the job's id.
+    """Submit a script with sbatch and return the id of the job.
 
     Raises:
-        CtapError: sbatch refused it; with what it said.
+        CtapError: sbatch refused it; with its message.
     """
-    # Processes on a cluster are no children of this recipe's driver, wherever they run.
-    environment = {
-        k: v for k, v in os.environ.items() if k != "CTAP_RUN_ID" and (k == "SLURM_CONF" or not k.startswith("SLURM_"))
-    }
+    # Without the mark of the driver run, which ends every process that carries it, and variables of a job around this one.
+    environment = {k: v for k, v in os.environ.items() if k != RUN_ID and (k == "SLURM_CONF" or not k.startswith("SLURM_"))}
     done = _call(["sbatch", "--parsable", *options], input=script, env=environment)
     if done.returncode:
         check_cluster()
-        said = " ".join(done.stderr.split())
-        raise CtapError(f"sbatch refused the job: {said}", fix=f"correct {config_path()} (options of sbatch)")
+        raise CtapError(f"sbatch refused the job: {_error_of(done)}", fix=f"correct {config_path()} (options of sbatch)")
     return done.stdout.strip().split(";")[0]
 
 
 def states(job: str) -> dict[int, State]:
-    """State of every task of a job that Slurm still knows; a job that is no array has the task 0."""
+    """Return the state of every task of a job that Slurm still knows; a job without an array has task 0."""
     started = time.monotonic()
     while True:
         done = _call(["squeue", "--noheader", "--array", "--states=all", f"--jobs={job}", "--format=%K|%T|%r"])
@@ -138,8 +145,9 @@ def states(job: str) -> dict[int, State]:
         if "Invalid job id" in done.stderr:
             return {}
         if time.monotonic() - started > UNREACHABLE_S:
-            said = " ".join(done.stderr.split())
-            raise CtapError(f"Slurm has not answered for {UNREACHABLE_S:.0f} s: {said}", fix="see whether its controller runs")
+            raise CtapError(
+                f"Slurm has not answered for {UNREACHABLE_S:.0f} s: {_error_of(done)}", fix="check that its controller runs"
+            )
         time.sleep(POLL_S)
     found = {}
     for line in done.stdout.splitlines():
@@ -149,7 +157,7 @@ def states(job: str) -> dict[int, State]:
 
 
 def lives(job: str) -> bool:
-    """Whether any part of a job may still do something."""
+    """Return whether any part of a job has not ended."""
     return any(state.lives for state in states(job).values())
 
 
@@ -170,26 +178,33 @@ def refuse_stuck(job: str, found: Iterable[State]) -> None:
 
 
 def cancel(job: str, wait_s: float = 0.0) -> None:
-    """Cancel a job: SIGTERM now, SIGKILL after Slurm's KillWait; wait for its end."""
+    """Cancel a job (SIGTERM, and SIGKILL after Slurm's KillWait) and wait for its end."""
     _call(["scancel", job])
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline and lives(job):
         time.sleep(min(POLL_S, 0.5))
 
 
+def cancel_recorded(folder: Path) -> str | None:
+    """Cancel the living job of an earlier start in this folder, wait for its end and return its id."""
+    path = folder / RECORD
+    if not path.exists():
+        return None
+    job = str(json.loads(path.read_text(encoding="utf-8"))["job"])
+    if not lives(job):
+        return None
+    cancel(job, STALE_WAIT_S)
+    return job
+
+
 def cancel_all(folder: Path) -> list[str]:
-    """Cancel what earlier starts of a stage have left in its folder of jobs, wait for its end, and remove the folder."""
-    found = []
-    for path in folder.glob("*/job.json"):
-        job = str(json.loads(path.read_text(encoding="utf-8"))["job"])
-        if lives(job):
-            cancel(job, 600.0)
-            found.append(job)
+    """Cancel the jobs that earlier starts of a stage left, remove the stage's folder of jobs, and return their ids."""
+    found = [job for path in folder.glob(f"*/{RECORD}") if (job := cancel_recorded(path.parent))]
     shutil.rmtree(folder, ignore_errors=True)
     return found
 
 
-def drop(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Remove a job's folder, and the stage's folder of jobs with the last of them."""
     shutil.rmtree(folder, ignore_errors=True)
     if folder.parent.is_dir() and not any(folder.parent.iterdir()):
@@ -197,8 +212,8 @@ def drop(folder: Path) -> None:
 
 
 @contextmanager
-def cancelled_with_us(job: str, wait_s: float) -> Iterator[None]:
-    """Cancel a job when this process is interrupted or asked to end; not when it loses its terminal."""
+def cancelled_with_us(job: str) -> Iterator[None]:
+    """Cancel a job when this process gets SIGINT or SIGTERM; not when it loses its terminal."""
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -210,7 +225,7 @@ def cancelled_with_us(job: str, wait_s: float) -> Iterator[None]:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         print(f"cancelling job {job}", flush=True)
-        cancel(job, wait_s)
+        cancel(job, CANCEL_WAIT_S)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -223,8 +238,8 @@ class Allocation:
     Attributes:
         names: Names of the nodes, by rank.
         rank: The rank of this one.
-        head_address: Where Slurm itself reaches the first node.
-        port: A port that belongs to the job, as far as jobs of this kind go.
+        head_address: Address of the first node, as Slurm has it.
+        port: A port derived from the job id, so that jobs on one machine use different ones.
     """
 
     names: tuple[str, ...]
@@ -234,24 +249,23 @@ class Allocation:
 
     @classmethod
     def current(cls) -> "Allocation":
-        """Ask Slurm.
-
-        Raises:
-            ConfigError: this process is in no job.
-        """
+        """Ask Slurm."""
         env = os.environ
-        if "SLURM_JOB_ID" not in env:
-            raise ConfigError("several machines without slurm need --rdzv_endpoint HOST:PORT, the same on all machines")
         names = tuple(_ask(["scontrol", "show", "hostnames", env["SLURM_STEP_NODELIST"]]).split())
-        told = re.search(r"\bNodeAddr=(\S+)", _ask(["scontrol", "--oneliner", "show", "node", names[0]]))
-        return cls(names, int(env["SLURM_NODEID"]), told[1] if told else names[0], 15000 + int(env["SLURM_JOB_ID"]) % 16000)
+        address = re.search(r"\bNodeAddr=(\S+)", _ask(["scontrol", "--oneliner", "show", "node", names[0]]))
+        port = 15000 + int(env["SLURM_JOB_ID"]) % 16000
+        return cls(names, int(env["SLURM_NODEID"]), address[1] if address else names[0], port)
 
 
 def _ask(command: Sequence[str]) -> str:
     done = _call(command)
     if done.returncode:
-        raise CtapError(f"{' '.join(command)}: {' '.join(done.stderr.split())}")
+        raise CtapError(f"{' '.join(command)}: {_error_of(done)}")
     return done.stdout
+
+
+def _error_of(done: "subprocess.CompletedProcess[str]") -> str:
+    return " ".join(done.stderr.split())
 
 
 def _call(command: Sequence[str], **options: object) -> subprocess.CompletedProcess[str]:

@@ -1,10 +1,9 @@
-"""Run one command on several machines as a Slurm job, and follow it as if it ran here.
+"""Run one command on several machines as a Slurm job and follow its log.
 
 The job outlives this process where the terminal is lost or this process is killed; the same command then follows the same
-job. Ctrl-C or SIGTERM cancels it. A job that is pre-empted or near its time limit saves, is queued again and goes on.
+job. Ctrl-C or SIGTERM cancels it. A job that is pre-empted or near its time limit saves, is queued again and resumes.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -16,25 +15,25 @@ from pathlib import Path
 
 from ctaplib.cluster.slurm import (
     CONFIG,
+    FILES_WAIT_S,
     POLL_S,
+    RECORD,
+    STALE_WAIT_S,
     State,
     cancel,
     cancelled_with_us,
-    drop,
     lives,
     read_options,
     refuse_stuck,
+    remove_folder,
     states,
     submit,
 )
 from ctaplib.errors import CtapError
 from ctaplib.files import write_json
 
-CANCEL_WAIT_S = 8.0
-"""How long to wait for the end of a job that was cancelled with this process; the driver gives it ten seconds."""
-FILES_WAIT_S = 15.0
-"""How long a file that the job wrote may take to be seen here (network file systems)."""
 BEFORE_LIMIT_S = 90
+"""Seconds before the time limit at which the job saves."""
 SCRIPT = r"""#!/usr/bin/env bash
 # Written by ctaplib: one training on several machines.
 cd {cwd} || exit 1
@@ -57,13 +56,13 @@ done
 if [ -e "${{folder}}/failed" ]; then
     status=$(cat "${{folder}}/failed") # not that of a machine that was stopped for it
 elif [ "${{status}}" -eq 143 ]; then
-    told=$(scontrol --oneliner show job "${{SLURM_JOB_ID}}")
+    job=$(scontrol --oneliner show job "${{SLURM_JOB_ID}}")
     again=""
     [ "${{near_limit}}" = false ] || again="its time limit is near"
-    [[ "${{told}}" =~ PreemptTime=(None|Unknown|[[:space:]]) ]] || [[ "${{told}}" != *PreemptTime=* ]] || again="it is pre-empted"
-    [[ "${{told}}" != *JobState=CANCELLED* ]] || again=""
+    [[ "${{job}}" =~ PreemptTime=(None|Unknown|[[:space:]]) ]] || [[ "${{job}}" != *PreemptTime=* ]] || again="it is pre-empted"
+    [[ "${{job}}" != *JobState=CANCELLED* ]] || again=""
     if [ -n "${{again}}" ]; then
-        echo "# saved, as ${{again}}; queued again, to go on from there"
+        echo "# saved, as ${{again}}; queued again, to resume from there"
         scontrol requeue "${{SLURM_JOB_ID}}" && exit 0
     fi
 fi
@@ -72,60 +71,51 @@ exit "${{status}}"
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Submit or find the job, follow it, give the exit status of the command."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--folder", type=Path, required=True, help="folder for the job's files, seen by all machines")
-    parser.add_argument("--num_nodes", type=int, default=1)
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs of each machine")
-    parser.add_argument("--slurm_config", type=Path, required=True)
-    words = list(sys.argv[1:] if argv is None else argv)
-    if "--" not in words:
-        parser.error("what to run on each machine follows --; @folder in it stands for --folder")
-    args = parser.parse_args(words[: words.index("--")])
-    args.command = words[words.index("--") + 1 :]
-    os.environ[CONFIG] = str(args.slurm_config)
-    try:
-        return _run(args)
-    except CtapError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def run(command: Sequence[str], folder: Path, n_nodes: int, ngpu: int, config: Path) -> int:
+    """Run a command on each of several machines and return its exit status.
 
+    Args:
+        command: The command.
+        folder: Folder of the job's files, visible on all machines.
+        n_nodes: Number of machines.
+        ngpu: GPUs of each machine.
+        config: Options of sbatch.
 
-def _run(args: argparse.Namespace) -> int:
-    folder = args.folder.absolute()
-    words = [word.replace("@folder", str(folder)) for word in args.command]
-    script = SCRIPT.format(cwd=shlex.quote(str(Path.cwd())), folder=shlex.quote(str(folder)), command=shlex.join(words))
+    Raises:
+        CtapError: Slurm refuses the job, or ends it before the command has ended.
+    """
+    os.environ[CONFIG] = str(config)
+    script = SCRIPT.format(cwd=shlex.quote(str(Path.cwd())), folder=shlex.quote(str(folder)), command=shlex.join(command))
     options = [
-        *read_options(args.slurm_config, "train"),
-        f"--nodes={args.num_nodes}", f"--ntasks={args.num_nodes}", "--ntasks-per-node=1", "--export=ALL", "--requeue",
+        *read_options(config, "train"),
+        f"--nodes={n_nodes}", f"--ntasks={n_nodes}", "--ntasks-per-node=1", "--export=ALL", "--requeue",
         "--open-mode=append", f"--output={folder}/log", f"--signal=B:USR1@{BEFORE_LIMIT_S}",
     ]  # fmt: skip
-    if args.ngpu:
-        options.append(f"--gpus-per-node={args.ngpu}")
-    job = _living_job(folder, script, options)
+    if ngpu:
+        options.append(f"--gpus-per-node={ngpu}")
+    job = _find_job(folder, script, options)
     if job is None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "log").touch()
         job = submit(script, options)
-        write_json(folder / "job.json", {"job": job, "script": script, "options": options})
-        print(f"submitted job {job}: {args.num_nodes} machine(s)", flush=True)
+        write_json(folder / RECORD, {"job": job, "script": script, "options": options})
+        print(f"submitted job {job}: {n_nodes} machine(s)", flush=True)
     try:
-        with cancelled_with_us(job, CANCEL_WAIT_S):
+        with cancelled_with_us(job):
             status = _follow(job, folder)
     except (KeyboardInterrupt, SystemExit):
-        write_json(folder / "job.json", {"job": job, "script": "cancelled", "options": []})
+        write_json(folder / RECORD, {"job": job, "script": "cancelled", "options": []})
         _Tail(folder / "log", at_end=True).show()
         raise
-    drop(folder)
+    remove_folder(folder)
     return status
 
 
-def _living_job(folder: Path, script: str, options: Sequence[str]) -> str | None:
-    """The job of an earlier start that does just this; any other that is left here is cancelled."""
+def _find_job(folder: Path, script: str, options: Sequence[str]) -> str | None:
+    """Return the job of an earlier start with the same command and options; cancel any other."""
     try:
-        known = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        known = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     job = str(known["job"])
@@ -135,23 +125,23 @@ def _living_job(folder: Path, script: str, options: Sequence[str]) -> str | None
         print(f"job {job} of an earlier start is there: following it", flush=True)
         return job
     print(f"cancelling job {job} of an earlier start, which was another command or is being cancelled", flush=True)
-    cancel(job, 600.0)
+    cancel(job, STALE_WAIT_S)
     return None
 
 
 def _follow(job: str, folder: Path) -> int:
-    """Show the job's log until it has ended; give its status."""
-    tail, told = _Tail(folder / "log"), State("", "")
+    """Print the job's log until the job has ended and return its status."""
+    tail, shown = _Tail(folder / "log"), State("", "")
     while True:
         known = states(job)
         tail.show()
         state = known.get(0, State("unknown", "Slurm no longer knows it"))
-        if state.waits and state != told:
+        if state.waits and state != shown:
             print(f"job {job} is waiting: {state.name} ({state.reason})", flush=True)
         refuse_stuck(job, [state])
         if not state.lives:
             break
-        told = state
+        shown = state
         time.sleep(POLL_S)
     deadline = time.monotonic() + FILES_WAIT_S
     killed = state.name not in ("COMPLETED", "FAILED", "unknown")
@@ -161,21 +151,21 @@ def _follow(job: str, folder: Path) -> int:
     if (folder / "status").exists():
         status = int((folder / "status").read_text())
         if state.name == "CANCELLED":
-            print(f"error: job {job} was cancelled by somebody; what it had saved is kept", flush=True)
+            print(f"error: job {job} was cancelled from outside; its checkpoints are kept", flush=True)
             return status or 143
         return status
     raise CtapError(
         f"job {job} ended before its command did: {state.name} ({state.reason})",
-        fix="the same command goes on from the last checkpoint; where time or memory ran out, ask for more in conf/slurm.conf",
+        fix="the same command resumes from the last checkpoint; where time or memory ran out, ask for more in conf/slurm.conf",
     )
 
 
 class _Tail:
-    """Shows what a file has got since the last look.
+    """Prints what is appended to a file.
 
     Args:
         path: The file.
-        at_end: Show nothing of what is in it now.
+        at_end: Skip what is in it now.
     """
 
     def __init__(self, path: Path, at_end: bool = False) -> None:
@@ -192,7 +182,3 @@ class _Tail:
                 self.place += len(chunk)
                 sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

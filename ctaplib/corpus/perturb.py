@@ -199,7 +199,7 @@ def _commands(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[
 def _files(wavs: dict[str, str], factor: str, folder: Path, nj: int) -> dict[str, str]:
     jobs = [(path, folder / f"{name}.wav") for name, path in wavs.items()]
     work = partial(_resample, speed=float(factor))
-    faults = map_jobs(work, jobs, nj, what=f"speed {factor} of {folder.parent.name}", chunk=16, at_least=9, keep=True)
+    faults = map_jobs(work, jobs, nj, what=f"speed {factor} of {folder.parent.name}", chunk=16, at_least=9)
     found = [fault for fault in faults if fault]
     if found:
         raise DataError(f"{len(found)} recordings cannot be read", found, fix="correct or leave them out, then run it again")

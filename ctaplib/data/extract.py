@@ -178,7 +178,7 @@ def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, co
 
 def _extract_all(sources: Sequence[Source], jobs: int, what: str) -> Iterator[Extracted]:
     chunk = max(1, min(16, len(sources) // (4 * jobs)))
-    found = map_jobs(extract, sources, jobs, what=what, context="fork", chunk=chunk, at_least=4, keep=True)
+    found = map_jobs(extract, sources, jobs, what=what, context="fork", chunk=chunk, at_least=4)
     yield from progress(found, total=len(sources), what=what)
 
 

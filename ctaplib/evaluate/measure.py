@@ -51,7 +51,7 @@ def run_jobs(jobs: Iterable[Job], processes: int) -> dict[Job, Any]:
     done: dict[Job, Any] = {}
     if processes > 1:
         _one_thread_each()
-    found = map_jobs(_measure, chunks, processes, what="measuring", parts=4, keep=True)
+    found = map_jobs(_measure, chunks, processes, what="measuring", parts=4)
     for results, chunk in zip(progress(found, total=len(chunks), what="measuring"), chunks):
         done.update(zip(chunk, results))
     return done

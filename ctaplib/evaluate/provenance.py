@@ -2,30 +2,11 @@
 
 import os
 import platform
-import subprocess
 from importlib import metadata
 from pathlib import Path
 
 from ctaplib.config_file import read_saved
 from ctaplib.evaluate.results import Identity
-from ctaplib.runs.log import get_logger
-
-
-def commit() -> str | None:
-    """Commit of the checkout, with `+changes` when files of the library differ; None outside a checkout."""
-    folder = Path(__file__).resolve().parent
-    try:
-        head = _git(folder, "rev-parse", "--short=12", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
-    except (OSError, subprocess.CalledProcessError) as error:
-        get_logger(__name__).warning("no commit is known for the rows: %s", error)
-        return None
-    return head + ("+changes" if changed else "")
-
-
-def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=20)
-    return done.stdout.strip()
 
 
 def identity(run: Path | None, commit_: str | None, command: str | None) -> Identity:

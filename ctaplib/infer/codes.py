@@ -25,7 +25,7 @@ log = get_logger("ctaplib.infer")
 def dump_sets(exp: Path, data: Path, dump: Path, sets: Sequence[str], nj: int) -> None:
     """`dump_codes` of every set into `exp/codes/<set>`, each a job of one thread; P where there are alignments."""
     work = partial(_dump_set, exp, data, dump)
-    for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,)), keep=True):
+    for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,))):
         pass
 
 

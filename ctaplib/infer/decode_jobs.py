@@ -14,14 +14,14 @@ _ONE_THREAD = (torch.set_num_threads, (1,))
 def decode_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
     """All systems on all sets; the output does not depend on `nj` or the back end."""
     items = [(name, part) for name in sets for part in decoder.parts]
-    for _ in map_jobs(partial(_decode, decoder), items, nj, what="decode", setup=_ONE_THREAD, parts=4, keep=True):
+    for _ in map_jobs(partial(_decode, decoder), items, nj, what="decode", setup=_ONE_THREAD, parts=4):
         pass
 
 
 def judge_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
     """The judge on all audio of all sets."""
     items = [(name, task, system) for name in sets for task, system in decoder.judged(name)]
-    for _ in map_jobs(partial(_judge, decoder), items, nj, what="judge", setup=_ONE_THREAD, parts=4, keep=True):
+    for _ in map_jobs(partial(_judge, decoder), items, nj, what="judge", setup=_ONE_THREAD, parts=4):
         pass
 
 

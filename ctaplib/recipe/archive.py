@@ -1,6 +1,6 @@
-"""Earlier runs of a stage: moved to `old/` with their stamps, and brought back when their settings return.
+"""Archive of earlier runs of a stage: moved to `old/` with their stamps, and restored when their settings return.
 
-A run that is moved aside carries the stamp it was made under, so that settings tried and given up cost no training.
+Settings that were tried and given up cost no training.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,16 +10,16 @@ from pathlib import Path
 from ctaplib.recipe.stamps import Stage, Stamp, differences
 
 CARRIED = ".stamp.json"
-"""Name of the stamp in a folder that was moved aside."""
+"""Name of the stamp inside an archived folder."""
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A run with the settings that a stage has now.
+    """An archived run with the current settings of its stage.
 
     Attributes:
-        stamp: The stamp it was made under.
-        places: For each folder of the stage, where it lies now; the folder itself where it was moved back by hand.
+        stamp: The stamp of the run.
+        places: Where each folder of the stage lies now; the folder itself where it was moved back by hand.
     """
 
     stamp: Stamp
@@ -30,7 +30,7 @@ class Earlier:
 
 
 def find_earlier(stage: Stage, parts: Mapping[str, str]) -> Earlier | None:
-    """The latest run that was made with the same commands, values and inputs, finished ones first; None without one."""
+    """Find the latest archived run with the same commands, values and inputs, finished ones first."""
     stamps: dict[str, Stamp] = {}
     places: dict[str, dict[Path, Path]] = {}
     for folder in map(Path, stage.run_dirs):
@@ -45,15 +45,15 @@ def find_earlier(stage: Stage, parts: Mapping[str, str]) -> Earlier | None:
     return Earlier(latest, places[latest.run_id])
 
 
-def move_aside(stage: Stage, stamp: Stamp | None, but: Collection[Path] = ()) -> list[str]:
-    """Move the folders of a stage to `old/`, each with its stamp; tell of every one.
+def archive(stage: Stage, stamp: Stamp | None, but: Collection[Path] = ()) -> list[str]:
+    """Move the folders of a stage to `old/`, each with its stamp, and return a message for each.
 
     Args:
         stage: The stage.
         stamp: The stamp of its last start.
         but: Folders that stay.
     """
-    told = []
+    messages = []
     for folder in map(Path, stage.run_dirs):
         if not folder.exists() or folder in but:
             continue
@@ -63,25 +63,25 @@ def move_aside(stage: Stage, stamp: Stamp | None, but: Collection[Path] = ()) ->
         older.mkdir(exist_ok=True)
         number = next(n for n in range(1, 10**6) if not (older / f"{folder.name}.{n}").exists())
         folder.rename(older / f"{folder.name}.{number}")
-        told.append(f"Kept the earlier {folder} as {older / folder.name}.{number}.")
-    return told
+        messages.append(f"Kept the earlier {folder} as {older / folder.name}.{number}.")
+    return messages
 
 
-def bring_back(stage: Stage, earlier: Earlier) -> list[str]:
-    """Make an earlier run the stage's run again; tell of every folder."""
-    told = []
+def restore(stage: Stage, earlier: Earlier) -> list[str]:
+    """Make an archived run the run of its stage again, and return a message for each folder."""
+    messages = []
     for folder, place in earlier.places.items():
         if place != folder:
             place.rename(folder)
-            told.append(f"Brought {place} back as {folder}, which was made with these settings (--force true begins anew).")
+            messages.append(f"Brought {place} back as {folder}, which was made with these settings (--force true begins anew).")
         else:
-            told.append(f"Took {folder} as it is, which was made with these settings.")
+            messages.append(f"Took {folder} as it is, which was made with these settings.")
     earlier.stamp.write(stage.stamp_path)
-    drop_carried(stage)
-    return told
+    remove_carried(stage)
+    return messages
 
 
-def drop_carried(stage: Stage) -> None:
-    """Remove what folders carry: from now on the stage's own stamp tells of them."""
+def remove_carried(stage: Stage) -> None:
+    """Remove the stamps inside the folders of a stage, which its own stamp replaces."""
     for folder in stage.run_dirs:
         (Path(folder) / CARRIED).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Runs the stages of a recipe's plan: skips what is current, says why it runs others, keeps logs, times."""
+"""Driver of a recipe's plan: skips current stages, reports why it runs others, keeps logs and times."""
 
 import errno
 import fcntl
@@ -15,9 +15,9 @@ from types import FrameType
 from typing import NamedTuple
 
 from ctaplib.cluster.slurm import cancel_all
-from ctaplib.errors import CtapError, StageError
+from ctaplib.errors import CtapError, StageError, shortened
 from ctaplib.files import make_folder
-from ctaplib.recipe.archive import Earlier, bring_back, drop_carried, find_earlier, move_aside
+from ctaplib.recipe.archive import Earlier, archive, find_earlier, remove_carried, restore
 from ctaplib.recipe.preflight import Check, find_faults, refuse
 from ctaplib.recipe.processes import end_run, first_error, jobs_folder, run_logged
 from ctaplib.recipe.stamps import Stage, Stamp, Stamps, Status
@@ -25,23 +25,29 @@ from ctaplib.recipe.stamps import Stage, Stamp, Stamps, Status
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What to run of a plan, and how."""
+    """Options of a run of the plan.
+
+    Attributes:
+        first: First stage to run.
+        last: Last stage to run.
+        exp: Folder of `log/`.
+        command: The user's command line, to be repeated in messages.
+        skip_kinds: Kinds of stages to skip.
+        force: Run current stages too, from their beginning.
+        resume: Resume a stage that was interrupted; False restarts it.
+        values: Values of `@name` in commands: settings that do not change results.
+        check: Checks commands and machine before anything starts.
+    """
 
     first: int
     last: int
     exp: Path
-    """Folder under which `log/` lies."""
     command: str
-    """What the user typed, to be repeated in messages."""
     skip_kinds: frozenset[str] = frozenset()
     force: bool = False
-    """Run stages that are current too, from their beginning."""
     resume: bool = True
-    """Go on inside a stage that was interrupted; False begins it again."""
     values: Mapping[str, str] = field(default_factory=dict)
-    """What `@name` stands for in commands: settings that do not change results."""
     check: Check = lambda stages: []
-    """Looks at commands and machine before anything starts."""
 
 
 @dataclass
@@ -54,8 +60,24 @@ class Row:
     peak_mib: int = 0
 
 
+class Forecast(NamedTuple):
+    """What a run will do with a stage.
+
+    Attributes:
+        stage: The stage.
+        status: Its state when its turn comes; None for a stage that is skipped.
+        earlier: Archived run that will be restored.
+        current: True for a stage that is current once that is restored.
+    """
+
+    stage: Stage
+    status: Status | None
+    earlier: Earlier | None = None
+    current: bool = False
+
+
 def select(stages: Sequence[Stage], options: RunOptions) -> list[Stage]:
-    """The stages asked for, in order.
+    """List the stages between the first and the last that are asked for.
 
     Raises:
         StageError: there are none.
@@ -73,19 +95,20 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
     """Print what a run would do; changes nothing.
 
     Raises:
-        StageError: a run would find faults; names all of them.
+        StageError: a run would find faults; lists all of them.
     """
     stamps = Stamps(stages)
     will_run: list[Stage] = []
-    for stage, status, earlier, current in _outlook(stamps, select(stages, options), options):
+    for stage, status, earlier, current in _forecast(stamps, select(stages, options), options):
+        head = f"Stage {stage.number:>2} {stage.name:<9}"
         if status is None:
-            print(f"Stage {stage.number:>2} {stage.name:<9} skipped      as --skip_{stage.kind} says")
+            print(f"{head} skipped      as --skip_{stage.kind} says")
             continue
         if status.state == "current" and not options.force:
-            print(f"Stage {stage.number:>2} {stage.name:<9} current      nothing to do")
+            print(f"{head} current      nothing to do")
             continue
-        print(f"Stage {stage.number:>2} {stage.name:<9} {_state(status, options):<12} {_shorten(status.reasons)}")
-        if _begins_anew(status, options):
+        print(f"{head} {_state(status, options):<12} {_join(status.reasons)}")
+        if _restarts(status, options):
             for folder in stage.run_dirs:
                 if Path(folder).exists() and not (earlier and Path(folder) in earlier.places.values()):
                     print(f"    would move {folder} to {Path(folder).parent / 'old'}/")
@@ -99,24 +122,12 @@ def dry_run(stages: Sequence[Stage], options: RunOptions) -> None:
     refuse(find_faults(stamps, will_run, options.check))
 
 
-class Outlook(NamedTuple):
-    """What is going to be done about a stage."""
-
-    stage: Stage
-    status: Status | None
-    """As it is going to be when its turn comes; None where it is skipped."""
-    earlier: Earlier | None = None
-    """A run that will be brought back."""
-    current: bool = False
-    """Whether nothing is left to do once it is back."""
-
-
-def _outlook(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> Iterator[Outlook]:
-    """Every stage asked for; `stamps` take over what is going to be brought back."""
+def _forecast(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> Iterator[Forecast]:
+    """Forecast every stage in order; `stamps` assume the archived runs that will be restored."""
     will_run: set[int] = set()
     for stage in chosen:
         if stage.kind in options.skip_kinds:
-            yield Outlook(stage, None)
+            yield Forecast(stage, None)
             continue
         status = stamps.status(stage, will_run)
         earlier = _earlier(stage, status, options)
@@ -125,35 +136,34 @@ def _outlook(stamps: Stamps, chosen: Sequence[Stage], options: RunOptions) -> It
         current = stamps.status(stage, will_run).state == "current" and not options.force
         if not current:
             will_run.add(stage.number)
-        yield Outlook(stage, status, earlier, current)
+        yield Forecast(stage, status, earlier, current)
 
 
 def run(stages: Sequence[Stage], options: RunOptions) -> None:
-    """Run the stages asked for, one after the other, and print a table of times.
+    """Run the stages that are asked for, in order, and print a table of times.
 
     Raises:
-        StageError: something is wrong with any of them that can be known before the first starts (all faults); or one is
-            being run elsewhere, or failed.
+        StageError: faults of any of them that can be found before the first starts (all of them); or a stage is being run
+            elsewhere, or failed.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     chosen = select(stages, options)
     begun, rows, stamps = time.monotonic(), [], Stamps(stages)
     try:
-        outlook = list(_outlook(Stamps(stages), chosen, options))
-        will_run = [s for s, status, *_ in outlook if status and (status.state != "current" or options.force)]
+        forecast = list(_forecast(Stamps(stages), chosen, options))
+        will_run = [s for s, status, *_ in forecast if status and (status.state != "current" or options.force)]
         refuse(find_faults(stamps, will_run, options.check))
         for stage in chosen:
             rows.append(Row(stage, "skipped"))
             if stage.kind in options.skip_kinds:
-                _say(stage, f"{_head(stage)} is skipped as --skip_{stage.kind} says.")
+                _log(stage, f"{_head(stage)} is skipped as --skip_{stage.kind} says.")
                 continue
-            _one_stage(stamps, rows[-1], options)
+            _run_stage(stamps, rows[-1], options)
     except KeyboardInterrupt:
         if rows:
             rows[-1].state = "stopped"
-        where = rows[-1].stage.label if rows else "the first look around"
-        onward = _resume(rows[-1].stage, options) if rows else options.command
-        print(f"\nStopped in {where}. To go on: {onward}", file=sys.stderr)
+        where = rows[-1].stage.label if rows else "the checks before the first stage"
+        print(f"\nStopped in {where}. To go on: {_resume(rows[-1].stage, options) if rows else options.command}", file=sys.stderr)
         raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -163,73 +173,66 @@ def run(stages: Sequence[Stage], options: RunOptions) -> None:
             fix=f"free some space, then: {options.command}",
         ) from error
     finally:
-        _table(rows, time.monotonic() - begun)
+        _print_table(rows, time.monotonic() - begun)
     if rows and all(row.state == "current" for row in rows):
         names = f"stage {rows[0].stage.number}" if len(rows) == 1 else f"all {len(rows)} stages"
         print(f"Nothing to do: {names} asked for {'is' if len(rows) == 1 else 'are'} current.")
     print(f"Successfully finished. [elapsed={time.monotonic() - begun:.0f}s]")
 
 
-def _one_stage(stamps: Stamps, row: Row, options: RunOptions) -> None:
+def _run_stage(stamps: Stamps, row: Row, options: RunOptions) -> None:
     stage = row.stage
     status = stamps.status(stage)
     if status.state == "current" and not options.force:
-        row.state = "current"
-        if status.stamp is not None:
-            row.seconds, row.peak_mib = status.stamp.seconds, status.stamp.peak_mib
-        _say(stage, f"{_head(stage)} is current.")
+        _set_current(row, status)
         return
     _check_inputs(stamps, stage, options)
-    why = f" [{_state(status, options)}{': ' if status.reasons else ''}{_shorten(status.reasons)}]"
-    _say(stage, f"{_head(stage)}: {stage.title}" + (why if status.stamp else ""))
+    why = f" [{_state(status, options)}{': ' if status.reasons else ''}{_join(status.reasons)}]"
+    _log(stage, f"{_head(stage)}: {stage.title}" + (why if status.stamp else ""))
     row.state = "failed"
     with _lock(stage):
         _end_leftovers(stage)
-        if _begins_anew(status, options):
-            if jobs := cancel_all(jobs_folder(_log(stage, options))):
-                _say(stage, f"Cancelled job(s) {' '.join(jobs)} that an earlier start had left.")
+        if _restarts(status, options):
+            if jobs := cancel_all(jobs_folder(_log_path(stage, options))):
+                _log(stage, f"Cancelled job(s) {' '.join(jobs)} that an earlier start had left.")
             earlier = _earlier(stage, status, options)
-            for line in move_aside(stage, status.stamp, earlier.places.values() if earlier else ()):
-                _say(stage, line)
+            for line in archive(stage, status.stamp, earlier.places.values() if earlier else ()):
+                _log(stage, line)
             if earlier:
-                for line in bring_back(stage, earlier):
-                    _say(stage, line)
+                for line in restore(stage, earlier):
+                    _log(stage, line)
                 status = stamps.status(stage)
                 if status.state == "current":
-                    row.state, row.seconds, row.peak_mib = "current", earlier.stamp.seconds, earlier.stamp.peak_mib
-                    _say(stage, f"{_head(stage)} is current.")
+                    _set_current(row, status)
                     return
         _execute(stage, status, row, options)
     row.state = "done"
 
 
-def _begins_anew(status: Status, options: RunOptions) -> bool:
-    """Whether what an earlier start has made is moved aside."""
+def _set_current(row: Row, status: Status) -> None:
+    row.state = "current"
+    if status.stamp is not None:
+        row.seconds, row.peak_mib = status.stamp.seconds, status.stamp.peak_mib
+    _log(row.stage, f"{_head(row.stage)} is current.")
+
+
+def _restarts(status: Status, options: RunOptions) -> bool:
+    """Return whether the outputs of an earlier start are archived."""
     return status.state == "stale" or options.force or (status.state == "interrupted" and not options.resume)
 
 
 def _earlier(stage: Stage, status: Status, options: RunOptions) -> Earlier | None:
-    """A run that was moved aside and has the settings of now."""
+    """Find an archived run with the current settings."""
     wanted = status.state == "stale" and options.resume and not options.force
     return find_earlier(stage, status.parts) if wanted else None
 
 
 def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> None:
-    run_id = uuid.uuid4().hex
-    now = time.strftime("%Y-%m-%dT%H:%M:%S")
-    stamp = Stamp(
-        stage.number,
-        stage.name,
-        "running",
-        status.fingerprint,
-        status.parts,
-        run_id,
-        os.getpid(),
-        started=now,
-    )
+    run_id, now = uuid.uuid4().hex, time.strftime("%Y-%m-%dT%H:%M:%S")
+    stamp = Stamp(stage.number, stage.name, "running", status.fingerprint, status.parts, run_id, os.getpid(), started=now)
     stamp.write(stage.stamp_path)
-    drop_carried(stage)
-    log = _log(stage, options)
+    remove_carried(stage)
+    log = _log_path(stage, options)
     make_folder(log.parent)
     begun = time.monotonic()
     for command in stage.commands:
@@ -251,7 +254,7 @@ def _execute(stage: Stage, status: Status, row: Row, options: RunOptions) -> Non
     done.write(stage.stamp_path)
 
 
-def _log(stage: Stage, options: RunOptions) -> Path:
+def _log_path(stage: Stage, options: RunOptions) -> Path:
     return options.exp / "log" / f"{stage.stem}.log"
 
 
@@ -272,7 +275,7 @@ def _check_inputs(stamps: Stamps, stage: Stage, options: RunOptions) -> None:
     for maker in stamps.rests_on(stage):
         status = stamps.status(maker)
         if status.state == "stale" and not options.first <= maker.number <= options.last:
-            _say(stage, f"Warning: {maker.label} is stale ({_shorten(status.reasons)}) and was not asked for.")
+            _log(stage, f"Warning: {maker.label} is stale ({_join(status.reasons)}) and was not asked for.")
 
 
 @contextmanager
@@ -292,7 +295,7 @@ def _lock(stage: Stage) -> Iterator[None]:
 def _end_leftovers(stage: Stage) -> None:
     stamp = Stamp.read(stage.stamp_path)
     if stamp is not None and stamp.state == "running" and (found := end_run(stamp.run_id)):
-        _say(stage, f"Ended {len(found)} process(es) that a killed run of {stage.label} had left.")
+        _log(stage, f"Ended {len(found)} process(es) that a killed run of {stage.label} had left.")
 
 
 def _fill(command: str, values: Mapping[str, str]) -> str:
@@ -302,7 +305,7 @@ def _fill(command: str, values: Mapping[str, str]) -> str:
 
 
 def _resume(stage: Stage, options: RunOptions) -> str:
-    """The command that goes on: inside the stage that failed, and by force with those after it where all were forced."""
+    """Return the command that goes on; after `--force`, the failed stage resumes and only those after it are forced."""
     if not options.force:
         return options.command
     alone = options.command.replace(" --force true", "") + f" --stage {stage.number} --stop_stage {stage.number}"
@@ -317,16 +320,15 @@ def _head(stage: Stage) -> str:
     return f"Stage {stage.number} ({stage.name})"
 
 
-def _say(stage: Stage, text: str) -> None:
+def _log(stage: Stage, text: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} ({stage.origin}) {text}", flush=True)
 
 
-def _shorten(reasons: Sequence[str], most: int = 4) -> str:
-    more = f"; and {len(reasons) - most} more" if len(reasons) > most else ""
-    return "; ".join(reasons[:most]) + more
+def _join(reasons: Sequence[str]) -> str:
+    return "; ".join(shortened(reasons, 4))
 
 
-def _table(rows: Sequence[Row], total_s: float) -> None:
+def _print_table(rows: Sequence[Row], total_s: float) -> None:
     if not rows:
         return
     print("\nstage           state          time  peak memory")

@@ -1,23 +1,23 @@
-"""What can be known to be wrong before a stage of a plan starts, all of it at once; changes nothing."""
+"""Faults of a plan that can be found before a stage starts, all at once; changes nothing."""
 
 import shlex
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from ctaplib.errors import CtapError, StageError
 from ctaplib.recipe.stamps import Stage, Stamps, read_values
 
 Check = Callable[[Sequence[Stage]], list[str]]
-"""Looks at the commands of stages; gives one line for every fault."""
+"""Checks the commands of stages; returns one line for every fault."""
 
 
 def find_faults(stamps: Stamps, stages: Sequence[Stage], check: Check) -> list[str]:
-    """Faults of the stages that are to run, one line each.
+    """List the faults of the stages that are to run, one line each.
 
     Args:
         stamps: The plan.
-        stages: Stages that are to run, in order; what one of them makes, later ones need not find.
+        stages: Stages that are to run, in order; the outputs of one need not exist for those after it.
         check: Further checks of their commands.
     """
     unknown = _unknown_sets(stamps, stages)
@@ -38,7 +38,7 @@ def find_faults(stamps: Stamps, stages: Sequence[Stage], check: Check) -> list[s
 
 
 def refuse(faults: Sequence[str]) -> None:
-    """Tell of faults.
+    """Raise the faults as one error.
 
     Raises:
         StageError: there are any.
@@ -50,38 +50,34 @@ def refuse(faults: Sequence[str]) -> None:
 
 
 def missing_programs(stages: Sequence[Stage]) -> list[str]:
-    """One line for every program that the stages call and that is not there."""
+    """List the programs that the stages call and that are not installed."""
     firsts = {shlex.split(command)[0]: stage for stage in stages for command in stage.commands}
     missing = {program: stage for program, stage in firsts.items() if shutil.which(program) is None}
     return [f"missing program: {program} ({stage.label}); to fix it: run tools/install.sh" for program, stage in missing.items()]
 
 
-def _missing_inputs(stamps: Stamps, stage: Stage, earlier: Collection[int], unknown: Collection[str]) -> list[str]:
-    by_maker: dict[int | None, list[str]] = {}
-    faults = []
+def _missing_inputs(stamps: Stamps, stage: Stage, earlier: Collection[int], unknown: Collection[str]) -> Iterator[str]:
     made = {path for number in earlier for path in stamps.stages[number].makes}
-    for path in [path for path in stage.there if path not in made and not Path(path).exists()]:
-        maker = stamps.maker.get(path)
-        fix = f"start at --stage {maker.number} ({maker.name}), or " if maker else ""
-        faults.append(f"{stage.label} needs {path}, and it is not there; to fix it: {fix}say where it lies")
+    for path in stage.there:
+        if path not in made and not Path(path).exists():
+            maker = stamps.maker.get(path)
+            fix = f"start at --stage {maker.number} ({maker.name}), or " if maker else ""
+            yield f"{stage.label} needs {path}, which does not exist; to fix it: {fix}name the path where it is"
+    by_maker: dict[int, list[str]] = {}
     for path in stage.needs:
-        if path in made or Path(path).exists():
+        if path in made or Path(path).exists() or Path(path).parent.name in unknown:
             continue
-        if Path(path).parent.name in unknown:
-            continue
-        maker = stamps.maker.get(path)
-        by_maker.setdefault(maker.number if maker else None, []).append(path)
-    for number, paths in by_maker.items():
-        origin = f"which {stamps.stages[number].label} makes" if number is not None else "which no stage makes"
-        more = f" (and {len(paths) - 1} more)" if number is not None and len(paths) > 1 else ""
-        fix = f"start at --stage {number}" if number is not None else "put it there"
-        for path in paths[:1] if more else paths:
-            faults.append(f"{stage.label} needs {path}, {origin}{more}; to fix it: {fix}")
-    return faults
+        if path in stamps.maker:
+            by_maker.setdefault(stamps.maker[path].number, []).append(path)
+        else:
+            yield f"{stage.label} needs {path}, which no stage makes; to fix it: put it there"
+    for number, (path, *others) in by_maker.items():
+        more = f" (and {len(others)} more)" if others else ""
+        yield f"{stage.label} needs {path}, which {stamps.stages[number].label} makes{more}; to fix it: start at --stage {number}"
 
 
 def _unknown_sets(stamps: Stamps, stages: Sequence[Stage]) -> dict[str, str]:
-    """Sets that the commands name and that the data, made before, do not have; each with the words to say so."""
+    """Return a message for each set that the commands name and that the data, made before, lack."""
     data = next((stage for stage in stamps.stages.values() if stage.name == "data"), None)
     if data is None or data in stages:
         return {}

@@ -1,4 +1,4 @@
-"""Child processes of the recipe driver: run one with a log, watch its memory, end what a killed run left."""
+"""Child processes of the recipe driver: run a command with a log, measure its memory, end what a killed run left."""
 
 import os
 import re
@@ -7,9 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
-RUN_ID = "CTAP_RUN_ID"
+import psutil
+
+from ctaplib.cluster.processes import RUN_ID, send_signal
+from ctaplib.cluster.slurm import FOLDER
+
 SAMPLE_EVERY_S = 1.0
 STOP_WAIT_S = 10.0
 _FIRST_ERROR = re.compile(
@@ -20,23 +25,19 @@ _FIRST_ERROR = re.compile(
 
 
 def run_logged(command: str, log: Path, run_id: str) -> tuple[int, int]:
-    """Run a bash command; what it prints goes to standard output and, appended, to the log.
+    """Run a bash command; its output goes to standard output and is appended to the log.
 
     Returns:
-        The exit status (128 + signal for a signal) and the largest sum of resident sizes seen, in MiB.
+        The exit status (128 + signal for a signal) and the peak memory of all its processes in MiB.
     """
-    environment = {**os.environ, RUN_ID: run_id, "PYTHONUNBUFFERED": "1", "CTAP_JOBS": str(jobs_folder(log).absolute())}
+    environment = {**os.environ, RUN_ID: run_id, "PYTHONUNBUFFERED": "1", FOLDER: str(jobs_folder(log).absolute())}
     with open(log, "ab") as out:
-        started = time.strftime("%Y-%m-%dT%H:%M:%S")
-        out.write(f"# {command}\n# Started at {started}\n#\n".encode())
+        out.write(f"# {command}\n# Started at {_now()}\n#\n".encode())
         out.flush()
         child = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            ["bash", "-c", f"exec {command}"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-        )
+        )  # fmt: skip
         memory = _Memory(child.pid)
         memory.start()
         begun = time.monotonic()
@@ -54,70 +55,58 @@ def run_logged(command: str, log: Path, run_id: str) -> tuple[int, int]:
         finally:
             memory.stop()
         status = 128 - status if status < 0 else status
-        took, ended = time.monotonic() - begun, time.strftime("%Y-%m-%dT%H:%M:%S")
-        out.write(f"# Ended (code {status}) at {ended}, elapsed time {took:.0f} seconds\n".encode())
+        out.write(f"# Ended (code {status}) at {_now()}, elapsed time {time.monotonic() - begun:.0f} seconds\n".encode())
     return status, memory.peak_mib
 
 
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def jobs_folder(log: Path) -> Path:
-    """Where jobs of a stage on a cluster have their files, beside its log."""
+    """Return the folder for the files of a stage's jobs on a cluster, beside its log."""
     return log.with_suffix(".jobs")
 
 
 def first_error(log: Path, start: int) -> str:
-    """The first line of a log, from byte `start`, that tells of an error; else its last line."""
+    """Return the first line of a log, from byte `start`, that reports an error; else its last line."""
     with open(log, "rb") as handle:
         handle.seek(start)
         text = handle.read().decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    told = next((line for line in lines if _FIRST_ERROR.match(line)), None)
-    return told or (lines[-1] if lines else "it printed nothing")
+    error = next((line for line in lines if _FIRST_ERROR.match(line)), None)
+    return error or (lines[-1] if lines else "it printed nothing")
 
 
 def end_run(run_id: str, wait_s: float = 0.0) -> list[int]:
-    """End every process that carries the run's id: by SIGTERM when given time, then by SIGKILL.
-
-    Returns:
-        The ids of the processes that were found.
-    """
+    """End every process of a driver run, by SIGTERM first if there is time to wait, then by SIGKILL; return their ids."""
     found = members(run_id)
     if wait_s:
-        _signal(found, signal.SIGTERM)
+        send_signal(found, signal.SIGTERM)
         deadline = time.monotonic() + wait_s
         while members(run_id) and time.monotonic() < deadline:
             time.sleep(0.1)
     while left := members(run_id):
-        _signal(left, signal.SIGKILL)
+        send_signal(left, signal.SIGKILL)
         time.sleep(0.05)
     return found
 
 
 def members(run_id: str) -> list[int]:
-    """Ids of the living processes, but this one, whose environment carries the run's id."""
-    mark = f"{RUN_ID}={run_id}".encode()
+    """List the living processes, except this one, whose environment carries the id of a driver run."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        if int(entry.name) == os.getpid():
-            continue
+    for process in psutil.process_iter():
         try:
-            marked = mark in (entry / "environ").read_bytes().split(b"\0")
-            if marked and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                found.append(int(entry.name))
-        except OSError:  # it ended meanwhile, or belongs to someone else
+            marked = process.pid != os.getpid() and process.environ().get(RUN_ID) == run_id
+            if marked and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except psutil.Error:  # it ended meanwhile, or belongs to another user
             continue
     return found
 
 
-def _signal(pids: list[int], number: int) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
-
-
 class _Memory(threading.Thread):
-    """Samples the resident memory of a process and its descendants."""
+    """Sampler of the resident memory of a process and its descendants."""
 
     def __init__(self, root: int) -> None:
         super().__init__(daemon=True)
@@ -125,8 +114,8 @@ class _Memory(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Sample until stopped; does nothing where there is no /proc."""
-        while Path("/proc/self/stat").exists() and not self._ended.wait(SAMPLE_EVERY_S):
+        """Sample until stopped."""
+        while not self._ended.wait(SAMPLE_EVERY_S):
             self.peak_mib = max(self.peak_mib, self._sample())
 
     def stop(self) -> None:
@@ -135,19 +124,10 @@ class _Memory(threading.Thread):
         self.join()
 
     def _sample(self) -> int:
-        children: dict[int, list[int]] = {}
-        pages: dict[int, int] = {}
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it ended meanwhile
-                continue
-            pid = int(entry.name)
-            children.setdefault(int(fields[1]), []).append(pid)
-            pages[pid] = int(fields[21])
-        total, queue = 0, [self.root]
-        while queue:
-            pid = queue.pop()
-            total += pages.get(pid, 0)
-            queue += children.get(pid, [])
-        return total * os.sysconf("SC_PAGE_SIZE") // 2**20
+        total = 0
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self.root)
+            for process in [root, *root.children(recursive=True)]:
+                with suppress(psutil.Error):  # it ended meanwhile
+                    total += process.memory_info().rss
+        return total // 2**20

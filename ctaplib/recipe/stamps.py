@@ -1,8 +1,8 @@
-"""What a recipe's stage rests on, and whether what it made is still current.
+"""Stamps of a recipe's stages: what a stage depends on, and whether its outputs are current.
 
-The shell driver writes a plan: for every stage its commands, configs, the files it needs and makes. The parts
-of a stage (commands, every config value, digests of needed files and of files that configs name, the fingerprints of
-the stages that made them) are kept in a stamp when it starts, marked done when it ends, so that a later run can say what changed.
+The shell driver writes a plan: for every stage its commands, configs, inputs and outputs. The parts of a stage (commands, every
+config value, digests of inputs and of files that configs name, the fingerprints of the stages that made them) are written
+to a stamp when it starts, which is marked done when it ends, so that a later run can report what changed.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctaplib.config_file import read_saved
+from ctaplib.config_file import flatten, read_file
 from ctaplib.errors import ConfigError, StageError
 from ctaplib.files import write_json
 
@@ -23,29 +23,29 @@ _LISTS = {"there": "there", "needs": "needs", "config": "configs", "makes": "mak
 
 @dataclass
 class Stage:
-    """One stage of a recipe as its plan tells it; paths are relative to the recipe's folder."""
+    """One stage of a recipe's plan; paths are relative to the recipe's folder."""
 
     number: int
     name: str
     home: Path
-    """Folder under which the stage's stamp lies."""
+    """Folder of the stage's stamp."""
     kind: str
-    """"train", "eval" or "-": what --skip_train and --skip_eval act on."""
+    """"train" or "eval", which --skip_train and --skip_eval skip, or "-"."""
     title: str
     origin: str
     """File, line and function that declared the stage, for log lines."""
     there: list[str] = field(default_factory=list)
-    """What must be there before and is no part of the stamp."""
+    """Paths that must exist before, but are not part of the stamp."""
     needs: list[str] = field(default_factory=list)
     configs: list[str] = field(default_factory=list)
     makes: list[str] = field(default_factory=list)
     run_dirs: list[str] = field(default_factory=list)
-    """Folders that a changed stage must not continue in."""
+    """Folders that are archived before a changed stage runs."""
     commands: list[str] = field(default_factory=list)
 
     @property
     def label(self) -> str:
-        """Number and name, as messages show them."""
+        """Number and name, for messages."""
         return f"stage {self.number} ({self.name})"
 
     @property
@@ -55,13 +55,13 @@ class Stage:
 
     @property
     def stamp_path(self) -> Path:
-        """Where the stamp lies."""
+        """Path of the stamp."""
         return self.home / ".stamps" / f"{self.stem}.json"
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """The record of a stage's last start."""
+    """Record of a stage's last start."""
 
     stage: int
     name: str
@@ -70,19 +70,19 @@ class Stamp:
     fingerprint: str
     parts: Mapping[str, str]
     run_id: str
-    """Identifies the driver run, to find what a killed one left behind."""
+    """Id of the driver run, to find the processes that a killed one left."""
     pid: int
     started: str
     seconds: float = 0.0
     peak_mib: int = 0
 
     def write(self, path: Path) -> None:
-        """Write the stamp, whole or not at all."""
+        """Write the stamp atomically."""
         write_json(path, asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> "Stamp | None":
-        """The stamp at `path`, or None where there is none.
+        """Read the stamp at `path`; None without one.
 
         Raises:
             StageError: the file is not a stamp.
@@ -97,7 +97,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Status:
-    """Where a stage stands: current, stale, interrupted or missing, and why."""
+    """State of a stage (current, stale, interrupted or missing) and the reasons for it."""
 
     state: str
     reasons: tuple[str, ...]
@@ -106,7 +106,7 @@ class Status:
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits over all parts."""
+        """Digest of all parts."""
         return _digest(json.dumps(dict(self.parts), sort_keys=True).encode())
 
 
@@ -114,7 +114,7 @@ def read_plan(text: str) -> list[Stage]:
     """Read the plan that utils/stage.sh writes: tab-separated lines, a `stage` line opens each stage.
 
     Raises:
-        StageError: a line is not understood; names it.
+        StageError: a line is not valid (names it), or the words of an option have an open quotation.
     """
     stages: list[Stage] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -126,13 +126,22 @@ def read_plan(text: str) -> list[Stage]:
             listed = getattr(stages[-1], _LISTS[word])
             if values[0] not in listed:
                 listed.append(values[0])
+        elif word == "words" and len(values) == 2 and stages and stages[-1].commands:
+            stages[-1].commands[-1] += f" {shlex.join(_split(*values))}"
         else:
-            raise StageError(f"line {number} of the plan is not understood: {line!r}", expected="a stage's line")
+            raise StageError(f"line {number} of the plan is not understood: {line!r}", expected="a line of utils/stage.sh")
     return stages
 
 
+def _split(option: str, text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise StageError(f"a quotation mark or backslash in {option} has no end: {text}", fix="close it") from error
+
+
 class Stamps:
-    """The stages of a plan with their stamps.
+    """Stages of a plan with their stamps.
 
     Args:
         stages: The whole plan, in order.
@@ -146,21 +155,21 @@ class Stamps:
         self._places: dict[Path, Path] = {}
 
     def assume(self, stage: Stage, stamp: Stamp, places: Mapping[Path, Path]) -> None:
-        """From now on look at the stages as if an earlier run of one were back: its stamp, and where its folders lie now."""
+        """Assume from now on that an archived run of a stage is restored: its stamp, and where its folders lie now."""
         self._stamps[stage.number] = stamp
         self._places |= places
 
     def rests_on(self, stage: Stage) -> list[Stage]:
-        """The stages that make what this one needs."""
+        """List the stages that make the inputs of this one."""
         makers = {self.maker[path].number for path in stage.needs if path in self.maker}
         return [self.stages[n] for n in sorted(makers) if n != stage.number]
 
     def status(self, stage: Stage, will_run: Iterable[int] = ()) -> Status:
-        """Where a stage stands now.
+        """Return the state of a stage.
 
         Args:
             stage: The stage.
-            will_run: Numbers of the stages that are to run before it (in a dry run they did not).
+            will_run: Numbers of the stages that will run before it.
         """
         stamp = self._stamp(stage)
         upcoming = [s for s in self.rests_on(stage) if s.number in set(will_run)]
@@ -180,10 +189,13 @@ class Stamps:
     def _parts(self, stage: Stage) -> dict[str, str]:
         parts = {f"command {n}": text for n, text in enumerate(stage.commands, 1)}
         for path in stage.configs:
-            known = _flat(read_values(path)) if Path(path).exists() else [("the file", "absent")]
-            parts.update({f"{path}: {key}": value for key, value in known})
-            named = [value.strip('"') for _, value in known if value.startswith('"') and len(value) < 255]
-            parts.update({f"file {name}": self._file_digest(Path(name)) for name in named if name and Path(name).is_file()})
+            if not Path(path).exists():
+                parts[f"{path}: the file"] = "absent"
+                continue
+            for key, value in flatten(read_values(path)).items():
+                parts[f"{path}: {key}"] = json.dumps(value, ensure_ascii=False, default=str)
+                if isinstance(value, str) and value and len(value) < 255 and Path(value).is_file():
+                    parts[f"file {value}"] = self._file_digest(Path(value))
         for path in stage.needs:
             parts[f"file {path}"] = self._file_digest(self._place(path))
         for maker in self.rests_on(stage):
@@ -196,7 +208,7 @@ class Stamps:
         return self._stamps.get(stage.number) or Stamp.read(stage.stamp_path)
 
     def _place(self, path: str) -> Path:
-        """Where a file lies that will lie at `path`."""
+        """Return where a file lies that a restored run will have at `path`."""
         found = Path(path)
         for folder, place in self._places.items():
             if found.is_relative_to(folder):
@@ -219,18 +231,18 @@ class Stamps:
 
 
 def read_values(path: str) -> dict[str, Any]:
-    """The values of a YAML file, its parents' included, before any config class has looked at them.
+    """Read the values of a YAML file and its parents, unchecked by any config class.
 
     Raises:
         ConfigError: the file is missing or not YAML.
     """
     if not Path(path).exists():
         raise ConfigError(f"the config {path} is missing", fix="check the path, or the name of the option")
-    return read_saved(path)
+    return read_file(Path(path))[0]
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """One line for every part that differs, in words a user can act on; another file with the same values is none."""
+    """List the parts that differ, one line each; a config file of another name with the same values is no difference."""
     old = _renamed(old, new)
     lines = []
     for key in [*new, *(k for k in old if k not in new)]:
@@ -249,7 +261,7 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 
 def _renamed(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    """The old parts as if their commands had named the config files of the new ones."""
+    """Return the old parts as if their commands had named the config files of the new ones."""
     result = dict(old)
     for command in [key for key in old if key.startswith("command ") and key in new]:
         before, after = (_options(parts[command]).get("--config") for parts in (old, new))
@@ -272,7 +284,7 @@ def _command_differences(before: str | None, after: str | None) -> list[str]:
 
 
 def _options(command: str) -> dict[str, str]:
-    """The words after each option; words before the first option are under "command"."""
+    """Return the words after each option; words before the first option are under "command"."""
     options: dict[str, str] = {}
     name = "command"
     for word in shlex.split(command):
@@ -286,16 +298,6 @@ def _options(command: str) -> dict[str, str]:
 
 def _or_unset(value: str | None) -> str:
     return "(unset)" if value is None else value or "''"
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows = []
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            rows += _flat(value, f"{prefix}{key}.")
-        else:
-            rows.append((f"{prefix}{key}", json.dumps(value, ensure_ascii=False, default=str)))
-    return rows
 
 
 def _digest(data: bytes) -> str:

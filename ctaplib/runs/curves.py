@@ -1,4 +1,4 @@
-"""Curves of a run: read from `metrics.jsonl`, drawn as losses, learning rates and weights over the steps."""
+"""Curves of a run from `metrics.jsonl`: losses, learning rates and weights over the steps."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -10,6 +10,7 @@ import numpy as np
 
 from ctaplib.files import atomic_write
 from ctaplib.runs.listing import read_metrics
+from ctaplib.runs.state import METRICS_FILE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ _NOT_CURVES = {"epoch", "step", "split"}
 
 
 def style() -> AbstractContextManager[None]:
-    """The look of all figures, as a context."""
+    """Return a context with the style of all figures."""
     from matplotlib import rc_context
 
     return rc_context(dict(_STYLE))  # type: ignore[arg-type]
@@ -40,7 +41,7 @@ def style() -> AbstractContextManager[None]:
 
 @dataclass(frozen=True)
 class RunCurves:
-    """Curves of one run: of training and validation, weights that are not always 0, learning rates."""
+    """Curves of one run: training, validation, weights that are not always 0, learning rates."""
 
     train: Curves
     valid: Curves
@@ -49,8 +50,8 @@ class RunCurves:
 
 
 def read_curves(run: Path) -> RunCurves | None:
-    """Curves of `metrics.jsonl`; None without that file."""
-    if not (run / "metrics.jsonl").exists():
+    """Read the curves of `metrics.jsonl`; None without that file."""
+    if not (run / METRICS_FILE).exists():
         return None
     found: dict[str, dict[str, tuple[list[int], list[float]]]] = {"train": {}, "valid": {}, "weight": {}, "lr": {}}
     for record in read_metrics(run):
@@ -68,7 +69,7 @@ def read_curves(run: Path) -> RunCurves | None:
 
 
 def loss_curves(train: Curves, valid: Curves, weights: Curves) -> "Figure":
-    """One small panel a term (validation as dots); below, the weights of the schedule."""
+    """Draw a small panel for each term (validation as dots) and below them the weights of the schedule."""
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys([*train, *valid]))
@@ -83,7 +84,7 @@ def loss_curves(train: Curves, valid: Curves, weights: Curves) -> "Figure":
     for k, name in enumerate(names):
         axes = figure.add_subplot(grid[k // columns, k % columns])
         _curve(axes, train.get(name), valid.get(name))
-        axes.set_title(name, y=1.0, pad=4)  # a given height spares its search
+        axes.set_title(name, y=1.0, pad=4)  # a fixed y saves matplotlib the search for one
     if weights:
         axes = figure.add_subplot(grid[lines, :])
         _together(axes, weights)
@@ -92,7 +93,7 @@ def loss_curves(train: Curves, valid: Curves, weights: Curves) -> "Figure":
 
 
 def curves_together(curves: Curves, title: str) -> "Figure":
-    """All curves in one panel."""
+    """Draw all curves in one panel."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3))
@@ -103,11 +104,7 @@ def curves_together(curves: Curves, title: str) -> "Figure":
 
 
 def save_curves(run: Path) -> list[Path]:
-    """Write `images/losses.png`, `learning_rate.png` and `weights.png` of a run from its `metrics.jsonl`.
-
-    Returns:
-        The pictures; none where there is nothing to draw yet.
-    """
+    """Write `images/losses.png`, `learning_rate.png` and `weights.png` of a run, those that have data, and list them."""
     curves = read_curves(run)
     if curves is None:
         return []

@@ -1,4 +1,4 @@
-"""Runs side by side: what each trained, how far it is, how well it did; read from its folder, without torch."""
+"""Table of training runs: task, progress and results of each, read from its folder without torch."""
 
 import math
 import os
@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ctaplib.config_file import flatten, read_saved
 from ctaplib.errors import ConfigError, DataError, shortened
-from ctaplib.runs.state import METRICS_FILE, as_record, newest, read_state
+from ctaplib.runs.state import METRICS_FILE, STATE_FILE, as_record, newest, read_state
 
-MARKS = (METRICS_FILE, "run_state.json", "checkpoints", "aligner.pt")
-"""What stands beside `config.yaml` in the folder of a run."""
+MARKS = (METRICS_FILE, STATE_FILE, "checkpoints", "aligner.pt")
+"""Files of which a run has at least one beside `config.yaml`."""
 DEPTH = 4
-"""How deep below a folder its runs are looked for."""
+"""Levels of folders that are searched for runs."""
 ABOUT = ("task", "config_hash", "commit")
-"""What stands in `config.yaml` about the run, beside its config."""
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Keys of `config.yaml` that describe the run, beside its config."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +26,21 @@ class RunRow:
 
     Attributes:
         name: Its folder, as found.
-        task: What is trained.
+        task: Name of the task.
         config: Hash of its config.
         commit: Version of the code.
         state: running, stopped, finished or failed.
-        note: What is known besides, an error for instance.
-        step: Last step that was recorded.
-        max_steps: Steps in all; None where unknown.
-        epoch: Epochs begun so far; None where unknown.
+        note: Details, for instance the error.
+        step: Last recorded step.
+        max_steps: Number of steps in all; None where unknown.
+        epoch: Number of epochs begun so far; None where unknown.
         best_metric: Validation metric that chooses the best checkpoint.
         best: Its smallest value.
-        best_step: Where that was.
-        loss: Newest training loss.
-        codebook_usage_pct: Newest share of codes in use on the validation set.
-        audio_h_per_h: Newest hours of audio an hour.
-        age_s: Seconds since anything was written.
+        best_step: Step of the smallest value.
+        loss: Latest training loss.
+        codebook_usage_pct: Latest share of codes in use on the validation set.
+        audio_h_per_h: Latest hours of audio trained on per hour.
+        age_s: Seconds since the last write.
     """
 
     name: str
@@ -64,15 +62,15 @@ class RunRow:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run."""
+    """Return whether a folder is that of a run."""
     return (folder / "config.yaml").is_file() and any((folder / mark).exists() for mark in MARKS)
 
 
 def find_runs(folders: Sequence[Path]) -> list[Path]:
-    """The runs that the folders are or hold, each once, in order.
+    """List the runs that the folders are or hold, each once, in order.
 
     Raises:
-        ConfigError: a folder is missing or holds no run; all such are named.
+        ConfigError: a folder is missing or holds no run; names all such folders.
     """
     faults: list[str] = []
     found: dict[Path, Path] = {}
@@ -99,14 +97,14 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
         try:
             yield from _walk(folder / name, depth - 1)
         except PermissionError:
-            continue  # somebody else's folder is none of these runs
+            continue  # a folder of another user
 
 
 def read_metrics(run: Path) -> list[dict]:
-    """Records of `metrics.jsonl`, none without that file. The half line of a killed run is passed over.
+    """Return the records of `metrics.jsonl`, none without that file; the torn last line of a killed run is skipped.
 
     Raises:
-        DataError: another line is not a record; all of them are named.
+        DataError: another line is not a record; lists all of them.
     """
     path = run / METRICS_FILE
     if not path.exists():
@@ -119,53 +117,35 @@ def read_metrics(run: Path) -> list[dict]:
         elif number < len(lines):
             faults.append(f"{path}:{number}: {line[:60]!r}")
     if faults:
-        found = f"{path} has {len(faults)} lines that are no records"
+        found = f"{path} has {len(faults)} lines that are not records"
         raise DataError(found, shortened(faults), expected='{"step": ..., "split": ..., ...}', fix="remove these lines")
     return records
 
 
-def read_config(run: Path) -> dict[str, Any]:
-    """The `config.yaml` of a run.
-
-    Raises:
-        ConfigError: it is missing, or is not a mapping.
-    """
-    path = run / "config.yaml"
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", expected="the folder of a run") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds a {type(values).__name__}", expected="a mapping, as a run writes it")
-    return values
-
-
 def read_run(run: Path) -> RunRow:
-    """Everything that is told about a run.
+    """Read the row of a run.
 
     Raises:
         ConfigError, DataError: its files cannot be read.
     """
-    config, records, said = read_config(run), read_metrics(run), read_state(run)
+    config, records, last = read_saved(run / "config.yaml"), read_metrics(run), read_state(run)
     settings = config.get("train")
     train: dict[str, Any] = settings if isinstance(settings, dict) else {}
     step = max((r["step"] for r in records), default=0)
-    max_steps = said.max_steps or train.get("max_steps")
+    max_steps = last.max_steps or train.get("max_steps")
     metric = str(train.get("best", "loss"))
     best = min(((v, r["step"]) for r in records if (v := _number(r, metric, "valid")) is not None), default=(None, None))
     epochs = [int(r["epoch"]) + 1 for r in records if r.get("split") == "epoch" and "epoch" in r]
-    speed = _newest(records, "audio_h_per_h", "epoch")
-    state, note = said.state, said.note
-    if not state:  # trained before runs wrote it down
+    speed = _latest(records, "audio_h_per_h", "epoch")
+    state, note = last.state, last.note
+    if not state:  # trained before runs wrote their state
         done = (run / "aligner.pt").exists() or (max_steps is not None and step >= max_steps)
         state, note = ("finished" if done else "stopped"), "as its files look"
     return RunRow(
-        str(run), said.task or str(config.get("task", "")), str(config.get("config_hash", "")), str(config.get("commit", "")),
+        str(run), last.task or str(config.get("task", "")), str(config.get("config_hash", "")), str(config.get("commit", "")),
         state, note, step, max_steps, max(epochs, default=None), metric, best[0], best[1],
-        _newest(records, "loss", "train"), _newest(records, "codebook_usage_pct", "valid"),
-        speed if speed is not None else _newest(records, "audio_h_per_h", "train"), max(0.0, time.time() - newest(run)),
+        _latest(records, "loss", "train"), _latest(records, "codebook_usage_pct", "valid"),
+        speed if speed is not None else _latest(records, "audio_h_per_h", "train"), max(0.0, time.time() - newest(run)),
     )  # fmt: skip
 
 
@@ -174,27 +154,16 @@ def _number(record: Mapping[str, Any], name: str, split: str) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _newest(records: Sequence[Mapping[str, Any]], name: str, split: str) -> float | None:
+def _latest(records: Sequence[Mapping[str, Any]], name: str, split: str) -> float | None:
     return next((v for r in reversed(records) if (v := _number(r, name, split)) is not None), None)
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as `a.b.c` -> value."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
-
-
 def config_diff(one: Path, other: Path) -> dict[str, tuple[Any, Any]]:
-    """Settings in which two runs differ: name -> both values, None where a run has no such setting.
+    """Return the settings in which two runs differ: name -> both values, None where a run lacks the setting.
 
     Raises:
-        ConfigError: a folder is no run.
+        ConfigError: a folder is not that of a run.
     """
-    a, b = (flatten(read_config(run)) for run in (one, other))
+    a, b = (flatten(read_saved(run / "config.yaml")) for run in (one, other))
     names = [*ABOUT, *(n for n in [*a, *b] if n not in ABOUT)]
     return {n: (a.get(n), b.get(n)) for n in dict.fromkeys(names) if a.get(n) != b.get(n)}

@@ -1,4 +1,4 @@
-"""What a run tells: log lines, progress with time left, metrics.jsonl, TensorBoard, pictures."""
+"""Output of a run: log lines, progress with time left, metrics.jsonl, TensorBoard, pictures."""
 
 import io
 import json
@@ -8,14 +8,13 @@ import os
 import shutil
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctaplib.errors import LostPeerError, counted, shortened
-from ctaplib.files import atomic_write, make_folder, telling_full_disk
+from ctaplib.files import atomic_write, make_folder, reporting_full_disk
 from ctaplib.runs.state import METRICS_FILE, Running, as_record
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ _FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%
 
 
 class _Stream(logging.StreamHandler):
-    """Standard error; lines that the live line tells as well are left to it, all others go above it."""
+    """Handler for standard error that keeps the live line below the log lines and skips lines that it shows already."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
@@ -40,18 +39,18 @@ class _Stream(logging.StreamHandler):
 
 
 def has_live_line() -> bool:
-    """Whether standard error is a terminal on which a line can be rewritten; without any rows, tqdm shows nothing."""
+    """Return whether standard error is a terminal on which a line can be rewritten; tqdm shows nothing on one of no size."""
     if not sys.stderr.isatty():
         return False
     try:
         size = os.get_terminal_size(sys.stderr.fileno())
-    except OSError:  # a terminal that does not tell its size
+    except OSError:  # a terminal of unknown size
         return True
     return size.lines > 0 and size.columns > 0
 
 
 def get_logger(name: str = "ctaplib") -> logging.Logger:
-    """A logger that writes to standard error once."""
+    """Return a logger that writes to standard error."""
     root = logging.getLogger("ctaplib")
     if not root.handlers:
         handler = _Stream()
@@ -62,40 +61,30 @@ def get_logger(name: str = "ctaplib") -> logging.Logger:
     return root if name == "ctaplib" else root.getChild(name.removeprefix("ctaplib."))
 
 
-class _Kept(logging.Handler):
-    """Keeps the newest lines for a file that is still to come."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: deque[logging.LogRecord] = deque(maxlen=500)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
-        self.records.append(record)
-
-
-_kept = _Kept()
-
-
 def keep_lines() -> None:
     """Keep log lines from now on, for `add_log_file`."""
-    get_logger().addHandler(_kept)
+    from logging.handlers import MemoryHandler  # here: few commands need it
+
+    get_logger().addHandler(MemoryHandler(500, flushLevel=logging.CRITICAL + 1, flushOnClose=False))
 
 
 def add_log_file(path: str | Path) -> None:
-    """Append all further log lines to `path` as well, and before them those since `keep_lines`."""
+    """Append all further log lines to `path` as well, after those since `keep_lines`."""
+    from logging.handlers import MemoryHandler
+
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path)
     handler.setFormatter(_FORMAT)
-    get_logger().removeHandler(_kept)
-    for record in _kept.records:
-        handler.handle(record)
-    _kept.records.clear()
+    for kept in list(get_logger().handlers):
+        if isinstance(kept, MemoryHandler):
+            kept.setTarget(handler)
+            kept.flush()
+            get_logger().removeHandler(kept)
     get_logger().addHandler(handler)
 
 
 def progress(items: Iterable[T], total: int | None = None, what: str = "", enabled: bool = True) -> Iterator[T]:
-    """Go through items with a bar and the time left; without a terminal that has a size, a plain line every ten seconds."""
+    """Iterate over items with a bar and the time left; without a terminal, log a line every ten seconds."""
     if not enabled:
         yield from items
         return
@@ -116,12 +105,12 @@ def progress(items: Iterable[T], total: int | None = None, what: str = "", enabl
 
 
 class LiveLine:
-    """On a terminal, one line that is rewritten: steps, time left, and what was told last; elsewhere nothing.
+    """Line on a terminal that is rewritten: steps, time left, latest values; elsewhere nothing.
 
     Args:
-        total: Steps in all.
-        done: Steps done before.
-        enabled: False for a process that keeps silent.
+        total: Number of steps in all.
+        done: Number of steps done before.
+        enabled: False for a process that prints nothing.
     """
 
     def __init__(self, total: int, done: int, enabled: bool = True) -> None:
@@ -133,28 +122,28 @@ class LiveLine:
             self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True)
 
     def step(self) -> None:
-        """One step more."""
+        """Count one step."""
         if self._bar is not None:
             self._bar.update()
 
-    def tell(self, values: Mapping[str, float]) -> None:
+    def show(self, values: Mapping[str, float]) -> None:
         """Show the loss, every term whose weight is not 0, and the speed."""
         if self._bar is not None:
             width = shutil.get_terminal_size().columns - 28
             self._bar.set_postfix_str(" " + short_words(values, width))
 
     def close(self) -> None:
-        """Leave the line as it is and go to the next."""
+        """End the line."""
         if self._bar is not None:
             self._bar.close()
 
 
 def short_words(values: Mapping[str, float], width: int) -> str:
-    """Loss, terms and speed in about so many columns: names are cut to what still tells them apart.
+    """Format loss, terms and speed to about so many columns; names are shortened as far as they stay distinct.
 
     Args:
         values: A record of the trainer: terms, `weight/<term>`, `audio_h_per_h`, `step_s`.
-        width: Columns that there are.
+        width: Number of columns.
     """
     terms = [n.removeprefix("weight/") for n in values if n.startswith("weight/")]
     shown = ["loss", *[t for t in terms if t in values and values[f"weight/{t}"] != 0]]
@@ -169,16 +158,15 @@ def short_words(values: Mapping[str, float], width: int) -> str:
 
 
 class RunLog:
-    """The record of one run: `metrics.jsonl`, `tensorboard/`, `images/`, and how the run stands.
+    """Record of one run: `metrics.jsonl`, `tensorboard/`, `images/`, and the state of the run.
 
-    As a context it notes how the run ended: with an exception it failed, behind its last step it is finished, before it was
-    stopped.
+    As a context it records how the run ended: failed with an exception, finished after the last step, stopped before it.
 
     Args:
         exp: Folder of the run.
-        from_step: Records after this step, left by an earlier start that went further, are dropped.
-        task: What is trained.
-        max_steps: Steps in all.
+        from_step: Records after this step, left by an earlier start, are dropped.
+        task: Name of the task.
+        max_steps: Number of steps in all.
 
     Raises:
         ConfigError: another process trains in this folder.
@@ -193,8 +181,8 @@ class RunLog:
         lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines() if self._path.exists() else []
         rows = [(number, line, as_record(line)) for number, line in enumerate(lines, 1)]
         if foreign := [f"{number}: {line[:60]!r}" for number, line, row in rows if row is None]:
-            told = "; ".join(shortened(foreign, 5))
-            get_logger().warning("%s: left out %s (torn or foreign): %s", self._path, counted(len(foreign), "line"), told)
+            listed = "; ".join(shortened(foreign, 5))
+            get_logger().warning("%s: dropped %s (torn or foreign): %s", self._path, counted(len(foreign), "line"), listed)
         with atomic_write(self._path) as out:
             out.writelines(f"{line}\n" for _, line, row in rows if row is not None and row["step"] <= from_step)
         self._file = self._path.open("a", encoding="utf-8")
@@ -204,8 +192,8 @@ class RunLog:
         self._board: Any = SummaryWriter(str(self._board_folder), purge_step=from_step + 1)
 
     @contextmanager
-    def noting_faults(self) -> Iterator[None]:
-        """As the context of the run itself, but the run goes on behind it if all went well."""
+    def recording_errors(self) -> Iterator[None]:
+        """Record an exception of the block as the end of the run, which goes on without one."""
         with ExitStack() as stack:
             stack.push(self)
             yield
@@ -216,10 +204,10 @@ class RunLog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, KeyboardInterrupt):
-            self.end("stopped", "ended at once by the keyboard; the same command goes on from the last checkpoint")
+            self.end("stopped", "ended at once by the keyboard; the same command resumes from the last checkpoint")
         elif error is not None:
             lines = str(error).splitlines()
-            get_logger().error("%s", error or type(error).__name__, extra={"for_file": True})  # the screen gets it at the end
+            get_logger().error("%s", error or type(error).__name__, extra={"for_file": True})  # standard error gets it at the end
             self.end("failed", lines[0] if lines else type(error).__name__, isinstance(error, LostPeerError))
         else:
             self.end("finished" if self._step >= self._max_steps else "stopped")
@@ -232,14 +220,14 @@ class RunLog:
         """
         self._step = max(self._step, step)
         clean = {k: (float(v) if math.isfinite(v) else None) for k, v in values.items()}
-        with telling_full_disk(self._path):
+        with reporting_full_disk(self._path):
             self._file.write(json.dumps({"step": step, "split": split, **clean}) + "\n")
             self._file.flush()
-        with telling_full_disk(self._board_folder):
+        with reporting_full_disk(self._board_folder):
             for name, value in clean.items():
                 if value is not None:
                     self._board.add_scalar(f"{split}/{name}", value, step)
-            self._board.flush()  # what a killed run has told must not be missing behind its last checkpoint
+            self._board.flush()  # records of a killed run must not be missing after its last checkpoint
 
     def figure(self, name: str, step: int, figure: "Figure") -> None:
         """Write a picture under `images/<name>.png` (the newest) and into TensorBoard.
@@ -255,7 +243,7 @@ class RunLog:
             out.write(buffer.getbuffer())
         width, height = (round(80 * inches) for inches in figure.get_size_inches())
         picture = Summary.Image(encoded_image_string=buffer.getvalue(), width=width, height=height, colorspace=4)
-        with telling_full_disk(self._board_folder):
+        with reporting_full_disk(self._board_folder):
             self._board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=picture)]), step)
 
     def sound(self, name: str, step: int, wave: "np.ndarray", rate_hz: int) -> None:
@@ -264,14 +252,14 @@ class RunLog:
         Raises:
             CtapError: the disk is full.
         """
-        with telling_full_disk(self._board_folder):
+        with reporting_full_disk(self._board_folder):
             self._board.add_audio(name, wave[None], step, rate_hz)
 
     def end(self, state: str, note: str = "", lost_peer: bool = False) -> None:
-        """Close the files and note how the run ended: finished, stopped or failed; the first word counts."""
+        """Close the files and record how the run ended: finished, stopped or failed; the first call counts."""
         try:
             self._file.close()
             self._board.close()
-        except OSError as error:  # what could not be written before is tried once more
-            get_logger().warning("%s: the last records are not there: %s", self.exp, error)
+        except OSError as error:  # of what is written at the close
+            get_logger().warning("%s: the last records are missing: %s", self.exp, error)
         self._running.end(state, note, lost_peer)

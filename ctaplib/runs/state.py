@@ -1,4 +1,4 @@
-"""How a run stands: a lock that ends with its process, and a file that says how the run ended."""
+"""State of a run: a lock that its process holds, and a file that records how the run ended."""
 
 import errno
 import fcntl
@@ -17,25 +17,24 @@ from ctaplib.files import write_json
 STATE_FILE = "run_state.json"
 LOCK_FILE = "run.lock"
 ERRORS = "errors"
-"""Folder of a run where its processes leave what they failed with, the first one only where it can do nothing more."""
+"""Folder of a run for the errors of its processes; rank 0 writes its own to `STATE_FILE`, and here only where it ends at once."""
 ENDINGS = ("finished", "stopped", "failed")
 METRICS_FILE = "metrics.jsonl"
 SILENT_S = 600.0
-"""A run of another machine that wrote nothing for so long is taken for dead."""
-
+"""Seconds without a write after which a run of another machine counts as dead."""
 
 log = logging.getLogger("ctaplib.runs.state")
 
 
 @dataclass(frozen=True)
 class RunState:
-    """How a run stands.
+    """State of a run.
 
     Attributes:
-        state: running, finished, stopped or failed; "" where nothing was written about it.
-        note: The error, or what is known instead.
-        max_steps: Steps it is to take; 0 where unknown.
-        task: What it trains; "" where unknown.
+        state: running, finished, stopped or failed; "" without a state file.
+        note: The error, or other details.
+        max_steps: Number of steps in all; 0 where unknown.
+        task: Name of the task; "" where unknown.
     """
 
     state: str
@@ -45,12 +44,10 @@ class RunState:
 
 
 class Running:
-    """Marks a run's folder as being trained, until `end` or until this process dies.
-
-    One process of a run does so, on whatever machine its others are.
+    """Lock of a run's folder, held by rank 0 until `end` or until the process dies.
 
     Raises:
-        ConfigError: another run is trained there, on this machine or on another that was heard of lately.
+        ConfigError: another process trains there, on this machine or on another that wrote something lately.
     """
 
     def __init__(self, exp: Path, task: str, max_steps: int) -> None:
@@ -61,7 +58,7 @@ class Running:
         write_json(exp / STATE_FILE, self.document)
 
     def end(self, state: str, note: str = "", lost_peer: bool = False) -> None:
-        """Write how the run ended, and whether the cause lies with another of its processes; give the lock back."""
+        """Write how the run ended, and whether another of its processes is the cause; release the lock."""
         if self._lock.closed:
             return
         ended = {"state": state, "note": note, "ended": time.time(), "lost_peer": lost_peer}
@@ -70,23 +67,23 @@ class Running:
 
 
 def check_free(exp: Path) -> None:
-    """Look whether a run may be trained here, long before `Running` makes sure.
+    """Check that no other process trains in a folder, before anything is loaded; `Running` checks again.
 
     Raises:
-        ConfigError: another one is.
+        ConfigError: one does.
     """
     if (exp / LOCK_FILE).exists():
         _take_lock(exp).close()
 
 
 def _take_lock(exp: Path) -> IO[str]:
-    """Take the lock of a run's folder, and write into it who has it."""
+    """Take the lock of a run's folder and write its holder into it."""
     lock = (exp / LOCK_FILE).open("a+")
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         try:
-            _doubt(exp, error)
+            _check_holder(exp, error)
         except ConfigError:
             lock.close()
             raise
@@ -97,16 +94,16 @@ def _take_lock(exp: Path) -> IO[str]:
     return lock
 
 
-def _doubt(exp: Path, error: OSError) -> None:
-    """Raise where the holder lives; a lock of another machine may be that of a dead one, or locks may not work at all."""
+def _check_holder(exp: Path, error: OSError) -> None:
+    """Raise unless the lock is that of a dead process of another machine, or the file system has no locks."""
     if error.errno not in (errno.EACCES, errno.EAGAIN):
-        log.warning("%s: nothing keeps two trainings apart here, as this file system has no locks (%s)", exp, error)
+        log.warning("%s: this file system has no locks (%s); do not start two trainings here", exp, error)
         return
     pid, _, host = (exp / LOCK_FILE).read_text(encoding="utf-8").strip().partition(" ")
     quiet_s, here = time.time() - newest(exp), host == socket.gethostname()
-    who = f"process {pid}" if pid else "a process that has not said yet who it is"
+    who = f"process {pid}" if pid else "a process that has not written its name yet"
     if not here:
-        who += f"{' on ' if host else ''}{host}, heard of {max(0.0, quiet_s):.0f} s ago"
+        who += f"{' on ' if host else ''}{host}, last write {max(0.0, quiet_s):.0f} s ago"
         if quiet_s >= SILENT_S:
             log.warning("%s is locked by %s: taken for dead", exp, who)
             return
@@ -118,39 +115,39 @@ def _doubt(exp: Path, error: OSError) -> None:
 
 
 def read_state(exp: Path) -> RunState:
-    """How the run in a folder stands, by its lock and what it last said."""
-    said = _read(exp)
-    if not said:
+    """Return the state of the run in a folder, from its lock and its state file."""
+    saved = _read(exp)
+    if not saved:
         return RunState("")
-    steps, task, note = int(str(said.get("max_steps", 0))), str(said.get("task", "")), str(said.get("note", ""))
-    state, host = str(said.get("state", "")), str(said.get("host", ""))
+    steps, task, note = int(str(saved.get("max_steps", 0))), str(saved.get("task", "")), str(saved.get("note", ""))
+    state, host = str(saved.get("state", "")), str(saved.get("host", ""))
     if _is_locked(exp):
-        return RunState("running", f"process {said.get('pid')} on {host}", steps, task)
+        return RunState("running", f"process {saved.get('pid')} on {host}", steps, task)
     if state in ENDINGS:
-        return RunState(state, (_cause(exp) if said.get("lost_peer") else "") or note, steps, task)
+        return RunState(state, (_cause(exp) if saved.get("lost_peer") else "") or note, steps, task)
     quiet_s, cause = time.time() - newest(exp), _cause(exp)
     if not cause and host != socket.gethostname() and quiet_s < SILENT_S:
-        return RunState("running", f"on {host}, whose lock is not seen here; last heard of {quiet_s:.0f} s ago", steps, task)
-    wordless = "it ended without a word: killed, or the machine went down; the same command goes on"
-    return RunState("failed", cause or wordless, steps, task)
+        return RunState("running", f"on {host}, whose lock is not seen here; last write {quiet_s:.0f} s ago", steps, task)
+    silent = "it ended without a message: killed, or the machine went down; the same command resumes it"
+    return RunState("failed", cause or silent, steps, task)
 
 
 def note_error(exp: Path, rank: int, error: BaseException, *, ends_here: bool = False) -> None:
-    """Leave what a process failed with for `read_state`; the first process, which holds the lock, notes its own.
+    """Record the error of a process for `read_state`; rank 0 records its own in the state file.
 
     Args:
         exp: Folder of the run.
-        rank: The process.
-        error: What it failed with.
-        ends_here: Whether the process says nothing after this; then the first one leaves it here as well.
+        rank: Rank of the process.
+        error: The error.
+        ends_here: True where the process ends at once; then rank 0 too records its error here.
     """
     if (rank or ends_here) and exp.is_dir():
         lines = str(error).splitlines()
         write_json(exp / ERRORS / f"rank{rank}.json", {"time": time.time(), "error": lines[0] if lines else type(error).__name__})
 
 
-def forget_errors(exp: Path, rank: int, processes: int) -> None:
-    """At a start: every process removes its own of an earlier start, the first those of processes that are no more."""
+def remove_errors(exp: Path, rank: int, processes: int) -> None:
+    """Remove the errors of an earlier start: each process its own, rank 0 those of ranks that no longer exist."""
     for path in (exp / ERRORS).glob("rank*.json"):
         other = int(path.stem.removeprefix("rank"))
         if other == rank or (rank == 0 and other >= processes):
@@ -158,16 +155,16 @@ def forget_errors(exp: Path, rank: int, processes: int) -> None:
 
 
 def _cause(exp: Path) -> str:
-    """What the process that failed first left, or nothing."""
-    left = []
+    """Return the error of the process that failed first, or nothing."""
+    errors = []
     for path in (exp / ERRORS).glob("rank*.json"):
         document = json.loads(path.read_text(encoding="utf-8"))
-        left.append((document["time"], f"process {path.stem.removeprefix('rank')}: {document['error']}"))
-    return min(left)[1] if left else ""
+        errors.append((document["time"], f"process {path.stem.removeprefix('rank')}: {document['error']}"))
+    return min(errors)[1] if errors else ""
 
 
 def as_record(line: str) -> dict[str, Any] | None:
-    """The record that a line of `metrics.jsonl` is, or None: torn by a kill, or written by something else."""
+    """Parse a line of `metrics.jsonl`; None for a line that was torn by a kill or is not a record."""
     try:
         record = json.loads(line)
     except json.JSONDecodeError:
@@ -176,7 +173,7 @@ def as_record(line: str) -> dict[str, Any] | None:
 
 
 def newest(exp: Path) -> float:
-    """Time of the newest record of a run, seconds since the epoch."""
+    """Return the time of the last write of a run, seconds since the epoch."""
     names = (METRICS_FILE, STATE_FILE, LOCK_FILE, "train.log", "config.yaml")
     return max((path.stat().st_mtime for path in map(exp.joinpath, names) if path.exists()), default=0.0)
 
@@ -188,7 +185,7 @@ def _read(exp: Path) -> dict[str, object]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not JSON: {error}", fix="remove it; the run writes it anew when it goes on") from error
+        raise ConfigError(f"{path} is not JSON: {error}", fix="remove it; the run writes it again when it resumes") from error
     return document if isinstance(document, dict) else {}
 
 

@@ -320,4 +320,4 @@ def speak_all(
         data: data folder of the engine (default: the package's).
     """
     work = partial(_speak_and_use, use=use)
-    yield from map_jobs(work, jobs, nj, what="speaking", setup=(_start_worker, (data,)), chunk=16, apart=True, keep=True)
+    yield from map_jobs(work, jobs, nj, what="speaking", setup=(_start_worker, (data,)), chunk=16, apart=True)

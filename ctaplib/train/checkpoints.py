@@ -6,9 +6,10 @@ from typing import Any
 
 from ctaplib.checkpoint import load_checkpoint, save_checkpoint
 from ctaplib.config import Config, running_settings
+from ctaplib.config_file import flatten
 from ctaplib.errors import CheckpointError, DataError, counted, shortened
 from ctaplib.files import atomic_write
-from ctaplib.runs.listing import ABOUT, flatten
+from ctaplib.runs.listing import ABOUT
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
 

@@ -62,7 +62,7 @@ class Trainer:
         if world.is_main:
             # The record comes first, as it holds the lock: a start that is refused must not change the files of the run.
             self.record = RunLog(task.paths.exp, self.position.step, task.name, train.max_steps)
-            with self.record.noting_faults():
+            with self.record.recording_errors():
                 remove_partials(folder)
                 if not resumed:
                     write_items(task, items)
@@ -272,7 +272,7 @@ class Trainer:
             "step %d of %d, epoch %d, %.0f s left: %s", step, self.config.train.max_steps, self.position.epoch, left_s,
             _words({n: v for n, v in values.items() if "/" not in n}), extra={"live": True},
         )  # fmt: skip
-        live.tell(values)
+        live.show(values)
 
 
 def _standing(position: Position, max_steps: int) -> str:

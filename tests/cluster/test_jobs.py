@@ -88,7 +88,7 @@ def test_a_refused_job_says_what_slurm_said(slurm: Path, tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_cancelled_task_is_told_and_done_alone_by_the_next_start(slurm: Path, tmp_path: Path) -> None:
+def test_a_cancelled_task_is_reported_and_the_next_start_runs_the_array_again(slurm: Path, tmp_path: Path) -> None:
     (tmp_path / "wait").touch()
 
     def cancel_first() -> None:
@@ -101,12 +101,12 @@ def test_a_cancelled_task_is_told_and_done_alone_by_the_next_start(slurm: Path, 
     thread.start()
     work = partial(note, folder=tmp_path)
     with pytest.raises(StageError, match=r"noted: 1 of 4 tasks .* task 1: (CANCELLED|cancelled) .*log\.1"):
-        list(map_jobs(work, range(4), 4, what="noted", keep=True))
+        list(map_jobs(work, range(4), 4, what="noted"))
     thread.join()
     (tmp_path / "wait").unlink()
-    assert list(map_jobs(work, range(4), 4, what="noted", keep=True)) == [0, 1, 2, 3]
+    assert list(map_jobs(work, range(4), 4, what="noted")) == [0, 1, 2, 3]
     calls = [len((tmp_path / f"calls.{n}").read_text().splitlines()) for n in range(4)]
-    assert calls == [2, 1, 1, 1]
+    assert calls == [2, 2, 2, 2]
 
 
 @pytest.mark.slow

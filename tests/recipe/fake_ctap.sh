@@ -4,6 +4,10 @@
 #   HANG_AT=word   the first command with that word makes half of its output, then sleeps
 set -euo pipefail
 [ "$1" != stage ] || exec "${REAL_PYTHON}" -m ctaplib.cli.main "$@"
+if [ "$1" = launch ]; then
+    while [ "$1" != -- ]; do shift; done
+    shift && set -- train "$@"
+fi
 echo "$*" >>calls.log
 
 option() { # NAME: the value behind --NAME

@@ -40,8 +40,6 @@ class FakeRecipe:
         self.bin = base / "bin"
         self.bin.mkdir()
         shutil.copy(HERE / "fake_ctap.sh", self.bin / "ctap")
-        torchrun = '#!/usr/bin/env bash\nwhile [ "$1" != ctaplib.cli.main ]; do shift; done\nshift; exec ctap "$@"\n'
-        (self.bin / "python3").write_text(torchrun)
         for program in self.bin.iterdir():
             program.chmod(0o755)
 

@@ -43,7 +43,7 @@ def test_help_names_the_stages(recipe):
 def test_options_of_the_data_are_parted_as_a_shell_parts_them_and_nothing_is_run(recipe):
     script = recipe.path / "local/data.sh"
     script.write_text(script.read_text().replace("echo data >>calls.log", "printf '%s\\n' \"$@\" >>calls.log"))
-    opts = """--speech_only '/data/Stimmen für später/张 三'  --name "a \\"b\\" \\$c" two\\ words '' $(touch run) * \\\\"""
+    opts = """--speech_only '/data/Stimmen für später/张 三'  --name "a \\"b\\" $c" two\\ words '' $(touch run) * \\\\"""
     words = ["--speech_only", "/data/Stimmen für später/张 三", "--name", 'a "b" $c', "two words", ""]
     words += ["$(touch", "run)", "*", "\\"]
     for locale in ("C", "C.UTF-8"):
@@ -92,6 +92,15 @@ def test_method_names_task_and_folder(recipe):
     assert "--task ctap --config conf/ctap.yaml" in output and "--init pretrained=exp/ctap" in output
 
 
+def test_a_folder_of_methods_is_handed_on_as_an_absolute_path(recipe):
+    status, output = recipe.run("--method_path", "nowhere", "--dry_run", "true")
+    assert status == 1 and "--method_path nowhere: there is no such folder" in output
+    (recipe.path / "own/methods").mkdir(parents=True)
+    recipe.write("local/data.sh", '#!/usr/bin/env bash\necho "${CTAP_METHOD_PATH}" >methods\n').chmod(0o755)
+    recipe.run("--method_path", "own", "--stop_stage", "1")
+    assert (recipe.path / "methods").read_text() == f"{recipe.path}/own\n"
+
+
 def test_another_method_runs_to_the_end(recipe):
     status, output = recipe.run("--method", "align", "--tag", "b")  # any task will do
     assert status == 0, output
@@ -125,22 +134,6 @@ def test_changed_alignments_from_elsewhere_are_taken_again(recipe):
 def test_foreign_alignments_replace_the_aligner(recipe):
     output = recipe.run("--dry_run", "true", "--stage", "4", "--stop_stage", "4", "--alignment_dir", "mfa")[1]
     assert "ctap align import --from mfa" in output and "--task align" not in output
-
-
-def test_training_is_started_by_torchrun_on_each_machine(recipe):
-    fake = recipe.bin / "python3"
-    fake.write_text('#!/usr/bin/env bash\necho "$CUDA_VISIBLE_DEVICES|$*"\n')
-    launch = [str(recipe.path / "../../utils/launch.sh"), "--nproc", "2", "--", "--task", "asr"]
-    environment = {**recipe.environment(), "CUDA_VISIBLE_DEVICES": "0"}
-    environment["PATH"] = f"{recipe.bin}:{environment['PATH']}"
-    done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
-    devices, _, command = done.stdout.strip().partition("|")
-    assert devices == "", "training on the CPU sees no GPU"
-    assert "-m ctaplib.cluster.launcher --nproc 2 --num_nodes 1" in command
-    assert command.endswith("-- -m ctaplib.cli.main train --task asr")
-    launch[1:3] = ["--ngpu", "4"]
-    done = subprocess.run(launch, capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.startswith("0|") and "--nproc 4" in done.stdout and done.stdout.strip().endswith("--gpu")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_shellcheck_finds_nothing():
 def test_programs_are_executable_and_stop_at_errors(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     program = text.startswith("#!")
-    sourced = Path(name).name in ("parse_options.sh", "stage.sh", "environment.sh")
+    sourced = Path(name).name in ("parse_options.sh", "options.sh", "stage.sh", "environment.sh")
     assert os.access(ROOT / name, os.X_OK) == program or sourced
     assert "set -euo pipefail" in text or not program or sourced
 

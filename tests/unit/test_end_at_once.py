@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ctaplib.cli._plan_checks import _option_faults
+from ctaplib.cli._plan_checks import parse_values
 from ctaplib.cli.main import main
 from ctaplib.train.distributed import lost_peer
 
@@ -62,5 +62,5 @@ def test_only_what_means_a_lost_process_is_told_as_one(text: str, lost: bool) ->
 def test_a_patience_that_cannot_be_is_told(patience: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--task", "asr", "--exp", str(tmp_path / "exp"), f"--patience={patience}"]) == 1
     assert f"--patience {patience}; expected seconds, at least 1, or 0" in capsys.readouterr().err
-    faults = _option_faults({"launch": f"--patience {patience}"})
+    _, faults = parse_values({"launch": f"--patience {patience}"})
     assert len(faults) == 1 and faults[0].startswith(f"--patience {patience}; expected seconds")

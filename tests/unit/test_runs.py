@@ -26,7 +26,7 @@ from ctaplib.config import save_config
 from ctaplib.errors import ConfigError, CtapError, DataError, LostPeerError
 from ctaplib.runs.listing import read_metrics
 from ctaplib.runs.log import LiveLine, RunLog, get_logger, short_words
-from ctaplib.runs.state import forget_errors, note_error, read_state
+from ctaplib.runs.state import note_error, read_state, remove_errors
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.train.distributed import World
@@ -95,7 +95,7 @@ def test_plots_come_from_the_records(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["{0}/nowhere"], "nowhere is no folder"),
         (["{0}"], "{0} holds no run"),
         (["{0}/nowhere", "{0}"], "nowhere is no folder; {0} holds no run; expected a folder with config.yaml and one of"),
-        (["--diff", "{0}", "{0}"], "{0}/config.yaml cannot be read"),
+        (["--diff", "{0}", "{0}"], "{0}/config.yaml is missing"),
         (["--diff", "{0}", "{0}", "{0}"], "--diff takes two runs and nothing else"),
     ],
 )
@@ -110,7 +110,7 @@ def test_folders_without_runs_are_named(words: list, message: str, tmp_path: Pat
         ("config.yaml", "a: [", "config.yaml is not YAML"),
         ("config.yaml", "- 1", "config.yaml holds a list"),
         ("run_state.json", "{", "run_state.json is not JSON"),
-        ("metrics.jsonl", "{}\nhello\n" + '{"step": 1}\n', "metrics.jsonl has 2 lines that are no records"),
+        ("metrics.jsonl", "{}\nhello\n" + '{"step": 1}\n', "metrics.jsonl has 2 lines that are not records"),
     ],
 )
 def test_broken_files_are_told(name: str, text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +152,7 @@ def test_a_run_is_running_until_its_process_dies_and_nobody_else_trains_there(tm
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
     state = read_state(run)
-    assert state.state == "failed" and "ended without a word" in state.note
+    assert state.state == "failed" and "ended without a message" in state.note
     with RunLog(run, 20, max_steps=40):
         pass
     assert read_state(run).state == "stopped"
@@ -176,7 +176,7 @@ def test_a_run_of_another_machine_that_left_an_error_has_failed(tmp_path: Path) 
     note_error(run, 0, LostPeerError("process 1 has ended: no"), ends_here=True)
     stands = read_state(run)
     assert stands.state == "failed" and stands.note == "process 0: process 1 has ended: no"
-    forget_errors(run, 0, 2)  # the next start
+    remove_errors(run, 0, 2)  # the next start
     assert read_state(run).state == "running"
 
 
@@ -195,17 +195,17 @@ def test_a_run_of_another_machine_that_was_heard_of_lately_is_not_trained_here(
         assert holder.stdout is not None and holder.stdout.readline() == "holding\n"
         with pytest.raises(ConfigError) as told:
             Trainer(ToyTask(CONFIG, TaskPaths(run, run, run, "train", "dev")), World(0, 1, torch.device("cpu")))
-        assert f"is being trained by process {holder.pid} on elsewhere, heard of" in str(told.value)
+        assert f"is being trained by process {holder.pid} on elsewhere, last write" in str(told.value)
         assert "if that machine is down, start again in" in str(told.value)
         assert {path: path.read_bytes() for path in before} == before and not (run / "train.log").exists()
         (run / "run.lock").write_text("")  # the holder has the lock, but has not said who it is
-        with pytest.raises(ConfigError, match="a process that has not said yet who it is, heard of"):
+        with pytest.raises(ConfigError, match="a process that has not written its name yet, last write"):
             RunLog(run)
         for path in run.iterdir():
             os.utime(path, (time.time() - 3600, time.time() - 3600))
         monkeypatch.setattr(get_logger(), "propagate", True)
         RunLog(run, 20).end("stopped")
-        assert "heard of 3600 s ago: taken for dead" in caplog.text
+        assert "last write 3600 s ago: taken for dead" in caplog.text
     finally:
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
@@ -226,7 +226,7 @@ def test_lines_that_are_no_records_are_told_and_left_out(
         out.write(b'12\nnull\n{"split": "train"}\n{"step": "5"}\n\xff\xfe\n{"step": 30, "spl')
     monkeypatch.setattr(get_logger(), "propagate", True)
     RunLog(run, 20).end("stopped")
-    assert "metrics.jsonl: left out 6 lines (torn or foreign): 6: '12'; 7: 'null'" in caplog.text
+    assert "metrics.jsonl: dropped 6 lines (torn or foreign): 6: '12'; 7: 'null'" in caplog.text
     assert [r["step"] for r in read_metrics(run)] == [10, 10, 20, 20, 20]
 
 
@@ -243,8 +243,8 @@ def test_the_note_of_a_run_is_the_cause_not_what_the_first_process_saw(tmp_path:
     with pytest.raises(ValueError, match="own"), RunLog(run, 20, max_steps=40):
         raise ValueError("the first process's own")
     assert read_state(run).note == "the first process's own"
-    forget_errors(run, 1, 2)
-    forget_errors(run, 0, 2)
+    remove_errors(run, 1, 2)
+    remove_errors(run, 0, 2)
     assert not list((run / "errors").iterdir())
     with pytest.raises(LostPeerError), RunLog(run, 20, max_steps=40):
         raise LostPeerError("process 0 lost another process")
@@ -255,7 +255,7 @@ def test_the_note_of_a_run_is_the_cause_not_what_the_first_process_saw(tmp_path:
     ("error", "state", "note"),
     [
         (ValueError("no\nmore"), "failed", "no"),
-        (KeyboardInterrupt(), "stopped", "ended at once by the keyboard; the same command goes on from the last checkpoint"),
+        (KeyboardInterrupt(), "stopped", "ended at once by the keyboard; the same command resumes from the last checkpoint"),
         (None, "finished", ""),
     ],
 )
@@ -326,7 +326,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(handler, "stream", terminal)
     live = LiveLine(10, 4)
     live.step()
-    live.tell(VALUES)
+    live.show(VALUES)
     get_logger().info("told by the live line as well", extra={"live": True})
     get_logger().info("a warning of its own")
     live.close()
@@ -342,7 +342,7 @@ def test_on_a_terminal_the_loss_is_told_whatever_its_size(rows: int, columns: in
         rows,
         columns,
         "from ctaplib.runs.log import LiveLine, get_logger\n"
-        f"live = LiveLine(10, 4); live.step(); live.tell({VALUES!r})\n"
+        f"live = LiveLine(10, 4); live.step(); live.show({VALUES!r})\n"
         "get_logger().info('plain line', extra={'live': True}); live.close()\n",
     )
     assert ("loss 9.88" in told) == live and ("plain line" in told) != live
@@ -366,7 +366,7 @@ def in_a_terminal(rows: int, columns: int, code: str) -> str:
 def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     live = LiveLine(10, 4)
     live.step()
-    live.tell(VALUES)
+    live.show(VALUES)
     live.close()
     assert capfd.readouterr().err == ""
     other = LiveLine(10, 4, enabled=False)

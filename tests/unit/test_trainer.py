@@ -243,7 +243,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path, capfd: pytest.CaptureFi
         trainer.fit()
     signal.signal(signal.SIGINT, keyboard)
     assert "Ctrl-C again ends at once" in capfd.readouterr().err
-    assert read_state(tmp_path).note == "ended at once by the keyboard; the same command goes on from the last checkpoint"
+    assert read_state(tmp_path).note == "ended at once by the keyboard; the same command resumes from the last checkpoint"
     assert load_checkpoint(tmp_path / "checkpoints" / "last.pt")["position"]["step"] < 4
 
 
@@ -322,7 +322,7 @@ def test_a_checkpoint_that_was_edited_is_told(tmp_path: Path) -> None:
     state = torch.load(path, weights_only=True)
     state["weight"][1] = 7.0
     torch.save(state, path)
-    with pytest.raises(CheckpointError, match=r"a\.pt is not what was written: its content does not fit its digest"):
+    with pytest.raises(CheckpointError, match=r"a\.pt was changed after it was written: its content does not match its digest"):
         load_checkpoint(path)
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from ctaplib.cli.main import main
 from ctaplib.runs.state import read_state
 
 
-def node(program: str) -> list[str]:
-    return [sys.executable, "-m", "ctaplib.cluster.launcher", "--nproc", "1", "--", "-c", program]
+def launcher(*program: str, nproc: int = 1) -> list[str]:
+    """Return a command that runs a Python program as the launcher does."""
+    code = f"import sys; from ctaplib.cluster.launcher import run_processes; sys.exit(run_processes({program!r}, {nproc}))"
+    return [sys.executable, "-c", code]
 
 
 @pytest.mark.parametrize(
@@ -27,14 +30,16 @@ def node(program: str) -> list[str]:
     ],
 )
 def test_its_status_is_the_status(program: str, status: int, told: str) -> None:
-    done = subprocess.run(node(program), capture_output=True, text=True, check=False)
+    done = subprocess.run(launcher("-c", program), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (status, told)
 
 
 def test_it_is_alone_whatever_runs_around_it() -> None:
     program = "import os; print(*[os.environ.get(name) for name in ('RANK', 'WORLD_SIZE', 'CTAP_WORLD_SIZE')])"
     around = {**os.environ, "RANK": "3", "WORLD_SIZE": "4"}
-    assert subprocess.run(node(program), capture_output=True, text=True, env=around, check=True).stdout == "None None 1\n"
+    assert (
+        subprocess.run(launcher("-c", program), capture_output=True, text=True, env=around, check=True).stdout == "None None 1\n"
+    )
 
 
 def test_a_request_to_stop_reaches_it(tmp_path: Path) -> None:
@@ -43,21 +48,39 @@ def test_a_request_to_stop_reaches_it(tmp_path: Path) -> None:
         f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(tmp_path / 'asked')!r}).touch(), sys.exit(143)))\n"
         f"pathlib.Path({str(tmp_path / 'ready')!r}).touch(); time.sleep(60)"
     )
-    running = subprocess.Popen(node(program))
+    running = subprocess.Popen(launcher("-c", program))
     while not (tmp_path / "ready").exists():
         time.sleep(0.05)
     running.send_signal(signal.SIGTERM)
     assert running.wait(30) == 143 and (tmp_path / "asked").exists()
 
 
+def test_the_options_become_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple] = []
+    monkeypatch.setattr("ctaplib.cluster.launcher.run_processes", lambda *words: started.append(words))
+    monkeypatch.setattr("ctaplib.cluster.launcher.check_gpus", lambda wanted: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    main(["launch", "--ngpu", "4", "--", "--task", "asr"])
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+    main(["launch", "--nproc", "2", "--batch-bins", "auto", "--", "--task", "asr"])
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "", "training on the CPU sees no GPU"
+    ctap = ["-m", "ctaplib.cli.main", "train", "--task", "asr", "--patience", "30", "--batch_bins"]
+    assert [words[:2] for words in started] == [([*ctap, "0", "--gpu"], 4), ([*ctap, "auto"], 2)]
+
+
+def test_nothing_to_train_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "--nproc", "2"]) == 1
+    assert "expected [options] -- ARGUMENTS OF ctap train" in capsys.readouterr().err
+
+
 def test_no_torch_is_imported_for_it() -> None:
-    words = [sys.executable, "-X", "importtime", *node("pass")[1:]]
+    words = [sys.executable, "-X", "importtime", *launcher("-c", "pass")[1:]]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "ctaplib.cluster.rendezvous" in done.stderr and "| torch\n" not in done.stderr
 
 
 def test_a_process_that_is_killed_is_named_in_the_folder_of_the_run(tmp_path: Path) -> None:
-    program = [*node("import os; os.kill(os.getpid(), 9)"), "--exp", str(tmp_path)]
+    program = launcher("-c", "import os; os.kill(os.getpid(), 9)", "--exp", str(tmp_path))
     assert subprocess.run(program, capture_output=True, check=False).returncode == 137
     (tmp_path / "run_state.json").write_text('{"state": "running", "host": "elsewhere"}')
     stands = read_state(tmp_path)
@@ -82,8 +105,8 @@ time.sleep(60)
 @pytest.mark.parametrize("twice", [False, True])
 def test_the_keyboard_asks_the_processes_to_stop_and_then_kills_them(tmp_path: Path, twice: bool) -> None:
     (tmp_path / "two.py").write_text(TWO)
-    words = [sys.executable, "-m", "ctaplib.cluster.launcher", "--nproc", "2", "--", str(tmp_path / "two.py"), str(tmp_path)]
-    program = [*words, "stay"] if twice else words
+    words = [str(tmp_path / "two.py"), str(tmp_path), *(["stay"] if twice else [])]
+    program = launcher(*words, nproc=2)
     running = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=heed_the_keyboard)
     wait_for(lambda: (tmp_path / "ready0").exists() and (tmp_path / "ready1").exists())
     running.send_signal(signal.SIGINT)
