@@ -130,8 +130,8 @@ def test_looks_stay_within_their_share_of_the_time(monkeypatch: pytest.MonkeyPat
             with allowance.spend("look"):
                 now[0] += 3.0
             taken += 1
-        assert allowance.spent_s <= 0.01 * now[0] + 2.1  # the first may cost more than the second it is taken for
-    assert 0.008 * now[0] <= 3.0 * taken == allowance.spent_s
+        assert allowance.used_s <= 0.01 * now[0] + 2.1  # the first may cost more than the second it is taken for
+    assert 0.008 * now[0] <= 3.0 * taken == allowance.used_s
 
 
 class TalkingTask(ToyTask):
