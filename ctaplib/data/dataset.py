@@ -1,5 +1,6 @@
 """The utterances of one set of a corpus: features, phones and speakers, read from `data/<set>` and `dump/<set>`."""
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,11 @@ class SpeechSet:
         limits: BatchConfig | None = None,
         report: Path | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._data, self._dump = name, data / name, dump / name
         check_set(dump / name)
         self.rates = Rates(read_feature_config(dump / name / "features.yaml"), hop, ctc_factor)
         self.store = FeatureStore(dump / name / "feats.scp")
         self.pitch = FeatureStore(dump / name / "f0.scp")
-        self.speakers = read_table(data / name / "utt2spk")
         lengths = self.store.lengths()
         left_out: dict[str, str] = {}
         self.labelled: dict[str, Labelled] = {}
@@ -67,9 +67,17 @@ class SpeechSet:
             reasons = shortened([f"{u}: {r}" for u, r in left_out.items()])
             raise DataError(f"no utterance of {name} can be used", reasons, fix="see the reasons")
 
+    @cached_property
+    def speakers(self) -> dict[str, str]:
+        """The speaker of every utterance."""
+        return read_table(self._data / "utt2spk")
+
     def _outside(self, utt: str, frames: int, limits: BatchConfig) -> str:
+        """Return why an utterance cannot be used; "" if it can."""
         seconds = frames / self.rates.features.frames_per_s
         phones = len(self.labelled[utt].phones) if utt in self.labelled else 0
+        if utt not in self.pitch:
+            return "not in f0.scp"
         if not limits.min_s <= seconds <= limits.max_s:
             return f"{seconds:.2f} s long, allowed are {limits.min_s} to {limits.max_s} s"
         if limits.max_phones and phones > limits.max_phones:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from ctaplib.align.aligner import Aligner, save_aligner
 from ctaplib.align.chunks import GAP_FRAMES, IGNORED, Chunks
@@ -39,31 +39,9 @@ from ctaplib.losses.terms import Term
 from ctaplib.runs.log import get_logger
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import BatchStats, Task, TaskPaths
-from ctaplib.tasks.settings import Decay, LrSchedule, OptimConfig, Precision, TaskConfig, TrainConfig
+from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 
 log = get_logger(__name__)
-
-
-class AlignBatchConfig(BatchConfig):
-    """Size of the batches: chunks have one length and need no padding, so that only `batch_s` is used."""
-
-    batch_s: PositiveFloat = 20.5
-    """Seconds of audio in one global batch."""
-    min_items: int = Field(2, ge=1)
-    """Batches differ by at most one chunk."""
-
-
-class AlignOptimConfig(OptimConfig):
-    """AdamW and its learning-rate schedule, for a few hundred steps."""
-
-    lr: PositiveFloat = 2e-3
-    """Peak learning rate."""
-    warmup_steps: NonNegativeInt = 20
-    """Steps of linear warm-up."""
-    schedule: LrSchedule = "linear"
-    """After the warm-up, over all passes."""
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """AdamW's decay rates."""
 
 
 class AlignTrainConfig(TrainConfig):
@@ -73,10 +51,6 @@ class AlignTrainConfig(TrainConfig):
     """The aligner is the network of the last step, whose labels it was trained on: our choice."""
     max_steps: int = 0
     """Computed from the passes and the data, and written to the run's config; may not be given."""
-    valid_every_steps: PositiveInt = 500
-    """Steps between validations."""
-    precision: Precision = "fp32"
-    """fp32, bf16, or auto; realignments are always in fp32."""
 
 
 class AlignTaskConfig(AlignConfig, TaskConfig):
@@ -84,9 +58,11 @@ class AlignTaskConfig(AlignConfig, TaskConfig):
 
     valid_minutes: float = Field(default=10.0, gt=0)
     """Audio of the validation set to align at each validation, minutes."""
-    batch: AlignBatchConfig = AlignBatchConfig()
-    optim: AlignOptimConfig = AlignOptimConfig()
-    train: AlignTrainConfig = AlignTrainConfig()
+    batch: BatchConfig = BatchConfig(batch_s=20.5, min_items=2)
+    """Size of the batches; chunks have one length, so that only `batch_s` and `min_items` are used."""
+    optim: OptimConfig = OptimConfig(lr=2e-3, warmup_steps=20, schedule="linear", betas=(0.9, 0.999))
+    train: AlignTrainConfig = AlignTrainConfig(valid_every_steps=500, precision="fp32")
+    """Training; realignments are always in fp32."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +118,10 @@ class AlignTask(Task):
     # ---- batches and losses ----------------------------------------------------------------------------------
 
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """Plan the batches of chunks of one pass."""
         config = self.config
         return self.chunks.plan(self.batch_chunks, config.network.passes[epoch], 1000 * config.seed + epoch)
 
     def valid_plan(self) -> list[list[int]]:
-        """Return one batch of all validation utterances."""
         return [list(range(len(self.valid)))]
 
     def load(self, split: str, items: Sequence[int], step: int) -> ChunkBatch | list[Utterance]:
@@ -169,7 +143,6 @@ class AlignTask(Task):
             self._relabel(step + 1)
 
     def losses(self, batch: ChunkBatch, step: int, optimizer: str) -> dict[str, Term]:
-        """Compute the cross-entropy of the class of every frame."""
         self._relabel(step)
         logits = self.model(batch.frames)[:, GAP_FRAMES:-GAP_FRAMES]
         targets = self.targets[batch.places].to(logits.device)
@@ -177,7 +150,6 @@ class AlignTask(Task):
         return {"frames": Term(total, (targets != IGNORED).sum())}
 
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """Return the weight of the one term."""
         return {"frames": 1.0}
 
     @torch.no_grad()
@@ -203,15 +175,12 @@ class AlignTask(Task):
         return BatchStats(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the feature frames of a chunk for each."""
         return [round(self.config.network.chunk_frames * self.config.hop_s / self.features.hop_s) for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
-        """Return the numbers of chunks, which are cut from all utterances in a row."""
         return [f"chunk {i} of {self.chunks.count}" for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the lengths of validation utterances."""
         return [self.valid_lengths[i] for i in items]
 
     def trial_step(self) -> int:

@@ -11,10 +11,11 @@ from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, collapse, error_rate, recognition_errors
 from ctaplib.tasks.load import load_source
 from ctaplib.tasks.preview import posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
+from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
 
@@ -34,7 +35,7 @@ class ASRConfig(SpeechTaskConfig):
     model: RecognizerConfig = RecognizerConfig()
     """Sizes; taken from the pre-trained model where there is one."""
     schedule: ASRSchedule = ASRSchedule()
-    train: RecognitionTrainConfig = RecognitionTrainConfig()
+    train: TrainConfig = TrainConfig(best="per_ctc")
     freeze_codebook: bool = False
     """Keep the code book of the pre-trained model unchanged."""
 
@@ -67,7 +68,6 @@ class ASRTask(SpeechTask[Recognizer]):
                 self.model.quantizer.load_state_dict(source.quantizer.state_dict())
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """Compute all terms."""
         output = self.model(self.encoder_input(batch), batch.mel_lengths)
         zero = Term(batch.mel.new_zeros(()), 0.0)
         words = zero

@@ -7,16 +7,8 @@ from ctaplib.data.batch import Batch
 from ctaplib.data.labels import IGNORE
 from ctaplib.losses.terms import Term
 from ctaplib.models.heads import Readout
-from ctaplib.tasks.settings import TrainConfig
 
 RECOGNITION_ERRORS = ("per_ctc", "per_class", "class_error_pct")
-
-
-class RecognitionTrainConfig(TrainConfig):
-    """Training of a task whose validation recognises."""
-
-    best: str = "per_ctc"
-    """Name of the validation metric whose smallest value chooses the best checkpoint."""
 
 
 def collapse(logits: torch.Tensor, lengths: torch.Tensor, drop: set[int]) -> list[list[int]]:

@@ -16,23 +16,6 @@ from ctaplib.runs.panels import Panel, Preview, posterior_panel
 if TYPE_CHECKING:
     from ctaplib.tasks.speech import SpeechTask
 
-LONGEST_S = 6.0
-"""Previews take utterances of at most so many seconds, where there are enough of them."""
-
-
-def spread(lengths: list[int], count: int, hop_s: float) -> list[int]:
-    """Return the indices of `count` utterances, evenly spread over the short ones, or over all where those are too few.
-
-    Args:
-        lengths: Feature frames of each utterance.
-        count: How many to choose.
-        hop_s: Seconds of a frame.
-    """
-    short = [i for i, n in enumerate(lengths) if n <= round(LONGEST_S / hop_s)]
-    usable = short if len(short) >= count else list(range(len(lengths)))
-    count = min(count, len(usable))
-    return sorted({usable[(2 * k + 1) * len(usable) // (2 * count)] for k in range(count)})
-
 
 def array(x: torch.Tensor) -> np.ndarray:
     """Convert a tensor to a float32 array."""

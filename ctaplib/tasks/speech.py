@@ -23,8 +23,7 @@ from ctaplib.data.transform_voice import Voice, VoiceConfig
 from ctaplib.data.transforms import MASKED_MEL, Example, TransformSlot, build_transforms, keyed_rng
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import atomic_write, make_folder
-from ctaplib.tasks.base import BatchStats, Task, TaskPaths
-from ctaplib.tasks.preview import spread
+from ctaplib.tasks.base import SetTask, TaskPaths
 from ctaplib.tasks.schedule import Schedule
 from ctaplib.tasks.settings import TaskConfig
 from ctaplib.text.tokens import TokenList, read_token_list
@@ -57,7 +56,7 @@ class SpeechTaskConfig(TaskConfig):
     """Size of the SentencePiece model whose pieces are recognised as well; 0 for none."""
 
 
-class SpeechTask(Task, Generic[Model]):
+class SpeechTask(SetTask, Generic[Model]):
     """Sets, token list, features and batches; a subclass adds the model, its losses and, where it needs them, more entries.
 
     Attributes:
@@ -118,7 +117,6 @@ class SpeechTask(Task, Generic[Model]):
         return sources
 
     def assets(self) -> dict[str, Path]:
-        """Return token list, feature settings, word pieces and speakers."""
         return self._files
 
     def _open_sets(self) -> None:
@@ -171,27 +169,9 @@ class SpeechTask(Task, Generic[Model]):
         return int(self.config.batch.batch_s * self.features.frames_per_s)
 
     def items(self) -> dict[str, dict[str, int]]:
-        """Return the lengths in the training set and, where there is one, the set without labels."""
-        return {s.name: dict(zip(s.utts, s.lengths)) for s in (self.train, self.other)}
-
-    def item_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the lengths of training utterances."""
-        return [self.train.lengths[i] for i in items]
-
-    def item_names(self, items: Sequence[int]) -> list[str]:
-        """Return the ids of training utterances."""
-        return [self.train.utts[i] for i in items]
-
-    def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the lengths of validation utterances."""
-        return [self.valid.lengths[i] for i in items]
-
-    def preview_items(self, count: int) -> list[int]:
-        """Choose short utterances, evenly spread."""
-        return spread(self.valid.lengths, count, self.features.hop_s)
+        return super().items() | {self.other.name: dict(zip(self.other.utts, self.other.lengths))}
 
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """Compute the weight of every term at this step."""
         return self.config.schedule.weights(step / self.config.train.max_steps)
 
     # ---- batches ---------------------------------------------------------------------------------------------
@@ -212,10 +192,6 @@ class SpeechTask(Task, Generic[Model]):
         source, step = (self.train, step) if split == "train" else (self.valid, 0)
         rows = [self._load_one(source, source.utts[i], step) for i in items]
         return Batch.of([source.utts[i] for i in items], [r[0] for r in rows], [r[1] for r in rows], self.pad)
-
-    def batch_stats(self, batch: Batch) -> BatchStats:
-        """Count utterances and frames of their mel."""
-        return BatchStats(len(batch.ids), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
 
     def _load_one(self, source: SpeechSet, utt: str, step: int) -> tuple[dict[str, Entry], dict[str, Entry]]:
         """Make the fields of the batch and its further entries for one utterance."""

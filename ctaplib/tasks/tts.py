@@ -81,7 +81,6 @@ class TTSTask(SpeechTask[Synthesis]):
                 part.labelled[utt] = with_pauses(part.labelled[utt], words.get(utt, "").split(), silence)
 
     def before_training(self, step: int) -> None:
-        """Move the frozen model to the device of the trained one."""
         self.frozen.to(next(self.model.parameters())).eval()
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:

@@ -39,20 +39,13 @@ class VCLossConfig(Config):
     consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
 
 
-class VCTrainConfig(TrainConfig):
-    """Training of a task without one validation loss."""
-
-    best: str = "mel"
-    """Name of the validation metric whose smallest value chooses the best checkpoint."""
-
-
 class VCConfig(SpeechTaskConfig):
     """Settings of conversion and its fine-tuning."""
 
     model: VQCTAPConfig = VQCTAPConfig()
     """Sizes; taken from the pre-trained model."""
     loss: VCLossConfig = VCLossConfig()
-    train: VCTrainConfig = VCTrainConfig()
+    train: TrainConfig = TrainConfig(best="mel")
     schedule: VCSchedule = VCSchedule()
 
 
@@ -84,7 +77,6 @@ class VCTask(SpeechTask[VQCTAP]):
                 part.requires_grad_(True)
 
     def before_training(self, step: int) -> None:
-        """Move the frozen model to the device of the trained one."""
         self.frozen.to(next(self.model.parameters())).eval()
 
     def _trained_parts(self) -> tuple[torch.nn.Module, ...]:

@@ -31,9 +31,10 @@ from ctaplib.nn.codebook_use import UsageMeter
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.collapse import check_collapse
-from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, recognition_errors
 from ctaplib.tasks.preview import array, posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
+from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
@@ -78,7 +79,7 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
     """Progress, 0 to 1, from which a collapsed code book stops the run; above 1 for never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
     """Smallest share of codes in use on the validation set, percent."""
-    train: RecognitionTrainConfig = RecognitionTrainConfig()
+    train: TrainConfig = TrainConfig(best="per_ctc")
 
 
 class VQCTAPTask(SpeechTask[VQCTAP]):
@@ -159,7 +160,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
 
     def after_step(self, step: int) -> None:
-        """Update the code book."""
         self.model.quantizer.after_step(step)
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
@@ -208,7 +208,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return found
 
     def figures(self) -> dict[str, "Figure"]:
-        """Plot the schedule."""
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
 
 
