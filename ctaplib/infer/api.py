@@ -23,7 +23,7 @@ from ctaplib.infer.load import load_model, require, trained_method
 from ctaplib.infer.prompts import VoicePrompt, encode_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
+from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
 from ctaplib.methods.base import Method, find_method
 from ctaplib.models.connector import Synthesis
 from ctaplib.tasks.load import is_trained, load_task
@@ -112,7 +112,7 @@ class CTAP:
         run = self._folder("vocoder")
         return load_vocoder(run if is_trained(run) else None, self.task.features)
 
-    def _vocode(self, speech: VocoderInput) -> np.ndarray:
+    def _vocode(self, speech: Features) -> np.ndarray:
         return vocode(self._vocoder, {"audio": speech})[0]["audio"].float().numpy()
 
     def _wave(self, audio: Audio) -> np.ndarray:

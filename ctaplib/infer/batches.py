@@ -19,11 +19,11 @@ BATCH_FRAMES = 4000
 
 @dataclass(frozen=True)
 class Features:
-    """Features of one utterance.
+    """Features of one utterance, for a model or a vocoder.
 
     Attributes:
         mel: (T, n_mels) stored log-mel.
-        f0_hz: (T,) F0, 0 where unvoiced; None where the model does not use it.
+        f0_hz: (T,) F0, 0 where unvoiced; None for a model that does not use it, or a vocoder that reads it from the mel.
     """
 
     mel: torch.Tensor

@@ -23,27 +23,20 @@ log = get_logger("ctaplib.infer")
 
 
 def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int) -> None:
-    """Write the content of every set into `exp/codes/<set>`, each as a job of one thread; P where there are alignments."""
+    """Write the content of every set into `exp/codes/<set>`, each as a job of one thread.
+
+    That is `{speech,quantized,codes,phonemes,prompts}.scp` as the method has them, phonemes (P) where there are alignments,
+    and `codes.json`.
+    """
     work = partial(_dump_set, exp, data, dump)
     for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,))):
         pass
 
 
 def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
-    task, method = load_model(exp)
+    (task, method), folder = load_model(exp), exp / "codes" / name
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
-    dump_content(task, method, SpeechSet(data, dump, name, labelled, hop=task.hop), exp / "codes" / name)
-
-
-def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Path) -> None:
-    """Write `{speech,quantized,codes,phonemes,prompts}.scp` as the method has them, and `codes.json`.
-
-    Args:
-        task: The pre-trained model.
-        method: Its method.
-        speech: The set; with labels to have P written.
-        folder: Folder of the archives.
-    """
+    speech = SpeechSet(data, dump, name, labelled, hop=task.hop)
     model = task.model
     inputs = features_of(speech, model.uses_f0)
     arrays = run_batched(inputs, partial(_arrays, task, method, speech), model.hop)[0]
@@ -62,7 +55,7 @@ def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Pa
 
 
 def _arrays(task: SpeechTask, method: Method, speech: SpeechSet, batch: FeatureBatch) -> list[dict[str, np.ndarray]]:
-    """Encode a batch; the arrays of each utterance by name."""
+    """Encode a batch, and return the arrays of each utterance by name."""
     model = task.model
     content = batch.content(model)
     parts = {"speech": content.speech.float()}

@@ -10,7 +10,6 @@ import torch
 
 from ctaplib.infer.batches import FeatureBatch, Features, run_batched
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt, match_prompt
-from ctaplib.infer.vocode import VocoderInput
 from ctaplib.models.abilities import Content, Speaks
 
 
@@ -19,7 +18,7 @@ def convert(
     sources: Mapping[str, Features],
     prompts: Mapping[str, VoicePrompt],
     match: MatchConfig = DEFAULT_MATCH,
-) -> tuple[dict[str, VocoderInput], dict[str, float]]:
+) -> tuple[dict[str, Features], dict[str, float]]:
     """Decode the content of each source in the voice of its prompt.
 
     Args:
@@ -32,7 +31,7 @@ def convert(
         Mel and F0 by id, floored to whole content frames, and the computing time of each in seconds.
     """
 
-    def compute(batch: FeatureBatch) -> list[VocoderInput]:
+    def compute(batch: FeatureBatch) -> list[Features]:
         return decode(model, batch.content(model), batch.ids, [prompts[u] for u in batch.ids], match)
 
     return run_batched(sources, compute, model.hop)
@@ -40,12 +39,12 @@ def convert(
 
 def decode(
     model: Speaks, content: Content, ids: tuple[str, ...], prompts: Sequence[VoicePrompt], match: MatchConfig
-) -> list[VocoderInput]:
+) -> list[Features]:
     """Decode a batch of content to mel and F0 without padding, matched to the prompts."""
     output = model.speak(content, torch.stack([prompt.vector for prompt in prompts]), ids)
     frames = (model.hop * content.mask.sum(1)).tolist()
     tracks = [None] * len(ids) if output.f0_hz is None else list(output.f0_hz)
     return [
-        VocoderInput(match_prompt(mel[:n], prompt, match), None if f0 is None else f0[:n])
+        Features(match_prompt(mel[:n], prompt, match), None if f0 is None else f0[:n])
         for mel, f0, n, prompt in zip(output.mel, tracks, frames, prompts)
     ]

@@ -42,24 +42,24 @@ def search_ctc(log_probs: np.ndarray, ngram: PhoneNgram, config: SearchConfig, u
     """
     beams: dict[_Prefix, _Scores] = {(): (0.0, _NONE)}  # log P of ending in blank, and in a label
     scores: dict[_Prefix, float] = {(): 0.0}  # of n-gram and bonus
-    histories: dict[_Prefix, _Prefix] = {(): ngram.history(())}
+    ranked: list[_Prefix] = [()]
     width = min(config.labels, log_probs.shape[1])
     best_labels = np.argpartition(log_probs, -width, axis=1)[:, -width:]
 
     def extend(prefix: _Prefix, label: int) -> _Prefix:
         longer = (*prefix, label)
         if longer not in scores:
-            score, history = scores[prefix], histories[prefix]
+            scores[longer] = scores[prefix]
             if label not in unspoken:
-                score += config.weight * float(ngram.log_probs(history)[label]) + config.bonus
-                history = (*history, label)[1:] if history else ()
-            scores[longer], histories[longer] = score, history
+                history = ngram.history([c for c in prefix if c not in unspoken])
+                scores[longer] += config.weight * float(ngram.log_probs(history)[label]) + config.bonus
         return longer
 
     for frame, labels in zip(log_probs, best_labels.tolist()):
-        beams = _best(_advance(beams, frame.tolist(), labels, extend), scores, config.beam)
-    best = max(beams, key=lambda p: _log_add(*beams[p]) + scores[p])
-    return list(best)
+        beams = _advance(beams, frame.tolist(), labels, extend)
+        ranked = sorted(beams, key=lambda p: (-_log_add(*beams[p]) - scores[p], p))
+        beams = {p: beams[p] for p in ranked[: config.beam]}
+    return list(ranked[0])
 
 
 def _advance(
@@ -82,11 +82,6 @@ def _advance(
             if c:
                 add(extend(prefix, c), _NONE, (blank if prefix and c == prefix[-1] else total) + frame[c])
     return beams_after
-
-
-def _best(beams: dict[_Prefix, _Scores], scores: dict[_Prefix, float], beam: int) -> dict[_Prefix, _Scores]:
-    ranked = sorted(beams, key=lambda p: (-_log_add(*beams[p]) - scores[p], p))
-    return {p: beams[p] for p in ranked[:beam]}
 
 
 def _log_add(a: float, b: float) -> float:

@@ -31,7 +31,6 @@ class PhoneNgram:
                 for length in range(order):
                     self._counts[tuple(padded[i - length : i])][padded[i]] += 1
         self._probs: dict[tuple[int, ...], np.ndarray] = {}
-        self._logs: dict[tuple[int, ...], np.ndarray] = {}
 
     def history(self, before: Sequence[int]) -> tuple[int, ...]:
         """Return the last order - 1 phones of an utterance's beginning, padded with START."""
@@ -40,9 +39,7 @@ class PhoneNgram:
 
     def log_probs(self, history: tuple[int, ...]) -> np.ndarray:
         """Compute the natural logarithm of P(c | history) for every label c: (size,)."""
-        if history not in self._logs:
-            self._logs[history] = np.log(self._prob(history))
-        return self._logs[history]
+        return np.log(self._prob(history))
 
     def _prob(self, history: tuple[int, ...]) -> np.ndarray:
         if history not in self._probs:

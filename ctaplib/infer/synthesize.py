@@ -9,10 +9,9 @@ from typing import Any, Protocol, cast
 import torch
 
 from ctaplib.errors import DataError
-from ctaplib.infer.batches import run_by_length
+from ctaplib.infer.batches import Features, run_by_length
 from ctaplib.infer.convert import decode
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt
-from ctaplib.infer.vocode import VocoderInput
 from ctaplib.models.abilities import Content, HasCodes, HasPhonemes, Speaks, lacking
 from ctaplib.models.connector import Synthesis
 from ctaplib.phones import SILENCE
@@ -48,7 +47,7 @@ def synthesize(
     duration_prompts: Mapping[str, VoicePrompt] | None = None,
     speed: float = 1.0,
     match: MatchConfig = DEFAULT_MATCH,
-) -> tuple[dict[str, VocoderInput], dict[str, float]]:
+) -> tuple[dict[str, Features], dict[str, float]]:
     """Synthesise phones.
 
     Args:
@@ -72,7 +71,7 @@ def synthesize(
     if unknown:
         raise DataError(f"{len(unknown)} utterances have unknown phones", unknown, expected="phones of tokens.txt")
 
-    def compute(ids: list[str]) -> list[VocoderInput]:
+    def compute(ids: list[str]) -> list[Features]:
         padded, lengths = pad_stack([torch.tensor([tokens.id(p) for p in phones[u]]) for u in ids])
         voices = torch.stack([(duration_prompts or prompts)[u].vector for u in ids])
         frames = synthesis.duration(padded, length_mask(lengths, padded.shape[1]), voices).expm1().clamp_min(0.0) / speed
