@@ -146,10 +146,7 @@ def extract_set(
     write_table(dump / "wav.scp", waves)
     write_table(dump / "utt2num_frames", frames)
     write_tsv(dump / "dropped_features.tsv", [{"utt": u, "reason": r} for u, r in dropped.items()], ("utt", "reason"))
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 1e-8))
-    with atomic_write(dump / "stats.npz", "wb") as out:
-        np.savez(out, mean=mean.astype(np.float32), std=std.astype(np.float32))
+    _write_stats(dump / "stats.npz", total / count, squares / count)
     save_config(config, header, inputs_hash=stamp)
     if dropped:
         log.warning("%s: %d of %d utterances dropped, see dropped_features.tsv", dump, len(dropped), len(spans))
@@ -169,3 +166,9 @@ def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, co
         raise DataError(f"{stats} is missing", fix=f"add {train_set} to --sets")
     with atomic_write(dump / "stats.npz", "wb") as out:
         out.write(stats.read_bytes())
+
+
+def _write_stats(path: Path, mean: np.ndarray, square: np.ndarray) -> None:
+    std = np.sqrt(np.maximum(square - mean**2, 1e-8))
+    with atomic_write(path, "wb") as out:
+        np.savez(out, mean=mean.astype(np.float32), std=std.astype(np.float32))

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.data.transforms import Example, Transform
-from ctaplib.data.warp import warp_mel
+from ctaplib.data.transforms import Example, Transform, warp_mel
 
 
 class PerturbConfig(Config):

@@ -6,8 +6,7 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.data.transforms import Example, Transform
-from ctaplib.data.warp import warp_mel, warp_pitch
+from ctaplib.data.transforms import Example, Transform, warp_mel, warp_pitch
 
 
 class VoiceConfig(Config):

@@ -18,15 +18,13 @@ from ctaplib.audio.features import f0_track, log_mel
 from ctaplib.audio.files import read_audio
 from ctaplib.errors import CheckpointError
 from ctaplib.infer.batches import Features, encode
-from ctaplib.infer.convert import convert
-from ctaplib.infer.load import load_model, require, trained_method
 from ctaplib.infer.prompts import VoicePrompt, encode_prompts
 from ctaplib.infer.recognize import Transcript, recognize
-from ctaplib.infer.synthesize import synthesize, with_pause_slots
+from ctaplib.infer.speak import convert, synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
 from ctaplib.methods.base import Method, find_method
 from ctaplib.models.connector import Synthesis
-from ctaplib.tasks.load import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_model, load_task, require, trained_method
 from ctaplib.tasks.speech import SpeechTask
 
 Audio = str | Path | np.ndarray

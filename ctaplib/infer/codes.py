@@ -12,11 +12,11 @@ from ctaplib.data.batch import pad_labels
 from ctaplib.data.dataset import SpeechSet
 from ctaplib.files import write_json
 from ctaplib.infer.batches import FeatureBatch, features_of, run_batched
-from ctaplib.infer.load import load_model
 from ctaplib.infer.prompts import encode_prompts
 from ctaplib.methods.base import Method
 from ctaplib.models.abilities import CodedContent
 from ctaplib.runs.log import get_logger
+from ctaplib.tasks.load import load_model
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")

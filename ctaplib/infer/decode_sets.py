@@ -1,6 +1,6 @@
 """Inference of a recipe: every system on every test set, from fixed lists.
 
-Output goes to `exp/decode/<task>/<system>/<set>/`; see `outputs`.
+Output goes to `exp/decode/<task>/<system>/<set>/`; see `write_transcripts` and `write_waves`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,28 +14,24 @@ import numpy as np
 import torch
 
 from ctaplib.audio.features import log_mel
-from ctaplib.audio.files import read_audio
+from ctaplib.audio.files import read_audio, write_audio
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import Config
 from ctaplib.data.dataset import SpeechSet
 from ctaplib.data.labels import SILENCE_LABEL
-from ctaplib.files import read_table, read_tsv
+from ctaplib.files import make_folder, read_table, read_tsv, write_table, write_tsv
 from ctaplib.infer.batches import Features, features_of
-from ctaplib.infer.convert import convert
-from ctaplib.infer.ctc_search import SearchConfig, search_ctc
-from ctaplib.infer.load import load_model
-from ctaplib.infer.outputs import write_transcripts, write_waves
-from ctaplib.infer.phone_ngram import PhoneNgram
+from ctaplib.infer.ctc_search import PhoneNgram, SearchConfig, search_ctc
 from ctaplib.infer.prompts import MatchConfig, VoicePrompt, encode_prompts
-from ctaplib.infer.recognize import recognize
-from ctaplib.infer.synthesize import synthesize, with_pause_slots
+from ctaplib.infer.recognize import Transcript, recognize
+from ctaplib.infer.speak import convert, synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
 from ctaplib.methods.base import SYSTEMS, Method, System, find_method
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.load import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_model, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
@@ -247,3 +243,47 @@ def spread(speakers: Mapping[str, str], known: Mapping[str, object], count: int)
         turns[speakers[utt]] = turns.get(speakers[utt], -1) + 1
         order.append((turns[speakers[utt]], utt))
     return sorted(u for _, u in sorted(order)[:count])
+
+
+def write_transcripts(folder: Path, transcripts: Mapping[str, Transcript], by_class: bool = False) -> None:
+    """Write `hyp.phn` by CTC or by frame classes, `hyp.txt` with the words, and the phones of a search beside, in `<system>_lm`.
+
+    An older `hyp.txt` is removed where there are no words.
+    """
+    write_table(folder / "hyp.phn", {u: " ".join(t.by_class if by_class else t.by_ctc) for u, t in transcripts.items()})
+    if by_class or any(t.words is None for t in transcripts.values()):
+        (folder / "hyp.txt").unlink(missing_ok=True)
+    else:
+        write_table(folder / "hyp.txt", {u: t.words or "" for u, t in transcripts.items()})
+    searched = {u: " ".join(t.by_search) for u, t in transcripts.items() if t.by_search is not None}
+    if searched and not by_class:
+        write_table(folder.parent.with_name(f"{folder.parent.name}_lm") / folder.name / "hyp.phn", searched)
+
+
+def write_waves(
+    folder: Path,
+    waves: Mapping[str, torch.Tensor],
+    rate_hz: int,
+    rows: Sequence[Mapping[str, str]],
+    seconds: Mapping[str, float],
+) -> None:
+    """Write `wav/*.wav`, `wav.scp` and, last, `index.tsv`.
+
+    Args:
+        folder: Folder of the system and set.
+        waves: Samples by id.
+        rate_hz: Sampling rate.
+        rows: Columns of the index for each item, `id` among them.
+        seconds: Computing time by id.
+    """
+    places = {}
+    for utt, wave in waves.items():
+        path = (folder / "wav" / f"{utt}.wav").absolute()
+        make_folder(path.parent)
+        write_audio(path, wave.float().numpy(), rate_hz)
+        places[utt] = str(path)
+    write_table(folder / "wav.scp", places)
+    full = [
+        {**row, "audio_s": f"{len(waves[row['id']]) / rate_hz:.4f}", "compute_s": f"{seconds[row['id']]:.4f}"} for row in rows
+    ]
+    write_tsv(folder / "index.tsv", full, list(full[0]))

@@ -12,9 +12,8 @@ from ctaplib.config_file import read_saved
 from ctaplib.errors import StageError
 from ctaplib.files import atomic_write, make_folder, write_json
 from ctaplib.infer.batches import Features, encode
-from ctaplib.infer.load import load_model
 from ctaplib.methods.base import SYSTEMS, Method
-from ctaplib.tasks.load import PACKED_CONFIG, PACKED_WEIGHTS, is_trained, load_task
+from ctaplib.tasks.load import PACKED_CONFIG, PACKED_WEIGHTS, is_trained, load_model, load_task
 
 
 def pack(exp: Path, out: Path, method: Method, results: Path | None = None) -> list[str]:

@@ -13,10 +13,11 @@ from ctaplib.config import load_config
 from ctaplib.config_file import read_saved
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.find import find
-from ctaplib.methods.base import ABILITIES, find_method, method_names
+from ctaplib.methods.base import ABILITIES, Method, find_method, method_names, method_of
 from ctaplib.models.abilities import lacking
 from ctaplib.tasks.base import Task, TaskPaths
 from ctaplib.tasks.settings import TaskConfig
+from ctaplib.tasks.speech import SpeechTask
 
 PACKED_WEIGHTS = "model.safetensors"
 PACKED_CONFIG = "config.json"
@@ -117,3 +118,56 @@ def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str
     if task.metrics and config.train.best not in task.metrics:
         raise ConfigError(f"train.best is {config.train.best!r}", expected=f"one of {', '.join(task.metrics)}")
     return config
+
+
+def load_model(run: Path, method: Method | None = None) -> tuple[SpeechTask, Method]:
+    """Load a run whose model has every ability that its method declares.
+
+    Args:
+        run: Folder of the run.
+        method: The method; by default the one that the run's task pre-trains.
+
+    Raises:
+        ConfigError, CheckpointError: the run is not there, is of no method, or its model lacks an ability.
+    """
+    task: SpeechTask = load_task(run)
+    method = method or method_of(task.name)
+    members = sorted({member for ability in method.abilities for member in lacking(task.model, ability)})
+    if members:
+        raise ConfigError(
+            f"{run} is a run of {task.name}, whose model {type(task.model).__name__} has no {', '.join(members)}",
+            expected=f"what ctaplib/models/abilities.py asks of {', '.join(sorted(method.abilities))}",
+            fix=f"name a run of {method.name}, or correct the abilities in its declaration",
+        )
+    return task, method
+
+
+def require(method: Method, *needs: str) -> None:
+    """Check that a method has abilities and stages.
+
+    Raises:
+        ConfigError: it lacks one; gives the reason.
+    """
+    if why := method.missing(*needs):
+        raise ConfigError(why, fix=f"use another method than {method.name}; `ctap method` lists what each can do")
+
+
+def trained_method(folder: Path) -> Method:
+    """Return the method of which a folder of runs holds a pre-trained model.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    methods = [find_method(name) for name in method_names()]
+    trained = [method for method in methods if is_trained(folder / method.run("pretrain"))]
+    if len(trained) == 1:
+        return trained[0]
+    if trained:
+        names = ", ".join(method.name for method in trained)
+        raise ConfigError(f"{folder} holds models of several methods: {names}", fix="name one of them as the method")
+    places = ", ".join(f"{method.run('pretrain')} ({method.name})" for method in methods)
+    raise ConfigError(
+        f"{folder} holds no pre-trained model",
+        expected=f"a recipe's exp folder or an unpacked model, with a trained run in one of {places}",
+        fix="check the folder, or train a model (stage 5 of a recipe)",
+    )

@@ -16,6 +16,7 @@ from pydantic import Field
 from ctaplib.config import Config
 from ctaplib.data.batch import Batch
 from ctaplib.data.labels import IGNORE, SILENCE_LABEL
+from ctaplib.errors import CollapseError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
@@ -27,10 +28,9 @@ from ctaplib.models.abilities import CodedContent
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
-from ctaplib.nn.codebook_use import UsageMeter
+from ctaplib.nn.codebook_use import CodebookUse, UsageMeter
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.collapse import check_collapse
 from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, recognition_errors
 from ctaplib.tasks.preview import array, posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
@@ -209,6 +209,38 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
 
     def figures(self) -> dict[str, "Figure"]:
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
+
+
+def check_collapse(use: CodebookUse, *, step: int, min_usage_pct: float = 5.0, min_perplexity_pct: float = 1.0) -> None:
+    """Stop a run whose codebook has collapsed.
+
+    Args:
+        use: Counts over an epoch or a validation set. A codebook with more codes than frames is measured against the
+            number of frames.
+        step: Training step, for the message.
+        min_usage_pct: Least percentage of the codes that must occur.
+        min_perplexity_pct: Least perplexity, percent of the number of codes.
+
+    Raises:
+        CollapseError: Either is below its limit; says what to change.
+    """
+    if use.frames == 0:
+        return
+    codes = len(use.counts)
+    reachable = min(codes, use.frames)
+    usage_pct = use.usage_pct * codes / reachable
+    perplexity_pct = 100.0 * use.perplexity / reachable
+    if usage_pct >= min_usage_pct and perplexity_pct >= min_perplexity_pct:
+        return
+    raise CollapseError(
+        f"the codebook has collapsed at step {step}: {use.usage_pct:.1f} % of {codes} codes are used, perplexity "
+        f"{use.perplexity:.1f} over {use.frames} frames",
+        expected=f"at least {min_usage_pct:g} % of the codes used, and a perplexity of at least {min_perplexity_pct:g} % of "
+        "their number",
+        fix="lower the learning rate or the weight of the vq term, raise restart_threshold or lower restart_every_steps, "
+        "set a smaller code_dim, or choose another quantizer (fsq has no codebook to lose, normalized keeps more codes "
+        "in use than ema)",
+    )
 
 
 def _no_term(like: torch.Tensor) -> Term:
