@@ -109,7 +109,12 @@ class AlignTask(Task):
         self.chunks = Chunks([centre(mel) for mel in self.training_set.mels], config.network.chunk_frames)
         self.batch_chunks = max(1, round(config.batch.batch_s / (config.network.chunk_frames * config.hop_s)))
         self.ends = list(accumulate(self.chunks.steps(self.batch_chunks, epochs) for epochs in config.network.passes))
-        self.config = _with_steps(config, self.ends[-1])
+        steps = self.ends[-1]
+        if config.train.max_steps not in (0, steps):
+            raise ConfigError(
+                f"train.max_steps is {config.train.max_steps}, the passes take {steps}", fix="set network.passes instead"
+            )
+        self.config = config.model_copy(update={"train": config.train.model_copy(update={"max_steps": steps})})
         self.stamp = f"{config_hash(self.config, of_numbers=True)} {self.training_set.digest()}"
         self.index, self.log_prior = -1, np.zeros(0, np.float32)
         torch.manual_seed(config.seed)
@@ -258,14 +263,6 @@ class AlignTask(Task):
         chosen = choose_evenly(read_usable(self.paths.data / name, dump), dump, self.config.valid_minutes)
         frames = read_table(dump / "utt2num_frames")
         return chosen, [int(frames[u.utt]) for u in chosen]
-
-
-def _with_steps(config: AlignTaskConfig, steps: int) -> AlignTaskConfig:
-    if config.train.max_steps not in (0, steps):
-        raise ConfigError(
-            f"train.max_steps is {config.train.max_steps}, the passes take {steps}", fix="set network.passes instead"
-        )
-    return config.model_copy(update={"train": config.train.model_copy(update={"max_steps": steps})})
 
 
 TASK = AlignTask

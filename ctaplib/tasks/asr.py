@@ -3,15 +3,14 @@
 import torch
 
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE, SILENCE_LABEL
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
+from ctaplib.losses.sequence import ctc_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, collapse, error_rate, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, collapse, error_rate, recognition_errors, recognition_terms
 from ctaplib.tasks.load import load_source
 from ctaplib.tasks.preview import posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
@@ -69,22 +68,13 @@ class ASRTask(SpeechTask[Recognizer]):
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         output = self.model(self.encoder_input(batch), batch.mel_lengths)
-        zero = Term(batch.mel.new_zeros(()), 0.0)
-        words = zero
+        words = vq = Term.none(batch.mel)
         if output.words is not None:
             words = ctc_loss(output.words, output.read.lengths, batch.words, batch.words_lengths)
-        start = zero
-        if self.weights(step, optimizer)["ctc_start"]:
-            start = ctc_start_loss(
-                output.read.ctc, batch.frame_labels, output.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
-            )
-        return {
-            "classify": frame_classification_loss(output.read.classes, batch.frame_labels, output.mask),
-            "ctc": ctc_loss(output.read.ctc, output.read.ctc_lengths, batch.labels, batch.labels_lengths),
-            "ctc_start": start,
-            "words": words,
-            "vq": zero if output.quantized is None else quantization_loss(output.quantized),
-        }
+        if output.quantized is not None:
+            vq = quantization_loss(output.quantized)
+        with_start = self.weights(step, optimizer)["ctc_start"] > 0
+        return recognition_terms(output.read, batch, output.mask, with_start) | {"words": words, "vq": vq}
 
     def after_step(self, step: int) -> None:
         """Update the code book, unless there is none or it is frozen."""

@@ -1,10 +1,11 @@
-"""Errors of recognition on a batch, for validation."""
+"""Recognition of a batch: terms of the loss, and errors for validation."""
 
 import torch
 from rapidfuzz.distance import Levenshtein
 
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE
+from ctaplib.data.labels import IGNORE, SILENCE_LABEL
+from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.heads import Readout
 
@@ -22,6 +23,18 @@ def error_rate(found: list[list[int]], labels: torch.Tensor, lengths: torch.Tens
     rows = [row[:n] for row, n in zip(labels.tolist(), lengths.tolist())]
     edits = sum(Levenshtein.distance(hyp, ref) for hyp, ref in zip(found, rows))
     return Term(torch.tensor(100.0 * edits), float(sum(map(len, rows))))
+
+
+def recognition_terms(read: Readout, batch: Batch, mask: torch.Tensor, with_start: bool) -> dict[str, Term]:
+    """Compute the terms of classes and CTC; that of the start of CTC training only if wanted."""
+    start = Term.none(batch.mel)
+    if with_start:
+        start = ctc_start_loss(read.ctc, batch.frame_labels, mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE)
+    return {
+        "classify": frame_classification_loss(read.classes, batch.frame_labels, mask),
+        "ctc": ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths),
+        "ctc_start": start,
+    }
 
 
 def recognition_errors(read: Readout, batch: Batch) -> dict[str, Term]:

@@ -1,10 +1,9 @@
 """Tasks by name: their class, their config, and the trained task of a run's folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors.torch import load_file
 from torch import nn
 
@@ -17,45 +16,39 @@ from ctaplib.methods.base import ABILITIES, Method, find_method, method_names, m
 from ctaplib.models.abilities import lacking
 from ctaplib.tasks.base import Task, TaskPaths
 from ctaplib.tasks.settings import TaskConfig
-from ctaplib.tasks.speech import SpeechTask
+
+if TYPE_CHECKING:
+    from ctaplib.tasks.speech import SpeechTask
 
 PACKED_WEIGHTS = "model.safetensors"
 PACKED_CONFIG = "config.json"
+BEST = "checkpoints/best.pt"
 
 
 def task_class(name: str) -> type[Task]:
-    """Return the class of the task of that name.
-
-    Raises:
-        ConfigError: there is none.
-    """
+    """Return the class of a task; a `ConfigError` names the tasks that there are."""
     return find("tasks", name, "TASK")
 
 
 def is_trained(exp: Path) -> bool:
     """Return whether a folder holds a trained run, packed or not."""
-    return (exp / PACKED_WEIGHTS).exists() or (exp / "checkpoints" / "best.pt").exists()
+    return (exp / PACKED_WEIGHTS).exists() or (exp / BEST).exists()
 
 
-def load_task(exp: str | Path, model: type[nn.Module] = nn.Module, which: str = "best") -> Any:
-    """Load the trained task of a run's folder, in evaluation mode; `config.yaml` of the run names its class.
-
-    Args:
-        exp: Folder of the run.
-        model: Class that its model must have.
-        which: Checkpoint.
+def load_task(exp: str | Path, model: type[nn.Module] = nn.Module) -> Any:
+    """Load the trained task of a run's folder, in evaluation mode; its model must be a `model`.
 
     Raises:
         ConfigError, CheckpointError: the folder is no run, its files do not fit together, or it holds another kind of model.
     """
     exp = Path(exp)
-    packed = exp / PACKED_WEIGHTS
+    packed = (exp / PACKED_WEIGHTS).exists()
     runs = sorted(str(path) for path in exp.iterdir() if is_trained(path)) if exp.is_dir() and not is_trained(exp) else []
     if runs:
         raise ConfigError(
             f"{exp} is not a run, but a folder of runs", expected="a trained run", fix=f"name one: {' '.join(runs)}"
         )
-    saved = read_saved(exp / (PACKED_CONFIG if packed.exists() else "config.yaml"))
+    saved = read_saved(exp / (PACKED_CONFIG if packed else "config.yaml"))
     name = str(saved.get("task", ""))
     cls = task_class(name)
     values = {k: v for k, v in saved.items() if k not in {"task", "config_hash", "commit"}}
@@ -67,23 +60,21 @@ def load_task(exp: str | Path, model: type[nn.Module] = nn.Module, which: str = 
     if not isinstance(task.model, model):
         found = f"{exp} is a run of {name}: its model is a {type(task.model).__name__}"
         raise ConfigError(found, expected=f"a run with a {model.__name__}", fix="name the folder of such a run")
-    path = packed if packed.exists() else exp / "checkpoints" / f"{which}.pt"
-    load_weights(task.model, load_file(path) if packed.exists() else _model_of(path), str(path))
+    path = exp / (PACKED_WEIGHTS if packed else BEST)
+    weights = load_file(path) if packed else load_checkpoint(path).get("model")
+    if weights is None:
+        raise CheckpointError(f"{path} holds no model", expected="a checkpoint of a training run")
+    load_weights(task.model, weights, str(path))
     task.model.eval()
     return task
 
 
 def load_source(task: str, paths: TaskPaths, model: type[nn.Module] = nn.Module, abilities: Sequence[str] = ()) -> Any:
-    """Load the model of the run that `--init pretrained=RUN` names.
-
-    Args:
-        task: Name of the task that starts from it.
-        paths: Paths of that task.
-        model: Class that it must have.
-        abilities: Names of abilities (`ctaplib/methods/base.py`) that it must have.
+    """Load the model from which a task starts: that of the run that `--init pretrained=RUN` names.
 
     Raises:
-        ConfigError: no run is given, or its model lacks something; names the methods that the task can fine-tune.
+        ConfigError: no run is given, its model is not a `model`, or lacks one of `abilities`; names the methods that the task
+            can fine-tune.
     """
     methods = [name for name in method_names() if task in find_method(name).tasks.values()]
     expected = f"a pre-trained run of {' or '.join(methods)}"
@@ -100,13 +91,6 @@ def load_source(task: str, paths: TaskPaths, model: type[nn.Module] = nn.Module,
     return source
 
 
-def _model_of(path: Path) -> Mapping[str, torch.Tensor]:
-    state = load_checkpoint(path)
-    if "model" not in state:
-        raise CheckpointError(f"{path} holds no model", expected="a checkpoint of a training run")
-    return state["model"]
-
-
 def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str]) -> TaskConfig:
     """Read the config of a task from a YAML file and `a.b=c` words.
 
@@ -120,17 +104,13 @@ def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str
     return config
 
 
-def load_model(run: Path, method: Method | None = None) -> tuple[SpeechTask, Method]:
-    """Load a run whose model has every ability that its method declares.
-
-    Args:
-        run: Folder of the run.
-        method: The method; by default the one that the run's task pre-trains.
+def load_model(run: Path, method: Method | None = None) -> "tuple[SpeechTask[Any], Method]":
+    """Load a run whose model has every ability that its method declares: by default the method that its task pre-trains.
 
     Raises:
         ConfigError, CheckpointError: the run is not there, is of no method, or its model lacks an ability.
     """
-    task: SpeechTask = load_task(run)
+    task = load_task(run)
     method = method or method_of(task.name)
     members = sorted({member for ability in method.abilities for member in lacking(task.model, ability)})
     if members:

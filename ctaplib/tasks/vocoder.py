@@ -5,7 +5,6 @@ at first, and from `read_f0_from` on the F0 that the generator predicts from the
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +80,6 @@ class VocoderPair(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
 
-@dataclass(frozen=True)
-class Resynthesis:
-    """A batch with the output of the generator, for the updates of both optimizers."""
-
-    batch: WaveBatch
-    output: VocoderOutput
-
-
 class VocoderTask(SetTask):
     """Mel spectrogram to waveform."""
 
@@ -160,14 +151,14 @@ class VocoderTask(SetTask):
         """Return both, or the generator alone while the weight of the discriminator is 0."""
         return self.optimizers if self.weights(step, "discriminator")["discriminator"] else ("generator",)
 
-    def shared(self, batch: WaveBatch, step: int) -> Resynthesis:
-        """Generate the waves, from the F0 of the features or, later, the predicted F0."""
+    def shared(self, batch: WaveBatch, step: int) -> tuple[WaveBatch, VocoderOutput]:
+        """Generate the waves for both updates, from the F0 of the features or, later, the predicted F0."""
         given = step < self.config.read_f0_from * self.config.train.max_steps
         f0 = batch.f0_hz if given else None
-        return Resynthesis(batch, self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start))
+        return batch, self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start)
 
-    def losses(self, batch: Resynthesis, step: int, optimizer: str) -> dict[str, Term]:
-        output, segments = batch.output, batch.batch
+    def losses(self, batch: tuple[WaveBatch, VocoderOutput], step: int, optimizer: str) -> dict[str, Term]:
+        segments, output = batch
         discriminator = self.model.discriminator
         samples = segments.lengths * self.features.hop_samples
         if optimizer == "discriminator":
@@ -239,14 +230,14 @@ class VocoderTask(SetTask):
     def previews(self, batch: WaveBatch) -> list[Preview]:
         """Resynthesise natural mel: audio, spectrogram, predicted F0."""
         output, hop_s, hop = self.model.generator(batch.mel, batch.lengths), self.features.hop_s, self.features.hop_samples
-        found = []
+        shown = []
         for row, frames in enumerate(batch.lengths.tolist()):
             made = array(output.wave[row, : frames * hop])
             mels = {"target": array(batch.mel[row, :frames]), "of the resynthesised wave": log_mel(made, self.features)}
             panels = {"pitch": pitch(batch.f0_hz[row, :frames], output.f0_hz[row, :frames], hop_s)}
             waves = {"original": array(batch.wave[row, : frames * hop]), "resynthesised": made}
-            found.append(Preview(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
-        return found
+            shown.append(Preview(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
+        return shown
 
 
 def _join(terms: Sequence[Term], hops: Sequence[int]) -> Term:
