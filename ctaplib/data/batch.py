@@ -73,14 +73,7 @@ class Batch:
 
     @classmethod
     def of(cls, ids: Sequence[str], rows: Sequence[Mapping[str, Entry]], extras: Sequence[Mapping[str, Entry]], pad: int) -> Self:
-        """Pad and stack utterances.
-
-        Args:
-            ids: Their names.
-            rows: Fields of the batch, of each utterance.
-            extras: Entries of `extra`, of each utterance.
-            pad: The padded length of what counts frames is a multiple of so many feature frames.
-        """
+        """Pad and stack fields and further entries of utterances; lengths that count frames are padded to multiples of `pad`."""
         known = {f.name for f in fields(cls)}
         own = {name: value for name, value in collate(rows, pad).items() if name in known}
         return cls(tuple(ids), extra=collate(extras, pad), frames=int(own["mel_lengths"].sum()), **own)

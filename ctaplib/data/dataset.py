@@ -16,17 +16,15 @@ from ctaplib.text.tokens import TokenList
 
 
 class SpeechSet:
-    """The utterances of one set; those that cannot be used are skipped and listed.
+    """The utterances of one set; those that cannot be used are skipped and listed in the file `report`.
 
     Args:
-        data: Folder of the data directories.
-        dump: Folder of the features.
+        data, dump: Folders of the data directories and of the features.
         name: Name of the set.
         tokens: Token list, or None for speech without labels.
         hop: Feature frames in one content frame; utterances are cut to a multiple of it.
         ctc_factor: CTC frames in one content frame, which an utterance must have enough of; 0: no CTC.
         limits: Shortest and longest utterance.
-        report: File that lists the skipped utterances.
 
     Raises:
         ConfigError, DataError: there is no such set, nothing of it can be used, or files are missing or malformed.
@@ -103,12 +101,9 @@ class SpeechSet:
         return torch.from_numpy(np.array(self.f0_view(utt), dtype=np.float32))
 
     def clip(self, utt: str, seconds: float, where: float) -> np.ndarray:
-        """Return a part of the log-mel of an utterance, as long as whole content frames allow.
+        """Return `seconds` of the log-mel of an utterance, as whole content frames allow; all of an utterance that is shorter.
 
-        Args:
-            utt: The utterance.
-            seconds: Length of the part; an utterance that is shorter is taken whole.
-            where: Its place, from 0 for the first possible to 1 for the last.
+        `where` is the place of the part, from 0 for the first possible to 1 for the last.
         """
         mel = self.mel_view(utt)
         frames = min(self.rates.floor(int(seconds * self.rates.features.frames_per_s)), len(mel))

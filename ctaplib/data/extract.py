@@ -28,13 +28,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Extracted:
-    """Features of one utterance.
-
-    Attributes:
-        wav: Path of the 16-bit wave at the feature rate.
-        mel: (T, n_mels) float32.
-        f0_hz: (T,) float32, 0 where unvoiced.
-    """
+    """Path of the 16-bit wave at the feature rate, log-mel (T, n_mels), and F0 (T,), 0 where unvoiced; both float32."""
 
     wav: str
     mel: np.ndarray
@@ -44,10 +38,7 @@ class Extracted:
 def extract(config: FeatureConfig, folder: Path, utterance: tuple[str, Span]) -> Extracted | str:
     """Compute the features of one utterance, or return the reason why its audio cannot be used.
 
-    Args:
-        config: The front end.
-        folder: Folder of the waves that have to be written.
-        utterance: Its id and its audio.
+    Waves that are not stored at the feature rate yet are written to `folder`.
 
     Raises:
         DataError: a wave or a feature is not finite.
@@ -99,21 +90,12 @@ def extract_set(
     max_dropped_pct: float = 5.0,
     skip_unchanged: bool = False,
 ) -> bool:
-    """Write `feats`, `f0`, `wav.scp`, `utt2num_frames`, `dropped_features.tsv` and the header of one set.
+    """Write `feats`, `f0`, `wav.scp`, `utt2num_frames`, `dropped_features.tsv` and the header of one set, by `jobs` processes.
 
-    Args:
-        data: `data/<set>` with a `wav.scp`.
-        dump: `dump/<set>` to write.
-        config: The front end.
-        jobs: Processes; the result does not depend on it.
-        max_dropped_pct: Largest share of utterances without features.
-        skip_unchanged: Do nothing if the header has the hash of the same inputs.
-
-    Returns:
-        Whether anything was written.
+    With `skip_unchanged`, nothing is done if the header has the hash of the same inputs. Returns whether anything was written.
 
     Raises:
-        DataError: too many utterances failed, or a feature is not finite.
+        DataError: more than `max_dropped_pct` of the utterances failed, or a feature is not finite.
     """
     spans = read_spans(data)
     if not spans:

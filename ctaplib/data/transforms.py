@@ -50,12 +50,7 @@ class Example:
 
 
 class Transform(abc.ABC):
-    """Base of all transforms, which are built with `(config, rates)`.
-
-    Args:
-        config: Its own `Config`.
-        rates: How frames are counted.
-    """
+    """Base of all transforms, which are built with their own `Config` and how frames are counted."""
 
     Config: ClassVar[type[Config]]
 
@@ -93,13 +88,9 @@ class KeyedTransform:
 def build_transforms(
     first: Sequence[type[Transform]], config: Config, more: Sequence[TransformSlot], rates: Rates
 ) -> list[KeyedTransform]:
-    """Build transforms.
+    """Build transforms: `first`, which draw in this order from the one generator of the utterance, with settings in `config`.
 
-    Args:
-        first: Transforms that draw, in this order, from the one generator of the utterance.
-        config: Settings of all of these.
-        more: Other transforms, in the order in which they are applied, each with a generator of its own.
-        rates: How frames are counted.
+    `more` are applied after these, in their order, each with a generator of its own.
     """
     built = [KeyedTransform(cls(config, rates), ()) for cls in first]
     for number, slot in enumerate(more):
@@ -115,14 +106,10 @@ def warp_pitch(f0_hz: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
 
 
 def warp_mel(mel: torch.Tensor, factor: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
-    """Stretch every spectrum along the mel axis and shift its level.
+    """Stretch normalised log-mel (B, T, n_mels) along the mel axis by `factor` (B,), and add `gain` (B,) to all bands.
 
-    Args:
-        mel: (B, T, n_mels) normalised log-mel.
-        factor: (B,) stretch; above 1 moves formants down.
-        gain: (B,) added to all bands.
-
-    Source: vocal-tract length perturbation, Jaitly and Hinton 2013, on the mel axis; our choice here.
+    A factor above 1 moves formants down. Source: vocal-tract length perturbation, Jaitly and Hinton 2013, on the mel axis; our
+    choice here.
     """
     bands = mel.shape[-1]
     place = (torch.arange(bands, device=mel.device) * factor[:, None]).clamp(0, bands - 1)

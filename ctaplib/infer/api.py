@@ -33,10 +33,7 @@ Audio = str | Path | np.ndarray
 class CTAP:
     """A pre-trained model with the runs trained around it. What its method cannot do is a `ConfigError` with the reason.
 
-    Args:
-        task: The pre-trained model.
-        method: Its method.
-        runs: Folder of all runs, or None for the pre-trained model alone.
+    `runs` is the folder of all runs, or None for the pre-trained model alone.
     """
 
     def __init__(self, task: SpeechTask[Any], method: Method, runs: Path | None = None) -> None:
@@ -48,9 +45,7 @@ class CTAP:
     def from_pretrained(cls, folder: str | Path, method: str | None = None) -> Self:
         """Load a recipe's `exp` folder, an unpacked model, or the folder of one pre-trained run.
 
-        Args:
-            folder: The folder.
-            method: Name of the method; needed only where the folder holds models of several.
+        The name of the method is needed only where the folder holds models of several.
 
         Raises:
             ConfigError, CheckpointError: the folder holds no trained model, or not that one.
@@ -91,13 +86,9 @@ class CTAP:
         return self._vocode(speech["audio"])
 
     def synthesize(self, phones: Sequence[str], prompt: Audio, words: Sequence[str] = (), speed: float = 1.0) -> np.ndarray:
-        """Synthesise phones of the model's token list in the voice of `prompt`: float32 samples at `rate_hz`.
+        """Synthesise phones of the model's token list, without silences, in the voice of `prompt`: float32 samples at `rate_hz`.
 
-        Args:
-            phones: Without silences.
-            prompt: A clip of the voice.
-            words: Word number of every phone, so that pauses may come between words.
-            speed: 2 is twice as fast.
+        `words` has the word number of every phone, so that pauses may come between words. A speed of 2 is twice as fast.
         """
         require(self.method, "tts", "phonemes", "voice", "speak")
         synthesis: Synthesis = self._load(self._folder(self.method.run("tts")), Synthesis).model

@@ -32,14 +32,7 @@ class Features:
 
 @dataclass(frozen=True)
 class FeatureBatch:
-    """A padded batch.
-
-    Attributes:
-        ids: Ids of the utterances.
-        mel: (B, T, n_mels) stored log-mel, T a multiple of the model's hop.
-        lengths: (B,) valid frames, multiples of the hop.
-        f0_hz: (B, T) F0; None where the model does not use it.
-    """
+    """`Features` of several utterances, padded: mel (B, T, n_mels), T and the lengths (B,) multiples of the model's hop."""
 
     ids: tuple[str, ...]
     mel: torch.Tensor
@@ -67,12 +60,7 @@ def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:
 def run_by_length(
     lengths: Mapping[str, int], compute: Callable[[list[str]], Sequence[Result]], largest: int = BATCH_FRAMES
 ) -> tuple[dict[str, Result], dict[str, float]]:
-    """Apply a function to ids in batches of similar lengths, the longest first.
-
-    Args:
-        lengths: Length of each id.
-        compute: Returns one result for each id of a batch.
-        largest: Largest size of a batch, with padding.
+    """Apply a function to ids in batches of similar lengths, the longest first, with `largest` as their padded size.
 
     Returns:
         The result of each id, and its share of the computing time in seconds, in proportion to its length.

@@ -30,14 +30,9 @@ class SearchConfig(Config):
 
 
 class PhoneNgram:
-    """Interpolated n-gram: P(c | h) = (C(h c) + U(h) P(c | h')) / (C(h) + U(h)).
+    """Interpolated n-gram of label ids below `size`: P(c | h) = (C(h c) + U(h) P(c | h')) / (C(h) + U(h)).
 
     C is a count, U(h) the number of different phones seen after h, and h' is h without its first phone.
-
-    Args:
-        transcripts: Label ids of every utterance.
-        order: n, at least 1.
-        size: Number of labels.
 
     Source: Witten and Bell 1991; the interpolated form of Chen and Goodman 1999, section 2.4. The empty history
     is interpolated with a uniform distribution.
@@ -78,8 +73,7 @@ def search_ctc(log_probs: np.ndarray, ngram: PhoneNgram, config: SearchConfig, u
 
     Args:
         log_probs: (T, C) log-probabilities of a CTC output, blank 0.
-        ngram: n-gram of the labels that are not in `unspoken`.
-        config: Weights and widths.
+        ngram, config: n-gram of the labels that are not in `unspoken`; weights and widths.
         unspoken: Labels (silence) that the n-gram does not count; they have neither probability nor bonus.
 
     Source: Graves and Jaitly 2014, algorithm 1 (prefix search by beam); Hannun et al. 2014 (arXiv 1408.2873),

@@ -267,15 +267,7 @@ def write_waves(
     rows: Sequence[Mapping[str, str]],
     seconds: Mapping[str, float],
 ) -> None:
-    """Write `wav/*.wav`, `wav.scp` and, last, `index.tsv`.
-
-    Args:
-        folder: Folder of the system and set.
-        waves: Samples by id.
-        rate_hz: Sampling rate.
-        rows: Columns of the index for each item, `id` among them.
-        seconds: Computing time by id.
-    """
+    """Write `wav/*.wav`, `wav.scp` and, last, `index.tsv`: `rows` (with `id`), and the duration and computing time of each."""
     places = {}
     for utt, wave in waves.items():
         path = (folder / "wav" / f"{utt}.wav").absolute()

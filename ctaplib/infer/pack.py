@@ -17,16 +17,10 @@ from ctaplib.tasks.load import PACKED_CONFIG, PACKED_WEIGHTS, is_trained, load_m
 
 
 def pack(exp: Path, out: Path, method: Method, results: Path | None = None) -> list[str]:
-    """Copy what is needed to use a method's runs and the vocoder into one folder.
+    """Copy what is needed to use a method's runs and the vocoder into a folder that `CTAP.from_pretrained` loads.
 
-    Args:
-        exp: Folder of the runs.
-        out: Folder of the packed model; `CTAP.from_pretrained(out)` loads it.
-        method: The method; its pre-trained run must exist, the others are taken where they do.
-        results: `results.json`, shown on the card.
-
-    Returns:
-        The runs that were packed.
+    The pre-trained run must exist, the others are taken where they do. The card shows `results` (`results.json`). Returns the
+    runs that were packed.
 
     Raises:
         StageError: the method is not pre-trained.
@@ -56,11 +50,7 @@ def _pack_run(run: Path, out: Path) -> None:
 
 
 def check_packed(exp: Path, out: Path, method: Method, dump: Path) -> None:
-    """Check that a packed model encodes an utterance of the features as the trained one does.
-
-    Raises:
-        StageError: it does not.
-    """
+    """Check that a packed model encodes an utterance of the features as the trained one does; if not, raise a `StageError`."""
     scp = next(iter(sorted(dump.glob("*/feats.scp"))), None)
     if scp is None:
         return

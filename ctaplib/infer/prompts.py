@@ -42,13 +42,7 @@ DEFAULT_MATCH = MatchConfig()
 
 @dataclass(frozen=True)
 class VoicePrompt:
-    """A voice, from a clip.
-
-    Attributes:
-        vector: (features,) from the model's `voice`.
-        statistics: (2, n_mels) mean and deviation of the stored log-mel's bands over its speech; None for a clip too short.
-        hop_s: Seconds of a feature frame.
-    """
+    """A voice, from a clip: the vector (features,) of the model's `voice`, and what `speech_statistics` returns for the clip."""
 
     vector: torch.Tensor
     statistics: torch.Tensor | None

@@ -47,10 +47,8 @@ def recognize(
 ) -> dict[str, Transcript]:
     """Recognise utterances: the best label of every frame and, optionally, the best of a search.
 
-    Args:
-        task: A trained method that reads phones, or a trained recogniser.
-        inputs: Features by id.
-        search: Log-probabilities (T, labels) of the CTC output to labels.
+    The task is a trained method that reads phones, or a trained recogniser. `search` takes log-probabilities (T, labels) of
+    the CTC output and returns labels.
     """
     model: Reads | Recognizer = task.model
     names = task.labels.names

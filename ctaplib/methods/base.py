@@ -105,11 +105,7 @@ class Method:
     why_not: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the names.
-
-        Raises:
-            ConfigError: an ability or a stage has another name; all are listed.
-        """
+        """Check the names; a `ConfigError` lists all that are not among `ABILITIES` and `STAGES`."""
         unknown = sorted((self.abilities - set(ABILITIES)) | (set(self.tasks) - set(STAGES)))
         unknown += sorted((set(self.runs) - set(STAGES)) | (set(self.why_not) - set(ABILITIES) - set(STAGES)))
         if unknown:
@@ -138,23 +134,14 @@ class Method:
         return None
 
     def system(self, task: str, name: str) -> str:
-        """Return the name of a system in the results of this method: `vqctap` and the names that other methods put for it.
-
-        Args:
-            task: Task of the results (`asr`, `tts`, `vc`, `resynthesis`, `pretrain`).
-            name: Name of the system for VQ-CTAP: `vqctap`, `finetuned`, `probe`, `frozen_ctc` ...
-        """
+        """Return the name in the results of this method of a system that VQ-CTAP calls `vqctap`, `finetuned`, `frozen_ctc` ..."""
         if self.name == "vqctap" or any(s.shared for s in systems(task) if s.name == name):
             return name
         return self.name if name == "vqctap" else f"{self.name}_{name}"
 
 
 def find_method(name: str) -> Method:
-    """Return the method of that name.
-
-    Raises:
-        ConfigError: there is none; names the nearest.
-    """
+    """Return the method of that name; a `ConfigError` names the nearest if there is none."""
     return cast(Method, find("methods", name, "METHOD"))
 
 
@@ -164,11 +151,7 @@ def method_names() -> list[str]:
 
 
 def method_of(task: str) -> Method:
-    """Return the method that a task pre-trains.
-
-    Raises:
-        ConfigError: the task pre-trains none.
-    """
+    """Return the method that a task pre-trains; a `ConfigError` if it pre-trains none."""
     methods = [find_method(name) for name in method_names()]
     for method in methods:
         if method.tasks["pretrain"] == task:

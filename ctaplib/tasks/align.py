@@ -67,11 +67,9 @@ class AlignTaskConfig(AlignConfig, TaskConfig):
 
 @dataclass(frozen=True)
 class ChunkBatch:
-    """Some chunks.
+    """Frames (chunks, size + 2 * GAP_FRAMES, n_mels) of some chunks.
 
-    Attributes:
-        frames: (chunks, size + 2 * GAP_FRAMES, n_mels).
-        places: (chunks, size) index of every frame of the middle among all frames; on the CPU.
+    `places` (chunks, size) is the index of every frame of the middle among all frames, on the CPU.
     """
 
     frames: torch.Tensor

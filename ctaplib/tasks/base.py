@@ -31,14 +31,7 @@ LONGEST_PREVIEW_S = 6.0
 
 @dataclass(frozen=True)
 class BatchStats:
-    """Batch statistics: how much audio a batch holds.
-
-    Attributes:
-        items: Utterances or segments.
-        frames: Frames without padding.
-        padded: Frames with padding.
-        hop_s: Seconds of a frame.
-    """
+    """Batch statistics: utterances or segments, their frames, frames with padding, and the seconds of a frame."""
 
     items: int
     frames: int

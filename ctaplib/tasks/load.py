@@ -92,11 +92,7 @@ def load_source(task: str, paths: TaskPaths, model: type[nn.Module] = nn.Module,
 
 
 def read_task_config(name: str, path: str | Path | None, overrides: Sequence[str]) -> TaskConfig:
-    """Read the config of a task from a YAML file and `a.b=c` words.
-
-    Raises:
-        ConfigError: they cannot be used; lists every fault.
-    """
+    """Read the config of a task from a YAML file and `a.b=c` words; a `ConfigError` lists every fault."""
     task = task_class(name)
     config = load_config(task.Config, path, overrides)
     if task.metrics and config.train.best not in task.metrics:
@@ -123,21 +119,13 @@ def load_model(run: Path, method: Method | None = None) -> "tuple[SpeechTask[Any
 
 
 def require(method: Method, *needs: str) -> None:
-    """Check that a method has abilities and stages.
-
-    Raises:
-        ConfigError: it lacks one; gives the reason.
-    """
+    """Check that a method has abilities and stages; a `ConfigError` gives the reason why it lacks one."""
     if why := method.missing(*needs):
         raise ConfigError(why, fix=f"use another method than {method.name}; `ctap method` lists what each can do")
 
 
 def trained_method(folder: Path) -> Method:
-    """Return the method of which a folder of runs holds a pre-trained model.
-
-    Raises:
-        ConfigError: there is none, or more than one.
-    """
+    """Return the method of which a folder of runs holds a pre-trained model; none, or several, are a `ConfigError`."""
     methods = [find_method(name) for name in method_names()]
     trained = [method for method in methods if is_trained(folder / method.run("pretrain"))]
     if len(trained) == 1:

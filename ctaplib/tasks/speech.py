@@ -64,13 +64,8 @@ class SpeechTask(SetTask, Generic[Model]):
         with_speakers: Whether to keep a table of the training speakers beside the model, as `speakers`.
         noise_width: Features of the global vector that noise is drawn for.
         speakers: Index of every training speaker, in the order of their names; empty without `with_speakers`.
-
-    Args:
-        config: The settings.
-        paths: Where data and run lie.
         hop: Feature frames in one content frame of the model.
         ctc_factor: CTC frames in one content frame; 0 where nothing is trained with CTC on the phones.
-        training: Whether to open the sets.
     """
 
     config: SpeechTaskConfig
@@ -179,11 +174,8 @@ class SpeechTask(SetTask, Generic[Model]):
     def extra(self, example: Example, source: SpeechSet, step: int) -> dict[str, Entry]:
         """Return entries for `Batch.extra` besides those of transforms, for example a speaker's index; none unless overridden.
 
-        Args:
-            example: The utterance, transformed.
-            source: The training or the validation set.
-            step: Training step; 0 in validation. What is random is drawn from `keyed_rng(seed, step, utt, name)` with the
-                name of the entry, so that no other number changes.
+        The example is transformed; the step is 0 in validation. What is random is drawn from `keyed_rng(seed, step, utt, name)`
+        with the name of the entry, so that no other number changes.
         """
         return {}
 
@@ -221,12 +213,7 @@ class SpeechTask(SetTask, Generic[Model]):
         return row, _joined(example.entries, self.extra(example, source, step))
 
     def encoder_input(self: "SpeechTask[Any]", batch: Batch, part: Literal["mel", "random"] = "mel") -> torch.Tensor:
-        """Return the speech encoder's input in training: masked, normalised and transformed; (B, T, n_mels).
-
-        Args:
-            batch: The batch.
-            part: The utterances, or the clips of other speech.
-        """
+        """Return the speech encoder's input (B, T, n_mels) in training, masked, normalised and transformed."""
         stored = batch.random if part == "random" else batch.extra.get(MASKED_MEL, batch.mel)
         mel = self.model.normalize(stored)
         for each in self.transforms:

@@ -144,10 +144,7 @@ def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
 def with_pauses(known: Labelled, words: Sequence[str], silence: int) -> Labelled:
     """Insert silences of length 0 at the ends and between words, where there are none, so that pauses are learned.
 
-    Args:
-        known: Phones and durations of an utterance.
-        words: Word of every phone but silence; without words, silences are inserted at the ends only.
-        silence: Token of silence.
+    `words` has the word of every phone but silence; without words, silences are inserted at the ends only.
     """
     phones: list[int] = []
     durations: list[int] = []
