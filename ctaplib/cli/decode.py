@@ -43,10 +43,11 @@ def run(args: argparse.Namespace) -> int:
     with _collection.paused():
         from ctaplib.corpus.lists import check_listed
         from ctaplib.infer.decode_sets import Decoder, decode_all
+        from ctaplib.methods.base import find_method
 
     config = check(args)
     if args.what == "systems":
         check_listed(args.lists, args.data, args.sets.split(), args.dump)
-    decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method, args.train_set)
+    decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, find_method(args.method), args.train_set)
     decode_all(decoder, args.sets.split(), args.nj, judge=args.what == "judge")
     return 0

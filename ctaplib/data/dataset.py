@@ -4,7 +4,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ctaplib.audio.settings import check_set, read_feature_config
 from ctaplib.audio.store import FeatureStore
@@ -82,30 +81,22 @@ class SpeechSet:
             return f"{phones} phones, allowed are {limits.max_phones}"
         return ""
 
-    def mel_view(self, utt: str) -> np.ndarray:
-        """Return the log-mel (T, n_mels) of an utterance, T a multiple of the hop: read-only, nothing is read yet."""
+    def mel(self, utt: str) -> np.ndarray:
+        """Return the log-mel (T, n_mels) of an utterance, T a multiple of the hop: a read-only view, nothing is read yet."""
         mel = self.store[utt]
         return mel[: self.rates.floor(len(mel))]
 
-    def f0_view(self, utt: str) -> np.ndarray:
+    def f0_hz(self, utt: str) -> np.ndarray:
         """Return the F0 (T,) of an utterance, as long as its mel, likewise."""
         f0 = self.pitch[utt]
         return f0[: self.rates.floor(len(f0))]
-
-    def mel(self, utt: str) -> torch.Tensor:
-        """Read the log-mel (T, n_mels) of an utterance."""
-        return torch.from_numpy(np.array(self.mel_view(utt), dtype=np.float32))
-
-    def f0_hz(self, utt: str) -> torch.Tensor:
-        """Read the F0 (T,) of an utterance."""
-        return torch.from_numpy(np.array(self.f0_view(utt), dtype=np.float32))
 
     def clip(self, utt: str, seconds: float, where: float) -> np.ndarray:
         """Return `seconds` of the log-mel of an utterance, as whole content frames allow; all of an utterance that is shorter.
 
         `where` is the place of the part, from 0 for the first possible to 1 for the last.
         """
-        mel = self.mel_view(utt)
+        mel = self.mel(utt)
         frames = min(self.rates.floor(int(seconds * self.rates.features.frames_per_s)), len(mel))
         start = int(where * (len(mel) - frames + 1)) if len(mel) > frames else 0
         return mel[start : start + frames]

@@ -77,25 +77,18 @@ class TransformSlot(Slot):
     CHOICES = Choices("data", "transform_", "TRANSFORM", "transform")
 
 
-@dataclass(frozen=True)
-class KeyedTransform:
-    """A transform with the words, besides the utterance, that its random numbers are keyed by."""
-
-    transform: Transform
-    words: tuple[str, ...]
-
-
 def build_transforms(
     first: Sequence[type[Transform]], config: Config, more: Sequence[TransformSlot], rates: Rates
-) -> list[KeyedTransform]:
-    """Build transforms: `first`, which draw in this order from the one generator of the utterance, with settings in `config`.
+) -> list[tuple[Transform, tuple[str, ...]]]:
+    """Build transforms, each with the words, besides the utterance, that its random numbers are keyed by.
 
+    The `first`, with settings in `config`, draw in this order from the one generator of the utterance: they have no words.
     `more` are applied after these, in their order, each with a generator of its own.
     """
-    built = [KeyedTransform(cls(config, rates), ()) for cls in first]
+    built: list[tuple[Transform, tuple[str, ...]]] = [(cls(config, rates), ()) for cls in first]
     for number, slot in enumerate(more):
         again = sum(other.name == slot.name for other in more[:number])
-        built.append(KeyedTransform(slot.build(rates), (slot.name, str(again))))
+        built.append((slot.build(rates), (slot.name, str(again))))
     return built
 
 

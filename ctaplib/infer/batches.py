@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from ctaplib.data.dataset import SpeechSet
@@ -46,7 +47,11 @@ class FeatureBatch:
 
 def features_of(speech: SpeechSet, with_f0: bool) -> dict[str, Features]:
     """Read the features of a set."""
-    return {u: Features(speech.mel(u), speech.f0_hz(u) if with_f0 else None) for u in speech.utts}
+    return {u: Features(_read(speech.mel(u)), _read(speech.f0_hz(u)) if with_f0 else None) for u in speech.utts}
+
+
+def _read(view: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(view, dtype=np.float32))
 
 
 def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:

@@ -8,7 +8,6 @@ import torch
 
 from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.batch import pad_labels
 from ctaplib.data.dataset import SpeechSet
 from ctaplib.files import write_json
 from ctaplib.infer.batches import FeatureBatch, features_of, run_batched
@@ -18,6 +17,7 @@ from ctaplib.models.abilities import CodedContent
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.load import load_model
 from ctaplib.tasks.speech import SpeechTask
+from ctaplib.tensors import pad_arrays
 
 log = get_logger("ctaplib.infer")
 
@@ -65,8 +65,8 @@ def _arrays(task: SpeechTask, method: Method, speech: SpeechSet, batch: FeatureB
     rows = [{name: part[i, :n].numpy() for name, part in parts.items()} for i, n in enumerate(frames)]
     labelled = [i for i, u in enumerate(batch.ids) if u in speech.labelled]
     if labelled and method.missing("phonemes") is None:
-        phones, _ = pad_labels([speech.labelled[batch.ids[i]].phones for i in labelled])
-        durations, _ = pad_labels([speech.labelled[batch.ids[i]].durations for i in labelled])
+        phones, _ = pad_arrays([speech.labelled[batch.ids[i]].phones for i in labelled])
+        durations, _ = pad_arrays([speech.labelled[batch.ids[i]].durations for i in labelled])
         phonemes = model.phonemes(phones, durations, batch.lengths[labelled], batch.mel.shape[1]).float()
         for i, row in zip(labelled, phonemes):
             rows[i]["phonemes"] = row[: frames[i]].numpy()

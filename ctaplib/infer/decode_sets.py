@@ -26,7 +26,7 @@ from ctaplib.infer.prompts import MatchConfig, VoicePrompt, encode_prompts
 from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.speak import convert, synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
-from ctaplib.methods.base import SYSTEMS, Method, System, find_method
+from ctaplib.methods.base import SYSTEMS, Method, System
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.phones import SILENCE, fold
@@ -58,13 +58,8 @@ class Decoder:
     dump: Path
     lists: Path
     config: DecodeConfig
-    method_name: str = "vqctap"
+    method: Method
     train_set: str = "train"
-
-    @property
-    def method(self) -> Method:
-        """The pre-training method."""
-        return find_method(self.method_name)
 
     @cached_property
     def task(self) -> SpeechTask[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ctaplib.config import Config
-from ctaplib.infer.batches import FeatureBatch, Features, floored, run_batched
+from ctaplib.infer.batches import Features, floored, run_batched
 from ctaplib.models.abilities import Speaks
 from ctaplib.tasks.speech import SpeechTask
 
@@ -54,11 +54,8 @@ def encode_prompts(task: SpeechTask[Any], clips: Mapping[str, torch.Tensor]) -> 
     model: Speaks = task.model
     hop_s = task.features.hop_s
     middles = {u: floored(_middle(mel, round(PROMPT_S / hop_s)), model.hop) for u, mel in clips.items()}
-
-    def compute(batch: FeatureBatch) -> list[torch.Tensor]:
-        return list(model.voice(batch.mel, batch.lengths))
-
-    vectors, _ = run_batched({u: Features(mel) for u, mel in middles.items()}, compute, model.hop)
+    inputs = {u: Features(mel) for u, mel in middles.items()}
+    vectors, _ = run_batched(inputs, lambda batch: list(model.voice(batch.mel, batch.lengths)), model.hop)
     return {u: VoicePrompt(vectors[u], speech_statistics(mel, hop_s), hop_s) for u, mel in middles.items()}
 
 

@@ -7,10 +7,12 @@ the command line, the recipe driver and the report read it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
 from ctaplib.errors import ConfigError
+from ctaplib.files import read_tsv
 from ctaplib.find import find, offering
 
 ABILITIES: Mapping[str, str] = MappingProxyType({
@@ -42,8 +44,8 @@ class System:
 
     task: str
     name: str
-    run: str = ""
-    needs: tuple[str, ...] = ()
+    run: str
+    needs: tuple[str, ...]
 
     @property
     def shared(self) -> bool:
@@ -51,30 +53,9 @@ class System:
         return self.run not in STAGES
 
 
-_SPEAKING = ("content", "voice", "speak")
-
-SYSTEMS: tuple[System, ...] = (
-    System("align", "aligner", "align"),
-    System("align", "gmm_mono"),
-    System("pretrain", "vqctap", "pretrain", ("content",)),
-    System("pretrain", "mel"),
-    System("pretrain", "phones"),
-    System("asr", "frozen_class", "pretrain", ("read",)),
-    System("asr", "frozen_ctc", "pretrain", ("read",)),
-    System("asr", "finetuned", "asr", ("asr",)),
-    System("asr", "supervised_ctc", "asr_supervised"),
-    System("tts", "vqctap", "tts", ("tts", "phonemes", *_SPEAKING)),
-    System("tts", "finetuned", "vc", ("tts", "phonemes", "vc", *_SPEAKING)),
-    System("tts", "natural"),
-    System("vc", "vqctap", "pretrain", _SPEAKING),
-    System("vc", "finetuned", "vc", ("vc", *_SPEAKING)),
-    System("vc", "natural"),
-    System("resynthesis", "vqctap", "pretrain", _SPEAKING),
-    System("resynthesis", "finetuned", "vc", ("vc", *_SPEAKING)),
-    System("resynthesis", "vocoder", "vocoder"),
-    System("resynthesis", "griffin_lim"),
-    System("resynthesis", "natural"),
-    System("judge", "natural", "judge"),
+SYSTEMS: tuple[System, ...] = tuple(
+    System(row["task"], row["name"], row["run"], tuple(row["needs"].split()))
+    for row in read_tsv(Path(__file__).with_name("systems.tsv"))
 )
 """Systems in the order of the tables. What is decoded, scored, shown and packed follows from here."""
 

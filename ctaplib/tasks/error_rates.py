@@ -1,5 +1,7 @@
 """Recognition of a batch: terms of the loss, and errors for validation."""
 
+from itertools import groupby
+
 import torch
 from rapidfuzz.distance import Levenshtein
 
@@ -15,13 +17,13 @@ RECOGNITION_ERRORS = ("per_ctc", "per_class", "class_error_pct")
 def collapse(logits: torch.Tensor, lengths: torch.Tensor, drop: set[int]) -> list[list[int]]:
     """Return the best label of every frame, repeats merged, without those in `drop`: (B, T, C) -> B lists."""
     rows = zip(logits.argmax(-1).tolist(), lengths.tolist())
-    return [[b for a, b in zip([-1, *row], row[:length]) if b != a and b not in drop] for row, length in rows]
+    return [[label for label, _ in groupby(row[:length]) if label not in drop] for row, length in rows]
 
 
-def error_rate(found: list[list[int]], labels: torch.Tensor, lengths: torch.Tensor) -> Term:
+def error_rate(hyps: list[list[int]], labels: torch.Tensor, lengths: torch.Tensor) -> Term:
     """Compute edits over reference labels, in percent: B lists, (B, L), (B,)."""
     rows = [row[:n] for row, n in zip(labels.tolist(), lengths.tolist())]
-    edits = sum(Levenshtein.distance(hyp, ref) for hyp, ref in zip(found, rows))
+    edits = sum(Levenshtein.distance(hyp, ref) for hyp, ref in zip(hyps, rows))
     return Term(torch.tensor(100.0 * edits), float(sum(map(len, rows))))
 
 

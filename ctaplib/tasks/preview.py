@@ -1,7 +1,6 @@
 """Parts of the previews of tasks on speech: reference phones, natural audio, and tensors as panels."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -47,17 +46,10 @@ def preview_row(
     shown = {name: array(mel[row, :frames]) for name, mel in {"target": batch.mel, **mels}.items()}
     if f0_hz is not None:
         panels = {**panels, "pitch": pitch(batch.f0_hz[row, :frames], f0_hz[row, :frames], hop_s)}
-    waves = natural(task.paths.dump / task.paths.valid_set, utt)
+    path = task.paths.dump / task.paths.valid_set / "wav.scp"
+    files = read_table(path) if path.exists() else {}
+    waves = {"original": read_audio(files[utt])[0]} if utt in files else {}
     return Preview(utt, frames * hop_s, shown, phones, panels, waves, rebuilt=tuple(mels))
-
-
-def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:
-    """Read the natural audio of an utterance from the set's `wav.scp`; nothing for features without audio."""
-    path = dump / "wav.scp"
-    waves = read_table(path) if path.exists() else {}
-    if utt not in waves:
-        return {}
-    return {"original": read_audio(waves[utt])[0]}
 
 
 def posteriors(task: "SpeechTask", logits: torch.Tensor, batch: Batch, row: int, per_label: int = 1) -> Panel:

@@ -66,9 +66,7 @@ class TrainConfig(Config):
     loaders: int = Field(1, ge=1)
     """Threads that load batches, each one batch ahead."""
 
-    RUNNING: ClassVar[frozenset[str]] = frozenset(
-        {"save_every_steps", "log_every_steps", "compile", "max_bad_steps", "loaders"}
-    )  # fmt: skip
+    RUNNING: ClassVar[frozenset[str]] = frozenset({"save_every_steps", "log_every_steps", "compile", "max_bad_steps", "loaders"})
 
     @field_validator("compile")
     @classmethod

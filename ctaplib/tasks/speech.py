@@ -1,7 +1,7 @@
 """Common parts of tasks on mel and phones: their sets, their plans, their batches and the transforms of these."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -62,6 +62,7 @@ class SpeechTask(SetTask, Generic[Model]):
     Attributes:
         labelled: Whether utterances need phones.
         with_speakers: Whether to keep a table of the training speakers beside the model, as `speakers`.
+        frozen: A model that the trained one needs and that is not trained; on the same device.
         noise_width: Features of the global vector that noise is drawn for.
         speakers: Index of every training speaker, in the order of their names; empty without `with_speakers`.
         hop: Feature frames in one content frame of the model.
@@ -73,6 +74,7 @@ class SpeechTask(SetTask, Generic[Model]):
     labelled = True
     with_speakers = False
     noise_width = 0
+    frozen: Any = None
 
     def __init__(
         self, config: SpeechTaskConfig, paths: TaskPaths, hop: int, ctc_factor: int = 0, *, training: bool = True
@@ -114,6 +116,10 @@ class SpeechTask(SetTask, Generic[Model]):
     def assets(self) -> dict[str, Path]:
         return self._files
 
+    def before_training(self, step: int) -> None:
+        if self.frozen is not None:
+            self.frozen.to(next(self.model.parameters())).eval()
+
     def _open_sets(self) -> None:
         make_folder(self.paths.exp)
         self.rates = Rates(self.features, self.hop, self.ctc_factor)
@@ -125,13 +131,13 @@ class SpeechTask(SetTask, Generic[Model]):
         self.other = self.train
         if self.paths.speech_only_set:
             self.other = self._open(self.paths.speech_only_set, "speech", labelled=False)
-        self.mates: dict[str, list[str]] = {}
+        self.utts_of: dict[str, list[str]] = {}
         for utt in self.train.utts:
-            self.mates.setdefault(self.train.speakers[utt], []).append(utt)
+            self.utts_of.setdefault(self.train.speakers[utt], []).append(utt)
         self.texts = {s.name: read_words(self.paths.data / s.name) if self.config.words else {} for s in (self.train, self.valid)}
         if self.with_speakers:
             with atomic_write(self._files["speakers.txt"]) as out:
-                out.writelines(f"{speaker}\n" for speaker in sorted(self.mates))
+                out.writelines(f"{speaker}\n" for speaker in sorted(self.utts_of))
 
     def _open(self, name: str, part: str, labelled: bool = True) -> SpeechSet:
         found = SpeechSet(
@@ -188,12 +194,12 @@ class SpeechTask(SetTask, Generic[Model]):
     def _load_one(self, source: SpeechSet, utt: str, step: int) -> tuple[dict[str, Entry], dict[str, Entry]]:
         """Make the fields of the batch and its further entries for one utterance."""
         config, training, rng = self.config.draw, source is self.train, keyed_rng(self.config.seed, step, utt)
-        seconds, where, mate = rng.uniform(*config.prompt_s), rng.uniform(), utt
+        seconds, where, prompt_utt = rng.uniform(*config.prompt_s), rng.uniform(), utt
         if config.prompt_from == "speaker" and training:
-            mates = self.mates[source.speakers[utt]]
-            mate = mates[int(rng.integers(len(mates)))]
+            utts = self.utts_of[source.speakers[utt]]
+            prompt_utt = utts[int(rng.integers(len(utts)))]
         labelled = source.labelled[utt] if self.labelled else None
-        example = Example(utt, source.mel_view(utt), source.f0_view(utt), source.clip(mate, seconds, where), labelled)
+        example = Example(utt, source.mel(utt), source.f0_hz(utt), source.clip(prompt_utt, seconds, where), labelled)
         row: dict[str, Entry] = {}
         if config.random_s > 0:
             other = self.other.utts[int(rng.integers(len(self.other.utts)))]
@@ -201,34 +207,30 @@ class SpeechTask(SetTask, Generic[Model]):
         noise = rng.normal(size=self.noise_width)
         if self.noise_width:
             row["noise"] = noise
-        for each in self.transforms if training else ():
-            own = keyed_rng(self.config.seed, step, utt, *each.words) if each.words else rng
-            each.transform.apply(example, own)
+        for transform, words in self.transforms if training else ():
+            transform.apply(example, keyed_rng(self.config.seed, step, utt, *words) if words else rng)
         row |= {"mel": Padded(example.mel, 1), "f0_hz": Padded(example.f0_hz, 1), "prompt": Padded(example.prompt, 1)}
         if (known := example.labelled) is not None:
             row |= {"phones": Padded(known.phones), "durations": Padded(known.durations), "labels": Padded(known.labels)}
             row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORE)
         if self.pieces is not None:
             row["words"] = Padded(np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1)
-        return row, _joined(example.entries, self.extra(example, source, step))
+        extra = self.extra(example, source, step)
+        if twice := sorted(set(example.entries) & set(extra)):
+            raise ConfigError(f"a transform and the task both add {', '.join(twice)} to a batch", fix="rename one of them")
+        return row, example.entries | extra
 
     def encoder_input(self: "SpeechTask[Any]", batch: Batch, part: Literal["mel", "random"] = "mel") -> torch.Tensor:
         """Return the speech encoder's input (B, T, n_mels) in training, masked, normalised and transformed."""
         stored = batch.random if part == "random" else batch.extra.get(MASKED_MEL, batch.mel)
         mel = self.model.normalize(stored)
-        for each in self.transforms:
-            mel = each.transform.encoder_input(mel, batch, part)
+        for transform, _ in self.transforms:
+            mel = transform.encoder_input(mel, batch, part)
         return mel
 
     def target(self: "SpeechTask[Any]", batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return what is to be reconstructed in training, transformed: normalised mel, normalised prompt, F0."""
         mel, prompt, f0_hz = self.model.normalize(batch.mel), self.model.normalize(batch.prompt), batch.f0_hz
-        for each in self.transforms:
-            mel, prompt, f0_hz = each.transform.target(mel, prompt, f0_hz, batch)
+        for transform, _ in self.transforms:
+            mel, prompt, f0_hz = transform.target(mel, prompt, f0_hz, batch)
         return mel, prompt, f0_hz
-
-
-def _joined(drawn: Mapping[str, Entry], own: Mapping[str, Entry]) -> dict[str, Entry]:
-    if twice := sorted(set(drawn) & set(own)):
-        raise ConfigError(f"a transform and the task both add {', '.join(twice)} to a batch", fix="rename one of them")
-    return {**drawn, **own}

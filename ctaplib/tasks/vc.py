@@ -63,7 +63,7 @@ class VCTask(SpeechTask[VQCTAP]):
 
     def __init__(self, config: VCConfig, paths: TaskPaths, *, training: bool = True) -> None:
         if training:
-            self.frozen: VQCTAP = load_source(self.name, paths, VQCTAP)
+            self.frozen = load_source(self.name, paths, VQCTAP)
             config = config.model_copy(update={"model": self.frozen.config})
         hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
         super().__init__(config, paths, hop, ctc_factor, training=training)
@@ -75,9 +75,6 @@ class VCTask(SpeechTask[VQCTAP]):
             self.model.requires_grad_(False)
             for part in self._trained_parts():
                 part.requires_grad_(True)
-
-    def before_training(self, step: int) -> None:
-        self.frozen.to(next(self.model.parameters())).eval()
 
     def _trained_parts(self) -> tuple[torch.nn.Module, ...]:
         return (self.model.mel_decoder, self.model.prompt_encoder)
