@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from ctaplib.tensors import map_tensors, pad_arrays
+from ctaplib.tensors import pad_arrays
 
 EMPTY = torch.empty(0, dtype=torch.int64)
 """A tensor of a batch that its task does not use."""
@@ -77,10 +77,6 @@ class Batch:
         known = {f.name for f in fields(cls)}
         own = {name: value for name, value in collate(rows, pad).items() if name in known}
         return cls(tuple(ids), extra=collate(extras, pad), frames=int(own["mel_lengths"].sum()), **own)
-
-    def to(self, device: torch.device) -> Self:
-        """Return the batch on another device."""
-        return self if device.type == "cpu" else map_tensors(self, lambda t: t.to(device, non_blocking=True))
 
 
 def collate(rows: Sequence[Mapping[str, Entry]], pad: int) -> dict[str, torch.Tensor]:

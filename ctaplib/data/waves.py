@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from ctaplib.data.dataset import SpeechSet
 from ctaplib.data.transforms import keyed_rng
 from ctaplib.errors import AudioError, DataError
 from ctaplib.files import read_table
-from ctaplib.tensors import map_tensors, pad_stack
+from ctaplib.tensors import pad_stack
 
 
 class SegmentConfig(Config):
@@ -56,10 +55,6 @@ class WaveBatch:
     noise_start: torch.Tensor
     frames: int = 0
     ids: tuple[str, ...] = ()
-
-    def to(self, device: torch.device) -> Self:
-        """Return the batch on another device."""
-        return map_tensors(self, lambda t: t.to(device, non_blocking=True))
 
 
 class WaveSet(SpeechSet):
