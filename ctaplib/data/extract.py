@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,13 @@ from ctaplib.runs.log import get_logger, progress
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Extracted:
-    """Path of the 16-bit wave at the feature rate, log-mel (T, n_mels), and F0 (T,), 0 where unvoiced; both float32."""
-
-    wav: str
-    mel: np.ndarray
-    f0_hz: np.ndarray
-
-
-def extract(config: FeatureConfig, folder: Path, utterance: tuple[str, Span]) -> Extracted | str:
+def extract(config: FeatureConfig, folder: Path, utterance: tuple[str, Span]) -> tuple[str, np.ndarray, np.ndarray] | str:
     """Compute the features of one utterance, or return the reason why its audio cannot be used.
 
-    Waves that are not stored at the feature rate yet are written to `folder`.
+    Waves that are not stored in 16 bits at the feature rate yet are written to `folder`.
+
+    Returns:
+        Path of the wave, log-mel (T, n_mels), and F0 (T,), 0 where unvoiced; both float32.
 
     Raises:
         DataError: a wave or a feature is not finite.
@@ -59,7 +52,7 @@ def extract(config: FeatureConfig, folder: Path, utterance: tuple[str, Span]) ->
     if span.end_s is not None or not is_stored(path, config.rate_hz):
         path = folder / f"{utt}.wav"
         write_audio(path, (wave * 32768).astype(np.int16), config.rate_hz, sync=False)
-    return Extracted(str(path.absolute()), mel, f0_hz)
+    return str(path.absolute()), mel, f0_hz
 
 
 def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
@@ -118,11 +111,11 @@ def extract_set(
             if isinstance(item, str):
                 dropped[utt] = item
                 continue
-            feats[utt], f0s[utt] = item.mel, item.f0_hz
-            waves[utt], frames[utt] = item.wav, str(len(item.mel))
-            total += item.mel.sum(0, dtype=np.float64)
-            squares += np.square(item.mel, dtype=np.float64).sum(0)
-            count += len(item.mel)
+            waves[utt], mel, f0s[utt] = item
+            feats[utt], frames[utt] = mel, str(len(mel))
+            total += mel.sum(0, dtype=np.float64)
+            squares += np.square(mel, dtype=np.float64).sum(0)
+            count += len(mel)
         check_share(str(data), dropped, len(waves), max_dropped_pct, "repair the files, or raise --max_dropped_pct")
         header.unlink(missing_ok=True)  # from here on the old archives are replaced
     write_table(dump / "wav.scp", waves)

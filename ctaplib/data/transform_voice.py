@@ -31,7 +31,6 @@ class Voice(Transform):
     def target(
         self, mel: torch.Tensor, prompt: torch.Tensor, f0_hz: torch.Tensor, batch: Batch
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Warp target and prompt by the same factor."""
         factor = batch.extra.get("voice")
         if factor is None:
             return mel, prompt, f0_hz

@@ -150,10 +150,9 @@ class Decoder:
         return [("natural", "natural"), *((task, system) for task, system in names if task != "judge")]
 
     @cached_property
-    def judge_task(self) -> SpeechTask[Recognizer]:
+    def judge_task(self) -> SpeechTask[Any]:
         """The judge."""
-        judge: SpeechTask[Recognizer] = load_task(self.exp / "judge", Recognizer)
-        return judge
+        return load_task(self.exp / "judge", Recognizer)
 
     def judge(self, set_: str, audio: tuple[str, str]) -> None:
         """Recognise the audio of one task and system with the judge."""

@@ -8,7 +8,7 @@ realignment are computed by all ranks together (`align/parallel.py`).
 import copy
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -69,15 +69,11 @@ class AlignTaskConfig(AlignConfig, TaskConfig):
 class ChunkBatch:
     """Frames (chunks, size + 2 * GAP_FRAMES, n_mels) of some chunks.
 
-    `places` (chunks, size) is the index of every frame of the middle among all frames, on the CPU.
+    `places` (chunks, size) is the index of every frame of the middle among all frames.
     """
 
     frames: torch.Tensor
     places: torch.Tensor
-
-    def to(self, device: torch.device) -> "ChunkBatch":
-        """Return the batch with the frames on another device."""
-        return replace(self, frames=self.frames.to(device, non_blocking=True))
 
 
 class AlignTask(Task):
@@ -99,7 +95,11 @@ class AlignTask(Task):
         self.jobs = torch.get_num_threads()
         data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
         utterances = read_usable(data, dump)
-        self.valid, self.valid_lengths = self._choose_valid()
+        if not paths.valid_set:
+            raise ConfigError("the aligner has no validation set", fix="give --valid_set")
+        valid_dump = paths.dump / paths.valid_set
+        self.valid = choose_evenly(read_usable(paths.data / paths.valid_set, valid_dump), valid_dump, config.valid_minutes)
+        self.valid_frame_counts = read_table(valid_dump / "utt2num_frames")
         self.features = read_feature_config(dump / "features.yaml")
         self.topology = make_topology(config, find_units(utterances, config.drop_tone))
         chosen = choose_evenly(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
@@ -118,8 +118,6 @@ class AlignTask(Task):
         torch.manual_seed(config.seed)
         self.model = FrameNetwork(config.n_mels, self.topology.n_classes, config.network)
 
-    # ---- batches and losses ----------------------------------------------------------------------------------
-
     def train_plan(self, epoch: int) -> list[list[int]]:
         config = self.config
         return self.chunks.plan(self.batch_chunks, config.network.passes[epoch], 1000 * config.seed + epoch)
@@ -128,7 +126,6 @@ class AlignTask(Task):
         return [list(range(len(self.valid)))]
 
     def load(self, split: str, items: Sequence[int], step: int) -> ChunkBatch | list[Utterance]:
-        """Return chunks, or utterances of the validation set."""
         if split == "valid":
             return [self.valid[i] for i in items]
         places = self.chunks.places(items)
@@ -148,7 +145,7 @@ class AlignTask(Task):
     def losses(self, batch: ChunkBatch, step: int, optimizer: str) -> dict[str, Term]:
         self._relabel(step)
         logits = self.model(batch.frames)[:, GAP_FRAMES:-GAP_FRAMES]
-        targets = self.targets[batch.places].to(logits.device)
+        targets = self.targets[batch.places]
         total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
         return {"frames": Term(total, (targets != IGNORED).sum())}
 
@@ -167,14 +164,12 @@ class AlignTask(Task):
 
     def previews(self, batch: list[Utterance]) -> list[Preview]:
         """Show the path through every utterance, over the posteriors of the units."""
-        aligner, shown = self._aligner(), []
-        for u in batch:
-            mel, _ = compute_mel(u.wav, aligner.front_end)
-            shown.append(path_preview(aligner, u.utt, u.phones, mel, make_graph(self.topology, u.phones, self.config.drop_tone)))
-        return shown
+        aligner = self._aligner()
+        mels = [compute_mel(u.wav, aligner.front_end)[0] for u in batch]
+        graphs = [make_graph(self.topology, u.phones, self.config.drop_tone) for u in batch]
+        return [path_preview(aligner, u.utt, u.phones, mel, graph) for u, mel, graph in zip(batch, mels, graphs)]
 
     def batch_stats(self, batch: ChunkBatch) -> BatchStats:
-        """Count the frames; chunks have no padding."""
         return BatchStats(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
@@ -184,7 +179,7 @@ class AlignTask(Task):
         return [f"chunk {i} of {self.chunks.count}" for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
-        return [self.valid_lengths[i] for i in items]
+        return [int(self.valid_frame_counts[self.valid[i].utt]) for i in items]
 
     def trial_step(self) -> int:
         """Return the last step of the current pass, for which there are labels: a trial makes none."""
@@ -195,8 +190,6 @@ class AlignTask(Task):
         if step == self.ends[-1] and rank() == 0:
             save_aligner(self.paths.exp, self._aligner())
         return {}
-
-    # ---- labels ----------------------------------------------------------------------------------------------
 
     def _relabel(self, step: int) -> None:
         """Set the labels of the pass of a step, on all ranks together; they change at the first step of a pass."""
@@ -216,7 +209,7 @@ class AlignTask(Task):
             if rank() == 0:
                 with atomic_write(path, "wb") as out:
                     np.savez(out, labels=np.concatenate(labels), made_from=np.array(self.stamp))
-        self.index, self.targets = index, self.chunks.targets(labels)
+        self.index, self.targets = index, self.chunks.targets(labels).to(next(self.model.parameters()).device)
         self.log_prior = log_priors(labels, self.topology.n_classes)
 
     def _read_labels(self, path: Path) -> list[np.ndarray] | None:
@@ -251,16 +244,6 @@ class AlignTask(Task):
         """Make an aligner with the current weights, on the CPU."""
         network = copy.deepcopy(self.model).cpu()
         return Aligner(self.config, self.topology, network, self.log_prior, self.features.rate_hz)
-
-    def _choose_valid(self) -> tuple[list[Utterance], list[int]]:
-        """Choose utterances to validate on, and return how many feature frames each has."""
-        name = self.paths.valid_set
-        if not name:
-            raise ConfigError("the aligner has no validation set", fix="give --valid_set")
-        dump = self.paths.dump / name
-        chosen = choose_evenly(read_usable(self.paths.data / name, dump), dump, self.config.valid_minutes)
-        frames = read_table(dump / "utt2num_frames")
-        return chosen, [int(frames[u.utt]) for u in chosen]
 
 
 TASK = AlignTask

@@ -32,7 +32,7 @@ class ASRConfig(SpeechTaskConfig):
     """Settings of a recogniser and its training."""
 
     model: RecognizerConfig = RecognizerConfig()
-    """Sizes; taken from the pre-trained model where there is one."""
+    """Sizes; taken from the pre-trained model where there is one. Without a quantizer, its code book is not used."""
     schedule: ASRSchedule = ASRSchedule()
     train: TrainConfig = TrainConfig(best="per_ctc")
     freeze_codebook: bool = False
@@ -52,7 +52,9 @@ class ASRTask(SpeechTask[Recognizer]):
         source: VQCTAP | None = None
         if training and "pretrained" in paths.init:
             source = load_source(self.name, paths, VQCTAP)
-            config = config.model_copy(update={"model": _sizes_of(source, config.model)})
+            names = ("n_mels", "speech", "phoneme_decoder", *(() if config.model.quantizer is None else ("quantizer",)))
+            sizes = config.model.model_copy(update={name: getattr(source.config, name) for name in names})
+            config = config.model_copy(update={"model": sizes})
         hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
         super().__init__(config, paths, hop, ctc_factor, training=training)
         torch.manual_seed(config.seed)
@@ -77,7 +79,6 @@ class ASRTask(SpeechTask[Recognizer]):
         return recognition_terms(output.read, batch, output.mask, with_start) | {"words": words, "vq": vq}
 
     def after_step(self, step: int) -> None:
-        """Update the code book, unless there is none or it is frozen."""
         if self.model.quantizer is not None and not self.config.freeze_codebook:
             self.model.quantizer.after_step(step)
 
@@ -99,12 +100,6 @@ class ASRTask(SpeechTask[Recognizer]):
             panels = {"phone posteriors": posteriors(self, read.classes[row], batch, row), "CTC posteriors": ctc}
             found.append(preview_row(self, batch, row, panels=panels))
         return found
-
-
-def _sizes_of(source: VQCTAP, config: RecognizerConfig) -> RecognizerConfig:
-    """Copy the sizes of the pre-trained model, except for a quantizer that the recogniser does not want."""
-    names = ("n_mels", "speech", "phoneme_decoder", *(() if config.quantizer is None else ("quantizer",)))
-    return config.model_copy(update={name: getattr(source.config, name) for name in names})
 
 
 TASK = ASRTask

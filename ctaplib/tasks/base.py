@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 
 from ctaplib.audio.settings import FeatureConfig
@@ -201,6 +202,11 @@ class SetTask(Task):
     features: FeatureConfig
     train: SpeechSet
     valid: SpeechSet
+
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read mean and standard deviation of every mel band over the training set."""
+        with np.load(self.paths.dump / "stats.npz") as stats:
+            return stats["mean"], stats["std"]
 
     def items(self) -> dict[str, dict[str, int]]:
         return {self.train.name: dict(zip(self.train.utts, self.train.lengths))}

@@ -125,8 +125,7 @@ class SpeechTask(SetTask, Generic[Model]):
         self.rates = Rates(self.features, self.hop, self.ctc_factor)
         self.pad = math.lcm(self.config.batch.pad_frames, self.hop)
         self.batching = self.config.batch.model_copy(update={"pad_frames": self.pad})
-        draw, more = self.config.draw, self.config.transforms
-        self.transforms = build_transforms(BUILT_IN, draw, more, self.rates)
+        self.transforms = build_transforms(BUILT_IN, self.config.draw, self.config.transforms, self.rates)
         self.train, self.valid = self._open(self.paths.train_set, "train"), self._open(self.paths.valid_set, "valid")
         self.other = self.train
         if self.paths.speech_only_set:
@@ -151,19 +150,10 @@ class SpeechTask(SetTask, Generic[Model]):
             )  # fmt: skip
         return found
 
-    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Read mean and standard deviation of every mel band over the training set."""
-        with np.load(self.paths.dump / "stats.npz") as stats:
-            return stats["mean"], stats["std"]
-
-    # ---- plans -----------------------------------------------------------------------------------------------
-
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """Plan batches of utterances of similar lengths, other ones in each epoch."""
         return plan_batches(self.train.lengths, self._batch_frames(), self.batching, seed=self.config.seed, epoch=epoch)
 
     def valid_plan(self) -> list[list[int]]:
-        """Plan batches of the validation set, always the same."""
         return plan_batches(self.valid.lengths, self._batch_frames(), self.batching, seed=0, epoch=1)
 
     def _batch_frames(self) -> int:
@@ -174,8 +164,6 @@ class SpeechTask(SetTask, Generic[Model]):
 
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
         return self.config.schedule.weights(step / self.config.train.max_steps)
-
-    # ---- batches ---------------------------------------------------------------------------------------------
 
     def extra(self, example: Example, source: SpeechSet, step: int) -> dict[str, Entry]:
         """Return entries for `Batch.extra` besides those of transforms, for example a speaker's index; none unless overridden.

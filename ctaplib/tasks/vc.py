@@ -73,15 +73,11 @@ class VCTask(SpeechTask[VQCTAP]):
             self.model.load_state_dict(self.frozen.state_dict())
             self.frozen.requires_grad_(False)
             self.model.requires_grad_(False)
-            for part in self._trained_parts():
-                part.requires_grad_(True)
-
-    def _trained_parts(self) -> tuple[torch.nn.Module, ...]:
-        return (self.model.mel_decoder, self.model.prompt_encoder)
+            for parameter in self.optimizer_parameters("model"):
+                parameter.requires_grad_(True)
 
     def optimizer_parameters(self, optimizer: str) -> Iterable[torch.nn.Parameter]:
-        """Return the parameters of the mel decoder and the prompt encoder."""
-        return (p for part in self._trained_parts() for p in part.parameters())
+        return (*self.model.mel_decoder.parameters(), *self.model.prompt_encoder.parameters())
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Compute reconstruction from codes and a prompt, and the consistency of the converted voice."""

@@ -96,10 +96,7 @@ class VocoderTask(SetTask):
         super().__init__(config, paths, training=training)
         self._header = (paths.dump / paths.train_set if training else paths.exp) / "features.yaml"
         self.features = read_feature_config(self._header)
-        mean = std = None
-        if training:
-            with np.load(paths.dump / "stats.npz") as stats:
-                mean, std = torch.from_numpy(stats["mean"]), torch.from_numpy(stats["std"])
+        mean, std = map(torch.from_numpy, self.statistics()) if training else (None, None)
         self.model = VocoderPair(Vocoder(config.model, self.features, mean, std), Discriminator(config.discriminator))
         self._bank = torch.from_numpy(mel_filterbank(self.features).copy())
         if training:
