@@ -71,11 +71,9 @@ def _card(exp: Path, method: Method, runs: list[str], results: Path | None) -> s
     run = exp / method.run("pretrain")
     config, task = read_saved(run / "config.yaml"), load_model(run, method)[0]
     rate = 1 / (task.features.hop_s * task.model.hop)
+    call = "frames = model.content" if method.missing("codes") else "codes = model.encode"
     usage = ["from ctaplib import CTAP", 'model = CTAP.from_pretrained("this/folder")']
-    if method.missing("codes") is None:
-        usage.append(f'codes = model.encode("speech.wav")              # {rate:g} a second')
-    else:
-        usage.append(f'frames = model.content("speech.wav")            # {rate:g} a second')
+    usage.append(f'{call}("speech.wav")  # {rate:g} a second')
     if method.missing("content", "voice", "speak") is None:
         usage.append('wave = model.convert("speech.wav", "voice.wav")  # float32 at model.rate_hz')
     lines = [

@@ -53,7 +53,8 @@ def encode_prompts(task: SpeechTask[Any], clips: Mapping[str, torch.Tensor]) -> 
     """Encode clips, stored log-mel (T, n_mels) by id, as voices."""
     model: Speaks = task.model
     hop_s = task.features.hop_s
-    middles = {u: floored(_middle(mel, round(PROMPT_S / hop_s)), model.hop) for u, mel in clips.items()}
+    longest = round(PROMPT_S / hop_s)
+    middles = {u: floored(mel[max(0, (len(mel) - longest) // 2) :][:longest], model.hop) for u, mel in clips.items()}
     inputs = {u: Features(mel) for u, mel in middles.items()}
     vectors, _ = run_batched(inputs, lambda batch: list(model.voice(batch.mel, batch.lengths)), model.hop)
     return {u: VoicePrompt(vectors[u], speech_statistics(mel, hop_s), hop_s) for u, mel in middles.items()}
@@ -83,8 +84,3 @@ def match_prompt(mel: torch.Tensor, prompt: VoicePrompt, config: MatchConfig) ->
     scale = 1 + config.deviation * ((prompt_deviation / deviation.clamp_min(1e-3)).clamp(*SCALES) - 1)
     moved = (mel - mean) * scale + mean + config.mean * (prompt_mean - mean)
     return torch.where(speech_frames(mel).unsqueeze(1), moved, mel)
-
-
-def _middle(mel: torch.Tensor, frames: int) -> torch.Tensor:
-    start = max(0, (len(mel) - frames) // 2)
-    return mel[start : start + frames]

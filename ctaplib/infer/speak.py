@@ -6,14 +6,14 @@ connector, nearest code where the method has codes, speech decoder.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any
 
 import torch
 
 from ctaplib.errors import DataError
 from ctaplib.infer.batches import FeatureBatch, Features, run_batched, run_by_length
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt, match_prompt
-from ctaplib.models.abilities import Content, HasCodes, HasPhonemes, Speaks, lacking
+from ctaplib.models.abilities import Content, Speaks, lacking
 from ctaplib.models.connector import Synthesis
 from ctaplib.phones import SILENCE
 from ctaplib.tasks.speech import SpeechTask
@@ -24,10 +24,6 @@ SHORTEST_PAUSE_S = 0.04
 """Predicted pauses shorter than this are left out."""
 BATCH_PHONES = 600
 """Largest padded size of a batch, phones."""
-
-
-class Synthesizes(HasPhonemes, Speaks, Protocol):
-    """A model that encodes phonemes and decodes content."""
 
 
 def convert(
@@ -119,7 +115,7 @@ def _durations(frames: torch.Tensor, lengths: torch.Tensor, pauses: torch.Tensor
     return durations
 
 
-def _content(model: Synthesizes, synthesis: Synthesis, phones: torch.Tensor, durations: torch.Tensor) -> Content:
+def _content(model: Any, synthesis: Synthesis, phones: torch.Tensor, durations: torch.Tensor) -> Content:
     """Predict content from phonemes: P, connector and, with a code book, the nearest code."""
     lengths = durations.sum(1)
     frames = int(lengths.max())
@@ -127,6 +123,5 @@ def _content(model: Synthesizes, synthesis: Synthesis, phones: torch.Tensor, dur
     mask = length_mask(lengths // model.hop, frames // model.hop)
     speech = synthesis.connector(phonemes, mask)
     if not lacking(model, "codes"):
-        quantizer = cast(HasCodes, model).quantizer
-        speech = quantizer.lookup(quantizer.nearest(speech).masked_fill(~mask, -1))
+        speech = model.quantizer.lookup(model.quantizer.nearest(speech).masked_fill(~mask, -1))
     return Content(speech, mask)

@@ -4,11 +4,8 @@ from collections.abc import Iterable
 
 import torch
 
-from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.kl import kl_loss
-from ctaplib.losses.reconstruction import Distance
 from ctaplib.losses.terms import Term
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
@@ -19,6 +16,7 @@ from ctaplib.tasks.preview import preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
+from ctaplib.tasks.vqctap import ReconstructionLossConfig, voice_consistency
 from ctaplib.tensors import length_mask
 
 
@@ -31,20 +29,12 @@ class VCSchedule(Schedule):
     consistency: Ramp = constant(1.0)
 
 
-class VCLossConfig(Config):
-    """Settings of the terms."""
-
-    mel: Distance = "l1"
-    """Distance of the mel reconstruction."""
-    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
-
-
 class VCConfig(SpeechTaskConfig):
     """Settings of conversion and its fine-tuning."""
 
     model: VQCTAPConfig = VQCTAPConfig()
     """Sizes; taken from the pre-trained model."""
-    loss: VCLossConfig = VCLossConfig()
+    loss: ReconstructionLossConfig = ReconstructionLossConfig()
     train: TrainConfig = TrainConfig(best="mel")
     schedule: VCSchedule = VCSchedule()
 
@@ -93,17 +83,8 @@ class VCTask(SpeechTask[VQCTAP]):
         target = DecoderTarget(mel, f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), loss.mel)
         decoded = model.mel_decoder.loss(content, prompt.sample, target, keys)
         predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
-        moved = model.mel_decoder(random_content, prompt.sample, draw_keys(keys, "random"))
-        return {
-            **decoded.terms,
-            "kl": kl_loss(prompt.mean, prompt.log_variance),
-            "consistency": consistency_loss(
-                prompt.mean,
-                model.prompt_encoder(predicted.mel, batch.mel_lengths).mean,
-                model.prompt_encoder(moved.mel, random_lengths).mean,
-                loss.consistency,
-            ),
-        }
+        consistency = voice_consistency(model, prompt, predicted, batch, random_content, keys, loss.consistency)
+        return {**decoded.terms, "kl": kl_loss(prompt.mean, prompt.log_variance), "consistency": consistency}
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
         """Compute the terms; `mel` chooses the best checkpoint."""

@@ -23,7 +23,7 @@ from ctaplib.losses.kl import kl_loss
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.reconstruction import Distance
 from ctaplib.losses.terms import Term
-from ctaplib.models.abilities import CodedContent
+from ctaplib.models.abilities import CodedContent, Content, DecoderOutput
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
@@ -43,13 +43,18 @@ if TYPE_CHECKING:
 MIN_PERPLEXITY_PCT = 1.0
 
 
-class LossConfig(Config):
+class ReconstructionLossConfig(Config):
+    """Settings of the terms of the decoder's output."""
+
+    mel: Distance = "l1"
+    """Distance of the mel reconstruction (the paper's figure says mse; l1 is our choice)."""
+    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
+
+
+class LossConfig(ReconstructionLossConfig):
     """Settings of the terms."""
 
     contrastive: ContrastiveConfig = ContrastiveConfig()
-    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
-    mel: Distance = "l1"
-    """Distance of the mel reconstruction (the paper's figure says mse; l1 is our choice)."""
     kl_margin: float = 0.0
     """Divergence without a cost, nats over all features of G."""
 
@@ -122,7 +127,8 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         terms["consistency"] = Term.none(mel)
         if weights["consistency"]:
             predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
-            terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1], keys)
+            config = self.config.loss.consistency
+            terms["consistency"] = voice_consistency(model, prompt, predicted, batch, branches[-1], keys, config)
         return terms
 
     def _recognition_terms(self, batch: Batch, content: CodedContent, weights: dict[str, float]) -> dict[str, Term]:
@@ -139,16 +145,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         return contrastive_loss(
             content.speech, phonemes, content.mask, scale, config, labels=batch.frame_labels, silence_label=SILENCE_LABEL
         )
-
-    def _consistency(
-        self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent, keys: Sequence[str]
-    ) -> Term:
-        model = self.model
-        of_target = model.prompt_encoder(predicted, batch.mel_lengths).mean
-        lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
-        moved = model.mel_decoder(other, prompt.sample, draw_keys(keys, "random"))
-        of_random = model.prompt_encoder(moved.mel, lengths).mean
-        return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
 
     def after_step(self, step: int) -> None:
         self.model.quantizer.after_step(step)
@@ -199,6 +195,25 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
 
     def figures(self) -> dict[str, "Figure"]:
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
+
+
+def voice_consistency(
+    model: VQCTAP,
+    prompt: Prompt,
+    predicted: DecoderOutput,
+    batch: Batch,
+    other: Content,
+    keys: Sequence[str],
+    config: ConsistencyConfig,
+) -> Term:
+    """Compute the consistency of a prompt's voice with those of the reconstruction and of `other` content decoded in it.
+
+    `other` is the content of the clips of other speech, or of the batch itself where there are none.
+    """
+    of_target = model.prompt_encoder(predicted.mel, batch.mel_lengths).mean
+    lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
+    moved = model.mel_decoder(other, prompt.sample, draw_keys(keys, "random"))
+    return consistency_loss(prompt.mean, of_target, model.prompt_encoder(moved.mel, lengths).mean, config)
 
 
 def check_collapse(use: CodebookUse, *, step: int, min_usage_pct: float = 5.0) -> None:
