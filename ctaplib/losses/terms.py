@@ -1,6 +1,7 @@
 """A loss before it is divided: a sum over items and their number."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 
@@ -16,6 +17,11 @@ class Term:
 
     total: torch.Tensor
     count: torch.Tensor | float
+
+    @classmethod
+    def none(cls, like: torch.Tensor) -> Self:
+        """Return a term that counts nothing, with the type and device of a tensor."""
+        return cls(like.new_zeros(()), 0.0)
 
     @property
     def mean(self) -> torch.Tensor:
