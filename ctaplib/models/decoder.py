@@ -86,13 +86,10 @@ class Decoder(nn.Module, abc.ABC):
         """Compute the losses; arguments as in `forward`, keys that differ from step to step."""
 
 
-DECODERS = Choices("models", "decoder_", "DECODER", "decoder")
-
-
 class DecoderSlot(Slot):
     """Name and options of a decoder."""
 
-    CHOICES = DECODERS
+    CHOICES = Choices("models", "decoder_", "DECODER", "decoder")
     name: str = "regression"
     """Name of the decoder: the module `ctaplib/models/decoder_<name>.py`."""
 

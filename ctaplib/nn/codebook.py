@@ -6,11 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-TILE_ELEMENTS_CPU = 2**20
-TILE_ELEMENTS_GPU = 2**26
-_GROUP = 128
-_SPREAD = 10.0
-_DRAW_ROWS = 4096
+GROUP = 128
+"""Codes in a group of the search for the best score."""
 
 
 @contextmanager
@@ -40,8 +37,8 @@ def nearest_codes(vectors: Tensor, codebook: Tensor, tile_elements: int | None =
         (rows,) int64.
     """
     if tile_elements is None:
-        tile_elements = TILE_ELEMENTS_CPU if vectors.device.type == "cpu" else TILE_ELEMENTS_GPU
-    group = _GROUP if len(codebook) >= 4 * _GROUP else len(codebook)
+        tile_elements = 2**20 if vectors.device.type == "cpu" else 2**26
+    group = GROUP if len(codebook) >= 4 * GROUP else len(codebook)
     fill = -len(codebook) % group
     offset = torch.nn.functional.pad(codebook.square().sum(1).mul_(-0.5), (0, fill), value=-torch.inf)
     book = torch.nn.functional.pad(codebook, (0, 0, 0, fill)) if fill else codebook
@@ -83,9 +80,9 @@ def draw_order(vectors: Tensor, key: int) -> Tensor:
         return torch.zeros(0, dtype=torch.int64, device=vectors.device)
     generator = torch.Generator().manual_seed(int(key) & (2**63 - 1))
     direction = torch.randn(vectors.shape[1], generator=generator, dtype=torch.float64).to(vectors.device)
-    along = torch.cat([part.double() @ direction for part in vectors.split(_DRAW_ROWS)])
+    along = torch.cat([part.double() @ direction for part in vectors.split(4096)])
     spread = (along - along.mean()).square().mean().sqrt().clamp_min(1e-12)
-    return torch.argsort(torch.frac(_SPREAD * along / spread).abs(), descending=True, stable=True)
+    return torch.argsort(torch.frac(10.0 * along / spread).abs(), descending=True, stable=True)
 
 
 @torch.no_grad()

@@ -49,7 +49,6 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        """(rows, inputs), (outputs, inputs), (outputs,) or None -> (rows, outputs)."""
         ctx.save_for_backward(x, weight)
         ctx.has_bias = bias is not None
         return F.linear(_packed(x), weight, bias).to_dense()[: len(x)]
@@ -57,7 +56,6 @@ class _Product(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-        """Return the gradients of input, weight and bias."""
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = None, None, None
         packed = _packed(grad)

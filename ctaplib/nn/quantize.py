@@ -24,7 +24,6 @@ from ctaplib.nn.codebook_use import CodebookUse, count_codes
 from ctaplib.nn.linear import Linear
 from ctaplib.slots import Choices, Slot
 
-PADDING_CODE = -1
 _repeating: list[bool] = []
 
 
@@ -139,7 +138,7 @@ class Quantizer(nn.Module, abc.ABC):
             total = self.frame_loss(latent, vectors).sum()
         return Quantized(
             quantized=_scatter(outward, mask),
-            codes=_scatter(codes, mask, PADDING_CODE),
+            codes=_scatter(codes, mask, -1),
             loss_total=total,
             loss_count=mask.sum(),
             latent=_scatter(latent, mask),
@@ -196,13 +195,10 @@ class Quantizer(nn.Module, abc.ABC):
         self.epoch_counts.zero_()
 
 
-QUANTIZERS = Choices("nn", "quantize_", "QUANTIZER", "quantizer")
-
-
 class QuantizerSlot(Slot):
     """Name and options of a quantizer."""
 
-    CHOICES = QUANTIZERS
+    CHOICES = Choices("nn", "quantize_", "QUANTIZER", "quantizer")
     name: str = "normalized"
     """Name of the quantizer: the module `ctaplib/nn/quantize_<name>.py`."""
 
