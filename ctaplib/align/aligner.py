@@ -11,7 +11,7 @@ from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import compute_mel
 from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork
-from ctaplib.align.topology import Graph, Topology, make_graph, make_topology, to_intervals
+from ctaplib.align.topology import Graph, Topology, to_intervals
 from ctaplib.align.viterbi import best_path, load_loops
 from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ctaplib.config_file import read_saved
@@ -98,7 +98,7 @@ class Aligner:
             config = AlignConfig.model_validate(values)
         except ValueError as error:
             raise ConfigError(f"{exp}/config.yaml does not fit this version: {error}", fix="train the aligner again") from error
-        topology = make_topology(config, tuple(state["units"]))
+        topology = Topology(config, state["units"])
         network = FrameNetwork(config.n_mels, topology.n_classes, config.network)
         load_weights(network, state["network"], str(exp / "aligner.pt"))
         return cls(config, topology, network, state["log_prior"].numpy(), int(state["rate_hz"]))
@@ -131,7 +131,7 @@ class Aligner:
             words: Index of each phone's word, where known.
         """
         try:
-            graph = make_graph(self.topology, phones, self.config.drop_tone)
+            graph = self.topology.graph(phones)
         except DataError as error:
             return Outcome("oov", [], reason=error.found)
         least = self.topology.shortest(len(phones))

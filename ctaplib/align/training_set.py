@@ -10,7 +10,7 @@ import numpy as np
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, compute_mel, evenly, read_utterances
 from ctaplib.align.parallel import map_shards
-from ctaplib.align.topology import Graph, Topology, make_graph
+from ctaplib.align.topology import Graph, Topology
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.collective import rank
 from ctaplib.errors import AudioError, DataError
@@ -94,7 +94,7 @@ def load_training_set(
         if item is None or len(item[0]) < topology.shortest(len(utterance.phones)) or not utterance.phones:
             continue
         chosen.mels.append(item[0])
-        chosen.graphs.append(make_graph(topology, utterance.phones, config.drop_tone))
+        chosen.graphs.append(topology.graph(utterance.phones))
         chosen.seconds.append(item[1])
     skipped = len(features) - len(chosen.mels)
     if skipped and rank() == 0:

@@ -26,7 +26,7 @@ from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork, log_priors
 from ctaplib.align.parallel import map_shards
 from ctaplib.align.preview import path_preview
-from ctaplib.align.topology import make_graph, make_topology
+from ctaplib.align.topology import Topology
 from ctaplib.align.training_set import choose_evenly, load_training_set, read_usable
 from ctaplib.align.viterbi import load_loops
 from ctaplib.audio.settings import FeatureConfig, read_feature_config
@@ -127,7 +127,7 @@ class AlignTask(Task):
         utterances = read_usable(data, dump)
         self.valid, self.valid_lengths = self._choose_valid()
         self.features = read_feature_config(dump / "features.yaml")
-        self.topology = make_topology(config, find_units(utterances, config.drop_tone))
+        self.topology = Topology(config, find_units(utterances, config.drop_tone))
         chosen = choose_evenly(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
         self.training_set = load_training_set(config, self.topology, chosen, self.features.rate_hz, self.jobs)
         self.chunks = Chunks([centre(mel) for mel in self.training_set.mels], config.network.chunk_frames)
@@ -195,7 +195,7 @@ class AlignTask(Task):
         aligner, shown = self._aligner(), []
         for u in batch:
             mel, _ = compute_mel(u.wav, aligner.front_end)
-            shown.append(path_preview(aligner, u.utt, u.phones, mel, make_graph(self.topology, u.phones, self.config.drop_tone)))
+            shown.append(path_preview(aligner, u.utt, u.phones, mel, self.topology.graph(u.phones)))
         return shown
 
     def batch_stats(self, batch: ChunkBatch) -> BatchStats:
