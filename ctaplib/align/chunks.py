@@ -13,12 +13,7 @@ IGNORED = -100
 
 
 class Chunks:
-    """Frames of all utterances, and the places of chunks in them.
-
-    Args:
-        mels: (T, n_mels) centred log-mel of each utterance.
-        size: Frames of a chunk.
-    """
+    """Centred log-mel (T, n_mels) of all utterances, and the places of chunks of `size` frames in them."""
 
     def __init__(self, mels: Sequence[np.ndarray], size: int) -> None:
         self.size = size

@@ -54,7 +54,8 @@ def align_set(
 
 
 def _align_some(aligner: Aligner, utterances: Sequence[Utterance]) -> list[Outcome]:
-    return [_align_one(aligner, utterance) for utterance in utterances]
+    failed = Outcome("failed", NO_FEATURES)
+    return [aligner.align_file(u.wav, u.phones, u.words) if u.wav else failed for u in utterances]
 
 
 def write_outcomes(
@@ -68,35 +69,23 @@ def write_outcomes(
 ) -> None:
     """Write the alignments and the report of a set.
 
-    Args:
-        data: `data/<set>`.
-        utterances: All utterances of the set.
-        outcomes: The outcome of each.
-        hop_s: Seconds per feature frame.
-        textgrids: Write TextGrids as well.
-        max_unaligned_pct: Largest share of unaligned utterances.
-
     Raises:
         DataError: too many utterances are not aligned.
     """
-    aligned: dict[str, Alignment] = {}
-    rows: list[dict[str, Any]] = []
-    faults = []
-    for utterance, outcome in zip(utterances, outcomes):
-        if outcome.status == "aligned":
-            aligned[utterance.utt] = outcome.alignment
-        else:
-            faults.append(f"{utterance.utt}: {outcome.status}: {outcome.reason}")
-        rows.append(
-            {
-                "utt": utterance.utt,
-                "status": outcome.status,
-                "reason": outcome.reason.replace("\t", " "),
-                "score": f"{outcome.score:.4f}",
-                "phones": len(utterance.phones),
-                "phones_lost": count_lost(outcome.alignment, hop_s, round(LOST_FRAME_S / hop_s))[0],
-            }
-        )
+    outcome_of = {utterance.utt: outcome for utterance, outcome in zip(utterances, outcomes)}
+    aligned = {utt: o.alignment for utt, o in outcome_of.items() if o.status == "aligned"}
+    faults = [f"{utt}: {o.status}: {o.reason}" for utt, o in outcome_of.items() if o.status != "aligned"]
+    rows: list[dict[str, Any]] = [
+        {
+            "utt": utterance.utt,
+            "status": outcome.status,
+            "reason": outcome.reason.replace("\t", " "),
+            "score": f"{outcome.score:.4f}",
+            "phones": len(utterance.phones),
+            "phones_lost": count_lost(outcome.alignment, hop_s, round(LOST_FRAME_S / hop_s))[0],
+        }
+        for utterance, outcome in zip(utterances, outcomes)
+    ]
     write_ctm(data / "phones.ctm", aligned)
     write_tsv(data / "ali_report.tsv", rows, REPORT_FIELDS)
     if textgrids:
@@ -140,31 +129,25 @@ def import_set(
     outcomes = []
     for utterance in utterances:
         if not utterance.wav:
-            outcomes.append(Outcome("failed", [], reason=NO_FEATURES))
+            outcomes.append(Outcome("failed", NO_FEATURES))
         elif utterance.utt not in given:
-            outcomes.append(Outcome("failed", [], reason=f"{source} has no alignment of it"))
+            outcomes.append(Outcome("failed", f"{source} has no alignment of it"))
         else:
             outcomes.append(_adopt(utterance, given[utterance.utt], int(frames[utterance.utt]) * hop_s))
     write_outcomes(data, utterances, outcomes, hop_s, textgrids=textgrids, max_unaligned_pct=max_unaligned_pct)
 
 
-def _align_one(aligner: Aligner, utterance: Utterance) -> Outcome:
-    if not utterance.wav:
-        return Outcome("failed", [], reason=NO_FEATURES)
-    return aligner.align_file(utterance.wav, utterance.phones, utterance.words)
-
-
 def _adopt(utterance: Utterance, alignment: Alignment, end_s: float) -> Outcome:
     if alignment and alignment[-1].end_s > end_s + 0.1:
-        return Outcome("failed", [], reason=f"it ends at {alignment[-1].end_s:.2f} s, the audio at {end_s:.2f} s")
+        return Outcome("failed", f"it ends at {alignment[-1].end_s:.2f} s, the audio at {end_s:.2f} s")
     tiled = tile(alignment, end_s)
     spoken = [place for place, interval in enumerate(tiled) if interval.phone != SILENCE]
     found = [fold(tiled[place].phone) for place in spoken]
     if found != [fold(phone) for phone in utterance.phones]:
-        return Outcome("oov", [], reason=f"its phones ({' '.join(found[:8])} ...) are not those of text.phn")
+        return Outcome("oov", f"its phones ({' '.join(found[:8])} ...) are not those of text.phn")
     for place, phone in zip(spoken, utterance.phones):
         tiled[place] = tiled[place]._replace(phone=phone)
-    return Outcome("aligned", tiled)
+    return Outcome("aligned", alignment=tiled)
 
 
 def _find_alignments(source: Path, name: str, tier: str) -> Mapping[str, Alignment]:

@@ -18,15 +18,11 @@ NO_SILENCE_SCORE = -0.2
 
 @dataclass(frozen=True)
 class Graph:
-    """The states of an utterance.
-
-    Attributes:
-        chain: The states, (S).
-        owner: (S,) int32, index of the phone of each state; -1 - i for silence before phone i.
-    """
+    """The states of an utterance."""
 
     chain: Chain
     owner: np.ndarray
+    """(S,) int32, index of the phone of each state; -1 - i for silence before phone i."""
 
 
 class Topology:
@@ -84,8 +80,8 @@ def to_intervals(
         path: (T,) state of every frame.
         owner: (S,) phone of every state, negative for silence.
         phones: (N,) names as in the text.
-        hop_s: Seconds per frame.
-        end_s: Length of the audio.
+        hop_s: Hop of the features, seconds.
+        end_s: Length of the audio, seconds.
         lead_s: How long before its time a sound shows in the features; boundaries are moved back by it, never beyond the end.
     """
     of_frame = owner[path]

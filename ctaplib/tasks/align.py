@@ -17,14 +17,14 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from ctaplib.align.aligner import Aligner, save_aligner
+from ctaplib.align.aligner import Aligner
 from ctaplib.align.chunks import GAP_FRAMES, IGNORED, Chunks
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, compute_mel, evenly, find_units
 from ctaplib.align.flat_start import label_by_mixtures, train_mixtures
 from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork, log_priors
-from ctaplib.align.parallel import map_shards
+from ctaplib.align.parallel import map_items
 from ctaplib.align.preview import path_preview
 from ctaplib.align.topology import Topology
 from ctaplib.align.training_set import choose_evenly, load_training_set, read_usable
@@ -221,7 +221,7 @@ class AlignTask(Task):
     def after_validation(self, step: int) -> dict[str, float]:
         """Write the aligner at the end of training."""
         if step == self.ends[-1] and rank() == 0:
-            save_aligner(self.paths.exp, self._aligner())
+            self._aligner().save(self.paths.exp)
         return {}
 
     # ---- labels ----------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ class AlignTask(Task):
 
     def _bootstrap(self) -> list[np.ndarray]:
         training_set, config = self.training_set, self.config.bootstrap
-        chosen = evenly(training_set.mels, training_set.seconds, config.minutes)
+        chosen = evenly(training_set.seconds, config.minutes)
         mixtures = train_mixtures(
             [training_set.mels[i] for i in chosen], [training_set.graphs[i] for i in chosen],
             self.topology.n_classes, config, self.jobs,
@@ -270,10 +270,10 @@ class AlignTask(Task):
     def _realign(self) -> list[np.ndarray]:
         aligner, chunks, graphs = self._aligner(), self.chunks, self.training_set.graphs
 
-        def work(shard: range) -> list[np.ndarray]:
-            return [graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]] for i in shard]
+        def work(i: int) -> np.ndarray:
+            return graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]]
 
-        return [label for part in map_shards(work, len(graphs), self.jobs) for label in part]
+        return map_items(work, len(graphs), self.jobs)
 
     def _aligner(self) -> Aligner:
         """Make an aligner with the current weights, on the CPU."""
