@@ -24,30 +24,23 @@ from ctaplib.errors import TrainingError
 
 SAFE_LOGIT = 40.0
 """Sums of exponentials of logits within this bound stay normal float32 numbers without subtracting a maximum."""
-TILE_CPU = (1024, 1024)
-TILE_GPU = (8192, 8192)
 _EXCLUDED = -1e30
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Tiles of the matrix, and this rank's rows among the columns of all ranks.
-
-    Attributes:
-        rows: Rows of a tile.
-        columns: Columns of a tile.
-        bf16: Compute products in bfloat16; exponentials and sums stay in the input's type.
-        first: Column of this rank's first row.
-        across: Whether there are several ranks.
-        excluded: Blocks (row start, row end, column start, column end) of false negatives.
-    """
+    """Rows and columns of a tile of the matrix, and this rank's rows among the columns of all ranks."""
 
     rows: int
     columns: int
     bf16: bool
+    """Compute products in bfloat16; exponentials and sums stay in the input's type."""
     first: int
+    """Column of this rank's first row."""
     across: bool
-    excluded: tuple[tuple[int, int, int, int], ...] = ()
+    """Whether there are several ranks."""
+    excluded: tuple[tuple[int, int, int, int], ...]
+    """Blocks (row start, row end, column start, column end) of false negatives."""
 
 
 def symmetric_infonce(
@@ -81,7 +74,7 @@ def symmetric_infonce(
         one rank with all pairs.
     """
     scale = torch.as_tensor(scale, dtype=speech.dtype, device=speech.device)
-    size = tile or (TILE_CPU if speech.device.type == "cpu" else TILE_GPU)
+    size = tile or ((1024, 1024) if speech.device.type == "cpu" else (8192, 8192))
     across = across_ranks and world_size() > 1
     counts = row_counts(len(speech), speech.device) if across else [len(speech)]
     if exclude_same and labels is not None:

@@ -50,15 +50,7 @@ class SpeechEncoder(nn.Module):
         self.stack = Stack(config.stack)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode normalised log-mel.
-
-        Args:
-            mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.
-            lengths: (B,) valid frames, multiples of `hop`.
-
-        Returns:
-            S (B, T / hop, width) and its mask (B, T / hop).
-        """
+        """Return S (B, T / hop, width) and its mask (B, T / hop); T and the lengths (B,) are multiples of `hop`."""
         mask = length_mask(lengths, mel.shape[1])
         x = instance_normalize(mel, mask) if self.config.instance_norm else mel
         out = mask[:, :: self.config.hop]

@@ -24,17 +24,18 @@ class TimeConvs(nn.Module):
 
     def add_convs(self, inputs: int, width: int, hop: int) -> None:
         """Add `first`, `second` ... to the module, so that (B, T, inputs) becomes (B, T / hop, width)."""
+        self.hop = hop
         for name, stride in zip(NAMES, TIME_STRIDES[hop]):
             kernel = (6 if stride == 2 else 5) if name == "first" else (4 if stride == 2 else 3)
             self.add_module(name, MaskedConv(inputs if name == "first" else width, width, kernel, stride))
 
-    def reduce(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Apply the convolutions: (B, T, inputs), (B, T) -> (B, T / hop, width) and its mask."""
+    def reduce(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Apply the convolutions: (B, T, inputs), (B, T) -> (B, T / hop, width)."""
         convs = [conv for name in NAMES if isinstance(conv := getattr(self, name, None), MaskedConv)]
         for index, conv in enumerate(convs):
             x = conv(F.relu(x) if index else x, mask)
             mask = mask[:, :: conv.stride]
-        return x, mask
+        return x
 
 
 class TimeFront(TimeConvs):
@@ -46,18 +47,11 @@ class TimeFront(TimeConvs):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, n_mels), (B, T) -> (B, T / hop, width)."""
-        return self.reduce(x, mask)[0]
+        return self.reduce(x, mask)
 
 
 class TimeMelFront(nn.Module):
-    """Three convolutions over time and mel, which halve the mel axis twice, and a linear layer.
-
-    Args:
-        n_mels: Mel bands, a multiple of 4.
-        channels: Features at every point of time and mel.
-        width: Features of the output.
-        hop: Feature frames of one output frame.
-    """
+    """Three convolutions over time and mel, which halve the mel axis twice, and a linear layer; `n_mels` divides by 4."""
 
     def __init__(self, n_mels: int, channels: int, width: int, hop: int) -> None:
         super().__init__()

@@ -68,16 +68,13 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
 
 
 def noise_spectra(frames: int, hop_samples: int, n_fft: int, analysis_window: int) -> torch.Tensor:
-    """Compute windowed spectra of one period of fixed Gaussian noise.
+    """Compute windowed spectra (frames, n_fft // 2 + 1) of one period of fixed Gaussian noise, the same in every run.
 
     Args:
         frames: Length of the period; frame t of a signal uses spectrum t modulo `frames`.
         hop_samples: Samples between frames.
         n_fft: Length of the transform.
         analysis_window: Window length of the features, with which the mean magnitude is one.
-
-    Returns:
-        (frames, n_fft // 2 + 1) complex64, the same on every machine and in every run.
     """
     generator = torch.Generator().manual_seed(NOISE_SEED)
     noise = torch.randn(frames * hop_samples, generator=generator)

@@ -3,7 +3,7 @@
 import torch
 
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE, SILENCE_LABEL
+from ctaplib.data.labels import SILENCE_LABEL
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
@@ -75,9 +75,7 @@ class ASRTask(SpeechTask[Recognizer]):
             words = ctc_loss(output.words, output.read.lengths, batch.words, batch.words_lengths)
         start = zero
         if self.weights(step, optimizer)["ctc_start"]:
-            start = ctc_start_loss(
-                output.read.ctc, batch.frame_labels, output.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
-            )
+            start = ctc_start_loss(output.read.ctc, batch.frame_labels, output.mask, SILENCE_LABEL)
         return {
             "classify": frame_classification_loss(output.read.classes, batch.frame_labels, output.mask),
             "ctc": ctc_loss(output.read.ctc, output.read.ctc_lengths, batch.labels, batch.labels_lengths),

@@ -4,7 +4,7 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE
+from ctaplib.losses.sequence import IGNORED_LABEL
 from ctaplib.losses.terms import Term
 from ctaplib.models.heads import Readout
 from ctaplib.tasks.settings import TrainConfig
@@ -34,7 +34,7 @@ def error_rate(found: list[list[int]], labels: torch.Tensor, lengths: torch.Tens
 
 def recognition_errors(read: Readout, batch: Batch) -> dict[str, Term]:
     """Compute PER by CTC and by collapsed classes, and the share of wrong classes, in percent."""
-    known = batch.frame_labels != IGNORE
+    known = batch.frame_labels != IGNORED_LABEL
     wrong = (read.classes.argmax(-1) != batch.frame_labels) & known
     by_ctc, by_class = collapse(read.ctc, read.ctc_lengths, {0}), collapse(read.classes, read.lengths, {0, 1})
     return {

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE, SILENCE_LABEL
+from ctaplib.data.labels import SILENCE_LABEL
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
@@ -131,9 +131,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
         terms["ctc"] = ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths)
         if weights["ctc_start"]:
-            terms["ctc_start"] = ctc_start_loss(
-                read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
-            )
+            terms["ctc_start"] = ctc_start_loss(read.ctc, batch.frame_labels, content.mask, SILENCE_LABEL)
         return {t: terms[t] if weights[t] else none[t] for t in none}
 
     def _contrast(self, batch: Batch, content: CodedContent) -> Term:
