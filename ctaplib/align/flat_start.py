@@ -7,7 +7,7 @@ import numpy as np
 
 from ctaplib.align.config import BootstrapConfig
 from ctaplib.align.frontend import cepstra, quiet_frames
-from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures, flat
+from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures
 from ctaplib.align.parallel import map_items, map_shards
 from ctaplib.align.topology import Graph
 from ctaplib.align.viterbi import best_path
@@ -47,7 +47,7 @@ def train_mixtures(
     count = sum(map(len, inputs))
     mean = sum(x.sum(0, dtype=np.float64) for x in inputs) / count
     variance = sum(np.square(x, dtype=np.float64).sum(0) for x in inputs) / count - mean**2
-    mixtures = flat(mean, variance, n_classes)
+    mixtures = Mixtures(np.ones((n_classes, 1)), *(np.tile(x, (n_classes, 1, 1)) for x in (mean, variance)))
     for iteration in range(config.iterations):
         new = mixtures.split() if iteration in config.splits else mixtures
 

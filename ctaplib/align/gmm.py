@@ -79,12 +79,3 @@ class Mixtures:
             np.where(enough, mean, self.mean),
             np.where(enough, variance, self.variance),
         )
-
-
-def flat(mean: np.ndarray, variance: np.ndarray, n_classes: int) -> Mixtures:
-    """Return one Gaussian for every class, all equal."""
-    return Mixtures(
-        np.ones((n_classes, 1)),
-        np.broadcast_to(mean, (n_classes, 1, len(mean))).copy(),
-        np.broadcast_to(variance, (n_classes, 1, len(variance))).copy(),
-    )

@@ -126,18 +126,15 @@ def import_set(
     utterances = read_utterances(data, dump)
     hop_s = read_feature_config(dump / "features.yaml").hop_s
     frames = read_table(dump / "utt2num_frames")
-    outcomes = []
-    for utterance in utterances:
-        if not utterance.wav:
-            outcomes.append(Outcome("failed", NO_FEATURES))
-        elif utterance.utt not in given:
-            outcomes.append(Outcome("failed", f"{source} has no alignment of it"))
-        else:
-            outcomes.append(_adopt(utterance, given[utterance.utt], int(frames[utterance.utt]) * hop_s))
+    outcomes = [_adopt(u, given.get(u.utt), int(frames.get(u.utt, 0)) * hop_s) for u in utterances]
     write_outcomes(data, utterances, outcomes, hop_s, textgrids=textgrids, max_unaligned_pct=max_unaligned_pct)
 
 
-def _adopt(utterance: Utterance, alignment: Alignment, end_s: float) -> Outcome:
+def _adopt(utterance: Utterance, alignment: Alignment | None, end_s: float) -> Outcome:
+    if not utterance.wav:
+        return Outcome("failed", NO_FEATURES)
+    if alignment is None:
+        return Outcome("failed", "--alignment_dir has no alignment of it")
     if alignment and alignment[-1].end_s > end_s + 0.1:
         return Outcome("failed", f"it ends at {alignment[-1].end_s:.2f} s, the audio at {end_s:.2f} s")
     tiled = tile(alignment, end_s)

@@ -17,23 +17,20 @@ IMPOSSIBLE = np.float32(-1e30)
 
 @dataclass(frozen=True)
 class Chain:
-    """The states that an utterance passes through.
-
-    Attributes:
-        classes: (S,) int32, the column of the scores that each state reads.
-        jump: How far back the other predecessor lies; 0 where no state has one.
-        step: (S,) float32, score of entering from the state before.
-        leap: (S,) float32, score of entering by the jump; `IMPOSSIBLE` for states without one.
-        starts: States in which a path may begin.
-        ends: States in which a path may end; of equal scores the first is taken.
-    """
+    """The states that an utterance passes through."""
 
     classes: np.ndarray
+    """(S,) int32, the column of the scores that each state reads."""
     jump: int
+    """How far back the other predecessor lies; 0 where no state has one."""
     step: np.ndarray
+    """(S,) float32, score of entering from the state before."""
     leap: np.ndarray
+    """(S,) float32, score of entering by the jump; `IMPOSSIBLE` for states without one."""
     starts: tuple[int, ...]
+    """States in which a path may begin."""
     ends: tuple[int, ...]
+    """States in which a path may end; of equal scores the first is taken."""
 
     def __len__(self) -> int:
         return len(self.classes)

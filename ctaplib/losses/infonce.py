@@ -87,7 +87,7 @@ def symmetric_infonce(
         bf16=bf16,
         first=sum(counts[: rank()]) if across else 0,
         across=across,
-        excluded=_same_label_blocks(labels, everyone) if exclude_same and labels is not None else (),
+        excluded=_same_label_blocks(labels, everyone) if exclude_same and labels is not None and everyone is not None else (),
     )
     columns = gather_rows(phonemes, counts) if across else phonemes.detach()
     with torch.autocast(speech.device.type, enabled=False):
@@ -263,9 +263,9 @@ def _stream(state: tuple[Tensor, Tensor], part: slice, logits: Tensor, dim: int)
     top.copy_(highest)
 
 
-def _same_label_blocks(mine: Tensor, everyone: Tensor | None) -> tuple[tuple[int, int, int, int], ...]:
+def _same_label_blocks(mine: Tensor, everyone: Tensor) -> tuple[tuple[int, int, int, int], ...]:
     spans: dict[int, list[tuple[int, int]]] = {}
-    for label, start, end in _spans(mine if everyone is None else everyone):
+    for label, start, end in _spans(everyone):
         spans.setdefault(label, []).append((start, end))
     return tuple((top, bottom, *span) for label, top, bottom in _spans(mine) for span in spans.get(label, []))
 

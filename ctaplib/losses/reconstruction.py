@@ -16,13 +16,7 @@ Distance = Literal["l1", "mse"]
 
 
 def mel_loss(predicted: Tensor, target: Tensor, mask: Tensor, distance: Distance = "mse") -> Term:
-    """Compare predicted and true mel frames.
-
-    Args:
-        predicted: (batch, time, bins).
-        target: (batch, time, bins), the same scale as `predicted`.
-        mask: (batch, time) bool, True where valid.
-        distance: Absolute (l1) or squared (mse).
+    """Compute the absolute or squared distance of predicted and true mel frames (batch, time, bins).
 
     Returns:
         Sum over the bins of all valid frames, and the number of these bins.

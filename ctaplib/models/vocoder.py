@@ -115,7 +115,7 @@ class Vocoder(nn.Module):
         """Generate waveforms.
 
         Args:
-            log_mel: (B, T, n_mels) natural logarithm, not normalised.
+            log_mel: (B, T, n_mels), not normalised.
             lengths: (B,) valid frames.
             f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default it is read from `log_mel`.
             noise_start: (B,) first frame of the fixed noise, 0 by default.

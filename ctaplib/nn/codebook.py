@@ -24,17 +24,10 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 @torch.no_grad()
 def nearest_codes(vectors: Tensor, codebook: Tensor, tile_elements: int | None = None) -> Tensor:
-    """Return the code of smallest Euclidean distance to every vector; the lowest of several.
+    """Return the code of smallest Euclidean distance, the lowest of several: (rows, dim), (codes, dim) -> (rows,) int64.
 
-    Vectors are searched in blocks that reuse one tile of scores, so memory does not grow with their number.
-
-    Args:
-        vectors: (rows, dim).
-        codebook: (codes, dim), the same dtype.
-        tile_elements: Scores held at a time; by default what fits the device's cache.
-
-    Returns:
-        (rows,) int64.
+    Vectors are searched in blocks that reuse one tile of `tile_elements` scores, by default what fits the device's cache, so
+    memory does not grow with their number.
     """
     if tile_elements is None:
         tile_elements = 2**20 if vectors.device.type == "cpu" else 2**26
@@ -71,13 +64,11 @@ def draw_order(vectors: Tensor, key: int) -> Tensor:
 
     Args:
         vectors: (rows, dim).
-        key: Integer, usually the training step.
+        key: Usually the training step.
 
     Returns:
         (rows,) int64, indices by decreasing priority.
     """
-    if len(vectors) == 0:
-        return torch.zeros(0, dtype=torch.int64, device=vectors.device)
     generator = torch.Generator().manual_seed(int(key) & (2**63 - 1))
     direction = torch.randn(vectors.shape[1], generator=generator, dtype=torch.float64).to(vectors.device)
     along = torch.cat([part.double() @ direction for part in vectors.split(4096)])
@@ -104,10 +95,7 @@ def kmeans(vectors: Tensor, size: int, iterations: int, key: int) -> Tensor:
         vectors: (rows, dim), at least one row.
         size: Number of codes.
         iterations: Rounds of assignment and averaging; 0 keeps the drawn vectors.
-        key: Integer that seeds the draw.
-
-    Returns:
-        (size, dim).
+        key: Seeds the draw.
     """
     vectors = vectors[draw_order(vectors, key)]
     repeats = -(-size // len(vectors))

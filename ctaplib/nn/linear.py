@@ -19,16 +19,7 @@ STEPS = 16
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """Compute `torch.nn.functional.linear`, rounded in another order where oneDNN is used; once differentiable.
-
-    Args:
-        x: (..., inputs).
-        weight: (outputs, inputs).
-        bias: (outputs,).
-
-    Returns:
-        (..., outputs).
-    """
+    """Compute `torch.nn.functional.linear`, rounded in another order where oneDNN is used; once differentiable."""
     if not _by_onednn(x, weight, bias):
         return F.linear(x, weight, bias)
     return _Product.apply(x.reshape(-1, x.shape[-1]), weight, bias).view(*x.shape[:-1], -1)
@@ -62,8 +53,8 @@ class _Product(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             of_x = torch.ops.aten.mkldnn_linear_backward_input((len(packed), x.shape[1]), packed, weight).to_dense()[: len(x)]
         if any(ctx.needs_input_grad[1:]):
-            found = torch.ops.aten.mkldnn_linear_backward_weights(packed, _packed(x), weight, ctx.has_bias)
-            of_weight, of_bias = (None if t is None else t.to_dense() for t in found)
+            both = torch.ops.aten.mkldnn_linear_backward_weights(packed, _packed(x), weight, ctx.has_bias)
+            of_weight, of_bias = (None if t is None else t.to_dense() for t in both)
         return of_x, of_weight, of_bias if ctx.has_bias else None
 
 

@@ -39,21 +39,18 @@ def repeating(on: bool = True) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Quantized:
-    """Output of a quantizer.
-
-    Attributes:
-        quantized: (batch, time, input_dim), float32, zero at padding; the gradient passes straight through to the input.
-        codes: (batch, time) int64, -1 at padding.
-        loss_total: Scalar, sum of the quantizer's own loss over valid frames.
-        loss_count: Scalar, number of valid frames.
-        latent: (batch, time, code_dim), the vectors compared with the codes, with gradient; zero at padding.
-    """
+    """Output of a quantizer."""
 
     quantized: Tensor
+    """(batch, time, input_dim), float32, zero at padding; the gradient passes straight through to the input."""
     codes: Tensor
+    """(batch, time) int64, -1 at padding."""
     loss_total: Tensor
+    """Scalar, sum of the quantizer's own loss over valid frames."""
     loss_count: Tensor
+    """Scalar, number of valid frames."""
     latent: Tensor
+    """(batch, time, code_dim), the vectors compared with the codes, with gradient; zero at padding."""
 
 
 class CodebookConfig(Config):
@@ -171,10 +168,7 @@ class Quantizer(nn.Module, abc.ABC):
     def after_step(self, step: int) -> None:
         """Update the codebook from what was recorded since the last call, summed over ranks, and count its use.
 
-        Every rank must call it, after the optimizer's step.
-
-        Args:
-            step: Number of the training step, which seeds every random draw.
+        Every rank must call it, after the optimizer's step, whose number seeds every random draw.
         """
         counts = sum_over_ranks(self.pending_counts).clone()
         self.epoch_counts += counts
