@@ -32,13 +32,8 @@ def align_set(
 ) -> None:
     """Align a set and write `phones.ctm` and `ali_report.tsv` (and `textgrid/`) into its data directory.
 
-    Args:
-        aligner: A trained aligner.
-        data: `data/<set>`.
-        dump: `dump/<set>`.
-        jobs: Processes; the result does not depend on them.
-        textgrids: Write TextGrids as well.
-        max_unaligned_pct: Largest share of unaligned utterances; None for the aligner's.
+    The result does not depend on the number of processes. Without a largest share of unaligned utterances, that of the
+    aligner's config holds.
 
     Raises:
         DataError: too many utterances are not aligned; the files are written all the same.

@@ -49,14 +49,7 @@ def load_loops() -> Any:
 
 
 def best_path(scores: np.ndarray, chain: Chain) -> tuple[np.ndarray, float]:
-    """Find the best path of one utterance.
-
-    Args:
-        scores: (T, classes) float32 log-scores.
-        chain: The states to pass through.
-
-    Returns:
-        State of every frame, (T,) int32, and the path's score, `-inf` where no path fits.
+    """Return the best path of log-scores (T, classes) through a chain, (T,) int32, and its score, `-inf` where none fits.
 
     Raises:
         DataError: a score is not a number.

@@ -84,14 +84,7 @@ class F0Reader(nn.Module):
 def best_track(scores: torch.Tensor, lengths: torch.Tensor, reach: int, jump_cost: float) -> torch.Tensor:
     """Return the track of largest sum (Viterbi) whose moves cost nothing up to `reach` classes and `jump_cost` beyond.
 
-    Args:
-        scores: (B, T, bins).
-        lengths: (B,) valid frames; padding does not change the track before it.
-        reach: Largest move at no cost.
-        jump_cost: Cost of any other, above 0.
-
-    Returns:
-        (B, T) classes.
+    From scores (B, T, bins) to classes (B, T); padding does not change the track before it.
     """
     from scipy.ndimage import maximum_filter1d  # here: most commands do not need it
 

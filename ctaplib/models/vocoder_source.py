@@ -17,15 +17,9 @@ NOISE_SEED = 1729
 
 
 def continuous_log_f0(f0_hz: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Compute the natural logarithm of F0, interpolated linearly over unvoiced frames.
+    """Compute the natural logarithm of F0 (B, T), interpolated linearly over unvoiced frames (0); padding is ignored.
 
-    Args:
-        f0_hz: (B, T), 0 where unvoiced.
-        lengths: (B,) valid frames; padding is ignored.
-
-    Returns:
-        (B, T); constant before the first and after the last voiced frame. `DEFAULT_F0_HZ` in an utterance without
-        voiced frames.
+    It is constant before the first and after the last voiced frame; that of `DEFAULT_F0_HZ` where no frame is voiced.
     """
     frames = f0_hz.shape[1]
     position = torch.arange(frames, device=f0_hz.device).expand_as(f0_hz)
