@@ -35,8 +35,7 @@ def run(args: argparse.Namespace) -> int | None:
     from ctaplib.evaluate.inputs import Inputs
     from ctaplib.evaluate.provenance import environment
     from ctaplib.files import atomic_write
-    from ctaplib.report.report import Report, write_report  # here: matplotlib takes seconds to import
-    from ctaplib.report.results_md import render
+    from ctaplib.report.report import Report, results_md, write_report  # here: matplotlib takes seconds to import
 
     title = args.title or Path.cwd().name
     facts = environment()
@@ -50,6 +49,6 @@ def run(args: argparse.Namespace) -> int | None:
     if args.results_md:
         kept = [row for file in sorted(args.kept.glob("*.json") if args.kept else ()) for row in read_results(file)]
         with atomic_write(args.results_md) as out:
-            out.write(render(title, merge(kept, rows), papers, facts))
+            out.write(results_md(title, merge(kept, rows), papers, facts))
         print(args.results_md)
     return 0

@@ -1,6 +1,5 @@
 """Figures of the report: alignments, code use, maps of codes and of prompts."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,14 +10,6 @@ from sklearn.manifold import TSNE
 from ctaplib.corpus.alignment import Alignment
 from ctaplib.phones import SILENCE
 from ctaplib.runs.curves import COLOURS, FAINT
-
-
-def to_bytes(figure: Figure, kind: str) -> bytes:
-    """Render a figure as "svg" or "png"."""
-    out = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else None
-    figure.savefig(out, format=kind, dpi=130, metadata=metadata)
-    return out.getvalue()
 
 
 def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment | None) -> Figure:
