@@ -30,23 +30,6 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of the scoring that do not depend on a corpus.
-
-    Attributes:
-        judge_max_per: Own PER (%) of the judge above which its judgements are null.
-        probe_train_frames: Content frames that the speaker probe is fitted on, at most.
-        probe_l2: Weight of the probe's L2 penalty, per frame.
-        retrieval_frames: Queries of the phone retrieval, at most.
-    """
-
-    judge_max_per: float = 12.0
-    probe_train_frames: int = 32000
-    probe_l2: float = 1e-4
-    retrieval_frames: int = 50000
-
-
-@dataclass(frozen=True)
 class Inputs:
     """Folders and names of one scoring.
 
@@ -56,6 +39,7 @@ class Inputs:
         sets: Test sets.
         method: Name of the method.
         train_set: Set that the speaker probe is fitted on.
+        judge_max_per: Own PER (%) of the judge above which its judgements are null.
     """
 
     exp: Path
@@ -66,7 +50,7 @@ class Inputs:
     sets: tuple[str, ...]
     method: str = "vqctap"
     train_set: str = "train"
-    options: Options = Options()
+    judge_max_per: float = 12.0
 
     @cached_property
     def declaration(self) -> Method:
@@ -161,9 +145,9 @@ class Inputs:
             why = f": {listed}" if isinstance(listed, str) and listed else ""
             return f"not measured: {system} made no audio of {set_} for {task}{why}"
         items, wavs = read_tsv(folder / "index.tsv"), _wavs(folder / "wav.scp")
-        faults = [f"{row['id']}: not in {folder / 'wav.scp'}" for row in items if row["id"] not in wavs]
-        faults += [f"{row['id']}: {wavs[row['id']]} is missing" for row in items
-                   if row["id"] in wavs and not wavs[row["id"]].exists()]  # fmt: skip
+        ids = [row["id"] for row in items]
+        faults = [f"{id_}: not in {folder / 'wav.scp'}" for id_ in ids if id_ not in wavs]
+        faults += [f"{id_}: {wavs[id_]} is missing" for id_ in ids if id_ in wavs and not wavs[id_].exists()]
         if faults or not items:
             raise DataError(f"{folder} holds {len(items)} items, {len(faults)} of them without audio", faults,
                             fix="run the stage decode (11) again")  # fmt: skip
@@ -175,16 +159,10 @@ class Inputs:
         return read_table(path) if path.exists() else f"not measured: there is no {'/'.join(place)}/{path.name}"
 
 
-def _wavs(path: Path) -> dict[str, Path]:
-    table = read_table(path)
-    return {utt: _resolve(value, path) for utt, value in table.items()}
-
-
-def _resolve(value: str, scp: Path) -> Path:
-    """Return a path of an scp, relative to the working folder or, failing that, to the scp's own."""
-    path = Path(value)
-    beside = scp.parent / value
-    return beside if not path.is_absolute() and not path.exists() and beside.exists() else path
+def _wavs(scp: Path) -> dict[str, Path]:
+    """Read an scp; its paths are relative to the working folder or, failing that, to the scp's own."""
+    wavs = {utt: Path(value) for utt, value in read_table(scp).items()}
+    return {utt: beside if not path.exists() and (beside := scp.parent / path).exists() else path for utt, path in wavs.items()}
 
 
 def missing_note(items: Sequence[object], used: int, what: str) -> str | None:

@@ -1,9 +1,9 @@
 """Measures of the content: phone retrieval and a linear speaker probe."""
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -75,13 +75,10 @@ def choose_train(speakers: Sequence[str], lengths: Sequence[int], most_frames: i
         lengths: Frames of each utterance.
         most_frames: Where to stop.
     """
-    rank = {speaker: number for number, speaker in enumerate(dict.fromkeys(speakers))}
-    count: Counter[str] = Counter()
-    turns = []
-    for speaker in speakers:
-        turns.append((count[speaker], rank[speaker]))
-        count[speaker] += 1
-    order = sorted(range(len(speakers)), key=turns.__getitem__)
+    of_speaker: dict[str, list[int]] = {}
+    for index, speaker in enumerate(speakers):
+        of_speaker.setdefault(speaker, []).append(index)
+    order = [index for indices in zip_longest(*of_speaker.values()) for index in indices if index is not None]
     frames_before = np.cumsum([0, *(lengths[index] for index in order)])
     return [index for index, frames in zip(order, frames_before) if frames < most_frames]
 
@@ -118,9 +115,6 @@ def speaker_probe(train: Sequence[tuple[np.ndarray, int]], test: Sequence[tuple[
     stacked = [(windows(sequence), speaker) for sequence, speaker in train]
     classes = np.concatenate([np.full(len(rows), speaker) for rows, speaker in stacked])
     probe = fit_probe(np.concatenate([rows for rows, _ in stacked]), classes, l2)
-    right, asked = [], []
-    for sequence, speaker in test:
-        rows = windows(sequence)
-        right.append(float((probe.predict(rows) == speaker).sum()) if len(rows) else 0.0)
-        asked.append(float(len(rows)))
-    return Hits(np.array(right), np.array(asked))
+    tested = [(windows(sequence), speaker) for sequence, speaker in test]
+    right = [float((probe.predict(rows) == speaker).sum()) if len(rows) else 0.0 for rows, speaker in tested]
+    return Hits(np.array(right), np.array([float(len(rows)) for rows, _ in tested]))

@@ -1,28 +1,11 @@
-"""Where a number comes from: the config hash and seed of a run, the commit, the machine."""
+"""The machine and the versions of packages behind the results."""
 
 import os
 import platform
 from importlib import metadata
 from pathlib import Path
 
-from ctaplib.config_file import read_saved
-from ctaplib.evaluate.results import Identity
-
 _PACKAGES = ("torch", "numpy", "rapidfuzz", "Resemblyzer", "pesq", "pystoi", "pyworld", "mel-cepstral-distance")
-
-
-def identity(run: Path | None, commit_: str | None, command: str | None) -> Identity:
-    """Read hash and seed of a trained run from its `config.yaml`; both None for a system without a trained run.
-
-    A run that another command made names it in a file `command`.
-    """
-    if run is not None and (run / "command").exists():
-        command = (run / "command").read_text(encoding="utf-8").strip()
-    if run is None or not (run / "config.yaml").exists():
-        return Identity(commit=commit_, command=command)
-    saved = read_saved(run / "config.yaml")
-    seed = saved.get("seed")
-    return Identity(saved.get("config_hash"), int(seed) if seed is not None else None, commit_, command)
 
 
 def environment() -> dict[str, str]:
@@ -41,10 +24,7 @@ def environment() -> dict[str, str]:
 
 
 def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown processor"
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown processor")

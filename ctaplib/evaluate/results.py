@@ -14,7 +14,6 @@ from ctaplib.files import write_json
 
 Key = tuple[str, str, str, str, str]
 OPTIONAL = ("why", "note")
-_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -74,30 +73,20 @@ class Row:
 
     def to_json(self) -> dict[str, object]:
         """Return the row as it is written; numbers rounded to six significant digits."""
-        document: dict[str, object] = {field: getattr(self, field) for field in FIELDS}
+        document = {name: value for name, value in vars(self).items() if value or name not in OPTIONAL}
         if self.value is not None:
             document["value"] = significant(self.value)
         if self.ci95 is not None:
             document["ci95"] = [significant(edge) for edge in self.ci95]
-        return document | {field: getattr(self, field) for field in OPTIONAL if getattr(self, field)}
+        return document
 
 
 FIELDS = tuple(field.name for field in fields(Row) if field.name not in OPTIONAL)
 
 
-@dataclass(frozen=True)
-class Identity:
-    """The run that made a system, and the command that measured it."""
-
-    config_hash: str | None = None
-    seed: int | None = None
-    commit: str | None = None
-    command: str | None = None
-
-
 def significant(value: float) -> float:
     """Round to six significant digits, so that the last bits of a sum do not show."""
-    return float(f"{value:.{_DIGITS}g}")
+    return float(f"{value:.6g}")
 
 
 def check(rows: Sequence[Row], where: str, fix: str = "score again") -> None:
@@ -181,8 +170,7 @@ def _row(document: dict) -> Row:
     missing = [field for field in FIELDS if field not in document]
     if missing:
         raise KeyError(f"{', '.join(missing)} missing")
-    values = dict(document)
-    if values["ci95"] is not None:
-        low, high = values["ci95"]
-        values["ci95"] = (float(low), float(high))
-    return Row(**values)
+    if document["ci95"] is not None:
+        low, high = document["ci95"]
+        document["ci95"] = (float(low), float(high))
+    return Row(**document)

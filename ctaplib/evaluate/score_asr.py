@@ -80,7 +80,7 @@ def judge_fault(inputs: Inputs, set_: str) -> str | None:
     own = judged(inputs, "natural", "natural", set_, "per")
     if isinstance(own, str):
         return f"the judge's own PER is unknown: {own}"
-    most = inputs.options.judge_max_per
+    most = inputs.judge_max_per
     if own.value > most:
         own_pct = f"{own.value:.1f} %"
         return f"{SPEECH_JUDGE} has a PER of {own_pct} on natural audio of {set_}, over the limit of {most:g} %"

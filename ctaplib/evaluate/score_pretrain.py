@@ -21,19 +21,19 @@ from ctaplib.methods.base import System, systems
 from ctaplib.nn.codebook_use import perplexity, usage_pct
 from ctaplib.phones import SILENCE
 
+PROBE_TRAIN_FRAMES = 32000
+"""Content frames that the speaker probe is fitted on, at most."""
+PROBE_L2 = 1e-4
+"""Weight of the probe's L2 penalty, per frame."""
+RETRIEVAL_QUERIES = 50000
+"""Queries of the phone retrieval, at most."""
 _RETRIEVAL = ("phone_retrieval_s2p_top1_pct", "phone_retrieval_p2s_top1_pct")
 _PROBE = ("speaker_probe_pct", "speaker_probe_chance_pct")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One long measurement of pre-training.
-
-    Attributes:
-        inputs: Folders and names.
-        set: Test set.
-        system: For the probe, what is probed; "" for the retrieval.
-    """
+    """One long measurement of pre-training; the probe is of a system."""
 
     inputs: Inputs
     set: str
@@ -43,10 +43,9 @@ class Measurement:
 def jobs(inputs: Inputs) -> list[Job]:
     """List one retrieval for each set, and one probe for each set and system."""
     probed = [inputs.name(system) for system in systems("pretrain") if not inputs.missing(system)]
-    retrievals = [Job(RETRIEVAL, Measurement(inputs, set_)) for set_ in inputs.sets]
-    if inputs.declaration.missing("content", "phonemes"):
-        retrievals = []
-    return retrievals + [Job(PROBE, Measurement(inputs, set_, system)) for set_ in inputs.sets for system in probed]
+    retrieved = () if inputs.declaration.missing("content", "phonemes") else inputs.sets
+    found = [Job(RETRIEVAL, Measurement(inputs, set_)) for set_ in retrieved]
+    return found + [Job(PROBE, Measurement(inputs, set_, system)) for set_ in inputs.sets for system in probed]
 
 
 def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
@@ -125,7 +124,7 @@ def measure_retrieval(measurement: Measurement) -> Outcomes:
     s, p, spoken = (np.concatenate(column) for column in zip(*parts))
     utts = np.repeat(np.arange(len(parts)), [len(part[2]) for part in parts])
     phones = np.unique(spoken, return_inverse=True)[1]
-    queries = probes.evenly_spaced(len(s), inputs.options.retrieval_frames)
+    queries = probes.evenly_spaced(len(s), RETRIEVAL_QUERIES)
     note = f"{len(queries)} queries" + (f", evenly spaced among {len(s)}" if len(queries) < len(s) else "")
     outcomes: Outcomes = {}
     for name, query, bank in zip(_RETRIEVAL, (s, p), (p, s)):
@@ -150,13 +149,12 @@ def measure_probe(measurement: Measurement) -> Outcomes:
         sequences = _sequences(inputs, (fit, test), measurement.system)
     if isinstance(sequences, str):
         return dict.fromkeys(_PROBE, Outcome(sequences))
-    number = {speaker: index for index, speaker in enumerate(speakers)}
-    utts = sorted(utt for utt in sequences[fit] if fit_speakers[utt] in number)
+    utts = sorted(utt for utt in sequences[fit] if fit_speakers[utt] in speakers)
     lengths = [len(sequences[fit][utt]) for utt in utts]
-    chosen = probes.choose_train([fit_speakers[utt] for utt in utts], lengths, inputs.options.probe_train_frames)
-    train = [(sequences[fit][utts[i]], number[fit_speakers[utts[i]]]) for i in chosen]
-    tested = [(sequences[test][utt], number[test_speakers[utt]]) for utt in sorted(sequences[test])]
-    hits = probes.speaker_probe(train, tested, inputs.options.probe_l2)
+    chosen = probes.choose_train([fit_speakers[utt] for utt in utts], lengths, PROBE_TRAIN_FRAMES)
+    train = [(sequences[fit][utts[i]], speakers.index(fit_speakers[utts[i]])) for i in chosen]
+    tested = [(sequences[test][utt], speakers.index(test_speakers[utt])) for utt in sorted(sequences[test])]
+    hits = probes.speaker_probe(train, tested, PROBE_L2)
     frames = sum(len(sequence) for sequence, _ in train)
     note = f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}"
     return {
@@ -183,27 +181,27 @@ def _sequences(inputs: Inputs, sets: tuple[str, str], system: str) -> dict[str, 
         return _one_hot({set_: read_ctm(path) for set_, path in paths.items()}, frames)
     stores = {set_: FeatureStore(path) for set_, path in paths.items()}
     hops = {set_: frames[set_].hop if system == "mel" else 1 for set_ in sets}
-    return {set_: {utt: pool(store[utt], hops[set_]) for utt in store} for set_, store in stores.items()}
+    return {set_: {utt: _pool(store[utt], hops[set_]) for utt in store} for set_, store in stores.items()}
 
 
-def pool(feats: np.ndarray, hop: int) -> np.ndarray:
+def _pool(feats: np.ndarray, hop: int) -> np.ndarray:
     """Average each `hop` frames, (frames // hop, bands)."""
     frames = len(feats) // hop
     return feats[: frames * hop].reshape(frames, hop, -1).mean(1)
 
 
 def _one_hot(tables: Mapping[str, Mapping[str, Alignment]], frames: Mapping[str, Frames]) -> dict[str, dict[str, np.ndarray]]:
-    names = sorted({phone.phone for table in tables.values() for phones in table.values() for phone in phones})
-    number = {name: index for index, name in enumerate([SILENCE, *(n for n in names if n != SILENCE)])}
+    names = {phone.phone for table in tables.values() for phones in table.values() for phone in phones}
+    number = {name: index for index, name in enumerate([SILENCE, *sorted(names - {SILENCE})])}
     eye = np.eye(len(number), dtype=np.float32)
-    out: dict[str, dict[str, np.ndarray]] = {}
+    out: dict[str, dict[str, np.ndarray]] = {set_: {} for set_ in tables}
     for set_, table in tables.items():
-        out[set_] = {}
         for utt, phones in table.items():
             length = int(phones[-1].end_s / frames[set_].hop_s + 0.5) // frames[set_].hop
-            out[set_][utt] = eye[[number[name] for name in label_frames(phones, length, frames[set_])[0]]]
+            labels = label_frames(phones, length, frames[set_])[0]
+            out[set_][utt] = eye[[number[name] for name in labels]]
     return out
 
 
-RETRIEVAL = Kind("phone retrieval", measure_retrieval, chunk=1, priority=3)
-PROBE = Kind("speaker probe", measure_probe, chunk=1, priority=4)
+RETRIEVAL = Kind(measure_retrieval, chunk=1, priority=3)
+PROBE = Kind(measure_probe, chunk=1, priority=4)
