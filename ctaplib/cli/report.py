@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> int | None:
 
     papers = read_paper_rows(args.paper_rows) if args.paper_rows else read_recipe_rows(Path.cwd())
     from ctaplib.evaluate.inputs import Inputs
-    from ctaplib.evaluate.provenance import environment
     from ctaplib.files import atomic_write
+    from ctaplib.report.inputs import environment
     from ctaplib.report.report import Report, results_md, write_report  # here: matplotlib takes seconds to import
 
     title = args.title or Path.cwd().name

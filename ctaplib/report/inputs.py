@@ -1,8 +1,11 @@
-"""Readers of what the report shows beside results and audio: codes with their phones, prompt vectors, stage times."""
+"""What the report shows beside results and audio: codes with their phones, prompt vectors, stage times, the machine."""
 
 import json
+import os
+import platform
 from collections import Counter
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from ctaplib.evaluate.probes import evenly_spaced
 from ctaplib.phones import SILENCE, fold
 
 MOST_POINTS = 600
+_PACKAGES = ("torch", "numpy", "rapidfuzz", "Resemblyzer", "pesq", "pystoi", "pyworld", "mel-cepstral-distance")
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,30 @@ def prompt_vectors(inputs: Inputs, set_: str) -> tuple[np.ndarray, list[str]] | 
 def stage_times(*homes: Path) -> list[tuple[int, str, float, int]]:
     """Read number, name, seconds and peak memory (MiB) of every finished stage from the driver's stamps."""
     found = {}
-    for home in dict.fromkeys(homes):
-        for path in sorted((home / ".stamps").glob("*.json")):
-            stamp = json.loads(path.read_text(encoding="utf-8"))
-            if stamp.get("state") == "done":
-                row = (stamp["stage"], stamp["name"], float(stamp["seconds"]), int(stamp.get("peak_mib", 0)))
-                found[stamp["stage"]] = row
+    for path in (path for home in dict.fromkeys(homes) for path in sorted((home / ".stamps").glob("*.json"))):
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+        if stamp.get("state") == "done":
+            found[stamp["stage"]] = (stamp["stage"], stamp["name"], float(stamp["seconds"]), int(stamp.get("peak_mib", 0)))
     return [found[number] for number in sorted(found)]
+
+
+def environment() -> dict[str, str]:
+    """Return the lines of a report's header: machine, system, versions of packages, none of which is imported."""
+    lines = {
+        "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} CPU cores",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+    for package in _PACKAGES:
+        try:
+            lines[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            lines[package] = "not installed"
+    return lines
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown processor")

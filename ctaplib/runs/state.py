@@ -163,13 +163,24 @@ def _cause(exp: Path) -> str:
     return min(errors)[1] if errors else ""
 
 
-def as_record(line: str) -> dict[str, Any] | None:
-    """Parse a line of `metrics.jsonl`; None for a line that was torn by a kill or is not a record."""
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
+def split_records(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], dict[int, str]]:
+    """Read `metrics.jsonl`; an absent file has no lines.
+
+    Returns:
+        Lines with their records; and the start of each line that is none (torn by a kill, or foreign), by its number.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    records, foreign = [], {}
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            records.append((line, record))
+        else:
+            foreign[number] = f"{number}: {line[:60]!r}"
+    return records, foreign
 
 
 def newest(exp: Path) -> float:
