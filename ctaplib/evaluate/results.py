@@ -55,21 +55,16 @@ class Row:
     def faults(self) -> list[str]:
         """List what is wrong with the row; empty where it may be kept."""
         name = " ".join(part for part in self.key if part)
-        found = [f"{name}: {field} is empty" for field in ("task", "metric", "set", "system", "unit")
-                 if not getattr(self, field)]  # fmt: skip
+        faults = {f"{field} is empty": not getattr(self, field) for field in ("task", "metric", "set", "system", "unit")}
         if self.value is None:
-            if not self.why:
-                found.append(f"{name}: the value is null without a why")
-            return found
-        if isinstance(self.value, bool) or not math.isfinite(self.value):
-            found.append(f"{name}: the value is {self.value}, expected a finite number or null with a why")
-        if self.why:
-            found.append(f"{name}: it has a value and a why")
-        if self.n < 1:
-            found.append(f"{name}: n is {self.n}")
-        if self.ci95 is not None and not self.ci95[0] <= self.ci95[1]:
-            found.append(f"{name}: ci95 {self.ci95} is not an interval")
-        return found
+            faults["the value is null without a why"] = not self.why
+        else:
+            finite = not isinstance(self.value, bool) and math.isfinite(self.value)
+            faults[f"the value is {self.value}, expected a finite number or null with a why"] = not finite
+            faults["it has a value and a why"] = bool(self.why)
+            faults[f"n is {self.n}"] = self.n < 1
+            faults[f"ci95 {self.ci95} is not an interval"] = self.ci95 is not None and not self.ci95[0] <= self.ci95[1]
+        return [f"{name}: {fault}" for fault, holds in faults.items() if holds]
 
     def to_json(self) -> dict[str, object]:
         """Return the row as it is written; numbers rounded to six significant digits."""
@@ -106,21 +101,17 @@ def check(rows: Sequence[Row], where: str, fix: str = "score again") -> None:
         raise DataError(f"{where} has {len(faults)} faulty rows", faults, expected=expected, fix=fix)
 
 
-NOT_MEASURED = "not measured"
-"""Prefix of the reason of a row whose number exists in principle, but was not measured this time."""
-
-
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
     """Merge rows in the order of first appearance; of two with the same key, the new one stays.
 
-    An old number stays where the new row was not measured this time: each row names its own commit,
-    config and command.
+    An old number stays where the `why` of the new row begins with "not measured", because it exists in principle but was
+    not measured this time: each row names its own commit, config and command.
     """
     table = {row.key: row for row in old}
     for row in new:
-        known = table.get(row.key)
-        unmeasured = row.value is None and (row.why or "").startswith(NOT_MEASURED)
-        if known is None or known.value is None or not unmeasured:
+        earlier = table.get(row.key)
+        unmeasured = row.value is None and (row.why or "").startswith("not measured")
+        if earlier is None or earlier.value is None or not unmeasured:
             table[row.key] = row
     return list(table.values())
 

@@ -39,7 +39,9 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> Outcomes | str:
     aligned = read_ctm(folder / "phones.ctm")
     outcomes = _boundaries(inputs.data / set_ / "phones_true.ctm", utts, aligned)
     outcomes["aligned_utts_pct"] = Outcome(intervals.mean([100.0 * bool(aligned.get(utt)) for utt in utts]))
-    listed = _listed(folder / "ali_report.tsv")
+    report = folder / "ali_report.tsv"
+    lines = read_tsv(report) if report.exists() else []
+    listed = {row["utt"] for row in lines if row.get("status") == "aligned" or row.get("reason")}
     accounted = [100.0 * (bool(aligned.get(utt)) or utt in listed) for utt in utts]
     outcomes["accounted_utts_pct"] = Outcome(intervals.mean(accounted))
     frames = reference_frames(inputs.hop_s(set_))
@@ -47,13 +49,6 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> Outcomes | str:
     share = intervals.ratio(lost, phones, 100.0) if sum(phones) else "no phone is aligned"
     outcomes["phones_lost_pct"] = Outcome(share, f"frames of {1000 * frames.seconds:.3g} ms")
     return outcomes
-
-
-def _listed(path: Path) -> set[str]:
-    """Return the utterances that the report lists as aligned, or with the reason why not."""
-    if not path.exists():
-        return set()
-    return {row["utt"] for row in read_tsv(path) if row.get("status") == "aligned" or row.get("reason")}
 
 
 def _boundaries(truth: Path, utts: Mapping[str, str], aligned: Mapping[str, Alignment]) -> Outcomes:

@@ -23,13 +23,7 @@ _PACKAGES = ("torch", "numpy", "rapidfuzz", "Resemblyzer", "pesq", "pystoi", "py
 
 @dataclass(frozen=True)
 class CodeMap:
-    """The codes that occur in a set.
-
-    Attributes:
-        vectors: Their vectors, (codes, d).
-        phones: The phone that each mostly falls on, folded.
-        counts: Frames of each.
-    """
+    """The codes that occur in a set: vectors (codes, d), the phone that each mostly falls on (folded), and frames of each."""
 
     vectors: np.ndarray
     phones: list[str]

@@ -110,28 +110,24 @@ class LiveLine:
     """
 
     def __init__(self, total: int, done: int, enabled: bool = True) -> None:
-        self._bar: Any = None
-        if enabled and has_live_line():
-            from tqdm import tqdm
+        from tqdm import tqdm
 
-            form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
-            self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True)
+        form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
+        live = enabled and has_live_line()
+        self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True, disable=not live)
 
     def step(self) -> None:
         """Count one step."""
-        if self._bar is not None:
-            self._bar.update()
+        self._bar.update()
 
     def show(self, values: Mapping[str, float]) -> None:
         """Show the loss, every term whose weight is not 0, and the speed."""
-        if self._bar is not None:
-            width = shutil.get_terminal_size().columns - 28
-            self._bar.set_postfix_str(" " + short_words(values, width))
+        if not self._bar.disable:
+            self._bar.set_postfix_str(" " + short_words(values, shutil.get_terminal_size().columns - 28))
 
     def close(self) -> None:
         """End the line."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 def short_words(values: Mapping[str, float], width: int) -> str:

@@ -52,7 +52,7 @@ class Running:
 
     def __init__(self, exp: Path, task: str, max_steps: int) -> None:
         self.exp = exp
-        self.document: dict[str, object] = {"state": "running", "task": task, "max_steps": max_steps}
+        self.document: dict[str, Any] = {"state": "running", "task": task, "max_steps": max_steps}
         self.document |= {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
         self._lock = _take_lock(exp)
         write_json(exp / STATE_FILE, self.document)
@@ -119,8 +119,8 @@ def read_state(exp: Path) -> RunState:
     saved = _read(exp)
     if not saved:
         return RunState("")
-    steps, task, note = int(str(saved.get("max_steps", 0))), str(saved.get("task", "")), str(saved.get("note", ""))
-    state, host = str(saved.get("state", "")), str(saved.get("host", ""))
+    steps, task, note = saved.get("max_steps", 0), saved.get("task", ""), saved.get("note", "")
+    state, host = saved.get("state", ""), saved.get("host", "")
     if _is_locked(exp):
         return RunState("running", f"process {saved.get('pid')} on {host}", steps, task)
     if state in ENDINGS:
@@ -189,7 +189,7 @@ def newest(exp: Path) -> float:
     return max((path.stat().st_mtime for path in map(exp.joinpath, names) if path.exists()), default=0.0)
 
 
-def _read(exp: Path) -> dict[str, object]:
+def _read(exp: Path) -> dict[str, Any]:
     path = exp / STATE_FILE
     if not path.exists():
         return {}
