@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.audio.store import FeatureStore
 from ctaplib.errors import DataError
@@ -104,6 +106,14 @@ class Inputs:
             frames = read_table(self.dump / set_ / "utt2num_frames")
             hop = max(1, round(sum(int(frames[utt]) for utt in content) / sum(content.values())))
         return Frames(self.hop_s(set_), hop)
+
+    def code_counts(self, set_: str) -> np.ndarray | None:
+        """Count how often each utterance has each code, (utterances, size of the codebook); None without codes."""
+        path, size = self.codes(set_) / "codes.scp", self.codes_header(set_).get("codebook_size")
+        if not path.exists() or size is None:
+            return None
+        store = FeatureStore(path)
+        return np.stack([np.bincount(np.asarray(store[utt], np.int64), minlength=size) for utt in sorted(store)])
 
     @cached_property
     def references(self) -> dict[str, tuple[str, ...]]:

@@ -17,13 +17,13 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class Hits:
-    """Right answers and questions by utterance, in the order of the utterances' first frames."""
+    """Correct frames and all frames asked by utterance, in the order of the utterances' first frames."""
 
-    right: np.ndarray
-    asked: np.ndarray
+    correct: np.ndarray
+    total: np.ndarray
 
 
-def retrieve(queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, utts: np.ndarray, asked: np.ndarray) -> Hits:
+def retrieve(queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, utts: np.ndarray, chosen: np.ndarray) -> Hits:
     """Count the queries whose nearest candidate (cosine) of another utterance has the same phone.
 
     Args:
@@ -31,22 +31,22 @@ def retrieve(queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, ut
         candidates: (frames, d), row i belongs to the same frame as query i.
         phones: (frames,) phone of each frame, integers.
         utts: (frames,) utterance of each frame, integers from 0 without gaps.
-        asked: Indices of the frames that are asked; all frames are candidates.
+        chosen: Indices of the frames whose queries are made; all frames are candidates.
 
     Returns:
         Hits over utterances. A query without a candidate in another utterance counts as wrong.
     """
     n_utts = int(utts.max()) + 1
     bank = _unit(candidates).T
-    right = np.zeros(n_utts)
-    for start in range(0, len(asked), _CHUNK):
-        rows = asked[start : start + _CHUNK]
+    correct = np.zeros(n_utts)
+    for start in range(0, len(chosen), _CHUNK):
+        rows = chosen[start : start + _CHUNK]
         scores = _unit(queries[rows]) @ bank
         scores[utts[rows][:, None] == utts[None]] = -np.inf
         best = scores.argmax(1)
         found = (phones[best] == phones[rows]) & np.isfinite(scores[np.arange(len(rows)), best])
-        right += np.bincount(utts[rows], weights=found, minlength=n_utts)
-    return Hits(right, np.bincount(utts[asked], minlength=n_utts).astype(float))
+        correct += np.bincount(utts[rows], weights=found, minlength=n_utts)
+    return Hits(correct, np.bincount(utts[chosen], minlength=n_utts).astype(float))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -116,5 +116,5 @@ def speaker_probe(train: Sequence[tuple[np.ndarray, int]], test: Sequence[tuple[
     classes = np.concatenate([np.full(len(rows), speaker) for rows, speaker in stacked])
     probe = fit_probe(np.concatenate([rows for rows, _ in stacked]), classes, l2)
     tested = [(windows(sequence), speaker) for sequence, speaker in test]
-    right = [float((probe.predict(rows) == speaker).sum()) if len(rows) else 0.0 for rows, speaker in tested]
-    return Hits(np.array(right), np.array([float(len(rows)) for rows, _ in tested]))
+    correct = [float((probe.predict(rows) == speaker).sum()) if len(rows) else 0.0 for rows, speaker in tested]
+    return Hits(np.array(correct), np.array([float(len(rows)) for rows, _ in tested]))

@@ -81,23 +81,19 @@ def code_use(inputs: Inputs, set_: str) -> Outcomes:
     """Compute the rate of the content of one set; and size, bit rate, use and perplexity of its codes."""
     names = ("frame_rate_hz", "codebook_size", "bitrate_bps", "codebook_usage_pct", "perplexity")
     coded = not inputs.declaration.missing("codes")
-    paths = [inputs.codes(set_) / name for name in (("codes.scp", "speech.scp") if coded else ("speech.scp",))]
+    paths = [inputs.codes(set_) / name for name in (("codes.scp", "speech.scp", "codes.json") if coded else ("speech.scp",))]
     why = _absent(*paths)
     if why:
         return dict.fromkeys(names, Outcome(why))
-    store = FeatureStore(paths[0])
-    rate = 1.0 / inputs.content_frames(set_).seconds
-    outcomes = {names[0]: Outcome(Estimate(rate, len(store), None))}
-    if not coded:
+    rate, n = 1.0 / inputs.content_frames(set_).seconds, len(FeatureStore(paths[0]))
+    outcomes = {names[0]: Outcome(Estimate(rate, n, None))}
+    counts = inputs.code_counts(set_)
+    if counts is None:
         return outcomes
-    size = inputs.codes_header(set_).get("codebook_size")
-    if size is None:
-        why = "not measured: there is no codes.json that names the size of the code book"
-        return outcomes | dict.fromkeys(names[1:], Outcome(why))
-    counts = np.stack([np.bincount(np.asarray(store[utt], np.int64), minlength=size) for utt in sorted(store)])
+    size = counts.shape[1]
     return outcomes | {
-        names[1]: Outcome(Estimate(float(size), len(counts), None)),
-        names[2]: Outcome(Estimate(rate * float(np.log2(size)), len(counts), None)),
+        names[1]: Outcome(Estimate(float(size), n, None)),
+        names[2]: Outcome(Estimate(rate * float(np.log2(size)), n, None)),
         names[3]: Outcome(intervals.statistic(counts, lambda sets: usage_pct(torch.from_numpy(sets)).numpy(), largest=100.0)),
         names[4]: Outcome(intervals.statistic(counts, lambda sets: perplexity(torch.from_numpy(sets)).numpy(), float(size))),
     }
@@ -121,15 +117,15 @@ def measure_retrieval(measurement: Measurement) -> Outcomes:
             parts.append((speech[utt][:count][keep], phonemes[utt][:count][keep], names[keep]))
     if len(parts) < 2:
         return dict.fromkeys(_RETRIEVAL, Outcome("fewer than two utterances have frames inside a phone"))
-    s, p, spoken = (np.concatenate(column) for column in zip(*parts))
+    s, p, labelled = (np.concatenate(column) for column in zip(*parts))
     utts = np.repeat(np.arange(len(parts)), [len(part[2]) for part in parts])
-    phones = np.unique(spoken, return_inverse=True)[1]
+    phones = np.unique(labelled, return_inverse=True)[1]
     queries = probes.evenly_spaced(len(s), RETRIEVAL_QUERIES)
     note = f"{len(queries)} queries" + (f", evenly spaced among {len(s)}" if len(queries) < len(s) else "")
     outcomes: Outcomes = {}
     for name, query, bank in zip(_RETRIEVAL, (s, p), (p, s)):
         hits = probes.retrieve(query, bank, phones, utts, queries)
-        outcomes[name] = Outcome(intervals.ratio(hits.right, hits.asked, 100.0), f"{note}; phones with stress and tone")
+        outcomes[name] = Outcome(intervals.ratio(hits.correct, hits.total, 100.0), f"{note}; phones with stress and tone")
     return outcomes
 
 
@@ -158,7 +154,7 @@ def measure_probe(measurement: Measurement) -> Outcomes:
     frames = sum(len(sequence) for sequence, _ in train)
     note = f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}"
     return {
-        _PROBE[0]: Outcome(intervals.ratio(hits.right, hits.asked, 100.0), note),
+        _PROBE[0]: Outcome(intervals.ratio(hits.correct, hits.total, 100.0), note),
         _PROBE[1]: Outcome(Estimate(100.0 / len(speakers), len(tested), None), note),
     }
 

@@ -30,15 +30,6 @@ class CodeMap:
     counts: np.ndarray
 
 
-def code_counts(inputs: Inputs, set_: str) -> np.ndarray | None:
-    """Count the frames of every code, (code book size,); None without codes."""
-    path, size = inputs.codes(set_) / "codes.scp", inputs.codes_header(set_).get("codebook_size")
-    if not path.exists() or size is None:
-        return None
-    store = FeatureStore(path)
-    return np.bincount(np.concatenate([np.asarray(store[utt], np.int64) for utt in store]), minlength=size)
-
-
 def code_map(inputs: Inputs, set_: str) -> CodeMap | None:
     """Read vector, phone and frequency of every code that occurs; None where something is missing."""
     folder, ctm = inputs.codes(set_), inputs.data / set_ / "phones.ctm"

@@ -68,9 +68,8 @@ def alignment(inputs: Inputs) -> list[Picture]:
 
 def code_use(inputs: Inputs) -> Picture | None:
     """Draw the use of the code book on every set; None without codes."""
-    counts = {set_: report_inputs.code_counts(inputs, set_) for set_ in inputs.sets}
-    present = {set_: count for set_, count in counts.items() if count is not None}
-    return Picture(_uri(plots.code_use(present)), "Use of the code book") if present else None
+    counts = {set_: counts.sum(0) for set_ in inputs.sets if (counts := inputs.code_counts(set_)) is not None}
+    return Picture(_uri(plots.code_use(counts)), "Use of the code book") if counts else None
 
 
 def maps(inputs: Inputs) -> list[Picture]:
