@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int | None:
     from ctaplib.evaluate.inputs import Inputs
     from ctaplib.files import atomic_write
     from ctaplib.report.inputs import environment
-    from ctaplib.report.report import Report, results_md, write_report  # here: matplotlib takes seconds to import
+    from ctaplib.report.report import page_html, results_md  # here: matplotlib takes seconds to import
 
     title = args.title or Path.cwd().name
     facts = environment()
@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int | None:
         exp=args.exp_root, align=args.align or args.exp_root / "align", data=args.data, dump=args.dump,
         lists=args.lists, sets=tuple(sets), method=args.method,
     )  # fmt: skip
-    path = write_report(Report(f"ctaplib: {title}", inputs, rows, papers, facts), args.out)
+    path = args.out / "index.html"
+    with atomic_write(path) as out:
+        out.write(page_html(f"ctaplib: {title}", inputs, rows, papers, facts))
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
     if args.results_md:
         kept = [row for file in sorted(args.kept.glob("*.json") if args.kept else ()) for row in read_results(file)]

@@ -18,7 +18,7 @@ class Kind:
     """A kind of measurement.
 
     Attributes:
-        function: Measures an item, or a list of items where `batched`; a module-level function.
+        function: Measures an item, or a list of items where `batched`; must pickle.
         chunk: Items given to a process at once.
         priority: Kinds with large numbers are started first, because they take longest.
         batched: Whether the function takes a chunk of items and returns a list.

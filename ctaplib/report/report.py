@@ -5,14 +5,12 @@ The templates are `page.html.j2`, which needs no network and no other file, and 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.results import Row
-from ctaplib.files import atomic_write
 from ctaplib.report import pictures, tables
 from ctaplib.report.inputs import stage_times
 from ctaplib.report.paper_rows import PaperRows
@@ -53,53 +51,39 @@ def results_md(title: str, rows: Sequence[Row], papers: PaperRows, environment: 
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-@dataclass(frozen=True)
-class Report:
-    """Inputs of the page.
+def page_html(title: str, inputs: Inputs, rows: Sequence[Row], papers: PaperRows, environment: Mapping[str, str]) -> str:
+    """Render the page with audio, pictures and tables.
 
-    Attributes:
+    Args:
         title: Title of the page.
         inputs: Folders and names.
         rows: Rows of results.
         papers: Published numbers.
         environment: Lines about the machine.
     """
-
-    title: str
-    inputs: Inputs
-    rows: Sequence[Row]
-    papers: PaperRows
-    environment: Mapping[str, str]
-
-    def html(self) -> str:
-        """Render the whole page."""
-        exp = self.inputs.exp
-        with curves.style():
-            return _TEMPLATES.get_template("page.html.j2").render(
-                **vars(self),
-                method=self.inputs.declaration,
-                headlines=self._headlines(),
-                clips={task: clip_rows(self.inputs, task) for task in ("vc", "tts", "resynthesis")},
-                training=pictures.training(self.inputs),
-                alignment=pictures.alignment(self.inputs),
-                code_use=pictures.code_use(self.inputs),
-                maps=pictures.maps(self.inputs),
-                stages=stage_times(self.inputs.dump, self.inputs.align.parent, exp.parent, exp),
-            )
-
-    def _headlines(self) -> list[tuple[Row, str]]:
-        values = {(row.task, row.metric, row.system, row.set): row for row in self.rows if row.value is not None}
-        found = []
-        for task, metric, system, text in HEADLINES:
-            name = self.inputs.declaration.system(task, system)
-            rows = [values[key] for set_ in reversed(self.inputs.sets) if (key := (task, metric, name, set_)) in values]
-            found += [(row, text) for row in rows[:1]]
-        return found
+    with curves.style():
+        return _TEMPLATES.get_template("page.html.j2").render(
+            title=title,
+            rows=rows,
+            papers=papers,
+            environment=environment,
+            sets=inputs.sets,
+            method=inputs.declaration,
+            headlines=_headlines(inputs, rows),
+            clips={task: clip_rows(inputs, task) for task in ("vc", "tts", "resynthesis")},
+            training=pictures.training(inputs),
+            alignment=pictures.alignment(inputs),
+            code_use=pictures.code_use(inputs),
+            maps=pictures.maps(inputs),
+            stages=stage_times(inputs.dump, inputs.align.parent, inputs.exp.parent, inputs.exp),
+        )
 
 
-def write_report(report: Report, folder: Path) -> Path:
-    """Write `index.html` and return its path."""
-    path = folder / "index.html"
-    with atomic_write(path) as out:
-        out.write(report.html())
-    return path
+def _headlines(inputs: Inputs, rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    values = {(row.task, row.metric, row.system, row.set): row for row in rows if row.value is not None}
+    found = []
+    for task, metric, system, text in HEADLINES:
+        name = inputs.declaration.system(task, system)
+        of_sets = [values[key] for set_ in reversed(inputs.sets) if (key := (task, metric, name, set_)) in values]
+        found += [(row, text) for row in of_sets[:1]]
+    return found

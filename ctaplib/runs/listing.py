@@ -116,8 +116,7 @@ def read_run(run: Path) -> RunRow:
         ConfigError, DataError: its files cannot be read.
     """
     config, records, last = read_saved(run / "config.yaml"), read_metrics(run), read_state(run)
-    settings = config.get("train")
-    train: dict[str, Any] = settings if isinstance(settings, dict) else {}
+    train = config.get("train", {})
     step = max((r["step"] for r in records), default=0)
     max_steps = last.max_steps or train.get("max_steps")
     metric = str(train.get("best", "loss"))

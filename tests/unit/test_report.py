@@ -20,7 +20,7 @@ from ctaplib.evaluate.results import Row, write_results
 from ctaplib.report import clips, plots, tables
 from ctaplib.report import inputs as report_inputs
 from ctaplib.report.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, read_paper_rows, read_recipe_rows
-from ctaplib.report.report import Report, results_md
+from ctaplib.report.report import page_html, results_md
 from ctaplib.runs.curves import read_curves
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -69,7 +69,7 @@ def inputs_of(fake):
 
 @pytest.fixture(scope="module")
 def html(made):
-    return Report("a <test>", inputs_of(made), ROWS, PAPERS, {"machine": "x & y"}).html()
+    return page_html("a <test>", inputs_of(made), ROWS, PAPERS, {"machine": "x & y"})
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(html):
@@ -135,7 +135,7 @@ def test_an_empty_experiment_still_makes_a_page(tmp_path):
         exp=tmp_path / "exp", align=tmp_path / "exp/align", data=tmp_path / "data", dump=tmp_path / "dump",
         lists=tmp_path / "lists", sets=("test",),
     )  # fmt: skip
-    html = Report("empty", inputs, [], PaperRows(), {}).html()
+    html = page_html("empty", inputs, [], PaperRows(), {})
     checker = Checker()
     checker.feed(html)
     assert checker.faults == []
