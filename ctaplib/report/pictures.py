@@ -39,9 +39,9 @@ def _uri(figure: Figure, kind: str = "svg") -> str:
 def training(inputs: Inputs) -> list[Picture]:
     """Draw the loss curves of every run, with the schedule of the weights."""
     pictures = []
-    for run in dict.fromkeys(inputs.run(system) for system in SYSTEMS):
-        found = None if run is None else curves.read_curves(run)
-        if run is None or found is None or not (found.train or found.valid):
+    for run in dict.fromkeys(run for system in SYSTEMS if (run := inputs.run(system))):
+        found = curves.read_curves(run)
+        if not (found.train or found.valid):
             continue
         name = str(run.relative_to(inputs.exp)) if run.is_relative_to(inputs.exp) else run.name
         weights = found.weights if len({tuple(values) for _, values in found.weights.values()}) > 1 else {}

@@ -18,7 +18,6 @@ STATE_FILE = "run_state.json"
 LOCK_FILE = "run.lock"
 ERRORS = "errors"
 """Folder of a run for the errors of its processes; rank 0 writes its own to `STATE_FILE`, and here only where it ends at once."""
-ENDINGS = ("finished", "stopped", "failed")
 METRICS_FILE = "metrics.jsonl"
 SILENT_S = 600.0
 """Seconds without a write after which a run of another machine counts as dead."""
@@ -123,7 +122,7 @@ def read_state(exp: Path) -> RunState:
     state, host = saved.get("state", ""), saved.get("host", "")
     if _is_locked(exp):
         return RunState("running", f"process {saved.get('pid')} on {host}", steps, task)
-    if state in ENDINGS:
+    if state in ("finished", "stopped", "failed"):
         return RunState(state, (_cause(exp) if saved.get("lost_peer") else "") or note, steps, task)
     quiet_s, cause = time.time() - newest(exp), _cause(exp)
     if not cause and host != socket.gethostname() and quiet_s < SILENT_S:
