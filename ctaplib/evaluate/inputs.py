@@ -1,7 +1,7 @@
 """Inputs of the scoring: the outputs of all stages, read with checks that name what is missing.
 
-An output that does not exist is no error but a reason (a string) that goes into the rows. One that exists and
-contradicts its list is an error.
+A missing output is not an error: the rows get a reason (a string) in the place of a number. An output that contradicts its
+list is an error.
 """
 
 import json
@@ -25,7 +25,7 @@ LISTS = {"vc": "vc_pairs.tsv", "tts": "tts.tsv"}
 
 @dataclass(frozen=True)
 class Decoded:
-    """Audio that a system made for the items of a list: the lines of its index, and a file by item."""
+    """Audio of a system for the items of a list: the lines of its index, and the file of each item."""
 
     items: tuple[dict[str, str], ...]
     wavs: dict[str, Path]
@@ -99,7 +99,7 @@ class Inputs:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def content_frames(self, set_: str) -> Frames:
-        """Return the length of the method's content frames, counted where `codes.json` does not name it."""
+        """Return the method's content frames; their length is computed from the archives where `codes.json` does not have it."""
         hop = self.codes_header(set_).get("hop_frames")
         if hop is None:
             content = FeatureStore(self.codes(set_) / "speech.scp").lengths()
@@ -144,7 +144,7 @@ class Inputs:
         return items or f"{name} names no item of {set_}"
 
     def decoded(self, task: str, system: str, set_: str) -> Decoded | str:
-        """Return what a system made; or why there is nothing.
+        """Return the decoded audio of a system; or why there is none.
 
         Raises:
             DataError: index and files disagree; lists every item.

@@ -1,8 +1,8 @@
 """Point estimates with 95 % intervals, bootstrapped over utterances with a fixed seed.
 
-A statistic is computed once from the items as they are, and again from resampled sets of items. An item is an
-utterance (or a conversion pair): everything measured on it is drawn together, so frames of one utterance are
-never taken for independent observations. Percentile intervals, 1,000 resamples (our choice).
+A statistic is computed once from the items as they are, and again from 1,000 resampled sets of items (our choice), whose
+percentiles are the interval. An item is an utterance or a conversion pair. All that is measured on it is drawn together, so
+that frames of one utterance are not treated as independent.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""From outcomes to rows: adds unit and judge, the identity of the run, the commit and the command."""
+"""Rows from outcomes: adds unit and judge, config hash and seed of the run, the commit and the command."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class RowMaker:
 
 
 def _provenance(run: Path) -> dict[str, Any]:
-    """Read the config hash and the seed of a run, and the command where another made it: its file `command` has that one."""
+    """Read the config hash and the seed of a run; and its command, where the run has a file `command`."""
     found: dict[str, Any] = {}
     if (run / "command").exists():
         found["command"] = (run / "command").read_text(encoding="utf-8").strip()

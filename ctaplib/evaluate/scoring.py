@@ -1,4 +1,4 @@
-"""The whole scoring: list all measurements, run each once, make every row of the table."""
+"""Scoring: list all measurements, run each once, make every row of the table."""
 
 from collections.abc import Sequence
 from itertools import chain

@@ -1,6 +1,6 @@
 """Signal measures between speech files: mel-cepstral distance, PESQ, STOI, F0, speaking rate.
 
-Audio is float64 in [-1, 1], (samples,). A measure that an item cannot have is None; averages note how many there are.
+Audio is float64 in [-1, 1], (samples,). A measure that an item cannot have is None; notes count such items.
 """
 
 import warnings
