@@ -61,11 +61,7 @@ class Corpus:
 
 
 def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path) -> list[Item]:
-    """Set the speaker of every item; one that has none where others have gets a reason.
-
-    Raises:
-        DataError: More than one option is given.
-    """
+    """Set the speaker of every item; one that has none where others have gets a reason."""
     asked = [name for name, value in options.model_dump().items() if value]
     if len(asked) > 1:
         raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one of these options")
@@ -93,13 +89,9 @@ def needs_speakers(items: Sequence[Item]) -> bool:
 
 
 def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, with_speaker: bool) -> dict[str, Item]:
-    """Make the ids of items and of their speakers.
+    """Make the ids of items, `<speaker>-<name>` or `<name>`, and of their speakers; with `keeps_ids` they are the source's.
 
-    Args:
-        items: The items.
-        faults: Gets ids that two items would have, and names of which no letter is left.
-        keeps_ids: Take the source's names as they are.
-        with_speaker: Make ids `<speaker>-<name>`, else `<name>`.
+    Ids that two items would have, and names of which no letter is left, are added to `faults`.
     """
     if keeps_ids:
         owned, plain = list(items), [item.name for item in items]
@@ -123,17 +115,9 @@ def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, wit
 def import_corpus(
     found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, max_dropped_pct: float = MAX_DROPPED_PCT
 ) -> Corpus:
-    """Make one data directory of what an importer found, with every audio file opened once.
+    """Make one data directory of what an importer found in `source`, with every audio file opened once.
 
-    Args:
-        found: What the importer found.
-        source: Where.
-        speakers: Who speaks.
-        nj: Processes that open audio.
-        max_dropped_pct: Largest share of utterances that may be left out, %.
-
-    Raises:
-        DataError: The source has faults, too much of it cannot be used, or ids clash; everything at once.
+    Raises DataError, with everything at once, where the source has faults, too much of it cannot be used, or ids clash.
     """
     items = lacking(open_all(_speakers(found.items, speakers, source), nj), labelled=found.has_text)
     left_out = dict(found.left_out)
@@ -154,11 +138,7 @@ def import_corpus(
 
 
 def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:
-    """Read all CTM files, or all TextGrids, of a folder; or one CTM file.
-
-    Raises:
-        DataError: There is nothing of that kind, or files are malformed.
-    """
+    """Read one CTM file, or all CTM files of a folder, or else all its TextGrids."""
     ctms = [path] if path.is_file() else sorted(path.rglob("*.ctm"))
     found: dict[str, Alignment] = {}
     for ctm in ctms:
@@ -201,11 +181,8 @@ def choose_sets(
 ) -> tuple[dict[str, list[str]], Split | None]:
     """Choose the utterances of each set: the source's own (a missing dev set is cut off train), the lists', or by the rule.
 
-    Returns:
-        The sets, and the split if it was made by the rule just now.
-
-    Raises:
-        DataError: Lists do not fit, only some utterances have a set, or the corpus is too small.
+    Returns the sets, and the split if it was made by the rule just now. Raises DataError where lists do not fit, only some
+    utterances have a set, or the corpus is too small.
     """
     data = corpus.data
     if corpus.sets:

@@ -87,11 +87,7 @@ def parse_segment(value: str) -> Segment | None:
 
 
 def parse_segments(path: str | Path) -> dict[str, Segment]:
-    """Read `segments`: `utt recording start_s end_s`.
-
-    Raises:
-        DataError: Lines that are not of that form, all of them.
-    """
+    """Read `segments`, `utt recording start_s end_s`; raise DataError with all lines that are not of that form."""
     out, faults = {}, []
     for utt, value in read_table(path).items():
         segment = parse_segment(value)
@@ -123,11 +119,7 @@ def resolve(value: str, base: Path) -> str:
 
 
 def read_spans(path: str | Path) -> dict[str, Span]:
-    """Read the audio of each utterance from `wav.scp` and, optionally, `segments`.
-
-    Raises:
-        DataError: A segment names a recording that `wav.scp` does not have.
-    """
+    """Read the audio of each utterance from `wav.scp` and, optionally, `segments`."""
     path = Path(path)
     wavs = {name: resolve(value, path) for name, value in read_table(path / "wav.scp").items()}
     if not (path / "segments").exists():
@@ -149,11 +141,7 @@ def read_ctm_lines(path: Path) -> dict[str, list[str]]:
 
 
 def read_datadir(path: str | Path) -> DataDir:
-    """Read every known table of a data directory.
-
-    Raises:
-        DataError: The directory or its `wav.scp` is missing, or a table is malformed.
-    """
+    """Read every known table of a data directory."""
     path = Path(path)
     if not path.is_dir():
         raise DataError(
@@ -178,12 +166,8 @@ def seconds(value: float) -> str:
 def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> None:
     """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`.
 
-    Segments and tables of recordings of an earlier directory are removed, for they would give its recordings another meaning.
-
-    Args:
-        data: What to write.
-        path: The folder.
-        alone: Remove all other tables of an earlier directory too, those that later stages add included.
+    Segments and tables of recordings of an earlier directory are removed, for they would give its recordings another meaning;
+    with `alone` all its other tables too, those that later stages add included.
     """
     path = Path(path)
     kept = {*data.utts, *data.spks, *data.ctms, *data.recs, *(["segments"] if data.segments is not None else [])}
@@ -204,11 +188,7 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
 
 
 def subset(data: DataDir, utts: Collection[str]) -> DataDir:
-    """Keep the given utterances, with their recordings and speakers.
-
-    Raises:
-        DataError: The directory lacks some; all of them.
-    """
+    """Keep the given utterances, with their recordings and speakers; raise DataError where some do not exist."""
     wanted = set(utts)
     missing = c_sorted(wanted - set(data.utt_ids))
     if missing:
@@ -235,17 +215,11 @@ def subset_by_speakers(data: DataDir, speakers: Collection[str]) -> DataDir:
 
 
 def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
-    """Join data directories, as Kaldi's combine_data.sh does.
+    """Join data directories, as Kaldi's combine_data.sh does; `names` are theirs, for messages.
 
-    A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments
-    of the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own.
-
-    Args:
-        parts: The data directories.
-        names: What to call them in messages.
-
-    Raises:
-        DataError: An id occurs in two of them with different values.
+    A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments of
+    the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own. Raises DataError
+    where an id occurs in two of them with different values.
     """
     called = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
     if any(part.segments is not None for part in parts):
@@ -285,11 +259,7 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
 
 
 def combine_folders(sources: Sequence[Path], target: Path) -> tuple[DataDir, list[str]]:
-    """Join data directories into `target`; return what was written, and the tables left out because not all sources have them.
-
-    Raises:
-        DataError: An id occurs in two of them with different values, or one cannot be read.
-    """
+    """Join data directories into `target`; return what was written, and the tables left out because not all sources have them."""
     parts = [read_datadir(path) for path in sources]
     joined = combine(parts, [str(path) for path in sources])
     write_datadir(joined, target, alone=True)

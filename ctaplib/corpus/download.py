@@ -62,19 +62,11 @@ class Corpus(Config):
 
 
 def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[str] = (), only: Sequence[str] = ()) -> Path:
-    """Fetch and unpack a corpus, or what is missing of it; return its folder.
+    """Fetch and unpack a corpus (a YAML file with a `Corpus`), or what is missing of it; return its folder.
 
-    Args:
-        description: YAML file with a `Corpus`.
-        target: Folder for the archives and the unpacked corpus.
-        mirrors: Mirrors to try first.
-        only: Parts to fetch, by name; none: all.
-
-    Raises:
-        ConfigError: The corpus has no part of that name.
-        DependencyError: No mirror can be reached.
-        DataError: No mirror has the right file, the disk is too small, an archive is broken or unsafe, or the corpus is there
-            already and was not fetched by this command.
+    `mirrors` are tried first, `only` names the parts to fetch (none: all). Raises ConfigError where there is no such part,
+    DependencyError where no mirror can be reached, DataError where none has the right file, the disk is too small, an archive is
+    broken or unsafe, or the corpus is there already and was not fetched by this command.
     """
     corpus, target = load_config(Corpus, description), Path(target)
     done = target / corpus.unpacks_to
@@ -120,11 +112,7 @@ def _marker(archive: Archive, target: Path, kind: str = "unpacked") -> Path:
 
 
 def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
-    """Return the archives of the parts that are asked for.
-
-    Raises:
-        ConfigError: There is no such part.
-    """
+    """Return the archives of the parts that are asked for; raise ConfigError where there is no such part."""
     parts = {archive.part or archive.name: archive for archive in corpus.archives}
     unknown = [name for name in only if name not in parts]
     if unknown:
@@ -133,11 +121,7 @@ def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
 
 
 def check_space(archives: Sequence[Archive], target: Path) -> None:
-    """Make sure that the disk has space for the archives and their content.
-
-    Raises:
-        DataError: It has not.
-    """
+    """Raise DataError where the disk has no space for the archives and their content."""
     wanted = 0.0
     for archive in archives:
         size = archive.size_bytes or archive.about_bytes
@@ -158,15 +142,8 @@ def _partial(archive: Archive, target: Path) -> Path:
 def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "") -> Path:
     """Fetch one archive from the first mirror that has the right file; resume an earlier try.
 
-    Args:
-        archive: The file.
-        target: Folder that gets it.
-        mirrors: Mirrors in the order in which they are tried.
-        about: Page to fetch it from by hand, for the message.
-
-    Raises:
-        DependencyError: No mirror can be reached or sends it whole; the message says what each answered.
-        DataError: Mirrors answer, but none with the right file; or the file that is there already is another one.
+    Raises DependencyError where no mirror can be reached or sends it whole (with the answer of each), DataError where mirrors
+    answer, but none with the right file, or where another file is there already. `about` is the page to fetch it from by hand.
     """
     path, partial = target / archive.name, _partial(archive, target)
     if path.exists():
@@ -242,11 +219,7 @@ def checksum(path: Path, kind: Literal["sha256", "md5"] = "sha256") -> str:
 
 
 def verify(archive: Archive, path: Path) -> None:
-    """Compare size and checksum; without a published sum, with the one that `pin` kept, if any.
-
-    Raises:
-        DataError: They differ.
-    """
+    """Compare size and checksum, without a published sum that of `pin`, if any; raise DataError where they differ."""
     size = path.stat().st_size
     if archive.size_bytes and size != archive.size_bytes:
         raise DataError(f"{path} has {size} bytes", expected=f"{archive.size_bytes}", fix="remove it and fetch it again")

@@ -115,11 +115,7 @@ def kinds() -> dict[str, Importer]:
 
 
 def guess_kind(source: Path) -> str:
-    """Guess what kind of source a path is.
-
-    Raises:
-        DataError: It is none or several; says what was found there.
-    """
+    """Guess what kind of source a path is; raise DataError, with what lies there, where it is none or several."""
     if not source.exists():
         raise DataError(f"there is no {source}", expected="the folder or table of a corpus", fix="correct the path")
     known = kinds()
@@ -192,11 +188,7 @@ def gender_of(value: str) -> str:
 
 
 def read_text(path: Path, encoding: str) -> str:
-    """Read a text file as one line.
-
-    Raises:
-        DataError: It is not in that encoding.
-    """
+    """Read a text file as one line."""
     return " ".join(read_encoded(path, encoding, "convert it, or name its --encoding").split())
 
 
@@ -209,11 +201,7 @@ def half_width(text: str) -> str:
 
 
 def read_words(path: Path) -> str:
-    """Read a text file as one line: without byte order mark, line ends and runs of spaces, full-width signs as ASCII.
-
-    Raises:
-        DataError: It is not UTF-8.
-    """
+    """Read a UTF-8 text file as one line: without byte order mark and runs of spaces, full-width signs as ASCII."""
     return " ".join(half_width(read_encoded(path)).split())
 
 

@@ -26,15 +26,7 @@ def inspect_all(paths: Mapping[str, str], rate_hz: int | None, nj: int) -> dict[
 
 
 def odd_rates(infos: Mapping[str, AudioInfo], rate_hz: int | None = None) -> dict[str, int]:
-    """Find the files whose sampling rate is not the expected one.
-
-    Args:
-        infos: What the files hold.
-        rate_hz: The expected rate; None for that of most files.
-
-    Returns:
-        The expected rate, by the names of the files that have another.
-    """
+    """Return the expected rate (None: that of most files), by the names of the files that have another."""
     rates = Counter(info.rate_hz for info in infos.values() if info.rate_hz)
     usual = rate_hz or max(rates, key=lambda rate: (rates[rate], rate), default=0)
     return {name: usual for name, info in infos.items() if info.rate_hz not in (0, usual)}
@@ -50,13 +42,7 @@ def remember(folder: Path, infos: Iterable[AudioInfo]) -> None:
 
 
 def recall(folder: Path, files: Mapping[str, str], rate_hz: int | None) -> dict[str, AudioInfo]:
-    """Return what is known of those files that have not changed since.
-
-    Args:
-        folder: The data directory.
-        files: Path of each recording.
-        rate_hz: The expected rate; a file of another rate is to be opened again.
-    """
+    """Return what is known of those files of a data directory that have not changed since and have the expected rate."""
     path = folder / NAME
     if not path.exists():
         return {}

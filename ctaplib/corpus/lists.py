@@ -45,8 +45,7 @@ class Parts:
 def part_utterances(utts: Mapping[str, Sequence[str]], references: int = REFERENCES) -> Parts:
     """Take the last of each speaker's utterances as references, and a quarter of the others (at least one) as prompts.
 
-    Raises:
-        DataError: A speaker has too few.
+    Raises DataError where a speaker has too few.
     """
     poor = [spk for spk in c_sorted(utts) if len(utts[spk]) < references + 2]
     if poor:
@@ -100,11 +99,11 @@ def write_task_lists(
     seed: int = 1,
     without: Collection[str] | None = None,
 ) -> None:
-    """Write the three lists of a recipe.
+    """Write the three lists of a recipe; each of the `sets` (a corpus and its subset) gets the same rows.
 
     Args:
         folder: Where the lists go.
-        sets: The sets that the utterances are in (a corpus and its subset); each gets the same rows.
+        sets: The sets that the utterances are in.
         utts: Utterances of each speaker; the last ones become references and prompts, the first ones sources and texts.
         genders: `m` or `f` for each speaker.
         pairs: Number of conversions; half of them cross-sex.
@@ -112,9 +111,6 @@ def write_task_lists(
         references: Natural utterances that stand for a speaker.
         seed: Seed of the choice.
         without: Take each sentence once, and none of these utterances; None: sentences may be repeated.
-
-    Raises:
-        DataError: A speaker has too few utterances, one sex is missing, or no sentence is left.
     """
     rng, speakers = random.Random(seed), c_sorted(utts)
     parts = part_utterances(utts, references)
@@ -142,22 +138,10 @@ def write_task_lists(
 def write_own_lists(
     folder: Path, set_: str, utts: Mapping[str, Sequence[str]], genders: Mapping[str, str], seed: int = 1
 ) -> dict[str, int]:
-    """Write the three lists for the test set of a corpus of one's own, as long as its speakers allow.
+    """Write the three lists for the test set of a corpus of one's own; return the number of rows of each.
 
-    Conversions need two speakers; half of them are cross-sex where the sex of both is known.
-
-    Args:
-        folder: Where they go.
-        set_: Name of the test set.
-        utts: Its utterances by speaker.
-        genders: `m` or `f` by speaker, as far as known.
-        seed: Seed of the choice.
-
-    Returns:
-        The number of rows of each list.
-
-    Raises:
-        DataError: No speaker has enough utterances for a prompt, three references and a sentence.
+    Conversions need two speakers; half of them are cross-sex where the sex of both is known. Raises DataError where no speaker
+    has enough utterances for a prompt, three references and a sentence.
     """
     least = REFERENCES + 2
     rich = {spk: list(own) for spk, own in utts.items() if len(own) >= least}
@@ -188,18 +172,11 @@ def draw_lists(
     pairs: int,
     sentences: int,
 ) -> None:
-    """Write `<data>/lists` for speakers whom training does not have, from the corpus and a seed alone; print their digest.
+    """Write `<data>/lists` for the speakers of the list `unseen`, from the corpus and a seed alone; print their digest.
 
-    Args:
-        data: Folder of the data directories train, dev and test.
-        unseen: List of the speakers.
-        usable: Gives the utterances of the test set that may be used, from the training set and the test set.
-        long_s: Utterances of this length or more come last in a speaker's order, as prompts and references.
-        pairs: Number of conversions.
-        sentences: Number of sentences.
-
-    Raises:
-        DataError: A speaker of the list is not in the test set, or is in another set too.
+    `usable` gives the utterances of the test set that may be used, from the training set and the test set; those of `long_s`
+    seconds or more come last in a speaker's order, as prompts and references. Raises DataError where a speaker is not in the test
+    set, or in another set too.
     """
     wanted = set(unseen.read_text(encoding="utf-8").split())
     train, test = read_datadir(data / "train"), read_datadir(data / "test")
@@ -231,11 +208,7 @@ def published(lists: Path, separator: str) -> DataDir:
 
 
 def check_lists(lists: Path, sets: Mapping[str, DataDir]) -> None:
-    """Make sure that the lists fit the sets: utterances are there and of the speakers named, pairs are cross-sex as stated.
-
-    Raises:
-        DataError: All rows that do not fit.
-    """
+    """Raise DataError with all rows of the lists that do not fit the sets: utterances, their speakers, cross-sex pairs."""
     faults: list[str] = []
     for name, fields in LIST_FIELDS.items():
         if not (lists / name).exists():
@@ -266,16 +239,10 @@ def _row_faults(row: Mapping[str, str], fields: Sequence[str], data: DataDir) ->
 
 
 def check_listed(lists: Path, data: Path, sets: Sequence[str], dump: Path | None = None) -> None:
-    """Make sure that the utterances of the lists came through the stages, before hours of work rest on them.
+    """Raise DataError with all utterances of the lists that the stages left out, and the reasons that they recorded.
 
-    Args:
-        lists: Folder of the lists; those that do not exist yet are skipped.
-        data: Folder of the data directories.
-        sets: Names of the sets to check.
-        dump: Folder of the features; None: there are none yet.
-
-    Raises:
-        DataError: Some did not; every one of them, with the reason where a stage recorded one.
+    `data` is the folder of the data directories, `dump` that of the features (None: there are none yet); lists that do not exist
+    yet are skipped.
     """
     faults = [fault for name in sets for fault in _set_faults(lists, data, name, dump)]
     if faults:

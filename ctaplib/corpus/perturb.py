@@ -26,11 +26,7 @@ NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp
 
 
 def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
-    """Return the seconds of every utterance: from `utt2dur`, from segments, else from the audio.
-
-    Raises:
-        DataError: Audio that cannot be used, all of it.
-    """
+    """Return the seconds of every utterance: from `utt2dur`, from segments, else from the audio (DataError with all faults)."""
     if "utt2dur" in data.utts:
         return {utt: float(value) for utt, value in data.utts["utt2dur"].items()}
     if data.segments is not None:
@@ -45,20 +41,7 @@ def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
 def perturb_speed(
     source: str | Path, target: str | Path, factor: str, *, tool: str = "sox", nj: int = 1, with_speakers: bool = True
 ) -> DataDir:
-    """Write a copy of a data directory at another speed; return it.
-
-    Args:
-        source: The data directory.
-        target: The one to write.
-        factor: How many times faster, as it is to stand in the prefix: `0.9` gives `sp0.9-`.
-        tool: `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into `<target>/wav`.
-        nj: Processes.
-        with_speakers: Whether a copy of a speaker is another speaker.
-
-    Raises:
-        DataError: The factor is no speed, or audio cannot be used (all of it is listed).
-        DependencyError: `sox` is asked for and not installed.
-    """
+    """Write a copy of a data directory at another speed; return it. For the options see `perturb_set`."""
     source, target = Path(source), Path(target)
     if source.resolve() == target.resolve():
         raise DataError(f"{source} would be overwritten by its copy", expected="two different directories")
@@ -83,14 +66,11 @@ def perturb_set(
     Args:
         source: The data directory.
         target: The one to write.
-        factors: How many times faster.
-        tool: See `perturb_speed`.
+        factors: How many times faster, as they are to stand in the prefix: `0.9` gives `sp0.9-`.
+        tool: `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into `<target>/wav`.
         nj: Processes.
         with_speakers: Whether a copy of a speaker is another speaker.
         always_prefix: Give the original a prefix too (`sp1.0-`), with other ids.
-
-    Raises:
-        DataError: Two factors are the same, one is no speed, or audio cannot be used.
     """
     source, target = Path(source), Path(target)
     speeds = [_speed(factor) for factor in factors]

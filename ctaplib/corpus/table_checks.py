@@ -131,13 +131,7 @@ def _check_key(key: str, line: str, place: str, faults: list[Fault]) -> None:
 
 
 def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> dict[str, Table]:
-    """Check the tables by themselves and against each other; return them by name.
-
-    Args:
-        path: The data directory.
-        faults: Gets what is found.
-        wav_scp: Whether `wav.scp` has to be there.
-    """
+    """Check the tables of a data directory by themselves and against each other, into `faults`; return them by name."""
     names = ("wav.scp", "segments", "spk2utt", *UTT_TABLES, *SPK_TABLES, *REC_TABLES)
     tables = {name: read_lines(path / name, faults) for name in names if (path / name).exists()}
     needed = {"utt2spk", "wav.scp"} if wav_scp or "segments" in tables else {"utt2spk"}

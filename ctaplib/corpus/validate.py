@@ -151,15 +151,8 @@ def validate_datadir(
 def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
     """Repair a data directory: sort, keep the first of duplicates, drop what cannot be used; the backup is in `.backup/`.
 
-    Args:
-        path: The data directory.
-        report: What `validate_datadir` found in it.
-
-    Returns:
-        Dropped utterances and dropped second lines, each with its reason; they are added to `dropped.tsv` too.
-
-    Raises:
-        DataError: Nothing would be left.
+    Returns dropped utterances and dropped second lines, each with its reason; they are added to `dropped.tsv` too. Raises
+    DataError where nothing would be left.
     """
     path = Path(path)
     tables = _read_all(path)
@@ -215,8 +208,7 @@ def _parse_segments(lines: Mapping[str, str] | None, reasons: dict[str, str]) ->
 def _read_all(path: Path) -> dict[str, dict[str, str]]:
     """Read every table for a repair: the first of duplicates, without marks, odd white space and full-width digits.
 
-    Raises:
-        DataError: A table is missing or is not UTF-8, which nothing here can repair.
+    Raises DataError where a table is missing or is not UTF-8, which nothing here can repair.
     """
     tables, faults = {}, []
     for name in ("wav.scp", "utt2spk", "segments", *UTT_TABLES, *SPK_TABLES, *REC_TABLES):
