@@ -129,7 +129,7 @@ def tile(alignment: Sequence[Interval], end_s: float, gap_s: float = 0.005) -> A
     return tiled
 
 
-def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.01) -> tuple[list[str], np.ndarray]:
+def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float) -> tuple[list[str], np.ndarray]:
     """Return the phones of an alignment that tiles an utterance, and the frames of each, (phones,) int32, `n_frames` in all.
 
     Every phone gets at least one frame where there are as many frames as phones; else boundaries lie at the nearest frame.
@@ -147,29 +147,29 @@ def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.
     return [interval.phone for interval in alignment], durations
 
 
-def frame_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
+def frame_phones(durations: np.ndarray, hop: int) -> np.ndarray:
     """Return the index of the phone that fills most of each content frame (of equals, the earlier), (ceil(frames / hop),) int64.
 
     `durations` are the feature frames of each phone, (phones,); `hop` feature frames are a content frame, of which the last may
     be partial.
     """
     owners = np.repeat(np.arange(len(durations)), durations)
-    rows = np.pad(owners, (0, -len(owners) % factor), constant_values=-1).reshape(-1, factor)
+    rows = np.pad(owners, (0, -len(owners) % hop), constant_values=-1).reshape(-1, hop)
     votes = (rows[:, :, None] == rows[:, None, :]).sum(2) * (rows >= 0)
     return rows[np.arange(len(rows)), votes.argmax(1)]
 
 
-def lost_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
+def lost_phones(durations: np.ndarray, hop: int) -> np.ndarray:
     """Find the phones that fill most of no content frame, (phones,) bool: their class is never seen."""
     lost = np.ones(len(durations), bool)
-    lost[frame_phones(durations, factor)] = False
+    lost[frame_phones(durations, hop)] = False
     return lost
 
 
-def count_lost(alignment: Sequence[Interval], hop_s: float, factor: int) -> tuple[int, int]:
+def count_lost(alignment: Sequence[Interval], hop_s: float, hop: int) -> tuple[int, int]:
     """Return how many phones, silences left out, fill most of no frame of `hop` times `hop_s` seconds, and how many there are."""
     if not alignment:
         return 0, 0
     phones, durations = to_durations(alignment, max(1, round(alignment[-1].end_s / hop_s)), hop_s)
     spoken = np.array([phone != SILENCE for phone in phones])
-    return int((lost_phones(durations, factor) & spoken).sum()), int(spoken.sum())
+    return int((lost_phones(durations, hop) & spoken).sum()), int(spoken.sum())

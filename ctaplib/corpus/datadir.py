@@ -6,7 +6,6 @@ and CTM files (phones with times). Other tables that Kaldi and ESPnet know are c
 commands (`sox a.flac -t wav - |`).
 """
 
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,7 +23,6 @@ UTT_TABLES = (
 SPK_TABLES = ("spk2gender", "spk2warp", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
-TSV_FILES = ("dropped.tsv",)
 NORMALIZED = "text.norm"
 """Table that the text stage writes: `text` after normalisation."""
 
@@ -158,11 +156,6 @@ def read_datadir(path: str | Path) -> DataDir:
     )
 
 
-def seconds(value: float) -> str:
-    """Write seconds without rounding and without an exponent."""
-    return f"{Decimal(repr(value)).normalize():f}"
-
-
 def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> None:
     """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`.
 
@@ -175,8 +168,9 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
         (path / name).unlink(missing_ok=True)
     write_table(path / "wav.scp", data.wavs)
     if data.segments is not None:
-        lines = {u: f"{s.recording} {seconds(s.start_s)} {seconds(s.end_s)}" for u, s in data.segments.items()}
-        write_table(path / "segments", lines)
+        # Times without rounding and without an exponent.
+        times = {u: [f"{Decimal(repr(t)).normalize():f}" for t in (s.start_s, s.end_s)] for u, s in data.segments.items()}
+        write_table(path / "segments", {u: " ".join([s.recording, *times[u]]) for u, s in data.segments.items()})
     for name, table in (*data.utts.items(), *data.spks.items(), *data.recs.items()):
         write_table(path / name, table)
     if "utt2spk" in data.utts:
@@ -322,15 +316,6 @@ def split(data: DataDir, parts: int, *, by_speaker: bool = False) -> list[DataDi
     parts = max(1, min(parts, len(groups)))
     shares = deal_groups([len(own) for own in groups], parts) if by_speaker else deal_evenly(len(groups), parts)
     return [subset(data, [utt for group in share for utt in groups[group]]) for share in shares]
-
-
-def backup(path: str | Path, to: str | Path) -> None:
-    """Copy the plain files of a data directory to another folder before it is changed."""
-    target = Path(to)
-    target.mkdir(parents=True, exist_ok=True)
-    for file in Path(path).iterdir():
-        if file.is_file():
-            shutil.copy2(file, target / file.name)
 
 
 def read_words(folder: Path) -> dict[str, str]:

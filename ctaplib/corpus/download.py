@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
-from ctaplib.corpus.transfer import BLOCK, NotTheFile, discard, finish, transfer
+from ctaplib.corpus.transfer import NotTheFile, discard, finish, transfer
 from ctaplib.corpus.unpack import unpack
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import atomic_write
@@ -70,7 +70,11 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
     """
     corpus, target = load_config(Corpus, description), Path(target)
     done = target / corpus.unpacks_to
-    chosen = choose(corpus, only)
+    parts = {archive.part or archive.name: archive for archive in corpus.archives}
+    unknown = [name for name in only if name not in parts]
+    if unknown:
+        raise ConfigError(f"{corpus.name} has no part {' '.join(unknown)}", expected=" ".join(parts))
+    chosen = [archive for part, archive in parts.items() if not only or part in only]
     sizes = [archive.size_bytes or archive.about_bytes for archive in chosen]
     known = f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "size not stated"
     named = f" ({', '.join(archive.part or archive.name for archive in chosen)})" if len(corpus.archives) > 1 else ""
@@ -111,32 +115,19 @@ def _marker(archive: Archive, target: Path, kind: str = "unpacked") -> Path:
     return target / f".{archive.name}.{kind}"
 
 
-def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
-    """Return the archives of the parts that are asked for; raise ConfigError where there is no such part."""
-    parts = {archive.part or archive.name: archive for archive in corpus.archives}
-    unknown = [name for name in only if name not in parts]
-    if unknown:
-        raise ConfigError(f"{corpus.name} has no part {' '.join(unknown)}", expected=" ".join(parts))
-    return [archive for part, archive in parts.items() if not only or part in only]
-
-
 def check_space(archives: Sequence[Archive], target: Path) -> None:
     """Raise DataError where the disk has no space for the archives and their content."""
-    wanted = 0.0
+    needed = 0.0
     for archive in archives:
         size = archive.size_bytes or archive.about_bytes
-        there = max((p.stat().st_size for p in (target / archive.name, _partial(archive, target)) if p.exists()), default=0)
-        wanted += SPACE * size - min(there, size)
+        there = max((p.stat().st_size for p in (target / archive.name, target / f"{archive.name}.part") if p.exists()), default=0)
+        needed += SPACE * size - min(there, size)
     free = shutil.disk_usage(target).free
-    if free < wanted:
+    if free < needed:
         raise DataError(
-            f"{target} has {free / 1e6:,.0f} MB left", expected=f"about {wanted / 1e6:,.0f} MB for archives and what they hold",
+            f"{target} has {free / 1e6:,.0f} MB left", expected=f"about {needed / 1e6:,.0f} MB for archives and what they hold",
             fix="free some, or give --corpus_dir on another disk",
         )  # fmt: skip
-
-
-def _partial(archive: Archive, target: Path) -> Path:
-    return target / f"{archive.name}.part"
 
 
 def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "") -> Path:
@@ -145,7 +136,7 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "
     Raises DependencyError where no mirror can be reached or sends it whole (with the answer of each), DataError where mirrors
     answer, but none with the right file, or where another file is there already. `about` is the page to fetch it from by hand.
     """
-    path, partial = target / archive.name, _partial(archive, target)
+    path, partial = target / archive.name, target / f"{archive.name}.part"
     if path.exists():
         verify(archive, path)
         return path
@@ -177,10 +168,10 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "
         log.warning("%s", answers[-1])
     by_hand = f"fetch it by hand{f' from {about}' if about else ''} and put it into {target}, and run the same command then"
     if wrong:
-        raise DataError(
-            f"{archive.name}: no mirror has the right file", answers, expected=_wanted(archive),
-            fix=f"run the same command again later, or {by_hand}",
-        )  # fmt: skip
+        published = {"bytes": archive.size_bytes, "SHA-256": archive.sha256, "MD5": archive.md5}
+        expected = ", ".join(f"{kind} {value}" for kind, value in published.items() if value) or "an archive"
+        fix = f"run the same command again later, or {by_hand}"
+        raise DataError(f"{archive.name}: no mirror has the right file", answers, expected=expected, fix=fix)
     raise DependencyError(
         f"{archive.name} cannot be fetched; " + "; ".join(answers), expected="a mirror that can be reached",
         fix=f"run the same command again (it goes on where it stopped), or {by_hand}",
@@ -203,19 +194,10 @@ def _retry(url: str, partial: Path, size_bytes: int) -> None:
             log.warning("%s: %s; going on", url, error)
 
 
-def _wanted(archive: Archive) -> str:
-    size = f"{archive.size_bytes} bytes" if archive.size_bytes else ""
-    sums = [f"{kind} {value}" for kind, value in (("SHA-256", archive.sha256), ("MD5", archive.md5)) if value]
-    return ", ".join([*([size] if size else []), *sums]) or "an archive"
-
-
 def checksum(path: Path, kind: Literal["sha256", "md5"] = "sha256") -> str:
     """Compute the checksum of a file."""
-    digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as handle:
-        while block := handle.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(handle, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
 def verify(archive: Archive, path: Path) -> None:

@@ -26,30 +26,19 @@ UNREADABLE = frozenset({".m4a", ".aac", ".wma", ".mp4", ".webm", ".amr", ".mkv",
 
 
 class ImportOptions(Config):
-    """Layout of a source; empty: guessed, or not there."""
+    """Layout of a source, as `ctap data import --help` explains it; empty: guessed, or not there."""
 
     audio_dir: str = ""
-    """Folder that audio is looked for in, beside the source's own."""
     text_suffix: str = ""
-    """Ending of text files, for a folder: `.txt`, `.lab`, `.normalized.txt`."""
     id_column: str = ""
-    """Column of a table that names the utterance; its audio's name where there is none."""
     audio_column: str = ""
-    """Column of a table with the audio file."""
     text_column: str = ""
-    """Column of a table with the text."""
     speaker_column: str = ""
-    """Column of a table with the speaker."""
     gender_column: str = ""
-    """Column of a table with the speaker's sex."""
     set_column: str = ""
-    """Column of a table with the set (train, dev, test)."""
     delimiter: str = ""
-    """Delimiter of a table."""
     quotes: Literal["enclose", "plain"] = "enclose"
-    """Whether quotation marks enclose fields, as in CSV, or are plain characters."""
     encoding: str = "utf-8-sig"
-    """Encoding of text files and tables."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ LIST_FIELDS = {
 WITH_PHONES = ("text_utt", "source_utt")
 """Columns with utterances whose phones are needed: they are synthesised, or the output is compared with them."""
 REFERENCES = 3
+"""Natural utterances that stand for a speaker."""
+LEAST = REFERENCES + 2
+"""Fewest utterances of a speaker: references, a prompt and a sentence."""
 OWN_PAIRS = 200
 """Most conversions of a corpus of one's own."""
 OWN_SENTENCES = 100
@@ -42,18 +45,18 @@ class Parts:
     references: dict[str, list[str]]
 
 
-def part_utterances(utts: Mapping[str, Sequence[str]], references: int = REFERENCES) -> Parts:
+def part_utterances(utts: Mapping[str, Sequence[str]]) -> Parts:
     """Take the last of each speaker's utterances as references, and a quarter of the others (at least one) as prompts.
 
     Raises DataError where a speaker has too few.
     """
-    poor = [spk for spk in c_sorted(utts) if len(utts[spk]) < references + 2]
+    poor = [spk for spk in c_sorted(utts) if len(utts[spk]) < LEAST]
     if poor:
-        raise DataError(f"too few utterances of {' '.join(poor)}", expected=f"at least {references + 2} a speaker")
-    own = {spk: list(found)[:-references] for spk, found in utts.items()}
+        raise DataError(f"too few utterances of {' '.join(poor)}", expected=f"at least {LEAST} a speaker")
+    own = {spk: list(found)[:-REFERENCES] for spk, found in utts.items()}
     prompts = {spk: found[-max(1, len(found) // 4) :] for spk, found in own.items()}
     sources = {spk: found[: -len(prompts[spk])] for spk, found in own.items()}
-    return Parts(sources, prompts, {spk: list(found)[-references:] for spk, found in utts.items()})
+    return Parts(sources, prompts, {spk: list(found)[-REFERENCES:] for spk, found in utts.items()})
 
 
 def _ordered_pairs(genders: Mapping[str, str], cross_sex: bool, rng: random.Random) -> list[tuple[str, str]]:
@@ -77,7 +80,7 @@ def _sentence(parts: Parts, spk: str, utt: str, rng: random.Random) -> Row:
 
 def _write(folder: Path, sets: Sequence[str], parts: Parts, conversions: Sequence[Row], sentences: Sequence[Row]) -> None:
     """Write the three lists; each set gets the same rows."""
-    names = [f"utt{k}" for k in range(1, len(next(iter(parts.references.values()))) + 1)]
+    names = LIST_FIELDS["references.tsv"]
     references = [{"spk": spk, **dict(zip(names, parts.references[spk]))} for spk in c_sorted(parts.references)]
     for name, rows, fields in (
         ("vc_pairs.tsv", conversions, VC_FIELDS),
@@ -95,8 +98,6 @@ def write_task_lists(
     *,
     pairs: int,
     tts: int,
-    references: int = REFERENCES,
-    seed: int = 1,
     without: Collection[str] | None = None,
 ) -> None:
     """Write the three lists of a recipe; each of the `sets` (a corpus and its subset) gets the same rows.
@@ -108,12 +109,9 @@ def write_task_lists(
         genders: `m` or `f` for each speaker.
         pairs: Number of conversions; half of them cross-sex.
         tts: Number of sentences to synthesise, each with a prompt of the speaker who read it.
-        references: Natural utterances that stand for a speaker.
-        seed: Seed of the choice.
         without: Take each sentence once, and none of these utterances; None: sentences may be repeated.
     """
-    rng, speakers = random.Random(seed), c_sorted(utts)
-    parts = part_utterances(utts, references)
+    rng, speakers, parts = random.Random(1), c_sorted(utts), part_utterances(utts)
     conversions: list[Row] = []
     for cross in (True, False):
         ordered = _ordered_pairs(genders, cross, rng)
@@ -143,10 +141,9 @@ def write_own_lists(
     Conversions need two speakers; half of them are cross-sex where the sex of both is known. Raises DataError where no speaker
     has enough utterances for a prompt, three references and a sentence.
     """
-    least = REFERENCES + 2
-    rich = {spk: list(own) for spk, own in utts.items() if len(own) >= least}
+    rich = {spk: list(own) for spk, own in utts.items() if len(own) >= LEAST}
     if not rich:
-        raise DataError(f"no speaker of {set_} has {least} utterances", expected="a prompt, references and something to say")
+        raise DataError(f"no speaker of {set_} has {LEAST} utterances", expected="a prompt, references and something to say")
     parts, rng = part_utterances(rich), random.Random(seed)
     known = {spk: genders.get(spk, "") for spk in rich}
     across, within = (_ordered_pairs(known, cross_sex, rng) for cross_sex in (True, False))
