@@ -67,7 +67,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["ctaplib", "ctaplib.*"]),
-    package_data={"ctaplib": ["*/*.txt", "*/*.tsv", "*/*.css", "*/*.js"]},
+    package_data={"ctaplib": ["*/*.txt", "*/*.tsv", "*/*.css", "*/*.js", "*/*.sh"]},
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["ctap = ctaplib.cli.main:main"]},
