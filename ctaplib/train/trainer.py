@@ -19,14 +19,12 @@ from ctaplib.runs.log import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
-from ctaplib.train.checkpoints import Checkpoints, check_items, check_settings, write_items
-from ctaplib.train.device import prepare_device
+from ctaplib.train.checkpoints import Checkpoints, check_agreement, check_items, check_settings, write_items
 from ctaplib.train.distributed import World, lost_peer
 from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_stats
-from ctaplib.train.precision import as_double, autocast, choose_precision
+from ctaplib.train.precision import as_double, autocast, choose_precision, prepare_device
 from ctaplib.train.previews import Previewer
-from ctaplib.train.rank_check import check_agreement
 from ctaplib.train.signals import StopRequest
 from ctaplib.train.steps import Steps, on_device
 from ctaplib.train.validation import measure, try_largest
