@@ -43,8 +43,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 log = get_logger("ctaplib.cluster.jobs")
 
-MAX_TASKS = 1000
-"""Slurm's usual largest array."""
+MAX_TASKS = 1000  # Slurm's usual largest array
 LOG_EVERY_S = 30.0
 _Setup = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -116,12 +115,7 @@ def _call(item: Any) -> Any:
 
 
 class _Array:
-    """A job array and the folder of its files.
-
-    Args:
-        what: Name of the work.
-        tasks: Number of tasks, which are counted from 1.
-    """
+    """A job array, whose tasks are counted from 1, and the folder of its files."""
 
     def __init__(self, what: str, tasks: int) -> None:
         self.what, self.tasks = what, tasks

@@ -115,14 +115,10 @@ def _report_status(status: int, folder: Path) -> int:
 def run_processes(
     program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: Endpoint | None = None, join_timeout_s: float = 50.0
 ) -> int:
-    """Run a Python program in several processes of this machine, together with other machines, and return its exit status.
+    """Run a Python program (its arguments) in `nproc` processes on each of `n_nodes` machines and return its exit status here.
 
     Args:
-        program: Arguments of Python.
-        nproc: Processes of each machine.
-        n_nodes: Number of machines.
         endpoint: Host and port where machines meet; a Slurm job has its own.
-        join_timeout_s: Seconds to wait for all machines.
 
     Raises:
         CtapError: the machines do not find one another.

@@ -4,7 +4,6 @@ A skipped update changes no weight. The norm of every update enters the window, 
 term of the loss sets in, is normal after half a window.
 """
 
-import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import torch
 from ctaplib.checkpoint import save_checkpoint
 from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError
-from ctaplib.files import atomic_write
+from ctaplib.files import write_json
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tensors import map_tensors
@@ -26,10 +25,8 @@ from ctaplib.train.accumulate import Accumulator
 from ctaplib.train.batches import Share
 
 WINDOW = 100
-FIRST_LOOK = 50
-"""Norms in the window from which one can be called too large."""
-KEPT = 8
-"""Most bad batches that are kept; the first are the ones worth inspecting."""
+FIRST_LOOK = 50  # Norms in the window from which one can be called too large
+KEPT = 8  # Most bad batches that are kept; the first are the ones worth inspecting
 log = get_logger("ctaplib.train")
 
 
@@ -90,8 +87,7 @@ class Guard:
             "not_finite": utts,
         }
         save_checkpoint(path, {**record, "batches": micros})
-        with atomic_write(path.with_suffix(".json")) as out:
-            out.write(json.dumps({**record, "ids": ids}, indent=1) + "\n")
+        write_json(path.with_suffix(".json"), {**record, "ids": ids})
         log.warning("step %d is skipped: %s; its batch is kept as %s", step, because, path)
 
     def count(self, step: int, finite: bool, values: Mapping[str, float]) -> None:
@@ -118,18 +114,18 @@ class Guard:
         self.norms = {name: deque(window, maxlen=WINDOW) for name, window in state["norms"].items()}
 
 
-def _blame(found: Sequence[tuple[list[str], list[str]]]) -> str:
-    """Name the ranks that had something that is not finite: in what they loaded, if any had that, or else in their terms.
+def _blame(faults: Sequence[tuple[list[str], list[str]]]) -> str:
+    """Name the ranks that loaded values that are not finite, or where none did, those with terms that are not finite.
 
     Args:
-        found: Terms and utterances that are not finite, of every rank.
+        faults: Terms and utterances that are not finite, of every rank.
     """
     words = []
-    loaded = any(utts for _, utts in found)
-    for rank, (terms, utts) in enumerate(found):
+    loaded = any(utts for _, utts in faults)
+    for rank, (terms, utts) in enumerate(faults):
         if utts if loaded else terms:
             what = f"{', '.join(terms) or 'no term'} not finite" + (f", loaded as not finite: {', '.join(utts)}" if utts else "")
-            words.append(f"process {rank} of {len(found)}: {what}")
+            words.append(f"process {rank} of {len(faults)}: {what}")
     return "; ".join(words)
 
 
