@@ -68,7 +68,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["ctaplib", "ctaplib.*"]),
-    package_data={"ctaplib": ["*/*.txt", "*/*.tsv", "*/*.css", "*/*.js", "*/*.j2"]},
+    package_data={"ctaplib": ["*/*.txt", "*/*.tsv", "*/*.css", "*/*.js", "*/*.j2", "*/*.sh"]},
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["ctap = ctaplib.cli.main:main"]},
