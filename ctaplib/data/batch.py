@@ -42,7 +42,7 @@ class Batch:
         f0_hz: (B, T) F0, 0 where unvoiced.
         prompt: (B, Tp, n_mels) a clip of the same speaker.
         phones, durations: (B, N) token ids and feature frames; 0 at padding; like all labels empty where the task has none.
-        frame_labels: (B, T / hop) label of each content frame; IGNORE at padding.
+        frame_labels: (B, T / hop) label of each content frame; IGNORED_LABEL at padding.
         labels: (B, L) and their lengths; for CTC.
         words: (B, W) word pieces and their lengths; empty where the task has no words.
         random: (B, Tr, n_mels) clips of other speech, without labels; None for none.

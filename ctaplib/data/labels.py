@@ -12,8 +12,6 @@ from ctaplib.errors import DataError
 from ctaplib.phones import SILENCE, fold
 from ctaplib.text.tokens import TokenList
 
-IGNORE = -100
-"""Label of a frame that is padding."""
 SILENCE_LABEL = 1
 """Label of silence."""
 

@@ -23,6 +23,7 @@ from ctaplib.infer.recognize import Transcript, recognize
 from ctaplib.infer.speak import convert, synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
 from ctaplib.methods.base import Method, find_method
+from ctaplib.models.abilities import CodedContent
 from ctaplib.models.connector import Synthesis
 from ctaplib.tasks.load import is_trained, load_model, load_task, require, trained_method
 from ctaplib.tasks.speech import SpeechTask
@@ -68,9 +69,9 @@ class CTAP:
     def encode(self, audio: Audio) -> np.ndarray:
         """Encode audio as codes (frames,) int64."""
         require(self.method, "codes")
-        codes = encode(self.task.model, self._features(audio)).codes
-        assert codes is not None
-        return codes[0].numpy()
+        content = encode(self.task.model, self._features(audio))
+        assert isinstance(content, CodedContent)
+        return content.codes[0].numpy()
 
     def recognize(self, audio: Audio, run: str | None = None) -> Transcript:
         """Recognise phones with the pre-trained model, or phones and words with a run such as "asr_finetuned"."""

@@ -8,15 +8,12 @@ import torch
 
 @dataclass(frozen=True)
 class Term:
-    """One term of a loss on one rank and micro-batch.
-
-    Attributes:
-        total: Scalar, the sum over items, with gradient.
-        count: Number of items in the sum. The trainer divides once, over all ranks and micro-batches.
-    """
+    """One term of a loss on one rank and micro-batch."""
 
     total: torch.Tensor
+    """Scalar, the sum over items, with gradient."""
     count: torch.Tensor | float
+    """Number of items in the sum. The trainer divides once, over all ranks and micro-batches."""
 
     @classmethod
     def none(cls, like: torch.Tensor) -> Self:

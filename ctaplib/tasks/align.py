@@ -17,16 +17,16 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from ctaplib.align.aligner import Aligner, save_aligner
+from ctaplib.align.aligner import Aligner
 from ctaplib.align.chunks import GAP_FRAMES, IGNORED, Chunks
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, compute_mel, evenly, find_units
 from ctaplib.align.flat_start import label_by_mixtures, train_mixtures
 from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork, log_priors
-from ctaplib.align.parallel import map_shards
+from ctaplib.align.parallel import map_items
 from ctaplib.align.preview import path_preview
-from ctaplib.align.topology import make_graph, make_topology
+from ctaplib.align.topology import Topology
 from ctaplib.align.training_set import choose_evenly, load_training_set, read_usable
 from ctaplib.align.viterbi import load_loops
 from ctaplib.audio.settings import FeatureConfig, read_feature_config
@@ -101,7 +101,7 @@ class AlignTask(Task):
         self.valid = choose_evenly(read_usable(paths.data / paths.valid_set, valid_dump), valid_dump, config.valid_minutes)
         self.valid_frame_counts = read_table(valid_dump / "utt2num_frames")
         self.features = read_feature_config(dump / "features.yaml")
-        self.topology = make_topology(config, find_units(utterances, config.drop_tone))
+        self.topology = Topology(config, find_units(utterances, config.drop_tone))
         chosen = choose_evenly(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
         self.training_set = load_training_set(config, self.topology, chosen, self.features.rate_hz, self.jobs)
         self.chunks = Chunks([centre(mel) for mel in self.training_set.mels], config.network.chunk_frames)
@@ -166,7 +166,7 @@ class AlignTask(Task):
         """Show the path through every utterance, over the posteriors of the units."""
         aligner = self._aligner()
         mels = [compute_mel(u.wav, aligner.front_end)[0] for u in batch]
-        graphs = [make_graph(self.topology, u.phones, self.config.drop_tone) for u in batch]
+        graphs = [self.topology.graph(u.phones) for u in batch]
         return [path_preview(aligner, u.utt, u.phones, mel, graph) for u, mel, graph in zip(batch, mels, graphs)]
 
     def batch_stats(self, batch: ChunkBatch) -> BatchStats:
@@ -188,7 +188,7 @@ class AlignTask(Task):
     def after_validation(self, step: int) -> dict[str, float]:
         """Write the aligner at the end of training."""
         if step == self.ends[-1] and rank() == 0:
-            save_aligner(self.paths.exp, self._aligner())
+            self._aligner().save(self.paths.exp)
         return {}
 
     def _relabel(self, step: int) -> None:
@@ -224,7 +224,7 @@ class AlignTask(Task):
 
     def _bootstrap(self) -> list[np.ndarray]:
         training_set, config = self.training_set, self.config.bootstrap
-        chosen = evenly(training_set.mels, training_set.seconds, config.minutes)
+        chosen = evenly(training_set.seconds, config.minutes)
         mixtures = train_mixtures(
             [training_set.mels[i] for i in chosen], [training_set.graphs[i] for i in chosen],
             self.topology.n_classes, config, self.jobs,
@@ -235,10 +235,10 @@ class AlignTask(Task):
     def _realign(self) -> list[np.ndarray]:
         aligner, chunks, graphs = self._aligner(), self.chunks, self.training_set.graphs
 
-        def work(shard: range) -> list[np.ndarray]:
-            return [graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]] for i in shard]
+        def work(i: int) -> np.ndarray:
+            return graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]]
 
-        return [label for part in map_shards(work, len(graphs), self.jobs) for label in part]
+        return map_items(work, len(graphs), self.jobs)
 
     def _aligner(self) -> Aligner:
         """Make an aligner with the current weights, on the CPU."""

@@ -6,8 +6,8 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE, SILENCE_LABEL
-from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
+from ctaplib.data.labels import SILENCE_LABEL
+from ctaplib.losses.sequence import IGNORED_LABEL, ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.heads import Readout
 
@@ -31,7 +31,7 @@ def recognition_terms(read: Readout, batch: Batch, mask: torch.Tensor, with_star
     """Compute the terms of classes and CTC; that of the start of CTC training only if wanted."""
     start = Term.none(batch.mel)
     if with_start:
-        start = ctc_start_loss(read.ctc, batch.frame_labels, mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE)
+        start = ctc_start_loss(read.ctc, batch.frame_labels, mask, SILENCE_LABEL)
     return {
         "classify": frame_classification_loss(read.classes, batch.frame_labels, mask),
         "ctc": ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths),
@@ -41,7 +41,7 @@ def recognition_terms(read: Readout, batch: Batch, mask: torch.Tensor, with_star
 
 def recognition_errors(read: Readout, batch: Batch) -> dict[str, Term]:
     """Compute PER by CTC and by collapsed classes, and the share of wrong classes, in percent."""
-    known = batch.frame_labels != IGNORE
+    known = batch.frame_labels != IGNORED_LABEL
     wrong = (read.classes.argmax(-1) != batch.frame_labels) & known
     by_ctc, by_class = collapse(read.ctc, read.ctc_lengths, {0}), collapse(read.classes, read.lengths, {0, 1})
     return {

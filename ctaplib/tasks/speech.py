@@ -15,7 +15,7 @@ from ctaplib.corpus.datadir import read_words
 from ctaplib.data.batch import Batch, Entry, Padded
 from ctaplib.data.batching import plan_batches
 from ctaplib.data.dataset import SpeechSet
-from ctaplib.data.labels import IGNORE, LabelSet, Rates
+from ctaplib.data.labels import LabelSet, Rates
 from ctaplib.data.transform_mask import Mask, MaskConfig
 from ctaplib.data.transform_perturb import Perturb, PerturbConfig
 from ctaplib.data.transform_tempo import Tempo, TempoConfig
@@ -23,6 +23,7 @@ from ctaplib.data.transform_voice import Voice, VoiceConfig
 from ctaplib.data.transforms import MASKED_MEL, Example, TransformSlot, build_transforms, keyed_rng
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import atomic_write, make_folder
+from ctaplib.losses.sequence import IGNORED_LABEL
 from ctaplib.tasks.base import SetTask, TaskPaths
 from ctaplib.tasks.schedule import Schedule
 from ctaplib.tasks.settings import TaskConfig
@@ -200,7 +201,7 @@ class SpeechTask(SetTask, Generic[Model]):
         row |= {"mel": Padded(example.mel, 1), "f0_hz": Padded(example.f0_hz, 1), "prompt": Padded(example.prompt, 1)}
         if (known := example.labelled) is not None:
             row |= {"phones": Padded(known.phones), "durations": Padded(known.durations), "labels": Padded(known.labels)}
-            row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORE)
+            row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORED_LABEL)
         if self.pieces is not None:
             row["words"] = Padded(np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1)
         extra = self.extra(example, source, step)

@@ -100,7 +100,7 @@ class TTSTask(SpeechTask[Synthesis]):
         durations = self.model.duration(batch.phones, known, voice)
         square = ((predicted - at_least_float32(content.speech)) ** 2).mean(-1)
         terms = {
-            "duration": duration_loss(durations, batch.durations, known, "l1"),
+            "duration": duration_loss(durations, batch.durations, known),
             "semantic": Term(square[mask].sum(), mask.sum()),
             "codes": Term(F.cross_entropy(logits, codes, reduction="sum"), mask.sum()),
         }

@@ -23,7 +23,7 @@ from ctaplib.losses.spectral import distance, log_distance
 from ctaplib.losses.terms import Term
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
-from ctaplib.nn.stft import Resolution, stft_magnitude
+from ctaplib.nn.stft import stft_magnitude
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import SetTask, TaskPaths
 from ctaplib.tasks.preview import array, pitch
@@ -178,22 +178,22 @@ class VocoderTask(SetTask):
 
     def _spectral(self, made: torch.Tensor, batch: WaveBatch) -> dict[str, Term]:
         features, floor = self.features, self.config.spectral.floor
-        own = (Resolution(features.fft_size, features.hop_samples), features.window_samples)
-        others = [(Resolution(*r), None) for r in self.config.spectral.resolutions]
+        own = (features.fft_size, features.hop_samples, features.window_samples)
+        others = [(n_fft, hop, n_fft) for n_fft, hop in self.config.spectral.resolutions]
         near, far = [], []
         mel: list[Term] = []
-        for resolution, window in (own, *others):
-            ours = stft_magnitude(made, resolution, floor, window)
+        for n_fft, hop, window in (own, *others):
+            ours = stft_magnitude(made, n_fft, hop, floor, window)
             with torch.no_grad():
-                true = stft_magnitude(batch.wave, resolution, floor, window)
-            frames = batch.lengths * features.hop_samples // resolution.hop
+                true = stft_magnitude(batch.wave, n_fft, hop, floor, window)
+            frames = batch.lengths * features.hop_samples // hop
             convergence, logs = distance(ours, true, frames)
             near.append(convergence)
             far.append(logs)
             if not mel:
                 self._bank = self._bank.to(ours)
                 mel.append(log_distance(ours @ self._bank, true @ self._bank, frames))
-        hops = [r.hop for r, _ in (own, *others)]
+        hops = [hop for _, hop, _ in (own, *others)]
         return {"convergence": _join(near, [1] * len(near)), "log_magnitude": _join(far, hops), "mel": mel[0]}
 
     def _pitch(self, output: VocoderOutput, batch: WaveBatch) -> dict[str, Term]:

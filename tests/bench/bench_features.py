@@ -156,10 +156,10 @@ def lhotse(files: list[tuple[str, str]]) -> Callable[[Path], None]:
 def ours(kind: str, quick: bool, f0: bool) -> Callable[[Path], None]:
     """The function of `ctap features`."""
     from ctaplib.cli import features
-    from ctaplib.cli.main import _keep_freed_memory
+    from ctaplib.cli.main import _prepare_process
     from ctaplib.data import extract
 
-    _keep_freed_memory()  # as every command does
+    _prepare_process()  # as every command does
     logging.disable()
     if not f0:
         extract.f0_track = lambda wave, config: np.zeros(config.frames(len(wave)), np.float32)

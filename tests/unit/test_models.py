@@ -226,7 +226,8 @@ def test_a_condition_of_zero_weight_changes_nothing_at_first() -> None:
     torch.manual_seed(0)
     block = Block(STACK, condition=4)
     x, mask = torch.randn(1, 6, 16), torch.ones(1, 6, dtype=torch.bool)
-    torch.testing.assert_close(block(x, mask, torch.randn(1, 4)), block(x, mask, torch.zeros(1, 4)))
+    rotation = rotation_of(6, 16 // STACK.heads, x.device)
+    torch.testing.assert_close(block(x, mask, torch.randn(1, 4), rotation), block(x, mask, torch.zeros(1, 4), rotation))
 
 
 @pytest.mark.parametrize("slot", [None, QuantizerSlot(name="fsq", options={"levels": [3, 3]})])
