@@ -19,7 +19,6 @@ class SpeechSet:
 
     Args:
         data, dump: Folders of the data directories and of the features.
-        name: Name of the set.
         tokens: Token list, or None for speech without labels.
         hop: Feature frames in one content frame; utterances are cut to a multiple of it.
         ctc_factor: CTC frames in one content frame, which an utterance must have enough of; 0: no CTC.

@@ -56,12 +56,10 @@ def extract(config: FeatureConfig, folder: Path, utterance: tuple[str, Span]) ->
 
 
 def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
-    """Compute twelve digits that change with the config, the list, and the size or time of a file."""
+    """Compute twelve digits that change with the config, the list, and the size or time of a file, one named by a command too."""
     digest = hashlib.sha256(config_hash(config).encode())
     for utt, path in sorted(table.items()):
-        files = [path]
-        if is_command(path):  # the files that the command names
-            files = [word for word in path.split() if Path(word).is_file()]
+        files = [word for word in path.split() if Path(word).is_file()] if is_command(path) else [path]
         digest.update(f"{utt} {path} {' '.join(map(_state, files))}\n".encode())
     return digest.hexdigest()[:12]
 

@@ -87,8 +87,7 @@ def read_labelled(
             left_out[utt] = "not aligned, see ali_report.tsv"
             continue
         names, durations = to_durations(aligned[utt], rates.floor(frames), rates.features.hop_s)
-        unknown = sorted({n for n in names if n not in tokens})
-        if unknown:
+        if unknown := sorted({n for n in names if n not in tokens}):
             left_out[utt] = f"phones that are not in the token list: {' '.join(unknown)}"
             continue
         ids = np.array([tokens.id(n) for n in names], dtype=np.int64)

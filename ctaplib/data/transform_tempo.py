@@ -29,12 +29,9 @@ class Tempo(Transform):
 
 
 def change_tempo(example: Example, factor: float, hop: int) -> None:
-    """Stretch an utterance in time, in place; mel frames lie on a line between their neighbours.
+    """Stretch an utterance in time by `factor`, in place, to whole content frames of `hop` feature frames.
 
-    Args:
-        example: The utterance; T is a multiple of `hop`.
-        factor: New length over old; the length is rounded down to a multiple of `hop`.
-        hop: Feature frames in one content frame.
+    Mel frames lie on a line between their neighbours.
     """
     old = len(example.mel)
     frames = max(hop, int(old * factor) // hop * hop)

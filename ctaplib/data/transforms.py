@@ -33,7 +33,6 @@ class Example:
     """An utterance while its batch is made; arrays may be views of files, so they are replaced, not written to.
 
     Attributes:
-        utt: Its name.
         mel: (T, n_mels) log-mel as stored, T a multiple of the model's hop.
         f0_hz: (T,) F0, 0 where unvoiced.
         prompt: (Tp, n_mels) a clip of the same speaker.

@@ -45,7 +45,6 @@ class WaveBatch:
         lengths: (B,) valid frames.
         noise_start: (B,) where the model's own noise starts, frames.
         frames: Sum of `lengths`, known without asking a device.
-        ids: Utterances.
     """
 
     wave: torch.Tensor

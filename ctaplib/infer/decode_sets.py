@@ -24,7 +24,7 @@ from ctaplib.infer.batches import Features, features_of
 from ctaplib.infer.ctc_search import PhoneNgram, SearchConfig, search_ctc
 from ctaplib.infer.prompts import MatchConfig, VoicePrompt, encode_prompts
 from ctaplib.infer.recognize import Transcript, recognize
-from ctaplib.infer.speak import convert, synthesize, with_pause_slots
+from ctaplib.infer.speak import Outputs, convert, synthesize, with_pause_slots
 from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
 from ctaplib.methods.base import SYSTEMS, Method, System
 from ctaplib.models.connector import Synthesis
@@ -120,9 +120,7 @@ class Decoder:
             task = self._decoder(system)
             self._write(system, set_, rows, *self._converted(task, self._features(set_, task), rows))
 
-    def _converted(
-        self, task: SpeechTask[Any], features: Mapping[str, Features], rows: Rows
-    ) -> tuple[dict[str, Features], dict[str, float]]:
+    def _converted(self, task: SpeechTask[Any], features: Mapping[str, Features], rows: Rows) -> Outputs:
         sources = {r["id"]: features[r["source_utt"]] for r in rows}
         return convert(task.model, sources, self._prompts(task, features, rows), self.config.match)
 

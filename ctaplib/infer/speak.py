@@ -20,6 +20,8 @@ from ctaplib.tasks.speech import SpeechTask
 from ctaplib.tasks.tts import with_pauses
 from ctaplib.tensors import length_mask, pad_stack
 
+Outputs = tuple[dict[str, Features], dict[str, float]]
+"""Mel and F0 by id, and the computing time of each in seconds."""
 SHORTEST_PAUSE_S = 0.04
 """Predicted pauses shorter than this are left out."""
 BATCH_PHONES = 600
@@ -31,11 +33,10 @@ def convert(
     sources: Mapping[str, Features],
     prompts: Mapping[str, VoicePrompt],
     match: MatchConfig = DEFAULT_MATCH,
-) -> tuple[dict[str, Features], dict[str, float]]:
-    """Decode the content of each source in the voice of the prompt of the same id, by a trained model in evaluation mode.
+) -> Outputs:
+    """Decode the content of each source in the voice of the prompt of the same id.
 
-    Returns:
-        Mel and F0 by id, floored to whole content frames, and the computing time of each in seconds.
+    Mel and F0 are floored to whole content frames.
     """
 
     def compute(batch: FeatureBatch) -> list[Features]:
@@ -71,19 +72,13 @@ def synthesize(
     duration_prompts: Mapping[str, VoicePrompt] | None = None,
     speed: float = 1.0,
     match: MatchConfig = DEFAULT_MATCH,
-) -> tuple[dict[str, Features], dict[str, float]]:
+) -> Outputs:
     """Synthesise phones, with pause slots (`with_pause_slots`), in the voice of the prompt of the same id.
 
     Args:
         task: The pre-trained model, or the fine-tuned converter.
-        synthesis: Duration model and connector.
-        phones, prompts: Phones and voices by id.
         duration_prompts: Voices for the duration model, where those for the decoder come from a fine-tuned encoder.
         speed: 2 is twice as fast.
-        match: Matching to the prompt's statistics.
-
-    Returns:
-        Mel and F0 by id, and the computing time of each in seconds.
 
     Raises:
         DataError: phones that the model does not know; all are named.

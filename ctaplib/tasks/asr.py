@@ -1,7 +1,5 @@
 """Training of recognisers: fine-tuned from VQ-CTAP, supervised from random weights, and the judge."""
 
-import torch
-
 from ctaplib.data.batch import Batch
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.sequence import ctc_loss
@@ -57,7 +55,6 @@ class ASRTask(SpeechTask[Recognizer]):
             config = config.model_copy(update={"model": sizes})
         hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
         super().__init__(config, paths, hop, ctc_factor, training=training)
-        torch.manual_seed(config.seed)
         pieces = self.pieces.get_piece_size() if self.pieces is not None else 0
         self.model = Recognizer(config.model, len(self.labels), pieces)
         if training:

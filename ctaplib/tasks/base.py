@@ -78,8 +78,7 @@ class Task(abc.ABC):
     model: torch.nn.Module
 
     def __init__(self, config: TaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = sorted(set(paths.init) - set(self.inits))
-        if unknown:
+        if unknown := sorted(set(paths.init) - set(self.inits)):
             expected = f"one of {', '.join(self.inits)}" if self.inits else "none: this task starts from random weights"
             raise ConfigError(f"--init names {', '.join(unknown)}", expected=expected)
         self.config, self.paths, self.training = config, paths, training

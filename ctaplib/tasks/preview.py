@@ -32,7 +32,6 @@ def preview_row(
     """Make the preview of one utterance: id, length, reference phones, target, natural audio, and what is given.
 
     Args:
-        task, batch, row: The utterance is row `row` of the batch.
         mels: Predicted log-mel (B, T, n_mels) as stored, by name.
         panels: Further panels by name.
         f0_hz: (B, T) predicted F0, which becomes a panel.

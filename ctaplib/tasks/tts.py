@@ -144,10 +144,7 @@ def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
 def with_pauses(phones: Sequence[tuple[Phone, int]], words: Sequence[str], silence: Phone) -> list[tuple[Phone, int]]:
     """Insert silences of length 0 at the ends and between words, where there are none, so that pauses are learned or predicted.
 
-    Args:
-        phones: Phones with their durations.
-        words: Word of every phone but silence; without words, silences are inserted at the ends only.
-        silence: The phone of silence.
+    `phones` have their durations, `words` the word of every phone but silence; without words, silences come at the ends only.
     """
     slots: list[tuple[Phone, int]] = []
     spoken = 0

@@ -92,15 +92,15 @@ class VCTask(SpeechTask[VQCTAP]):
 
     def previews(self, batch: Batch) -> list[Preview]:
         """Show reconstruction with the utterance's own prompt, and conversion to the voice of the next utterance."""
-        model, found = self.model, []
+        model, shown = self.model, []
         content = self.frozen.content(batch.mel, batch.mel_lengths)
         voice = model.voice(batch.prompt, batch.prompt_lengths)
         own, other = (model.speak(content, v, batch.ids) for v in (voice, voice.roll(-1, 0)))
         for row in range(len(batch.ids)):
             target = batch.ids[(row + 1) % len(batch.ids)]
             mels = {"reconstructed from codes and prompt": own.mel, f"converted to the voice of {target}": other.mel}
-            found.append(preview_row(self, batch, row, mels, f0_hz=own.f0_hz))
-        return found
+            shown.append(preview_row(self, batch, row, mels, f0_hz=own.f0_hz))
+        return shown
 
 
 TASK = VCTask

@@ -9,7 +9,6 @@ and pitch terms are ours. Weights and schedule are not published: our choice, al
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 
@@ -99,7 +98,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
         super().__init__(config, paths, hop, ctc_factor, training=training)
-        torch.manual_seed(config.seed)
         self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
