@@ -13,11 +13,11 @@ from pathlib import Path
 from ctaplib.audio.files import OVERSHOOT_S, AudioInfo
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.corpus.datadir import DataDir, Segment, c_sorted, write_datadir
-from ctaplib.corpus.importing import Item, clean_id, read_words
+from ctaplib.corpus.importing import Item, clean_id, half_width
 from ctaplib.corpus.inspection import inspect_all, odd_rates, remember
 from ctaplib.corpus.validate import MAX_CHARACTERS_PER_S
 from ctaplib.errors import DataError, counted, shortened
-from ctaplib.files import write_tsv
+from ctaplib.files import read_encoded, write_tsv
 
 MAX_LACKING_PCT = 2.0
 """Share of utterances that may lack their audio or their text before a corpus counts as incomplete, percent."""
@@ -50,7 +50,7 @@ def open_all(items: Iterable[Item], nj: int) -> list[Item]:
 def _read(path: str) -> tuple[str, str]:
     """Return the words of a text file, or why there are none."""
     try:
-        words = read_words(Path(path))
+        words = " ".join(half_width(read_encoded(Path(path))).split())
     except (DataError, OSError) as error:
         return "", str(error)
     return words, "" if words else f"{path}: the text is empty"

@@ -28,10 +28,9 @@ WORTH_ANOTHER_TRY = 1 << 20
 
 
 class Archive(Config):
-    """One file of a corpus."""
+    """One file of a corpus; its name is appended to each mirror's address."""
 
     name: str
-    """File name, appended to each mirror's address."""
     part: str = ""
     """Name for `--only`; empty: its file name."""
     size_bytes: int = Field(default=0, ge=0)

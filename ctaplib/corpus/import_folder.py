@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, audio_below, files_below, read_text
+from ctaplib.corpus.importing import ENCODING_FIX, Found, Importer, ImportOptions, Item, audio_below, files_below
 from ctaplib.errors import DataError
+from ctaplib.files import read_encoded
 
 ENDINGS = (".normalized.txt", ".txt", ".lab", ".trn")
 """Endings of text files; the first that a folder has is taken."""
@@ -40,7 +41,7 @@ def _read(source: Path, options: ImportOptions) -> Found:
             continue
         used.add(named[0])
         try:
-            text = read_text(named[0], options.encoding)
+            text = " ".join(read_encoded(named[0], options.encoding, ENCODING_FIX).split())
         except DataError as error:
             found.faults.append(str(error))
             continue

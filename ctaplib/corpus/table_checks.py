@@ -86,11 +86,8 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         bad_line = path.read_bytes()[: error.start].count(b"\n") + 1
-        what, kind = (
-            f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv",
-            "" if path.name == "spk2utt" else "encoding",
-        )
-        faults.append(Fault(f"{path}:{bad_line}", what, kind=kind))
+        kind = "" if path.name == "spk2utt" else "encoding"
+        faults.append(Fault(f"{path}:{bad_line}", f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv", kind=kind))
         return table
     if text.startswith(BYTE_ORDER_MARK):
         faults.append(Fault(f"{path}:1", "the file begins with a byte order mark; expected plain UTF-8; remove it with --fix"))
@@ -112,8 +109,8 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
             faults.append(Fault(place, what, kind="duplicate"))
             continue
         if previous and key.encode() < previous.encode():
-            wanted = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"
-            faults.append(Fault(place, f"unsorted: {key} after {previous}; {wanted}"))
+            expected = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"
+            faults.append(Fault(place, f"unsorted: {key} after {previous}; {expected}"))
         previous = key
         table.values[key], table.lines[key] = (rest[0].strip() if rest else ""), number
     if not table.values:
@@ -151,20 +148,20 @@ def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> di
         recordings = {value.split()[0] for value in tables["segments"].values.values() if value}
     for name, table in tables.items():
         by_recording, by_speaker = name in ("wav.scp", *REC_TABLES), name in (*SPK_TABLES, "spk2utt")
-        wanted = recordings if by_recording else speakers if by_speaker else utts
-        _compare(table, wanted, wanted is utts, faults)
+        expected = recordings if by_recording else speakers if by_speaker else utts
+        _compare(table, expected, expected is utts, faults)
     _check_text(tables, faults)
     _check_speakers(tables, faults)
     _check_values(tables, faults)
     return tables
 
 
-def _compare(table: Table, wanted: Collection[str], by_utt: bool, faults: list[Fault]) -> None:
+def _compare(table: Table, expected: Collection[str], by_utt: bool, faults: list[Fault]) -> None:
     """Find entries that the other tables lack, or that this one lacks, and entries without a value."""
-    for key in c_sorted(table.values.keys() - set(wanted)):
+    for key in c_sorted(table.values.keys() - set(expected)):
         what = f"{key} is not in the other tables; remove the line or add the id there"
         faults.append(Fault(table.place(key), what, utt=key if by_utt else ""))
-    for key in c_sorted(set(wanted) - table.values.keys()):
+    for key in c_sorted(set(expected) - table.values.keys()):
         what = f"{key} has no line in {table.path.name}; add it, or drop {key} from the other tables"
         faults.append(Fault(f"{table.path}:1", what, utt=key if by_utt else ""))
     for key in (key for key, value in table.values.items() if not value):

@@ -114,13 +114,8 @@ def validate_datadir(
 ) -> Report:
     """Check a data directory and report every fault.
 
-    Args:
-        path: The data directory.
-        nj: Processes that open audio.
-        rate_hz: Sampling rate that all audio should have; None for any.
-        tokens: Known phones, where there is a token list already.
-        audio: Whether to open the audio.
-        wav_scp: Whether the directory must have audio (one of features alone has none).
+    Audio is opened if `audio`; all of it should have `rate_hz` (None: any). `tokens` are the known phones, where there is a list.
+    With `wav_scp` off, the directory need not have audio (one of features alone has none).
     """
     path = Path(path)
     if not path.is_dir():
