@@ -142,9 +142,8 @@ def read_datadir(path: str | Path) -> DataDir:
     """Read every known table of a data directory."""
     path = Path(path)
     if not path.is_dir():
-        raise DataError(
-            f"{path} is not a directory", expected="a Kaldi data directory", fix="run the data stage, or name another set"
-        )
+        fix = "run the data stage, or name another set"
+        raise DataError(f"{path} is not a directory", expected="a Kaldi data directory", fix=fix)
     segments = parse_segments(path / "segments") if (path / "segments").exists() else None
     return DataDir(
         wavs=read_table(path / "wav.scp"),

@@ -23,10 +23,9 @@ def _read(source: Path, options: ImportOptions) -> Found:
     found = Found()
     ending = options.text_suffix or _text_ending(source)
     if not ending:
-        raise DataError(
-            f"{source} has no text file with the name of an audio file", expected=f"name.wav and name{ENDINGS[1]}",
-            fix="name the ending with --text_suffix, or take --kind audio for speech without text",
-        )  # fmt: skip
+        what = f"{source} has no text file with the name of an audio file"
+        fix = "name the ending with --text_suffix, or take --kind audio for speech without text"
+        raise DataError(what, expected=f"name.wav and name{ENDINGS[1]}", fix=fix)
     texts: dict[str, list[Path]] = {}
     for path in files_below(source):
         if path.name.endswith(ending):

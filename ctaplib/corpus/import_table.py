@@ -28,11 +28,9 @@ def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
     delimiter = options.delimiter.replace("\\t", "\t") or max(DELIMITERS, key=head.count)
     found = read_delimited(text, delimiter, quoted=options.quotes == "enclose")
     if found.faults:
-        raise DataError(
-            f"{table}: quotation marks do not fit in {counted(len(found.faults), 'line')}",
-            [f"{table}:{fault}" for fault in found.faults],
-            expected='a field that begins with " to end with one, and "" for each inside', fix=QUOTES_FIX,
-        )  # fmt: skip
+        what, faults = f"{table}: quotation marks do not fit in {counted(len(found.faults), 'line')}", found.faults
+        expected = 'a field that begins with " to end with one, and "" for each inside'
+        raise DataError(what, [f"{table}:{fault}" for fault in faults], expected=expected, fix=QUOTES_FIX)
     if len(found.rows) < 2:
         raise DataError(f"{table} has {counted(len(found.rows), 'line')}", expected="a header line and a line an utterance")
     return found, delimiter

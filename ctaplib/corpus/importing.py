@@ -105,8 +105,6 @@ def kinds() -> dict[str, Importer]:
 
 def guess_kind(source: Path) -> str:
     """Guess what kind of source a path is; raise DataError, with what lies there, where it is none or several."""
-    if not source.exists():
-        raise DataError(f"there is no {source}", expected="the folder or table of a corpus", fix="correct the path")
     known = kinds()
     fitting = [kind for kind, importer in known.items() if importer.recognises(source)]
     if len(fitting) == 1:

@@ -33,6 +33,7 @@ OWN_PAIRS = 200
 OWN_SENTENCES = 100
 """Most sentences of a corpus of one's own that are synthesised."""
 SHOWN = 50
+LISTS_FIX = "take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)"
 Row = dict[str, str]
 
 
@@ -122,9 +123,8 @@ def write_task_lists(
     if without is not None:
         sentences = list({row["id"]: row for row in sentences if row["text_utt"] not in without}.values())[:tts]
         if not sentences:
-            raise DataError(
-                f"training speakers read every sentence of {' '.join(sets)}", expected="sentences that they do not read"
-            )
+            found = f"training speakers read every sentence of {' '.join(sets)}"
+            raise DataError(found, expected="sentences that they do not read")
     _write(Path(folder), sets, parts, conversions, sentences)
 
 
@@ -176,10 +176,8 @@ def draw_lists(
     faults = [f"{spk}: it is not in {data}/test" for spk in c_sorted(listed - set(test.speakers))]
     faults += [f"{spk}: it is in train or dev too" for spk in c_sorted(listed & trained)]
     if faults:
-        raise DataError(
-            f"{len(faults)} speakers of {unseen} cannot be used", faults, expected="speakers whom the test set alone has",
-            fix="take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)",
-        )  # fmt: skip
+        found, expected = f"{len(faults)} speakers of {unseen} cannot be used", "speakers whom the test set alone has"
+        raise DataError(found, faults, expected=expected, fix=LISTS_FIX)
     duration_s = {utt: float(value) for utt, value in test.utts["utt2dur"].items()}
     good = set(usable(train, test))
     own = {
@@ -238,11 +236,9 @@ def check_listed(lists: Path, data: Path, sets: Sequence[str], dump: Path | None
     """
     faults = [fault for name in sets for fault in _set_faults(lists, data, name, dump)]
     if faults:
-        raise DataError(
-            f"the lists in {lists} name {counted(len(faults), 'utterance that was', 'utterances that were')} left out",
-            shortened(faults, SHOWN), expected="lists of utterances that can be used",
-            fix="correct what the reasons name; or copy the lists without these utterances to a folder and give it as --listdir",
-        )  # fmt: skip
+        found = f"the lists in {lists} name {counted(len(faults), 'utterance that was', 'utterances that were')} left out"
+        fix = "correct what the reasons name; or copy the lists without these utterances to a folder and give it as --listdir"
+        raise DataError(found, shortened(faults, SHOWN), expected="lists of utterances that can be used", fix=fix)
 
 
 def _set_faults(lists: Path, data: Path, name: str, dump: Path | None) -> Iterable[str]:
