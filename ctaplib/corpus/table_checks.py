@@ -78,6 +78,10 @@ class Table:
         """Return `file:line` of an entry."""
         return f"{self.path}:{self.lines.get(key, 1)}"
 
+    def fault(self, key: str, message: str, *, fatal: bool = True, kind: str = "") -> Fault:
+        """Return a fault of an entry; if it is fatal, `--fix` drops the utterance."""
+        return Fault(self.place(key), f"{key}: {message}", key if fatal else "", fatal, kind)
+
 
 def read_lines(path: Path, faults: list[Fault]) -> Table:
     """Read a table whatever is wrong with it; what is wrong goes to `faults`."""
@@ -174,8 +178,7 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
     table = tables["utt2spk"]
     for utt, spk in table.values.items():
         if len(spk.split()) > 1:
-            what = f"{utt}: speaker {spk!r} has several words; expected one id; rename it"
-            faults.append(Fault(table.place(utt), what, utt=utt))
+            faults.append(table.fault(utt, f"speaker {spk!r} has several words; expected one id; rename it"))
     pair = out_of_order(table.values)
     if pair:
         (first, one), (second, other) = pair
@@ -210,9 +213,8 @@ def _check_values(tables: Mapping[str, Table], faults: list[Fault]) -> None:
         table = tables.get(name, Table(Path()))
         for key, value in table.values.items():
             if value and not is_good(value) and not is_good(unicodedata.normalize("NFKC", value)):
-                what = f"{key}: found {value!r}; expected {expected}; correct the line"
-                kind = "" if fatal else "kaldi"
-                faults.append(Fault(table.place(key), what, utt=key if fatal else "", fatal=fatal, kind=kind))
+                what = f"found {value!r}; expected {expected}; correct the line"
+                faults.append(table.fault(key, what, fatal=fatal, kind="" if fatal else "kaldi"))
     for name in NUMERIC_TABLES:
         table = tables.get(name, Table(Path()))
         for key, value in table.values.items():
@@ -229,8 +231,8 @@ def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
             bad = (c for c in value if (unicodedata.category(c) in UNPRINTABLE and c != "\t") or c == "\ufffd")
             odd = sorted({f"U+{ord(c):04X}" for c in bad}) + sorted(set(KALDI_SYMBOLS.findall(value)))
             if odd and value:
-                what = f"{utt}: unknown symbols {' '.join(odd)}; expected printable text; correct the line"
-                faults.append(Fault(tables[name].place(utt), what, utt=utt))
+                what = f"unknown symbols {' '.join(odd)}; expected printable text; correct the line"
+                faults.append(tables[name].fault(utt, what))
     if {"text.phn", "phn2word"} <= tables.keys():
         table = tables["phn2word"]
         for utt, value in table.values.items():
@@ -238,8 +240,8 @@ def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
             words = value.split()
             good = len(words) == len(phones) and all(w.isdigit() for w in words)
             if not good or [int(w) for w in words] != sorted(int(w) for w in words):
-                found = f"{utt}: expected {len(phones)} word numbers in rising order, one per phone, found {len(words)}"
-                faults.append(Fault(table.place(utt), f"{found}; correct the line, or remove the file", utt=utt))
+                found = f"expected {len(phones)} word numbers in rising order, one per phone, found {len(words)}"
+                faults.append(table.fault(utt, f"{found}; correct the line, or remove the file"))
 
 
 def check_tokens(tables: Mapping[str, Table], known: Collection[str], faults: list[Fault]) -> None:
@@ -248,5 +250,5 @@ def check_tokens(tables: Mapping[str, Table], known: Collection[str], faults: li
     for utt, value in table.values.items():
         unknown = sorted(set(value.split()) - set(known))
         if unknown:
-            what = f"{utt}: unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them"
-            faults.append(Fault(table.place(utt), what, utt=utt))
+            what = f"unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them"
+            faults.append(table.fault(utt, what))
