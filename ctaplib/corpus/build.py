@@ -13,11 +13,11 @@ from pathlib import Path
 from ctaplib.audio.files import OVERSHOOT_S, AudioInfo
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.corpus.datadir import DataDir, Segment, c_sorted, write_datadir
-from ctaplib.corpus.importing import Item, clean_id, read_words
+from ctaplib.corpus.importing import Item, clean_id, half_width
 from ctaplib.corpus.inspection import inspect_all, odd_rates, remember
 from ctaplib.corpus.validate import MAX_CHARACTERS_PER_S
 from ctaplib.errors import DataError, counted, shortened
-from ctaplib.files import write_tsv
+from ctaplib.files import read_encoded, write_tsv
 
 MAX_LACKING_PCT = 2.0
 """Share of utterances that may lack their audio or their text before a corpus counts as incomplete, percent."""
@@ -50,7 +50,7 @@ def open_all(items: Iterable[Item], nj: int) -> list[Item]:
 def _read(path: str) -> tuple[str, str]:
     """Return the words of a text file, or why there are none."""
     try:
-        words = read_words(Path(path))
+        words = " ".join(half_width(read_encoded(Path(path))).split())
     except (DataError, OSError) as error:
         return "", str(error)
     return words, "" if words else f"{path}: the text is empty"
@@ -120,9 +120,8 @@ def check_share(
     lines = shortened([*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(reasons.items()))], shown)
     unusable = f"{len(reasons)} of {counted(total, 'utterance')} ({share_pct:.1f} %) cannot be used{nothing}"
     found = f"{what} has {counted(len(faults), 'fault')}, and {unusable}" if faults else f"{what}: {unusable}"
-    raise DataError(
-        found, lines, expected=f"{'no faults, and ' if faults else ''}at most {max_dropped_pct:g} % left out", fix=fix
-    )
+    expected = f"{'no faults, and ' if faults else ''}at most {max_dropped_pct:g} % left out"
+    raise DataError(found, lines, expected=expected, fix=fix)
 
 
 @dataclass(frozen=True)
@@ -142,24 +141,17 @@ def make_set(items: Iterable[Item], *, labelled: bool = True) -> PreparedSet:
     """Make the tables of a set from opened utterances; in a labelled set, those without text are left out."""
     items = lacking(items, labelled=labelled)
     kept = {item.name: item for item in items if not item.reason}
-    notes: list[str] = []
-    data = tables_of(kept, labelled, notes)
-    return PreparedSet(data, {i.name: i.reason for i in items if i.reason}, infos_of(kept), notes)
+    return prepare(kept, {item.name: item.reason for item in items if item.reason}, labelled)
 
 
-def infos_of(ids: Mapping[str, Item]) -> dict[str, AudioInfo]:
-    """Return the audio information of each utterance that was opened."""
-    return {utt: item.info for utt, item in ids.items() if item.info is not None}
-
-
-def tables_of(ids: Mapping[str, Item], labelled: bool, notes: list[str]) -> DataDir:
-    """Make the tables of utterances by their ids; a table that lacks lines is left out, and `notes` says so.
+def prepare(ids: Mapping[str, Item], reasons: Mapping[str, str], labelled: bool, notes: Sequence[str] = ()) -> PreparedSet:
+    """Make the tables of utterances by their ids; a table that lacks lines is left out with a warning.
 
     Raises DataError where two recordings have one name.
     """
     segments, lengths, faults = {}, {}, []
     wavs: dict[str, str] = {}
-    infos = infos_of(ids)
+    infos = {utt: item.info for utt, item in ids.items() if item.info is not None}
     cut = any(item.end_s is not None for item in ids.values())
     for utt, item in ids.items():
         end_s = infos[utt].duration_s if item.end_s is None else item.end_s
@@ -174,21 +166,23 @@ def tables_of(ids: Mapping[str, Item], labelled: bool, notes: list[str]) -> Data
     utts: dict[str, dict[str, str]] = {"utt2spk": {utt: item.speaker for utt, item in ids.items()}, "utt2dur": lengths}
     if labelled:
         utts["text"] = {utt: item.text for utt, item in ids.items()}
+    warnings = list(notes)
     for name in sorted({name for item in ids.values() for name in item.tables}):
         own = {utt: item.tables[name] for utt, item in ids.items() if name in item.tables}
-        if _is_whole(name, own, ids, "utterances", notes):
+        if _is_whole(name, own, ids, "utterances", warnings):
             utts[name] = own
     genders = {item.speaker: item.gender for item in ids.values() if item.gender}
-    whole = bool(genders) and _is_whole("spk2gender", genders, set(utts["utt2spk"].values()), "speakers", notes)
-    return DataDir(wavs, utts, {"spk2gender": genders} if whole else {}, {}, segments if cut else None)
+    whole = bool(genders) and _is_whole("spk2gender", genders, set(utts["utt2spk"].values()), "speakers", warnings)
+    data = DataDir(wavs, utts, {"spk2gender": genders} if whole else {}, {}, segments if cut else None)
+    return PreparedSet(data, reasons, infos, warnings)
 
 
-def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, notes: list[str]) -> bool:
-    """Return whether a table has a line for every key; if not, add a warning to `notes`."""
+def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, warnings: list[str]) -> bool:
+    """Return whether a table has a line for every key; if not, add a warning."""
     absent = c_sorted(set(keys) - set(table))
     if absent:
         found = f"{name}: {len(absent)} of {len(keys)} {what} have no line in it, the first is {absent[0]}"
-        notes.append(f"{found}; it is left out, because a data directory has a line for all: complete it and run this again")
+        warnings.append(f"{found}; it is left out, because a data directory has a line for all: complete it and run this again")
     return not absent
 
 
@@ -204,8 +198,7 @@ def check_filled(sets: Mapping[str, PreparedSet]) -> None:
 def write_set(folder: Path, made: PreparedSet, rate_hz: int | None = None) -> None:
     """Write a data directory, `dropped.tsv` and what is known of its audio; print a line about it.
 
-    Files of another rate than the corpus's `rate_hz` are used, and listed in `odd_rate.tsv`; None: the corpus has no rate of its
-    own.
+    Files that do not have the corpus's `rate_hz` (None: any) are used, and listed in `odd_rate.tsv`.
     """
     data, name = made.data, folder.name
     write_datadir(data, folder)

@@ -7,16 +7,7 @@ from pathlib import Path
 from ctaplib.audio.source import is_command
 from ctaplib.config import Config
 from ctaplib.corpus.alignment import SILENCE, Alignment, read_ctm, read_textgrid, write_ctm
-from ctaplib.corpus.build import (
-    MAX_DROPPED_PCT,
-    PreparedSet,
-    check_share,
-    infos_of,
-    lacking,
-    open_all,
-    tables_of,
-    write_set,
-)  # fmt: skip
+from ctaplib.corpus.build import MAX_DROPPED_PCT, PreparedSet, check_share, lacking, open_all, prepare, write_set
 from ctaplib.corpus.datadir import c_sorted, subset
 from ctaplib.corpus.importing import Found, Item, clean_id
 from ctaplib.corpus.inspection import odd_rates
@@ -123,8 +114,7 @@ def import_corpus(
     notes += [f"{i.path}: {f.message}" for i in infos.values() for f in i.faults if not f.fatal]
     sets = {utt: item.set for utt, item in ids.items() if item.set}
     names = {utt: item.name for utt, item in ids.items()}
-    data = tables_of(ids, found.has_text, notes)
-    return Corpus(data=data, reasons=left_out, infos=infos_of(ids), notes=notes, sets=sets, names=names)
+    return Corpus(**vars(prepare(ids, left_out, found.has_text, notes)), sets=sets, names=names)
 
 
 def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:

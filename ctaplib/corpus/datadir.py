@@ -142,9 +142,8 @@ def read_datadir(path: str | Path) -> DataDir:
     """Read every known table of a data directory."""
     path = Path(path)
     if not path.is_dir():
-        raise DataError(
-            f"{path} is not a directory", expected="a Kaldi data directory", fix="run the data stage, or name another set"
-        )
+        fix = "run the data stage, or name another set"
+        raise DataError(f"{path} is not a directory", expected="a Kaldi data directory", fix=fix)
     segments = parse_segments(path / "segments") if (path / "segments").exists() else None
     return DataDir(
         wavs=read_table(path / "wav.scp"),
@@ -183,21 +182,21 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
 
 def subset(data: DataDir, utts: Collection[str]) -> DataDir:
     """Keep the given utterances, with their recordings and speakers; raise DataError where some do not exist."""
-    wanted = set(utts)
-    missing = c_sorted(wanted - set(data.utt_ids))
+    chosen = set(utts)
+    missing = c_sorted(chosen - set(data.utt_ids))
     if missing:
         found = f"{counted(len(missing), 'utterance is', 'utterances are')} not in the data directory"
         raise DataError(found, shortened(missing), fix="correct the list")
-    segments = None if data.segments is None else {u: s for u, s in data.segments.items() if u in wanted}
-    recordings = wanted if segments is None else {s.recording for s in segments.values()}
-    speakers = {spk for utt, spk in data.utts.get("utt2spk", {}).items() if utt in wanted}
+    segments = None if data.segments is None else {u: s for u, s in data.segments.items() if u in chosen}
+    recordings = chosen if segments is None else {s.recording for s in segments.values()}
+    speakers = {spk for utt, spk in data.utts.get("utt2spk", {}).items() if utt in chosen}
 
     def kept(tables: Mapping[str, Mapping], keys: Collection[str]) -> dict[str, dict]:
         return {name: {key: value for key, value in table.items() if key in keys} for name, table in tables.items()}
 
     wavs = {recording: path for recording, path in data.wavs.items() if recording in recordings}
-    ctms, recs = kept(data.ctms, wanted), kept(data.recs, recordings)
-    return DataDir(wavs, kept(data.utts, wanted), kept(data.spks, speakers), ctms, segments, recs)
+    ctms, recs = kept(data.ctms, chosen), kept(data.recs, recordings)
+    return DataDir(wavs, kept(data.utts, chosen), kept(data.spks, speakers), ctms, segments, recs)
 
 
 def subset_by_speakers(data: DataDir, speakers: Collection[str]) -> DataDir:
@@ -215,9 +214,9 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
     the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own. Raises DataError
     where an id occurs in two of them with different values.
     """
-    called = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
+    names = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
     if any(part.segments is not None for part in parts):
-        parts = [part if part.segments is not None else _as_segments(part, name) for part, name in zip(parts, called)]
+        parts = [part if part.segments is not None else _as_segments(part, name) for part, name in zip(parts, names)]
     if any("utt2uniq" in part.utts for part in parts):
         own = [{"utt2uniq": {utt: utt for utt in part.utt_ids}} for part in parts]
         parts = [replace(part, utts={**each, **part.utts}) for part, each in zip(parts, own)]
@@ -226,7 +225,7 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
     def join(tables: Sequence[Mapping], what: str) -> dict:
         out: dict = {}
         first: dict[str, str] = {}
-        for table, name in zip(tables, called):
+        for table, name in zip(tables, names):
             for key, value in table.items():
                 if key in out and out[key] != value:
                     faults.append(f"{what}: {key} occurs twice, with different values: in {first[key]} and in {name}")
@@ -237,8 +236,8 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
 
     def common(attribute: str) -> dict:
         tables = [getattr(part, attribute) for part in parts]
-        wanted = [name for name in tables[0] if all(name in table for table in tables)]
-        return {name: join([table[name] for table in tables], name) for name in wanted}
+        shared = [name for name in tables[0] if all(name in table for table in tables)]
+        return {name: join([table[name] for table in tables], name) for name in shared}
 
     with_segments = any(part.segments is not None for part in parts)
     out = DataDir(

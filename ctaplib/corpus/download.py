@@ -28,10 +28,9 @@ WORTH_ANOTHER_TRY = 1 << 20
 
 
 class Archive(Config):
-    """One file of a corpus."""
+    """One file of a corpus; its name is appended to each mirror's address."""
 
     name: str
-    """File name, appended to each mirror's address."""
     part: str = ""
     """Name for `--only`; empty: its file name."""
     size_bytes: int = Field(default=0, ge=0)
@@ -84,10 +83,9 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
         print(f"{done} is there already.")
         return done
     if done.is_dir() and not any(_was_here(archive, target) for archive in corpus.archives):
-        raise DataError(
-            f"{done} is there, but was not unpacked by this command", expected="no such folder, or one of this command's",
-            fix="go on with stage 1 if it is whole; else move it away and run the same command again",
-        )  # fmt: skip
+        found, expected = f"{done} is there, but was not unpacked by this command", "no such folder, or one of this command's"
+        fix = "go on with stage 1 if it is whole; else move it away and run the same command again"
+        raise DataError(found, expected=expected, fix=fix)
     target.mkdir(parents=True, exist_ok=True)
     check_space(left, target)
     for archive in left:
@@ -124,10 +122,9 @@ def check_space(archives: Sequence[Archive], target: Path) -> None:
         needed += SPACE * size - min(there, size)
     free = shutil.disk_usage(target).free
     if free < needed:
-        raise DataError(
-            f"{target} has {free / 1e6:,.0f} MB left", expected=f"about {needed / 1e6:,.0f} MB for archives and what they hold",
-            fix="free some, or give --corpus_dir on another disk",
-        )  # fmt: skip
+        expected = f"about {needed / 1e6:,.0f} MB for archives and what they hold"
+        fix = "free some, or give --corpus_dir on another disk"
+        raise DataError(f"{target} has {free / 1e6:,.0f} MB left", expected=expected, fix=fix)
 
 
 def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "") -> Path:
@@ -172,10 +169,9 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "
         expected = ", ".join(f"{kind} {value}" for kind, value in published.items() if value) or "an archive"
         fix = f"run the same command again later, or {by_hand}"
         raise DataError(f"{archive.name}: no mirror has the right file", answers, expected=expected, fix=fix)
-    raise DependencyError(
-        f"{archive.name} cannot be fetched; " + "; ".join(answers), expected="a mirror that can be reached",
-        fix=f"run the same command again (it goes on where it stopped), or {by_hand}",
-    )  # fmt: skip
+    found = f"{archive.name} cannot be fetched; {'; '.join(answers)}"
+    fix = f"run the same command again (it goes on where it stopped), or {by_hand}"
+    raise DependencyError(found, expected="a mirror that can be reached", fix=fix)
 
 
 def _retry(url: str, partial: Path, size_bytes: int) -> None:

@@ -45,9 +45,8 @@ def _audio(recording: dict[str, Any], folders: list[Path]) -> str:
         return f"{value.rstrip().removesuffix('|').rstrip()} |"
     path = find_audio(value, *folders) if kind == "file" else None
     if path is None:
-        raise DataError(
-            f"text without audio: no file {value}" if kind == "file" else f"its audio is of the type {kind}, not a file"
-        )
+        other = f"its audio is of the type {kind}, not a file"
+        raise DataError(f"text without audio: no file {value}" if kind == "file" else other)
     return str(path.absolute())
 
 

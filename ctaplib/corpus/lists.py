@@ -33,6 +33,7 @@ OWN_PAIRS = 200
 OWN_SENTENCES = 100
 """Most sentences of a corpus of one's own that are synthesised."""
 SHOWN = 50
+LISTS_FIX = "take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)"
 Row = dict[str, str]
 
 
@@ -102,14 +103,9 @@ def write_task_lists(
 ) -> None:
     """Write the three lists of a recipe; each of the `sets` (a corpus and its subset) gets the same rows.
 
-    Args:
-        folder: Where the lists go.
-        sets: The sets that the utterances are in.
-        utts: Utterances of each speaker; the last ones become references and prompts, the first ones sources and texts.
-        genders: `m` or `f` for each speaker.
-        pairs: Number of conversions; half of them cross-sex.
-        tts: Number of sentences to synthesise, each with a prompt of the speaker who read it.
-        without: Take each sentence once, and none of these utterances; None: sentences may be repeated.
+    `utts` and `genders` (`m` or `f`) are by speaker; a speaker's last utterances become references and prompts, the first ones
+    sources and texts. There are `pairs` conversions, half of them cross-sex, and `tts` sentences, each with a prompt of its
+    speaker; with `without`, each sentence is taken once, and none of these utterances.
     """
     rng, speakers, parts = random.Random(1), c_sorted(utts), part_utterances(utts)
     conversions: list[Row] = []
@@ -127,9 +123,8 @@ def write_task_lists(
     if without is not None:
         sentences = list({row["id"]: row for row in sentences if row["text_utt"] not in without}.values())[:tts]
         if not sentences:
-            raise DataError(
-                f"training speakers read every sentence of {' '.join(sets)}", expected="sentences that they do not read"
-            )
+            found = f"training speakers read every sentence of {' '.join(sets)}"
+            raise DataError(found, expected="sentences that they do not read")
     _write(Path(folder), sets, parts, conversions, sentences)
 
 
@@ -175,21 +170,19 @@ def draw_lists(
     seconds or more come last in a speaker's order, as prompts and references. Raises DataError where a speaker is not in the test
     set, or in another set too.
     """
-    wanted = set(unseen.read_text(encoding="utf-8").split())
+    listed = set(unseen.read_text(encoding="utf-8").split())
     train, test = read_datadir(data / "train"), read_datadir(data / "test")
     trained = {*train.speakers, *read_table(data / "dev" / "utt2spk").values()}
-    faults = [f"{spk}: it is not in {data}/test" for spk in c_sorted(wanted - set(test.speakers))]
-    faults += [f"{spk}: it is in train or dev too" for spk in c_sorted(wanted & trained)]
+    faults = [f"{spk}: it is not in {data}/test" for spk in c_sorted(listed - set(test.speakers))]
+    faults += [f"{spk}: it is in train or dev too" for spk in c_sorted(listed & trained)]
     if faults:
-        raise DataError(
-            f"{len(faults)} speakers of {unseen} cannot be used", faults, expected="speakers whom the test set alone has",
-            fix="take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)",
-        )  # fmt: skip
+        found, expected = f"{len(faults)} speakers of {unseen} cannot be used", "speakers whom the test set alone has"
+        raise DataError(found, faults, expected=expected, fix=LISTS_FIX)
     duration_s = {utt: float(value) for utt, value in test.utts["utt2dur"].items()}
     good = set(usable(train, test))
     own = {
         spk: sorted(good.intersection(utts), key=lambda utt: (duration_s[utt] >= long_s, utt))
-        for spk, utts in test.spk2utt().items() if spk in wanted
+        for spk, utts in test.spk2utt().items() if spk in listed
     }  # fmt: skip
     lists = data / "lists"
     write_task_lists(lists, ["test"], own, {spk: test.spks["spk2gender"][spk] for spk in own}, pairs=pairs, tts=sentences)
@@ -243,11 +236,9 @@ def check_listed(lists: Path, data: Path, sets: Sequence[str], dump: Path | None
     """
     faults = [fault for name in sets for fault in _set_faults(lists, data, name, dump)]
     if faults:
-        raise DataError(
-            f"the lists in {lists} name {counted(len(faults), 'utterance that was', 'utterances that were')} left out",
-            shortened(faults, SHOWN), expected="lists of utterances that can be used",
-            fix="correct what the reasons name; or copy the lists without these utterances to a folder and give it as --listdir",
-        )  # fmt: skip
+        found = f"the lists in {lists} name {counted(len(faults), 'utterance that was', 'utterances that were')} left out"
+        fix = "correct what the reasons name; or copy the lists without these utterances to a folder and give it as --listdir"
+        raise DataError(found, shortened(faults, SHOWN), expected="lists of utterances that can be used", fix=fix)
 
 
 def _set_faults(lists: Path, data: Path, name: str, dump: Path | None) -> Iterable[str]:

@@ -50,14 +50,9 @@ def perturb_set(
 ) -> DataDir:
     """Write a data directory that holds a set at several speeds, at 1.0 as it is; return it.
 
-    Args:
-        source: The data directory.
-        target: The one to write.
-        factors: How many times faster, as they are to stand in the prefix: `0.9` gives `sp0.9-`.
-        tool: `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into `<target>/wav`.
-        nj: Processes.
-        with_speakers: Whether a copy of a speaker is another speaker.
-        always_prefix: Give the original a prefix too (`sp1.0-`), with other ids.
+    A factor is written as in the prefix of ids: `0.9` gives `sp0.9-`; the original gets one too if `always_prefix`, and speakers
+    get it if `with_speakers`. `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into
+    `<target>/wav`.
     """
     source, target = Path(source), Path(target)
     if source.resolve() == target.resolve():

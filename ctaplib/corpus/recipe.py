@@ -10,6 +10,7 @@ from pathlib import Path
 from ctaplib.corpus.build import MAX_DROPPED_PCT
 from ctaplib.corpus.datadir import c_sorted
 from ctaplib.corpus.importing import half_width
+from ctaplib.corpus.lists import LISTS_FIX
 from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_encoded
 
@@ -113,11 +114,9 @@ def read_list(lists: Path, name: str) -> set[str]:
     return set((lists / name).read_text(encoding="utf-8").split())
 
 
-def check_speakers(where: str, speakers: Collection[str], wanted: Path) -> None:
+def check_speakers(where: str, speakers: Collection[str], listed: Path) -> None:
     """Raise DataError where a set lacks speakers of a list."""
-    missing = c_sorted(read_list(wanted.parent, wanted.name) - set(speakers))
+    missing = c_sorted(read_list(listed.parent, listed.name) - set(speakers))
     if missing:
-        raise DataError(
-            f"{where} lacks speakers of {wanted}: {' '.join(missing)}", expected="all speakers of the corpus",
-            fix="take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)",
-        )  # fmt: skip
+        found = f"{where} lacks speakers of {listed}: {' '.join(missing)}"
+        raise DataError(found, expected="all speakers of the corpus", fix=LISTS_FIX)

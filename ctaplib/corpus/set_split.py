@@ -9,6 +9,7 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from ctaplib.config import Config
@@ -62,8 +63,7 @@ def _test_speakers(speakers: Sequence[str], genders: Mapping[str, str], config: 
     random.Random(config.seed).shuffle(order)
     groups = [[spk for spk in order if genders.get(spk) == sex] for sex in "fm"]
     if all(groups):
-        longest = max(map(len, groups))
-        turns = [group[k] for k in range(longest) for group in groups if k < len(group)]
+        turns = [spk for pair in zip_longest(*groups) for spk in pair if spk is not None]
         order = turns + [spk for spk in order if spk not in turns]
     return set(order[: max(2, round(len(order) * config.test_pct / 100))])
 

@@ -4,6 +4,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -75,11 +76,9 @@ def finish(partial: Path, path: Path) -> None:
 
 def _source(partial: Path) -> dict:
     """Read the note about the file that `partial` is the beginning of; empty where the note is cut short."""
-    path = _note(partial)
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError:
-        return {}
+    with suppress(OSError, ValueError):
+        return json.loads(_note(partial).read_text(encoding="utf-8"))
+    return {}
 
 
 def _check(answer: HTTPResponse, have: int, size_bytes: int) -> tuple[int | None, bool]:

@@ -57,8 +57,7 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
     for utt, value in segments.values.items():
         segment = datadir.parse_segment(value)
         if segment is None:
-            what = f"{utt}: found {value!r}; expected `recording start_s end_s`; correct the line"
-            faults.append(Fault(segments.place(utt), what, utt=utt))
+            faults.append(segments.fault(utt, f"found {value!r}; expected `recording start_s end_s`; correct the line"))
         else:
             recording[utt], ends[utt] = segment.recording, (segment.start_s, segment.end_s)
     users: dict[str, list[str]] = {}
@@ -68,9 +67,9 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
     odd = {} if compared else odd_rates(infos)
     for name, info in infos.items():
         if name in odd:
-            what = f"{name}: {info.path}: its rate is {info.rate_hz} Hz, most others have {odd[name]} Hz; expected one rate"
+            what = f"{info.path}: its rate is {info.rate_hz} Hz, most others have {odd[name]} Hz; expected one rate"
             fix = "features resample it, but a lower rate lacks the high frequencies: see whether it belongs here"
-            faults.append(Fault(wavs.place(name), f"{what}; {fix}", fatal=False))
+            faults.append(wavs.fault(name, f"{what}; {fix}", fatal=False))
         for fault in info.faults:
             for utt in users.get(name, [name]) if fault.fatal else [name]:
                 faults.append(Fault(wavs.place(name), f"{name}: {info.path}: {fault.message}", utt=utt, fatal=fault.fatal))
@@ -80,8 +79,8 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
                 start, end = ends[utt]
                 durations[utt] = end - start
                 if not 0 <= start < end <= info.duration_s + DURATION_TOLERANCE_S:
-                    what = f"{utt}: {start} s to {end} s does not lie in the {info.duration_s:.3f} s of {name}; correct it"
-                    faults.append(Fault(f"{tables['segments'].place(utt)}", what, utt=utt))
+                    what = f"{start} s to {end} s does not lie in the {info.duration_s:.3f} s of {name}; correct it"
+                    faults.append(segments.fault(utt, what))
     return durations
 
 
@@ -95,12 +94,12 @@ def _check_lengths(tables: Mapping[str, Table], durations: Mapping[str, float], 
         value = table.values.get(utt, "") if table else ""
         count = len(value.split() if unit == "phones" else value)
         if table and count > limit * duration_s:
-            found = f"{utt}: text far too long for its audio: {count} {unit} in {duration_s:.2f} s"
+            found = f"text far too long for its audio: {count} {unit} in {duration_s:.2f} s"
             what = f"{found}; expected at most {limit:.0f} a second; check that text and audio belong together"
-            faults.append(Fault(table.place(utt), what, utt=utt))
+            faults.append(table.fault(utt, what))
         if utt in written.values and abs(number(written.values[utt]) - duration_s) > DURATION_TOLERANCE_S:
-            what = f"{utt}: {written.values[utt]} s, but the audio has {duration_s:.4f} s; make utt2dur again"
-            faults.append(Fault(written.place(utt), what, fatal=False))
+            what = f"{written.values[utt]} s, but the audio has {duration_s:.4f} s; make utt2dur again"
+            faults.append(written.fault(utt, what, fatal=False))
 
 
 def validate_datadir(
@@ -114,13 +113,8 @@ def validate_datadir(
 ) -> Report:
     """Check a data directory and report every fault.
 
-    Args:
-        path: The data directory.
-        nj: Processes that open audio.
-        rate_hz: Sampling rate that all audio should have; None for any.
-        tokens: Known phones, where there is a token list already.
-        audio: Whether to open the audio.
-        wav_scp: Whether the directory must have audio (one of features alone has none).
+    Audio is opened if `audio`; all of it should have `rate_hz` (None: any). `tokens` are the known phones, where there is a list.
+    With `wav_scp` off, the directory need not have audio (one of features alone has none).
     """
     path = Path(path)
     if not path.is_dir():
