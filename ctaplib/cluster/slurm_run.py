@@ -31,7 +31,7 @@ from ctaplib.cluster.slurm import (
 from ctaplib.errors import STOPPED, CtapError
 from ctaplib.files import write_json
 
-BEFORE_LIMIT_S = 90  # Seconds before the time limit at which the job saves
+BEFORE_LIMIT_S = 90  # seconds before the time limit at which the job saves
 SCRIPT = Path(__file__).with_name("train_job.sh")
 
 

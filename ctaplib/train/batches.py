@@ -18,7 +18,7 @@ from ctaplib.train.accumulate import cut
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explained
 
-CHECK_S = 20.0  # Most seconds for checking the batches of all epochs before the first step
+CHECK_S = 20.0  # most seconds for checking the batches of all epochs before the first step
 log = get_logger("ctaplib.train")
 Load = Callable[[str, Sequence[int], int], Any]
 

@@ -25,8 +25,8 @@ from ctaplib.train.accumulate import Accumulator
 from ctaplib.train.batches import Share
 
 WINDOW = 100
-FIRST_LOOK = 50  # Norms in the window from which one can be called too large
-KEPT = 8  # Most bad batches that are kept; the first are the ones worth inspecting
+FIRST_LOOK = 50  # norms in the window from which one can be called too large
+KEPT = 8  # most bad batches that are kept; the first are the ones worth inspecting
 log = get_logger("ctaplib.train")
 
 

@@ -14,14 +14,18 @@ import torch
 from ctaplib.errors import TrainingError, counted
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
-from ctaplib.train.cgroup import free_bytes
 from ctaplib.train.distributed import World
 
-USE = 0.85  # Share of the free memory that a trial may plan with
-KERNELS = 400 * 2**20  # Bytes of address space for kernels that are compiled later, where it is limited (`ulimit -v`)
-FEW = 4  # Items of the second trial; memory is extrapolated along the line through both
+USE = 0.85  # share of the free memory that a trial may plan with
+KERNELS = 400 * 2**20  # bytes of address space for kernels that are compiled later, where it is limited (`ulimit -v`)
+FEW = 4  # items of the second trial; memory is extrapolated along the line through both
 LESS = "lower batch.max_s (what is left out is listed), or take a machine with more memory"
 FEWER = "--batch_bins auto finds how much fits in one pass and adds up the rest; or lower batch.batch_s, or batch.max_s"
+# Of both versions of control groups: files of the limit and of what is used, and the pages of files in `memory.stat`.
+_NAMES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_active_file", "total_inactive_file")),
+    2: ("memory.max", "memory.current", ("active_file", "inactive_file")),
+}
 log = get_logger("ctaplib.train")
 
 
@@ -157,7 +161,7 @@ def _free_bytes(world: World) -> float:
 
 
 def _free_of_machine() -> float:
-    free, process = min(float(psutil.virtual_memory().available), free_bytes()), psutil.Process()
+    free, process = min(float(psutil.virtual_memory().available), free_in_groups()), psutil.Process()
     limit, _ = process.rlimit(psutil.RLIMIT_AS)
     return free if limit == psutil.RLIM_INFINITY else min(free, limit - process.memory_info().vms - KERNELS)
 
@@ -174,3 +178,29 @@ def _peak_bytes(world: World, work: Callable[[], None]) -> float:
         raise TrainingError(f"memory cannot be measured here: {error}", fix="give --batch_bins a number of frames") from error
     work()
     return int(Path("/proc/self/status").read_text(encoding="ascii").partition("VmHWM:")[2].split()[0]) * 1024.0
+
+
+def free_in_groups(process: Path = Path("/proc/self"), mount: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return the memory that control groups (containers, Slurm jobs) leave to this process; infinite where none has a limit.
+
+    Pages of files count as free, as the kernel gives them up first: they fill any group that reads a corpus.
+    """
+    free = math.inf
+    for line in (process / "cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top, version = (mount / "memory", 1) if controllers else (mount, 2)
+        inside = Path(group.lstrip("/"))
+        free = min(free, *(_free_of(top / folder, version) for folder in (inside, *inside.parents)))
+    return free
+
+
+def _free_of(folder: Path, version: int) -> float:
+    limit_name, used_name, pages = _NAMES[version]
+    try:
+        limit, used = ((folder / name).read_text(encoding="ascii").strip() for name in (limit_name, used_name))
+        words = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+    except OSError:  # a group outside the container is not visible, and the outermost has no limit
+        return math.inf
+    return math.inf if limit == "max" else float(int(limit) - int(used) + sum(int(words.get(name, 0)) for name in pages))

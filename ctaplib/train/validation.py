@@ -7,13 +7,12 @@ import torch
 from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError
 from ctaplib.tasks.base import Task
-from ctaplib.train.accumulate import cut
+from ctaplib.train.accumulate import cut, pairs_of, sum_pairs
 from ctaplib.train.batches import Load
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explained
 from ctaplib.train.precision import autocast
 from ctaplib.train.previews import unchanged
-from ctaplib.train.reduce import pairs_of, sum_pairs
 
 
 @torch.no_grad()

@@ -22,12 +22,12 @@ from ctaplib.runs.state import read_state
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.tensors import map_tensors
+from ctaplib.train.accumulate import pairs_of, sum_pairs, values_of, weigh
 from ctaplib.train.batches import Position, Share, batches, check_batches
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
 from ctaplib.train.precision import load_scaler, make_scaler
-from ctaplib.train.reduce import pairs_of, sum_pairs, values_of, weigh
 from ctaplib.train.signals import StopRequest
 from ctaplib.train.trainer import Trainer
 
