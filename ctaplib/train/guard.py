@@ -31,12 +31,7 @@ log = get_logger("ctaplib.train")
 
 
 class Guard:
-    """Judges every gradient norm, keeps bad batches, and stops a run that does not recover.
-
-    Args:
-        exp: Folder of the run; batches go to `bad_batches/`.
-        rank: This rank, in the names of its files.
-    """
+    """Judge of every gradient norm; keeps bad batches in `bad_batches/` of the run, and stops a run that does not recover."""
 
     def __init__(self, config: TrainConfig, exp: Path, rank: int) -> None:
         self.config, self.folder, self.rank = config, exp / "bad_batches", rank
@@ -57,12 +52,7 @@ class Guard:
         return ""
 
     def keep(self, share: Share, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
-        """Write the local batch and what is known of it, for inspection; all ranks must call.
-
-        Args:
-            passes: The forward and backward passes of the update.
-            values: Terms of the global batch, and what else is recorded of the step.
-        """
+        """Write the local batch, its terms and those of the global batch (`values`) for inspection; all ranks must call."""
         step, micros = share.step, [_plain(batch) for batch in passes.micros]
         named = [plain.get("ids") if isinstance(plain, dict) else None for plain in micros]
         ids = [names or [f"item {i}" for i in items] for names, items in zip(named, share.micros, strict=True)]
@@ -115,11 +105,7 @@ class Guard:
 
 
 def _blame(faults: Sequence[tuple[list[str], list[str]]]) -> str:
-    """Name the ranks that loaded values that are not finite, or where none did, those with terms that are not finite.
-
-    Args:
-        faults: Terms and utterances that are not finite, of every rank.
-    """
+    """Name the ranks that loaded utterances that are not finite, or where none did, those with terms that are not finite."""
     words = []
     loaded = any(utts for _, utts in faults)
     for rank, (terms, utts) in enumerate(faults):

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError, counted
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
@@ -64,11 +65,8 @@ def find_micro_frames(
         failed = True
     free = min(free, _free_bytes(world))  # kernels that the trials compiled stay
     slope = max(1.0, (second - first) / max(1, few - one))
-    rooms = torch.tensor([one + (limit - to_come - first) / slope for limit in (USE * free, free)], dtype=torch.float64)
-    rooms = rooms.to(world.device)
-    if world.size > 1:
-        torch.distributed.all_reduce(rooms, torch.distributed.ReduceOp.MIN)
-    room, most = (math.floor(min(r, few) if failed else r) for r in rooms.tolist())
+    rooms = gather_objects([one + (limit - to_come - first) / slope for limit in (USE * free, free)])
+    room, most = (math.floor(min(*rank_rooms, few) if failed else min(rank_rooms)) for rank_rooms in zip(*rooms))
     limit = USE * free - to_come
     log.info("memory: %.2f GiB for %.1f s, %.2f GiB for %.1f s of audio in one pass, %.2f GiB free: %.0f s fit, %.1f s wanted",
              first / 2**30, one * frame_s, second / 2**30, few * frame_s, limit / 2**30, max(0, room) * frame_s,
@@ -118,10 +116,7 @@ def ran_out(error: BaseException) -> str:
 
 @contextmanager
 def explained(task: Task, sizes: Sequence[int], where: str, fix: str = FEWER) -> Iterator[None]:
-    """Raise an error within that means that memory ran out as one that says where, with what, and what to do.
-
-    Args:
-        sizes: Frames of the items that are worked on.
+    """Turn an error that means that memory ran out into one that says where, with items of which sizes (frames), and what to do.
 
     Raises:
         TrainingError: memory ran out.
