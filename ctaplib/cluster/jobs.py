@@ -110,13 +110,9 @@ class _Array:
         # Every task runs one thread: the cores of its machine are shared with other tasks.
         threads = "OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE"
         program = shlex.join([sys.executable, "-m", "ctaplib.cluster.jobs", str(self.folder)])
-        options = [
-            *slurm.read_options(slurm.config_path(), "jobs"),
-            f"--output={self.folder}/log.%a",
-            "--open-mode=append",
-            "--requeue",
-        ]
-        options += [f"--array=1-{self.tasks}%{max(1, nj)}", f'--wrap={threads} exec {program} "$SLURM_ARRAY_TASK_ID"']
+        options = [*slurm.read_options(slurm.config_path(), "jobs"), "--open-mode=append", "--requeue"]
+        options += [f"--output={self.folder}/log.%a", f"--array=1-{self.tasks}%{max(1, nj)}"]
+        options.append(f'--wrap={threads} exec {program} "$SLURM_ARRAY_TASK_ID"')
         self._prepare(function, items, setup)
         job = slurm.submit(options)
         write_json(self.folder / slurm.RECORD, {"job": job})

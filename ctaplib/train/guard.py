@@ -22,7 +22,7 @@ from ctaplib.runs.log import get_logger
 from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tensors import map_tensors
 from ctaplib.train.accumulate import Accumulator
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import LocalBatch
 
 WINDOW = 100
 FIRST_LOOK = 50  # norms in the window from which one can be called too large
@@ -51,11 +51,11 @@ class Guard:
             )
         return ""
 
-    def keep(self, share: Share, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
+    def keep(self, local: LocalBatch, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
         """Write the local batch, its terms and those of the global batch (`values`) for inspection; all ranks must call."""
-        step, micros = share.step, [_plain(batch) for batch in passes.micros]
+        step, micros = local.step, [_plain(batch) for batch in passes.micros]
         named = [plain.get("ids") if isinstance(plain, dict) else None for plain in micros]
-        ids = [names or [f"item {i}" for i in items] for names, items in zip(named, share.micros, strict=True)]
+        ids = [names or [f"item {i}" for i in items] for names, items in zip(named, local.micros, strict=True)]
         utts = [utt for plain, names in zip(micros, ids, strict=True) for utt in _not_finite(plain, names)]
         own = {name: torch.stack([pairs[name] for pairs in passes.own]).sum(0) for name in passes.own[0]}
         terms = {name: float(pair[0] / pair[1].clamp_min(1.0)) for name, pair in own.items()}

@@ -48,17 +48,17 @@ def find_micro_frames(
     Raises:
         TrainingError: the longest item alone does not fit, or memory cannot be measured here.
     """
-    frame_s, share = task.frame_s, sorted(largest_share(task, world), key=lambda i: -task.item_frames([i])[0])
-    one, whole = padded_frames(task, share[:1]), padded_frames(task, share)
+    frame_s, items = task.frame_s, sorted(largest_local_batch(task, world), key=lambda i: -task.item_frames([i])[0])
+    one, whole = padded_frames(task, items[:1]), padded_frames(task, items)
     free = _free_bytes(world)
     world.barrier()  # trials on this machine begin when all ranks have read what is free
-    first, reason = _try(world, partial(attempt, share[:1]))
+    first, reason = _try(world, partial(attempt, items[:1]))
     if reason:
         raise TrainingError(f"the longest item, {one * frame_s:.1f} s, does not fit into memory ({reason})", fix=LESS)
     failed = False
-    for count in sorted({1, *(min(n, len(share)) for n in (FEW, 2))}, reverse=True):
-        second, reason = _try(world, partial(attempt, share[:count])) if count > 1 else (first, "")
-        few = padded_frames(task, share[:count])
+    for count in sorted({1, *(min(n, len(items)) for n in (FEW, 2))}, reverse=True):
+        second, reason = _try(world, partial(attempt, items[:count])) if count > 1 else (first, "")
+        few = padded_frames(task, items[:count])
         if not reason:
             break
         log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one * frame_s, reason)
@@ -85,16 +85,16 @@ def find_micro_frames(
     return found
 
 
-def largest_share(task: Task, world: World) -> list[int]:
+def largest_local_batch(task: Task, world: World) -> list[int]:
     """Return the local batch of most padded frames.
 
     Raises:
         TrainingError: there is no batch.
     """
-    shares = [batch[:: world.size] for batch in task.train_plan(0)]
-    if not shares:
+    batches = [batch[:: world.size] for batch in task.train_plan(0)]
+    if not batches:
         raise TrainingError("the training set gives no batch", fix="see the list of what was left out and why")
-    return max(shares, key=lambda items: padded_frames(task, items))
+    return max(batches, key=lambda items: padded_frames(task, items))
 
 
 def padded_frames(task: Task, items: list[int]) -> int:
