@@ -31,7 +31,7 @@ log = get_logger("ctaplib.train")
 
 
 class Guard:
-    """Judge of every gradient norm; keeps bad batches in `bad_batches/` of the run, and stops a run that does not recover."""
+    """Check of every gradient norm; keeps bad batches in `bad_batches/` of the run, and stops a run that does not recover."""
 
     def __init__(self, config: TrainConfig, exp: Path, rank: int) -> None:
         self.config, self.folder, self.rank = config, exp / "bad_batches", rank
