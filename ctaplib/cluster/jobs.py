@@ -17,24 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ctaplib.cluster import slurm
 from ctaplib.cluster.options import backend
-from ctaplib.cluster.slurm import (
-    CANCEL_WAIT_S,
-    FILES_WAIT_S,
-    FOLDER,
-    POLL_S,
-    RECORD,
-    State,
-    cancel,
-    cancel_recorded,
-    cancelled_with_us,
-    config_path,
-    read_options,
-    refuse_stuck,
-    remove_folder,
-    states,
-    submit,
-)
 from ctaplib.errors import CtapError, StageError
 from ctaplib.files import atomic_write, write_json
 from ctaplib.runs.log import get_logger
@@ -119,24 +103,25 @@ class _Array:
 
     def __init__(self, what: str, tasks: int) -> None:
         self.what, self.tasks = what, tasks
-        self.folder = Path(os.environ.get(FOLDER, "jobs")).absolute() / re.sub(r"\W+", "_", what)
+        self.folder = Path(os.environ.get(slurm.FOLDER, "jobs")).absolute() / re.sub(r"\W+", "_", what)
 
     def run(self, function: Callable, items: Sequence[Any], setup: _Setup | None, nj: int) -> Iterator[Any]:
         """Submit the tasks, wait, yield the results, remove the folder."""
         # Every task runs one thread: the cores of its machine are shared with other tasks.
         threads = "OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE"
         program = shlex.join([sys.executable, "-m", "ctaplib.cluster.jobs", str(self.folder)])
-        options = [*read_options(config_path(), "jobs"), f"--output={self.folder}/log.%a", "--open-mode=append", "--requeue"]
-        options += [f"--array=1-{self.tasks}%{max(1, nj)}", f'--wrap={threads} exec {program} "$SLURM_ARRAY_TASK_ID"']
+        options = [*slurm.read_options(slurm.config_path(), "jobs"), "--open-mode=append", "--requeue"]
+        options += [f"--output={self.folder}/log.%a", f"--array=1-{self.tasks}%{max(1, nj)}"]
+        options.append(f'--wrap={threads} exec {program} "$SLURM_ARRAY_TASK_ID"')
         self._prepare(function, items, setup)
-        job = submit(options)
-        write_json(self.folder / RECORD, {"job": job})
+        job = slurm.submit(options)
+        write_json(self.folder / slurm.RECORD, {"job": job})
         log.info("%s: job array %s of %d task(s)", self.what, job, self.tasks)
-        with cancelled_with_us(job):
+        with slurm.cancelled_with_us(job):
             self._wait(job)
         for task in range(1, self.tasks + 1):
             yield from _load(_result(self.folder, task))
-        remove_folder(self.folder)
+        slurm.remove_folder(self.folder)
 
     def _missing(self) -> list[int]:
         return [task for task in range(1, self.tasks + 1) if not _result(self.folder, task).exists()]
@@ -147,7 +132,7 @@ class _Array:
         pickles = {"call.pkl": _pickle((function, setup), self.what)}
         for task, (start, end) in enumerate(zip(bounds, bounds[1:]), 1):
             pickles[f"items.{task}.pkl"] = _pickle(list(items[start:end]), self.what)
-        cancel_recorded(self.folder)
+        slurm.cancel_recorded(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         for name, data in pickles.items():
@@ -161,18 +146,18 @@ class _Array:
             StageError: tasks were killed; the others have ended.
         """
         logged_at, deadline = time.monotonic(), math.inf
-        known: dict[int, State] = {}
+        known: dict[int, slurm.State] = {}
         while missing := self._missing():
             for task in missing:
                 self._raise_error(task, job)
-            found = states(job)
+            found = slurm.states(job)
             known |= found  # Slurm soon forgets tasks that ended
-            refuse_stuck(job, found.values())
+            slurm.refuse_stuck(job, found.values())
             now = time.monotonic()
             if not any(state.lives for state in found.values()):
                 last = {known[task].name for task in missing if task in known}
                 killed = last and not {"COMPLETED", "FAILED", "RUNNING", "COMPLETING"} & last
-                deadline = min(deadline, now + FILES_WAIT_S)
+                deadline = min(deadline, now + slurm.FILES_WAIT_S)
                 if (missing := self._missing()) and (killed or now > deadline):
                     raise self._killed(job, missing, known)
             elif now - logged_at > LOG_EVERY_S:
@@ -182,10 +167,10 @@ class _Array:
                     "%s: %d of %d tasks done, %d waiting%s", self.what, self.tasks - len(missing), self.tasks, len(reasons), why
                 )
                 logged_at = now
-            time.sleep(POLL_S)
+            time.sleep(slurm.POLL_S)
 
-    def _killed(self, job: str, missing: Sequence[int], known: dict[int, State]) -> StageError:
-        last = known.get(missing[0], State("unknown", ""))
+    def _killed(self, job: str, missing: Sequence[int], known: dict[int, slurm.State]) -> StageError:
+        last = known.get(missing[0], slurm.State("unknown", ""))
         state = f"cancelled or lost, {last.name} when last seen" if last.lives else f"{last.name} ({last.reason})"
         return StageError(
             f"{self.what}: {len(missing)} of {self.tasks} tasks of job array {job} ended before their work did, "
@@ -198,7 +183,7 @@ class _Array:
         if not path.exists():
             return
         log.warning("%s: task %d of %d failed; its log is %s/log.%d", self.what, task, self.tasks, self.folder, task)
-        cancel(job, CANCEL_WAIT_S)
+        slurm.cancel(job, slurm.CANCEL_WAIT_S)
         raise next(_load(path))
 
 

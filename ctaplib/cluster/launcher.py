@@ -26,8 +26,6 @@ from ctaplib.files import atomic_write
 from ctaplib.runs.state import note_error
 
 CTAP = ("-m", "ctaplib.cli.main")
-Endpoint = tuple[str, int]
-"""Host and port."""
 
 
 class _StoppedError(BaseException):
@@ -113,7 +111,7 @@ def _report_status(status: int, folder: Path) -> int:
 
 
 def run_processes(
-    program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: Endpoint | None = None, join_timeout_s: float = 50.0
+    program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: tuple[str, int] | None = None, join_timeout_s: float = 50.0
 ) -> int:
     """Run a Python program (its arguments) in `nproc` processes on each of `n_nodes` machines and return its exit status here.
 
@@ -140,7 +138,7 @@ def run_processes(
 
 
 def _with_machines(
-    words: Sequence[str], program: Sequence[str], n_nodes: int, endpoint: Endpoint | None, join_timeout_s: float
+    words: Sequence[str], program: Sequence[str], n_nodes: int, endpoint: tuple[str, int] | None, join_timeout_s: float
 ) -> int:
     """Run torchrun as one of several machines; each prints its name and rank first."""
     from torch.distributed import DistError

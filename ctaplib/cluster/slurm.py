@@ -19,14 +19,14 @@ from pathlib import Path
 from ctaplib.cluster.processes import RUN_ID
 from ctaplib.errors import ConfigError, CtapError, DependencyError
 
-CONFIG = "CTAP_SLURM_CONFIG"  # Environment variable: path of the config
-FOLDER = "CTAP_JOBS"  # Environment variable: folder for the files of jobs, beside the log of the stage
-RECORD = "job.json"  # File in the folder of a job with the id of the job
+CONFIG = "CTAP_SLURM_CONFIG"  # environment variable: path of the config
+FOLDER = "CTAP_JOBS"  # environment variable: folder for the files of jobs, beside the log of the stage
+RECORD = "job.json"  # file in the folder of a job with the id of the job
 POLL_S = 2.0
-UNREACHABLE_S = 600.0  # Seconds without an answer of the controller after which waiting ends
-CANCEL_WAIT_S = 8.0  # Seconds to wait for a job that is cancelled because this process ends; the driver gives this process ten
-STALE_WAIT_S = 600.0  # Seconds to wait for a cancelled job of an earlier start
-FILES_WAIT_S = 15.0  # Seconds until a file that a job wrote is visible here (network file systems)
+UNREACHABLE_S = 600.0  # seconds without an answer of the controller after which waiting ends
+CANCEL_WAIT_S = 8.0  # seconds to wait for a job that is cancelled because this process ends; the driver gives this process ten
+STALE_WAIT_S = 600.0  # seconds to wait for a cancelled job of an earlier start
+FILES_WAIT_S = 15.0  # seconds until a file that a job wrote is visible here (network file systems)
 _NEVER = (
     "PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS",
     "JobHeldAdmin", "requeued_held",

@@ -12,26 +12,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.cluster.slurm import (
-    CONFIG,
-    FILES_WAIT_S,
-    POLL_S,
-    RECORD,
-    STALE_WAIT_S,
-    State,
-    cancel,
-    cancelled_with_us,
-    lives,
-    read_options,
-    refuse_stuck,
-    remove_folder,
-    states,
-    submit,
-)
+from ctaplib.cluster import slurm
 from ctaplib.errors import STOPPED, CtapError
 from ctaplib.files import write_json
 
-BEFORE_LIMIT_S = 90  # Seconds before the time limit at which the job saves
+BEFORE_LIMIT_S = 90  # seconds before the time limit at which the job saves
 SCRIPT = Path(__file__).with_name("train_job.sh")
 
 
@@ -45,9 +30,9 @@ def run(command: Sequence[str], folder: Path, n_nodes: int, ngpu: int, config: P
     Raises:
         CtapError: Slurm refuses the job, or ends it before the command has ended.
     """
-    os.environ[CONFIG] = str(config)
+    os.environ[slurm.CONFIG] = str(config)
     options = [
-        *read_options(config, "train"),
+        *slurm.read_options(config, "train"),
         f"--nodes={n_nodes}", f"--ntasks={n_nodes}", "--ntasks-per-node=1", "--export=ALL", "--requeue",
         "--open-mode=append", f"--output={folder}/log", f"--signal=B:USR1@{BEFORE_LIMIT_S}",
         *([f"--gpus-per-node={ngpu}"] if ngpu else []), str(SCRIPT), str(folder), *command,
@@ -57,49 +42,49 @@ def run(command: Sequence[str], folder: Path, n_nodes: int, ngpu: int, config: P
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "log").touch()
-        job = submit(options)
-        write_json(folder / RECORD, {"job": job, "options": options})
+        job = slurm.submit(options)
+        write_json(folder / slurm.RECORD, {"job": job, "options": options})
         print(f"submitted job {job}: {n_nodes} machine(s)", flush=True)
     try:
-        with cancelled_with_us(job):
+        with slurm.cancelled_with_us(job):
             status = _follow(job, folder)
     except (KeyboardInterrupt, SystemExit):
-        write_json(folder / RECORD, {"job": job, "options": []})
+        write_json(folder / slurm.RECORD, {"job": job, "options": []})
         raise
-    remove_folder(folder)
+    slurm.remove_folder(folder)
     return status
 
 
 def _find_job(folder: Path, options: Sequence[str]) -> str | None:
     """Return the job of an earlier start with the same command and options; cancel any other."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((folder / slurm.RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     job, same = str(record["job"]), record["options"] == options
-    if not lives(job):
+    if not slurm.lives(job):
         return job if same and (folder / "status").exists() else None
     if same:
         print(f"job {job} of an earlier start is there: following it", flush=True)
         return job
     print(f"cancelling job {job} of an earlier start, which was another command or is being cancelled", flush=True)
-    cancel(job, STALE_WAIT_S)
+    slurm.cancel(job, slurm.STALE_WAIT_S)
     return None
 
 
 def _follow(job: str, folder: Path) -> int:
     """Print the job's log until the job has ended and return its status."""
-    printed, state = 0, State("", "")
+    printed, state = 0, slurm.State("", "")
     while True:
-        before, state = state, states(job).get(0, State("unknown", "Slurm no longer knows it"))
+        before, state = state, slurm.states(job).get(0, slurm.State("unknown", "Slurm no longer knows it"))
         printed = _print_log(folder, printed)
         if state.waits and state != before:
             print(f"job {job} is waiting: {state.name} ({state.reason})", flush=True)
-        refuse_stuck(job, [state])
+        slurm.refuse_stuck(job, [state])
         if not state.lives:
             break
-        time.sleep(POLL_S)
-    deadline = time.monotonic() + FILES_WAIT_S
+        time.sleep(slurm.POLL_S)
+    deadline = time.monotonic() + slurm.FILES_WAIT_S
     killed = state.name not in ("COMPLETED", "FAILED", "unknown")
     while not (folder / "status").exists() and not killed and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -66,10 +66,7 @@ class Checkpoints:
 
 
 def check_settings(config: Config, before: Mapping[str, Any], path: Path) -> None:
-    """Check that a run goes on with the settings that its numbers depend on.
-
-    Args:
-        before: The config that it began with, as `save_config` writes it.
+    """Check that a run goes on with the settings that its numbers depend on; `before` is the config that it began with.
 
     Raises:
         CheckpointError: settings differ; all are named with both values.

@@ -22,21 +22,16 @@ from ctaplib.runs.log import get_logger
 from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tensors import map_tensors
 from ctaplib.train.accumulate import Accumulator
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import LocalBatch
 
 WINDOW = 100
-FIRST_LOOK = 50  # Norms in the window from which one can be called too large
-KEPT = 8  # Most bad batches that are kept; the first are the ones worth inspecting
+FIRST_LOOK = 50  # norms in the window from which one can be called too large
+KEPT = 8  # most bad batches that are kept; the first are the ones worth inspecting
 log = get_logger("ctaplib.train")
 
 
 class Guard:
-    """Judges every gradient norm, keeps bad batches, and stops a run that does not recover.
-
-    Args:
-        exp: Folder of the run; batches go to `bad_batches/`.
-        rank: This rank, in the names of its files.
-    """
+    """Check of every gradient norm; keeps bad batches in `bad_batches/` of the run, and stops a run that does not recover."""
 
     def __init__(self, config: TrainConfig, exp: Path, rank: int) -> None:
         self.config, self.folder, self.rank = config, exp / "bad_batches", rank
@@ -56,16 +51,11 @@ class Guard:
             )
         return ""
 
-    def keep(self, share: Share, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
-        """Write the local batch and what is known of it, for inspection; all ranks must call.
-
-        Args:
-            passes: The forward and backward passes of the update.
-            values: Terms of the global batch, and what else is recorded of the step.
-        """
-        step, micros = share.step, [_plain(batch) for batch in passes.micros]
+    def keep(self, local: LocalBatch, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
+        """Write the local batch, its terms and those of the global batch (`values`) for inspection; all ranks must call."""
+        step, micros = local.step, [_plain(batch) for batch in passes.micros]
         named = [plain.get("ids") if isinstance(plain, dict) else None for plain in micros]
-        ids = [names or [f"item {i}" for i in items] for names, items in zip(named, share.micros, strict=True)]
+        ids = [names or [f"item {i}" for i in items] for names, items in zip(named, local.micros, strict=True)]
         utts = [utt for plain, names in zip(micros, ids, strict=True) for utt in _not_finite(plain, names)]
         own = {name: torch.stack([pairs[name] for pairs in passes.own]).sum(0) for name in passes.own[0]}
         terms = {name: float(pair[0] / pair[1].clamp_min(1.0)) for name, pair in own.items()}
@@ -115,11 +105,7 @@ class Guard:
 
 
 def _blame(faults: Sequence[tuple[list[str], list[str]]]) -> str:
-    """Name the ranks that loaded values that are not finite, or where none did, those with terms that are not finite.
-
-    Args:
-        faults: Terms and utterances that are not finite, of every rank.
-    """
+    """Name the ranks that loaded utterances that are not finite, or where none did, those with terms that are not finite."""
     words = []
     loaded = any(utts for _, utts in faults)
     for rank, (terms, utts) in enumerate(faults):

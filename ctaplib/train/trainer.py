@@ -21,7 +21,7 @@ from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
 from ctaplib.train.checkpoints import Checkpoints, check_agreement, check_items, check_settings, write_items
 from ctaplib.train.distributed import World, lost_peer
-from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
+from ctaplib.train.memory import find_micro_frames, largest_local_batch, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_stats
 from ctaplib.train.precision import as_double, autocast, choose_precision, prepare_device
 from ctaplib.train.previews import Previewer
@@ -90,10 +90,10 @@ class Trainer:
             self._save()
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
-        for share, micros, waited_s in batches(task, position, self.world, self._make, self.micro_frames or 0):
+        for local, micros, waited_s in batches(task, position, self.world, self._make, self.micro_frames or 0):
             position.step += 1
             stats = total_stats(task, micros)
-            meter.add(self.steps.take(share, micros), waited_s, stats.audio_s * self.world.size if stats is not None else 0.0)
+            meter.add(self.steps.take(local, micros), waited_s, stats.audio_s * self.world.size if stats is not None else 0.0)
             self.tally.add(stats, waited_s)
             live.step()
             last = position.step == train.max_steps
@@ -129,7 +129,7 @@ class Trainer:
             to_come = self.steps.bytes_to_come()
             self.micro_frames = find_micro_frames(task, self.world, self._attempt, to_come, self.kept_frames)
         # A validation takes no more at once than training does, also where its items are longer.
-        self.valid_frames = self.micro_frames or padded_frames(task, largest_share(task, self.world))
+        self.valid_frames = self.micro_frames or padded_frames(task, largest_local_batch(task, self.world))
         if to_do:
             try_largest(task, self.world, self.precision, self._load, self.valid_frames)
 
