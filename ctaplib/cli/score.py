@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int | None:
     """Run `ctap score`."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from ctaplib.evaluate.inputs import Inputs, Options
+    from ctaplib.evaluate.inputs import Inputs
     from ctaplib.evaluate.results import read_results, write_results
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.scoring import score
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int | None:
         sets=tuple(args.sets.split()),
         method=args.method,
         train_set=args.train_set,
-        options=Options(judge_max_per=args.judge_max_per),
+        judge_max_per=args.judge_max_per,
     )
     command = args.recipe_command or os.environ.get("RECIPE_COMMAND") or shlex.join(["ctap", *sys.argv[1:]])
     make = RowMaker(commit(), command, {name: inputs.about(name) for name in inputs.sets})

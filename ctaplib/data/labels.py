@@ -53,11 +53,7 @@ class Labelled:
 
 
 class LabelSet:
-    """The phones that are recognised: tokens without stress, blank first, then silence.
-
-    Args:
-        tokens: The recipe's token list.
-    """
+    """The phones that are recognised: the recipe's tokens without stress, blank first, then silence."""
 
     def __init__(self, tokens: TokenList) -> None:
         phones = [t for t in tokens.tokens if not t.startswith("<") and t != SILENCE]

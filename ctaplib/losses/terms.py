@@ -1,6 +1,7 @@
 """A loss before it is divided: a sum over items and their number."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 
@@ -13,6 +14,11 @@ class Term:
     """Scalar, the sum over items, with gradient."""
     count: torch.Tensor | float
     """Number of items in the sum. The trainer divides once, over all ranks and micro-batches."""
+
+    @classmethod
+    def none(cls, like: torch.Tensor) -> Self:
+        """Return a term that counts nothing, with the type and device of a tensor."""
+        return cls(like.new_zeros(()), 0.0)
 
     @property
     def mean(self) -> torch.Tensor:

@@ -69,10 +69,10 @@ def reader(form: str, folder: Path) -> Callable[[list[str]], object]:
 
     if form == "ours":
         from ctaplib.audio.store import FeatureStore
-        from ctaplib.cli.main import _keep_freed_memory
+        from ctaplib.cli.main import _prepare_process
         from ctaplib.tensors import pad_arrays
 
-        _keep_freed_memory()  # as every command does
+        _prepare_process()  # as every command does
         store = FeatureStore(folder / "feats.scp")
         return lambda batch: pad_arrays([store[utt] for utt in batch])
     if form == "espnet":

@@ -34,14 +34,14 @@ def run_rank(quick: bool, folder: str) -> None:
     import torch
     from bench_train_step import encoder_of
 
-    from ctaplib.cli.main import _keep_freed_memory
+    from ctaplib.cli.main import _prepare_process
     from ctaplib.losses.terms import Term
     from ctaplib.tasks.base import Task, TaskPaths
     from ctaplib.tasks.settings import TaskConfig
     from ctaplib.train.distributed import join_world, leave_world
     from ctaplib.train.trainer import Trainer
 
-    _keep_freed_memory()  # as every command does
+    _prepare_process()  # as every command does
     torch.set_num_threads(1)
     world, last, frames = join_world(False), steps_of(quick), 120 if quick else 600
 

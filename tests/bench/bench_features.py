@@ -156,16 +156,16 @@ def lhotse(files: list[tuple[str, str]]) -> Callable[[Path], None]:
 def ours(kind: str, quick: bool, f0: bool) -> Callable[[Path], None]:
     """The function of `ctap features`."""
     from ctaplib.cli import features
-    from ctaplib.cli.main import _keep_freed_memory
+    from ctaplib.cli.main import _prepare_process
     from ctaplib.data import extract
 
-    _keep_freed_memory()  # as every command does
+    _prepare_process()  # as every command does
     logging.disable()
     if not f0:
         extract.f0_track = lambda wave, config: np.zeros(config.frames(len(wave)), np.float32)
     spans = extract.read_spans(folder_of(quick) / "data" / kind).values()
     with tempfile.TemporaryDirectory() as folder:  # what is imported at the first call
-        extract.extract(extract.Source("", next(iter(spans)).path, f"{folder}/a.wav", extract.FeatureConfig()))
+        extract.extract(extract.FeatureConfig(), Path(folder), ("a", next(iter(spans))))
     parser = argparse.ArgumentParser()
     features.configure(parser)
 

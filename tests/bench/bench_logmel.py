@@ -34,9 +34,9 @@ def call_of(form: str) -> Callable[[np.ndarray], np.ndarray | None]:
     if form == "ours":
         from ctaplib.audio.features import log_mel
         from ctaplib.audio.settings import FeatureConfig
-        from ctaplib.cli.main import _keep_freed_memory
+        from ctaplib.cli.main import _prepare_process
 
-        _keep_freed_memory()  # as every command does
+        _prepare_process()  # as every command does
         config = FeatureConfig(rate_hz=RATE, hop_samples=HOP, window_samples=WINDOW, fft_size=FFT, n_mels=MELS)
         return lambda wave: log_mel(wave, config)
     if form == "librosa":

@@ -150,7 +150,7 @@ def run_espnet(quick: bool) -> dict[str, float]:
 def run_ours(quick: bool) -> dict[str, float]:
     """Our trainer, with a task that reads the archive as ours do."""
     from ctaplib.audio.store import FeatureStore
-    from ctaplib.cli.main import _keep_freed_memory
+    from ctaplib.cli.main import _prepare_process
     from ctaplib.losses.terms import Term
     from ctaplib.tasks.base import Task, TaskPaths
     from ctaplib.tasks.settings import TaskConfig
@@ -159,7 +159,7 @@ def run_ours(quick: bool) -> dict[str, float]:
     from ctaplib.train.optim import AdamW
     from ctaplib.train.trainer import Trainer
 
-    _keep_freed_memory()  # as every command does
+    _prepare_process()  # as every command does
     plan = batches_of(quick)
     flat = [utt for batch in plan for utt in batch]
 

@@ -58,13 +58,13 @@ def ours(part: str, seconds: int) -> Callable[[], tuple[int, ...]]:
 
     from ctaplib.audio.features import log_mel
     from ctaplib.audio.settings import FeatureConfig
-    from ctaplib.cli.main import _keep_freed_memory
+    from ctaplib.cli.main import _prepare_process
     from ctaplib.models.abilities import Content
     from ctaplib.models.vocoder import Vocoder, VocoderConfig
     from ctaplib.models.vqctap import VQCTAP
     from ctaplib.tasks.load import read_task_config
 
-    _keep_freed_memory()  # as every command does
+    _prepare_process()  # as every command does
     features = FeatureConfig(rate_hz=RATE, hop_samples=HOP)
     wave = (0.1 * np.random.default_rng(0).normal(size=seconds * RATE)).astype(np.float32)
     mel = torch.from_numpy(log_mel(wave, features))

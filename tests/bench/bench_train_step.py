@@ -41,11 +41,11 @@ def encoder_of(name: str, quick: bool):
 
         sizes = {"ffn_dim": 1024, "num_layers": blocks, "depthwise_conv_kernel_size": 31, "dropout": 0.1}
         return torchaudio_here.torchaudio.models.Conformer(WIDTH, 4, **sizes)
-    from ctaplib.cli.main import _keep_freed_memory
+    from ctaplib.cli.main import _prepare_process
     from ctaplib.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
     from ctaplib.nn.blocks import StackConfig
 
-    _keep_freed_memory()  # as every command does
+    _prepare_process()  # as every command does
     stack = StackConfig(width=WIDTH, layers=blocks, hidden=1024 if quick else 1408, heads=4, kernel=3)
     return SpeechEncoder(SpeechEncoderConfig(stack=stack), MELS)
 

@@ -11,7 +11,7 @@ from ctaplib.errors import ConfigError
 from ctaplib.find import check_method_path, find, names
 
 METHOD = """from ctaplib.methods.base import Method
-METHOD = Method(name="toy", title="Toy", abilities=frozenset(), tasks={})
+METHOD = Method(name="toy", title="Toy", abilities=frozenset(), tasks={"pretrain": "toy"})
 """
 
 

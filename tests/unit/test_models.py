@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctaplib.data.warp import warp_mel, warp_pitch
+from ctaplib.data.transforms import warp_mel, warp_pitch
 from ctaplib.errors import ConfigError
 from ctaplib.models.decoder import DecoderSlot
 from ctaplib.models.decoder_regression import hertz, octaves

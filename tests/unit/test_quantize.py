@@ -8,7 +8,7 @@ from ctaplib.losses.quantization import quantization_loss
 from ctaplib.nn.codebook import draw_order, kmeans, nearest_codes
 from ctaplib.nn.codebook_use import CodebookUse, UsageMeter
 from ctaplib.nn.quantize import QuantizerSlot
-from ctaplib.tasks.collapse import check_collapse
+from ctaplib.tasks.vqctap import check_collapse
 
 NAMES = ["ema", "fsq", "normalized", "residual", "sim"]
 
