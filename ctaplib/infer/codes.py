@@ -14,7 +14,7 @@ from ctaplib.files import write_json
 from ctaplib.infer.batches import FeatureBatch, features_of, run_batched
 from ctaplib.infer.load import load_model
 from ctaplib.infer.prompts import encode_prompts
-from ctaplib.methods.base import Method
+from ctaplib.methods.base import Method, find_method
 from ctaplib.models.abilities import CodedContent
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.speech import SpeechTask
@@ -22,15 +22,18 @@ from ctaplib.tasks.speech import SpeechTask
 log = get_logger("ctaplib.infer")
 
 
-def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int) -> None:
-    """Write the content of every set into `exp/codes/<set>`, each as a job of one thread; P where there are alignments."""
-    work = partial(_dump_set, exp, data, dump)
+def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int, method: str | None = None) -> None:
+    """Write the content of every set into `exp/codes/<set>`, each as a job of one thread; P where there are alignments.
+
+    `method` is needed only where several methods are pre-trained by the run's task.
+    """
+    work = partial(_dump_set, exp, data, dump, method)
     for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,))):
         pass
 
 
-def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
-    task, method = load_model(exp)
+def _dump_set(exp: Path, data: Path, dump: Path, method_name: str | None, name: str) -> None:
+    task, method = load_model(exp, None if method_name is None else find_method(method_name))
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
     dump_content(task, method, SpeechSet(data, dump, name, labelled, hop=task.hop), exp / "codes" / name)
 

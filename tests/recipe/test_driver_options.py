@@ -148,6 +148,13 @@ def test_stages_that_a_method_does_not_have_are_skipped_with_the_reason(recipe):
     assert "Nothing to do: all 12 stages asked for are current." in recipe.run(*options)[1]
 
 
+def test_a_method_without_content_is_scored(recipe):
+    status, output = recipe.run(*with_method(recipe, "mine"))
+    assert status == 0, output
+    assert "Stage 6 (codes) is skipped: MINE cannot encode speech as content frames." in output
+    assert (recipe.path / "exp/results.json").exists() and not (recipe.path / "exp/mine/pretrain/codes").exists()
+
+
 def test_an_unknown_method_is_refused_with_the_nearest(recipe):
     status, output = recipe.run("--method", "vqtap")
     assert status == 1 and "did you mean vqctap?" in output and "Traceback" not in output
