@@ -113,6 +113,9 @@ def test_a_config_may_lie_with_the_method(recipe):
     (recipe.path / "conf/ctap.yaml").rename(recipe.path / "mine/conf/ctap.yaml")
     output = recipe.run("--dry_run", "true", *options)[1]
     assert "/mine/conf/ctap.yaml" in output and "the config" not in output
+    environment = {"CTAP_METHOD_PATH": f"{recipe.path}/other:{recipe.path}/mine"}
+    (recipe.path / "other/methods").mkdir(parents=True)
+    assert "/mine/conf/ctap.yaml" in recipe.run("--dry_run", "true", *options[2:], **environment)[1]
 
 
 def test_a_folder_of_methods_is_handed_on_as_an_absolute_path(recipe):
