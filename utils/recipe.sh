@@ -120,7 +120,7 @@ if has content; then
     mapfile -t paths < <(each "${pre}/codes" "${labelled}" "${encoded}.scp")
     makes "${paths[@]}"
     run_dir "${pre}/codes"
-    does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${labelled}" --nj @nj
+    does ctap codes dump --exp "${pre}" --data "${data}" --dump "${dump}" --sets "${labelled}" --method "${method}" --nj @nj
 fi
 
 stage 7 asr "${exp}" train "Trains the fine-tuned recogniser and the supervised one"
@@ -160,7 +160,7 @@ calls decode "${decode[@]}"
 
 stage 12 score "${exp}" eval "Trains the judge, then computes every metric"
 needs "${paths[@]}" "${features[@]}" "${tokens}"
-mapfile -t paths < <(each "${pre}/codes" "${test_sets}" "${encoded}.scp"; \
+mapfile -t paths < <(! can content || each "${pre}/codes" "${test_sets}" "${encoded}.scp"; \
     find "${ali}" -path '*/gmm_mono/*' -name phones.ctm 2>/dev/null | LC_ALL=C sort)
 needs "${paths[@]}"
 run_dir "${exp}/decode/judge"

@@ -68,11 +68,12 @@ each() {
 }
 
 # Print the config of a task: its option, else the first that is there of conf/NAME_LANG.yaml, conf/NAME.yaml and conf/NAME.yaml
-# in a folder of methods.
+# in the folders of methods.
 config_of() {
-    local option=${1}_config path
+    local option=${1}_config path folders
     [ -z "${!option:-}" ] || { echo "${!option}"; return; }
-    for path in "conf/$1${beside}.yaml" "conf/$1.yaml" "${CTAP_METHOD_PATH:+${CTAP_METHOD_PATH}/conf/$1.yaml}"; do
+    IFS=: read -r -a folders <<<"${CTAP_METHOD_PATH:-}"
+    for path in "conf/$1${beside}.yaml" "conf/$1.yaml" "${folders[@]/%//conf/$1.yaml}"; do # /% appends to each
         [ ! -e "${path}" ] || { echo "${path}"; return; }
     done
     echo "conf/$1.yaml"

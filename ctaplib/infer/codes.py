@@ -12,7 +12,7 @@ from ctaplib.data.dataset import SpeechSet
 from ctaplib.files import write_json
 from ctaplib.infer.batches import FeatureBatch, features_of, run_batched
 from ctaplib.infer.prompts import encode_prompts
-from ctaplib.methods.base import Method
+from ctaplib.methods.base import Method, find_method
 from ctaplib.models.abilities import CodedContent
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.load import load_model
@@ -22,19 +22,20 @@ from ctaplib.tensors import pad_arrays
 log = get_logger("ctaplib.infer")
 
 
-def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int) -> None:
+def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int, method: str | None = None) -> None:
     """Write the content of every set into `exp/codes/<set>`, each as a job of one thread.
 
     That is `{speech,quantized,codes,phonemes,prompts}.scp` as the method has them, phonemes (P) where there are alignments,
-    and `codes.json`.
+    and `codes.json`. `method` is needed only where several methods are pre-trained by the run's task.
     """
-    work = partial(_dump_set, exp, data, dump)
+    work = partial(_dump_set, exp, data, dump, method)
     for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,))):
         pass
 
 
-def _dump_set(exp: Path, data: Path, dump: Path, name: str) -> None:
-    (task, method), folder = load_model(exp), exp / "codes" / name
+def _dump_set(exp: Path, data: Path, dump: Path, method_name: str | None, name: str) -> None:
+    task, method = load_model(exp, None if method_name is None else find_method(method_name))
+    folder = exp / "codes" / name
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
     speech = SpeechSet(data, dump, name, labelled, hop=task.hop)
     model = task.model

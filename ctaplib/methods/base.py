@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 from ctaplib.errors import ConfigError
 from ctaplib.files import read_tsv
@@ -122,8 +121,16 @@ class Method:
 
 
 def find_method(name: str) -> Method:
-    """Return the method of that name; a `ConfigError` names the nearest if there is none."""
-    return cast(Method, find("methods", name, "METHOD"))
+    """Return the method of that name.
+
+    Raises:
+        ConfigError: there is none (names the nearest), or its file declares something else.
+    """
+    method = find("methods", name, "METHOD")
+    if not isinstance(method, Method) or method.name != name:
+        found = f"the method {method.name}" if isinstance(method, Method) else f"a {type(method).__name__}"
+        raise ConfigError(f"METHOD in methods/{name}.py is {found}", expected=f'Method(name="{name}", ...)')
+    return method
 
 
 def method_names() -> list[str]:
@@ -132,10 +139,17 @@ def method_names() -> list[str]:
 
 
 def method_of(task: str) -> Method:
-    """Return the method that a task pre-trains; a `ConfigError` if it pre-trains none."""
+    """Return the method that a task pre-trains.
+
+    Raises:
+        ConfigError: the task pre-trains none, or several.
+    """
     methods = [find_method(name) for name in method_names()]
-    for method in methods:
-        if method.tasks["pretrain"] == task:
-            return method
+    trained = [method for method in methods if method.tasks["pretrain"] == task]
+    if len(trained) == 1:
+        return trained[0]
+    if trained:
+        names = ", ".join(method.name for method in trained)
+        raise ConfigError(f"the task {task} pre-trains several methods: {names}", fix="name one of them with --method")
     known = [f"{method.tasks['pretrain']} ({method.name})" for method in methods]
     raise ConfigError(f"the task {task} pre-trains no method", expected=f"one of {', '.join(known)}")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PACKED_WEIGHTS = "model.safetensors"
 PACKED_CONFIG = "config.json"
 BEST = "checkpoints/best.pt"
+_RENAMED = {"watch": "preview"}
+"""Fields of the configs of runs trained with earlier versions, and their names now."""
 
 
 def task_class(name: str) -> type[Task]:
@@ -51,7 +53,7 @@ def load_task(exp: str | Path, model: type[nn.Module] = nn.Module) -> Any:
     saved = read_saved(exp / (PACKED_CONFIG if packed else "config.yaml"))
     name = str(saved.get("task", ""))
     cls = task_class(name)
-    values = {k: v for k, v in saved.items() if k not in {"task", "config_hash", "commit"}}
+    values = {_RENAMED.get(k, k): v for k, v in saved.items() if k not in {"task", "config_hash", "commit"}}
     try:
         config = cls.Config.model_validate(values)
     except ValueError as error:

@@ -113,6 +113,9 @@ def test_a_config_may_lie_with_the_method(recipe):
     (recipe.path / "conf/ctap.yaml").rename(recipe.path / "mine/conf/ctap.yaml")
     output = recipe.run("--dry_run", "true", *options)[1]
     assert "/mine/conf/ctap.yaml" in output and "the config" not in output
+    environment = {"CTAP_METHOD_PATH": f"{recipe.path}/other:{recipe.path}/mine"}
+    (recipe.path / "other/methods").mkdir(parents=True)
+    assert "/mine/conf/ctap.yaml" in recipe.run("--dry_run", "true", *options[2:], **environment)[1]
 
 
 def test_a_folder_of_methods_is_handed_on_as_an_absolute_path(recipe):
@@ -146,6 +149,13 @@ def test_stages_that_a_method_does_not_have_are_skipped_with_the_reason(recipe):
     assert "Stage 7 (asr): a part is skipped: MINE does not train a fine-tuned recogniser." in output
     assert (recipe.path / "exp/mine/pretrain/codes/test_seen/speech.scp").exists()
     assert "Nothing to do: all 12 stages asked for are current." in recipe.run(*options)[1]
+
+
+def test_a_method_without_content_is_scored(recipe):
+    status, output = recipe.run(*with_method(recipe, "mine"))
+    assert status == 0, output
+    assert "Stage 6 (codes) is skipped: MINE cannot encode speech as content frames." in output
+    assert (recipe.path / "exp/results.json").exists() and not (recipe.path / "exp/mine/pretrain/codes").exists()
 
 
 def test_an_unknown_method_is_refused_with_the_nearest(recipe):

@@ -1,5 +1,6 @@
 """CTAP finds the method of a folder, asks it before it acts, gives F0 to models that use it, and loads other runs once."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_the_method_of_a_folder_is_found(exp: Path, wav: str) -> None:
     assert model.content(wav).shape == (len(model.encode(wav)), 32)
     with pytest.raises(CheckpointError, match="no folder of runs to load vocoder from"):
         alone.convert(wav, wav)
+
+
+def test_a_run_of_an_earlier_version_loads(exp: Path, wav: str, tmp_path: Path) -> None:
+    old = shutil.copytree(exp / "one", tmp_path / "old")
+    config = (old / "vqctap/config.yaml").read_text()
+    assert "\npreview:\n" in config
+    (old / "vqctap/config.yaml").write_text(config.replace("\npreview:\n", "\nwatch:\n"))
+    assert np.array_equal(CTAP.from_pretrained(old).encode(wav), CTAP.from_pretrained(exp / "one").encode(wav))
 
 
 def test_a_folder_without_a_model_or_with_several_is_refused(exp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from ctaplib.errors import ConfigError
+from ctaplib.methods import base
 from ctaplib.methods.base import ABILITIES, STAGES, SYSTEMS, Method, find_method, method_names, method_of, systems
 
 PLAIN = Method(
@@ -55,6 +57,23 @@ def test_a_method_is_found_by_the_task_that_pretrains_it() -> None:
     assert method_of("vqctap").name == "vqctap" and "vqctap" in method_names()
     with pytest.raises(ConfigError, match=r"the task vocoder pre-trains no method; expected one of vqctap \(vqctap\)"):
         method_of("vocoder")
+
+
+def test_a_task_of_several_methods_needs_the_name_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = {"plain": replace(PLAIN, tasks={"pretrain": "vqctap"}), "vqctap": find_method("vqctap")}
+    monkeypatch.setattr(base, "method_names", lambda: list(methods))
+    monkeypatch.setattr(base, "find_method", methods.__getitem__)
+    with pytest.raises(ConfigError, match="the task vqctap pre-trains several methods: plain, vqctap; to fix it: name one"):
+        method_of("vqctap")
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"), [(replace(PLAIN, name="plane"), "the method plane"), ({"name": "plain"}, "a dict")]
+)
+def test_a_file_declares_the_method_of_its_name(declared: object, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "find", lambda package, name, attribute: declared)
+    with pytest.raises(ConfigError, match=rf"METHOD in methods/plain\.py is {found}; expected Method\(name=\"plain\", \.\.\.\)"):
+        find_method("plain")
 
 
 def test_ctap_method_starts_without_torch() -> None:
