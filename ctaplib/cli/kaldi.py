@@ -112,6 +112,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb = add("split_data", _split, "split into DIR/splitN/1 ... N by speakers, or DIR/splitNutt by utterances", "dir", "parts")
     verb.add_argument("--per-utt", action="store_true", help="split by utterances")
     _kaldi_tables.configure(add)
+    _configure_audio(add)
+
+
+def _configure_audio(add: Callable[..., argparse.ArgumentParser]) -> None:
     speed = add("perturb_data_dir_speed", _perturb, SPEED, "factor", "source", "target")
     text = "the original, 0.9 and 1.1 times its speed; see perturb_data_dir_speed"
     three = add("perturb_data_dir_speed_3way", _perturb_3way, text, "source", "target")

@@ -105,8 +105,8 @@ def _refuse_second(exp: Path) -> None:
             return error
         return None
 
-    if (found := from_first(check_main)) is not None:
-        raise found
+    if (fault := from_first(check_main)) is not None:
+        raise fault
 
 
 def end_at_once(error: Exception, note: Callable[[], None] | None = None) -> None:
