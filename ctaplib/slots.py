@@ -1,9 +1,7 @@
 """Slots: a part that a config names, with options of its own. Adding a module adds a choice.
 
-DECODERS = Choices("models", "decoder_", "DECODER", "decoder")     # ctaplib/models/decoder_<name>.py with DECODER
-
 class DecoderSlot(Slot):
-    CHOICES = DECODERS
+    CHOICES = Choices("models", "decoder_", "DECODER", "decoder")     # ctaplib/models/decoder_<name>.py with DECODER
     name: str = "regression"
 """
 

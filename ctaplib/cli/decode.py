@@ -28,11 +28,12 @@ def run(args: argparse.Namespace) -> int:
     """Decode every set."""
     with fast_imports():
         from ctaplib.corpus.lists import check_listed
-        from ctaplib.infer.decode_sets import Decoder, decode_all, judge_all
+        from ctaplib.infer.decode_sets import Decoder, decode_all
+        from ctaplib.methods.base import find_method
 
     config = check(args)
     if args.what == "systems":
         check_listed(args.lists, args.data, args.sets.split(), args.dump)
-    decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, args.method, args.train_set)
-    (judge_all if args.what == "judge" else decode_all)(decoder, args.sets.split(), args.nj)
+    decoder = Decoder(args.exp_root, args.data, args.dump, args.lists, config, find_method(args.method), args.train_set)
+    decode_all(decoder, args.sets.split(), args.nj, judge=args.what == "judge")
     return 0

@@ -289,10 +289,12 @@ def _split(args: argparse.Namespace) -> None:
 
 
 def _perturb(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.perturb import perturb_speed
+    from ctaplib.corpus.perturb import perturb_set
 
-    with_speakers = args.include_spk_prefix == "true"
-    perturb_speed(args.source, args.target, args.factor, tool=args.tool, nj=args.nj, with_speakers=with_speakers)
+    perturb_set(
+        args.source, args.target, [args.factor], tool=args.tool, nj=args.nj,
+        with_speakers=args.include_spk_prefix == "true", always_prefix=True,
+    )  # fmt: skip
     print(f"{args.target}: {args.source} at {args.factor} times its speed")
 
 

@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> int:
     """Print a line of phones, and one of words where the system has them, for every file."""
     with fast_imports():
         from ctaplib.infer.api import CTAP
-        from ctaplib.infer.load import require
+        from ctaplib.tasks.load import require
 
     model = CTAP.from_pretrained(args.exp, args.method)
     if args.system == "finetuned":

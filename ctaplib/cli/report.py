@@ -28,10 +28,9 @@ def run(args: argparse.Namespace) -> int | None:
 
     papers = read_paper_rows(args.paper_rows) if args.paper_rows else read_recipe_rows(Path.cwd())
     from ctaplib.evaluate.inputs import Inputs
-    from ctaplib.evaluate.provenance import environment
     from ctaplib.files import atomic_write
-    from ctaplib.report.report import Report, write_report  # here: matplotlib takes seconds to import
-    from ctaplib.report.results_md import render
+    from ctaplib.report.inputs import environment
+    from ctaplib.report.report import page_html, results_md  # here: matplotlib takes seconds to import
 
     title = args.title or Path.cwd().name
     facts = environment()
@@ -40,11 +39,13 @@ def run(args: argparse.Namespace) -> int | None:
         exp=args.exp_root, align=args.align or args.exp_root / "align", data=args.data, dump=args.dump,
         lists=args.lists, sets=tuple(sets), method=args.method,
     )  # fmt: skip
-    path = write_report(Report(f"ctaplib: {title}", inputs, rows, papers, facts), args.out)
+    path = args.out / "index.html"
+    with atomic_write(path) as out:
+        out.write(page_html(f"ctaplib: {title}", inputs, rows, papers, facts))
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
     if args.results_md:
         kept = [row for file in sorted(args.kept.glob("*.json") if args.kept else ()) for row in read_results(file)]
         with atomic_write(args.results_md) as out:
-            out.write(render(title, merge(kept, rows), papers, facts))
+            out.write(results_md(title, merge(kept, rows), papers, facts))
         print(args.results_md)
     return 0

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int | None:
     """Run `ctap score`."""
     one_thread()
-    from ctaplib.evaluate.inputs import Inputs, Options
+    from ctaplib.evaluate.inputs import Inputs
     from ctaplib.evaluate.results import read_results, write_results
     from ctaplib.evaluate.rows import RowMaker
     from ctaplib.evaluate.scoring import score
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int | None:
     inputs = Inputs(
         exp=args.exp_root, align=args.align or args.exp_root / "align", data=args.data, dump=args.dump, lists=args.lists,
         sets=tuple(args.sets.split()), method=args.method, train_set=args.train_set,
-        options=Options(judge_max_per=args.judge_max_per),
+        judge_max_per=args.judge_max_per,
     )  # fmt: skip
     command = args.recipe_command or os.environ.get("RECIPE_COMMAND") or shlex.join(["ctap", *sys.argv[1:]])
     make = RowMaker(commit(), command, {name: inputs.about(name) for name in inputs.sets})

@@ -43,9 +43,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 log = get_logger("ctaplib.cluster.jobs")
 
-BACKEND = "CTAP_CMD_BACKEND"
-MAX_TASKS = 1000
-"""Slurm's usual largest array."""
+MAX_TASKS = 1000  # Slurm's usual largest array
 LOG_EVERY_S = 30.0
 _Setup = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -67,7 +65,6 @@ def map_jobs(
 
     Args:
         function: A function that pickles (of a module, or a `partial` of one); its own data are sent once.
-        items: What to work on.
         nj: Number of processes, or of Slurm tasks at once; a single process means this one.
         what: Name of the work, for messages and files; must be unique among the work that runs at one time.
         context: How processes of this machine are started: `fork` or `spawn`.
@@ -85,7 +82,7 @@ def map_jobs(
         StageError: a task of the array was killed.
         ConfigError: `CTAP_CMD_BACKEND` is neither `local` nor `slurm`.
     """
-    if backend(os.environ.get(BACKEND) or "local") == "slurm" and len(items) >= at_least:
+    if backend(os.environ.get("CTAP_CMD_BACKEND") or "local") == "slurm" and len(items) >= at_least:
         yield from _Array(what, min(len(items), nj * parts, MAX_TASKS)).run(function, items, setup, nj)
     elif (nj <= 1 or len(items) < at_least) and not apart:
         if setup is not None:
@@ -118,12 +115,7 @@ def _call(item: Any) -> Any:
 
 
 class _Array:
-    """A job array and the folder of its files.
-
-    Args:
-        what: Name of the work.
-        tasks: Number of tasks, which are counted from 1.
-    """
+    """A job array, whose tasks are counted from 1, and the folder of its files."""
 
     def __init__(self, what: str, tasks: int) -> None:
         self.what, self.tasks = what, tasks
@@ -131,9 +123,13 @@ class _Array:
 
     def run(self, function: Callable, items: Sequence[Any], setup: _Setup | None, nj: int) -> Iterator[Any]:
         """Submit the tasks, wait, yield the results, remove the folder."""
+        # Every task runs one thread: the cores of its machine are shared with other tasks.
+        threads = "OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE"
+        program = shlex.join([sys.executable, "-m", "ctaplib.cluster.jobs", str(self.folder)])
         options = [*read_options(config_path(), "jobs"), f"--output={self.folder}/log.%a", "--open-mode=append", "--requeue"]
+        options += [f"--array=1-{self.tasks}%{max(1, nj)}", f'--wrap={threads} exec {program} "$SLURM_ARRAY_TASK_ID"']
         self._prepare(function, items, setup)
-        job = submit(_script(self.folder), [*options, f"--array=1-{self.tasks}%{max(1, nj)}"])
+        job = submit(options)
         write_json(self.folder / RECORD, {"job": job})
         log.info("%s: job array %s of %d task(s)", self.what, job, self.tasks)
         with cancelled_with_us(job):
@@ -164,29 +160,28 @@ class _Array:
             Exception: what a task raised; the others are cancelled.
             StageError: tasks were killed; the others have ended.
         """
-        logged, logged_at = (0, 0), time.monotonic()
+        logged_at, deadline = time.monotonic(), math.inf
         known: dict[int, State] = {}
-        deadline = math.inf
         while missing := self._missing():
             for task in missing:
                 self._raise_error(task, job)
             found = states(job)
             known |= found  # Slurm soon forgets tasks that ended
             refuse_stuck(job, found.values())
-            living = [state for state in found.values() if state.lives]
-            if not living:
-                last = [known[task].name for task in missing if task in known]
-                killed = last and not {"COMPLETED", "FAILED", "RUNNING", "COMPLETING"} & set(last)
-                deadline = min(deadline, time.monotonic() + FILES_WAIT_S)
-                if (missing := self._missing()) and (killed or time.monotonic() > deadline):
+            now = time.monotonic()
+            if not any(state.lives for state in found.values()):
+                last = {known[task].name for task in missing if task in known}
+                killed = last and not {"COMPLETED", "FAILED", "RUNNING", "COMPLETING"} & last
+                deadline = min(deadline, now + FILES_WAIT_S)
+                if (missing := self._missing()) and (killed or now > deadline):
                     raise self._killed(job, missing, known)
-                time.sleep(0.5)
-                continue
-            now = (self.tasks - len(missing), sum(state.waits for state in living))
-            if now != logged and time.monotonic() - logged_at > LOG_EVERY_S:
-                why = next((f" ({state.reason})" for state in living if state.waits), "")
-                log.info("%s: %d of %d tasks done, %d waiting%s", self.what, now[0], self.tasks, now[1], why)
-                logged, logged_at = now, time.monotonic()
+            elif now - logged_at > LOG_EVERY_S:
+                reasons = [state.reason for state in found.values() if state.waits]
+                why = f" ({reasons[0]})" if reasons else ""
+                log.info(
+                    "%s: %d of %d tasks done, %d waiting%s", self.what, self.tasks - len(missing), self.tasks, len(reasons), why
+                )
+                logged_at = now
             time.sleep(POLL_S)
 
     def _killed(self, job: str, missing: Sequence[int], known: dict[int, State]) -> StageError:
@@ -226,15 +221,6 @@ def run_task(folder: Path, task: int) -> int:
                 out.write(pickle.dumps(CtapError(f"{type(error).__name__}: {error}", fix=f"see {folder}/log.{task}")))
         return 1
     return 0
-
-
-def _script(folder: Path) -> str:
-    return (
-        "#!/usr/bin/env bash\n# Written by ctaplib: one task of a job array.\n"
-        'export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OMP_WAIT_POLICY=PASSIVE\n'
-        f"cd {shlex.quote(str(Path.cwd()))} || exit 1\n"
-        f'exec {shlex.quote(sys.executable)} -m ctaplib.cluster.jobs {shlex.quote(str(folder))} "${{SLURM_ARRAY_TASK_ID}}"\n'
-    )
 
 
 def _result(folder: Path, task: int) -> Path:

@@ -20,7 +20,7 @@ import psutil
 from ctaplib.cluster import slurm_run
 from ctaplib.cluster.processes import send_signal
 from ctaplib.cluster.rendezvous import take_rank
-from ctaplib.cluster.slurm import FOLDER, Allocation, config_path
+from ctaplib.cluster.slurm import FOLDER, config_path, machine_of_job
 from ctaplib.errors import KEYBOARD, STOPPED, ConfigError, CtapError, TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.runs.state import note_error
@@ -115,14 +115,10 @@ def _report_status(status: int, folder: Path) -> int:
 def run_processes(
     program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: Endpoint | None = None, join_timeout_s: float = 50.0
 ) -> int:
-    """Run a Python program in several processes of this machine, together with other machines, and return its exit status.
+    """Run a Python program (its arguments) in `nproc` processes on each of `n_nodes` machines and return its exit status here.
 
     Args:
-        program: Arguments of Python.
-        nproc: Processes of each machine.
-        n_nodes: Number of machines.
         endpoint: Host and port where machines meet; a Slurm job has its own.
-        join_timeout_s: Seconds to wait for all machines.
 
     Raises:
         CtapError: the machines do not find one another.
@@ -156,8 +152,7 @@ def _with_machines(
             host, port = endpoint
             rank, _store = take_rank(host, port, n_nodes, join_timeout_s)
         else:
-            job = Allocation.current()
-            host, port, rank, name = job.head_address, job.port, job.rank, job.names[job.rank]
+            name, rank, host, port = machine_of_job()
         print(f"machine {name}: {rank} of {n_nodes}, the first is at {host}:{port}", file=sys.stderr, flush=True)
         place = [f"--nnodes={n_nodes}", f"--node_rank={rank}", f"--master_addr={host}", f"--master_port={port}"]
         return _torchrun([*words, *place, f"--rdzv_conf=timeout={max(1, round(join_timeout_s))}", *program])

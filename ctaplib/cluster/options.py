@@ -33,22 +33,16 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `ctap launch` hands on to `ctap train`."""
     parser.add_argument(
-        "--batch_bins",
-        type=batch_bins,
-        default="0",
-        metavar="N|auto",
+        "--batch_bins", type=batch_bins, default="0", metavar="N|auto",
         help="most feature frames, padding included, in a micro-batch of a process; a larger batch is accumulated over several "
         "micro-batches, with the same result. auto: as many as fit into memory; 0: no limit (default: 0). "
         "A longer utterance is a micro-batch of its own",
-    )
+    )  # fmt: skip
     parser.add_argument(
-        "--patience",
-        type=seconds("--patience", 1.0, or_zero=True),
-        default=30.0,
-        metavar="S",
+        "--patience", type=seconds("--patience", 1.0, or_zero=True), default=30.0, metavar="S",
         help="seconds without a heartbeat of another process after which this one ends; 0: as long as an exchange may take "
         "(default: 30)",
-    )
+    )  # fmt: skip
 
 
 def whole(option: str, least: int) -> Callable[[str], int]:

@@ -6,8 +6,7 @@ import signal
 import sys
 from collections.abc import Iterable
 
-RUN_ID = "CTAP_RUN_ID"
-"""Environment variable that marks all processes of one run of the recipe driver."""
+RUN_ID = "CTAP_RUN_ID"  # Environment variable that marks all processes of one run of the recipe driver
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 

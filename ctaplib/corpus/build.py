@@ -71,11 +71,7 @@ def _look_at(item: Item, info: AudioInfo, texts: Mapping[str, tuple[str, str]]) 
 
 
 def check_unique(items: Iterable[Item]) -> None:
-    """Make sure that no utterance occurs twice.
-
-    Raises:
-        DataError: Some do; all of them, with both places.
-    """
+    """Raise DataError where an utterance occurs twice; it names all of them, with both places."""
     first: dict[str, Item] = {}
     faults = []
     for item in items:
@@ -88,16 +84,9 @@ def check_unique(items: Iterable[Item]) -> None:
 
 
 def check_items(what: str, items: Sequence[Item], fix: str, max_dropped_pct: float = MAX_DROPPED_PCT) -> None:
-    """Make sure that few of a set's utterances cannot be used; half an archive or a disk that was full while unpacking show here.
+    """Raise DataError where too many of a set's utterances cannot be used, as after half an archive or on a disk that was full.
 
-    Args:
-        what: What the set is, for the message.
-        items: Its utterances.
-        fix: What to do where too much is missing.
-        max_dropped_pct: Largest share of unusable utterances, percent.
-
-    Raises:
-        DataError: More cannot be used, or none can; says of which speakers nothing is left, and the reasons.
+    The error says of which speakers nothing is left; `what` is the name of the set, `fix` what to do.
     """
     speakers = {item.speaker for item in items if not item.reason}
     gone = c_sorted({item.speaker for item in items if item.speaker} - speakers)
@@ -107,11 +96,7 @@ def check_items(what: str, items: Sequence[Item], fix: str, max_dropped_pct: flo
 
 
 def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
-    """Make sure, before audio is opened, that few texts have no audio and few audio files no text.
-
-    Raises:
-        DataError: More than `MAX_LACKING_PCT` of the utterances lack one of them.
-    """
+    """Raise DataError, before audio is opened, where over `MAX_LACKING_PCT` of texts have no audio, or of audio files no text."""
     check_items(what, lacking(items, labelled=False), fix, MAX_LACKING_PCT)
     check_items(what, [item for item in lacking(items) if item.audio], fix, MAX_LACKING_PCT)
 
@@ -127,11 +112,7 @@ def check_share(
     nothing: str = "",
     shown: int = SHOWN,
 ) -> None:
-    """Make sure that a corpus has no faults and that little of it is left out.
-
-    Raises:
-        DataError: It has, or much is; every fault and reason, up to `shown`.
-    """
+    """Raise DataError where a corpus has faults or too much of it is left out; it lists faults and reasons, up to `shown`."""
     total = len(reasons) + kept
     share_pct = 100 * len(reasons) / total if total else 100.0
     if not faults and kept and share_pct <= max_dropped_pct:
@@ -174,8 +155,7 @@ def infos_of(ids: Mapping[str, Item]) -> dict[str, AudioInfo]:
 def tables_of(ids: Mapping[str, Item], labelled: bool, notes: list[str]) -> DataDir:
     """Make the tables of utterances by their ids; a table that lacks lines is left out, and `notes` says so.
 
-    Raises:
-        DataError: Two recordings have one name.
+    Raises DataError where two recordings have one name.
     """
     segments, lengths, faults = {}, {}, []
     wavs: dict[str, str] = {}
@@ -213,11 +193,7 @@ def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: st
 
 
 def check_filled(sets: Mapping[str, PreparedSet]) -> None:
-    """Make sure that something is left of every set, before the first is written.
-
-    Raises:
-        DataError: Nothing is left of some; the first reasons.
-    """
+    """Raise DataError where nothing is left of a set, before the first is written."""
     for name, made in sets.items():
         if not made.data.wavs:
             examples = shortened([f"{utt}: {reason}" for utt, reason in made.reasons.items()], 10)
@@ -228,10 +204,8 @@ def check_filled(sets: Mapping[str, PreparedSet]) -> None:
 def write_set(folder: Path, made: PreparedSet, rate_hz: int | None = None) -> None:
     """Write a data directory, `dropped.tsv` and what is known of its audio; print a line about it.
 
-    Args:
-        folder: Where it goes; its name is the set's.
-        made: The set.
-        rate_hz: Sampling rate of the corpus; files of another are listed in `odd_rate.tsv` and used. None: it has none.
+    Files of another rate than the corpus's `rate_hz` are used, and listed in `odd_rate.tsv`; None: the corpus has no rate of its
+    own.
     """
     data, name = made.data, folder.name
     write_datadir(data, folder)

@@ -6,7 +6,6 @@ and CTM files (phones with times). Other tables that Kaldi and ESPnet know are c
 commands (`sox a.flac -t wav - |`).
 """
 
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,7 +23,6 @@ UTT_TABLES = (
 SPK_TABLES = ("spk2gender", "spk2warp", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
-TSV_FILES = ("dropped.tsv",)
 NORMALIZED = "text.norm"
 """Table that the text stage writes: `text` after normalisation."""
 
@@ -87,11 +85,7 @@ def parse_segment(value: str) -> Segment | None:
 
 
 def parse_segments(path: str | Path) -> dict[str, Segment]:
-    """Read `segments`: `utt recording start_s end_s`.
-
-    Raises:
-        DataError: Lines that are not of that form, all of them.
-    """
+    """Read `segments`, `utt recording start_s end_s`; raise DataError with all lines that are not of that form."""
     out, faults = {}, []
     for utt, value in read_table(path).items():
         segment = parse_segment(value)
@@ -123,11 +117,7 @@ def resolve(value: str, base: Path) -> str:
 
 
 def read_spans(path: str | Path) -> dict[str, Span]:
-    """Read the audio of each utterance from `wav.scp` and, optionally, `segments`.
-
-    Raises:
-        DataError: A segment names a recording that `wav.scp` does not have.
-    """
+    """Read the audio of each utterance from `wav.scp` and, optionally, `segments`."""
     path = Path(path)
     wavs = {name: resolve(value, path) for name, value in read_table(path / "wav.scp").items()}
     if not (path / "segments").exists():
@@ -149,11 +139,7 @@ def read_ctm_lines(path: Path) -> dict[str, list[str]]:
 
 
 def read_datadir(path: str | Path) -> DataDir:
-    """Read every known table of a data directory.
-
-    Raises:
-        DataError: The directory or its `wav.scp` is missing, or a table is malformed.
-    """
+    """Read every known table of a data directory."""
     path = Path(path)
     if not path.is_dir():
         raise DataError(
@@ -170,20 +156,11 @@ def read_datadir(path: str | Path) -> DataDir:
     )
 
 
-def seconds(value: float) -> str:
-    """Write seconds without rounding and without an exponent."""
-    return f"{Decimal(repr(value)).normalize():f}"
-
-
 def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> None:
     """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`.
 
-    Segments and tables of recordings of an earlier directory are removed, for they would give its recordings another meaning.
-
-    Args:
-        data: What to write.
-        path: The folder.
-        alone: Remove all other tables of an earlier directory too, those that later stages add included.
+    Segments and tables of recordings of an earlier directory are removed, for they would give its recordings another meaning;
+    with `alone` all its other tables too, those that later stages add included.
     """
     path = Path(path)
     kept = {*data.utts, *data.spks, *data.ctms, *data.recs, *(["segments"] if data.segments is not None else [])}
@@ -191,8 +168,9 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
         (path / name).unlink(missing_ok=True)
     write_table(path / "wav.scp", data.wavs)
     if data.segments is not None:
-        lines = {u: f"{s.recording} {seconds(s.start_s)} {seconds(s.end_s)}" for u, s in data.segments.items()}
-        write_table(path / "segments", lines)
+        # Times without rounding and without an exponent.
+        times = {u: [f"{Decimal(repr(t)).normalize():f}" for t in (s.start_s, s.end_s)] for u, s in data.segments.items()}
+        write_table(path / "segments", {u: " ".join([s.recording, *times[u]]) for u, s in data.segments.items()})
     for name, table in (*data.utts.items(), *data.spks.items(), *data.recs.items()):
         write_table(path / name, table)
     if "utt2spk" in data.utts:
@@ -204,11 +182,7 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
 
 
 def subset(data: DataDir, utts: Collection[str]) -> DataDir:
-    """Keep the given utterances, with their recordings and speakers.
-
-    Raises:
-        DataError: The directory lacks some; all of them.
-    """
+    """Keep the given utterances, with their recordings and speakers; raise DataError where some do not exist."""
     wanted = set(utts)
     missing = c_sorted(wanted - set(data.utt_ids))
     if missing:
@@ -235,17 +209,11 @@ def subset_by_speakers(data: DataDir, speakers: Collection[str]) -> DataDir:
 
 
 def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
-    """Join data directories, as Kaldi's combine_data.sh does.
+    """Join data directories, as Kaldi's combine_data.sh does; `names` are theirs, for messages.
 
-    A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments
-    of the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own.
-
-    Args:
-        parts: The data directories.
-        names: What to call them in messages.
-
-    Raises:
-        DataError: An id occurs in two of them with different values.
+    A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments of
+    the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own. Raises DataError
+    where an id occurs in two of them with different values.
     """
     called = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
     if any(part.segments is not None for part in parts):
@@ -285,11 +253,7 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
 
 
 def combine_folders(sources: Sequence[Path], target: Path) -> tuple[DataDir, list[str]]:
-    """Join data directories into `target`; return what was written, and the tables left out because not all sources have them.
-
-    Raises:
-        DataError: An id occurs in two of them with different values, or one cannot be read.
-    """
+    """Join data directories into `target`; return what was written, and the tables left out because not all sources have them."""
     parts = [read_datadir(path) for path in sources]
     joined = combine(parts, [str(path) for path in sources])
     write_datadir(joined, target, alone=True)
@@ -352,15 +316,6 @@ def split(data: DataDir, parts: int, *, by_speaker: bool = False) -> list[DataDi
     parts = max(1, min(parts, len(groups)))
     shares = deal_groups([len(own) for own in groups], parts) if by_speaker else deal_evenly(len(groups), parts)
     return [subset(data, [utt for group in share for utt in groups[group]]) for share in shares]
-
-
-def backup(path: str | Path, to: str | Path) -> None:
-    """Copy the plain files of a data directory to another folder before it is changed."""
-    target = Path(to)
-    target.mkdir(parents=True, exist_ok=True)
-    for file in Path(path).iterdir():
-        if file.is_file():
-            shutil.copy2(file, target / file.name)
 
 
 def read_words(folder: Path) -> dict[str, str]:

@@ -22,11 +22,7 @@ QUOTES_FIX = "correct these lines; or say that quotation marks enclose nothing i
 
 
 def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
-    """Read the rows of a table, the header first, and its delimiter.
-
-    Raises:
-        DataError: It is in another encoding, quotation marks do not fit, or it holds no utterance.
-    """
+    """Read the rows of a table, the header first, and its delimiter."""
     text = read_encoded(table, options.encoding, "save it as `CSV UTF-8`, or name its --encoding, such as cp1252")
     head = text.split("\n", 1)[0]
     delimiter = options.delimiter.replace("\\t", "\t") or max(DELIMITERS, key=head.count)
@@ -65,11 +61,7 @@ def _swallowed(found: Delimited, delimiter: str, column: int, folders: Sequence[
 
 
 def _columns(header: Sequence[str], table: Path, options: ImportOptions) -> dict[str, int]:
-    """Return the index of each column that exists.
-
-    Raises:
-        DataError: One that is asked for is missing, or audio or text have none; all of them.
-    """
+    """Return the index of each column that exists; raise DataError where one that is asked for, audio or text has none."""
     lower, places, faults = [name.lower().replace(" ", "_") for name in header], dict[str, int](), []
     for what, guesses in GUESSES.items():
         asked = getattr(options, f"{what}_column")

@@ -26,30 +26,19 @@ UNREADABLE = frozenset({".m4a", ".aac", ".wma", ".mp4", ".webm", ".amr", ".mkv",
 
 
 class ImportOptions(Config):
-    """Layout of a source; empty: guessed, or not there."""
+    """Layout of a source, as `ctap data import --help` explains it; empty: guessed, or not there."""
 
     audio_dir: str = ""
-    """Folder that audio is looked for in, beside the source's own."""
     text_suffix: str = ""
-    """Ending of text files, for a folder: `.txt`, `.lab`, `.normalized.txt`."""
     id_column: str = ""
-    """Column of a table that names the utterance; its audio's name where there is none."""
     audio_column: str = ""
-    """Column of a table with the audio file."""
     text_column: str = ""
-    """Column of a table with the text."""
     speaker_column: str = ""
-    """Column of a table with the speaker."""
     gender_column: str = ""
-    """Column of a table with the speaker's sex."""
     set_column: str = ""
-    """Column of a table with the set (train, dev, test)."""
     delimiter: str = ""
-    """Delimiter of a table."""
     quotes: Literal["enclose", "plain"] = "enclose"
-    """Whether quotation marks enclose fields, as in CSV, or are plain characters."""
     encoding: str = "utf-8-sig"
-    """Encoding of text files and tables."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +104,7 @@ def kinds() -> dict[str, Importer]:
 
 
 def guess_kind(source: Path) -> str:
-    """Guess what kind of source a path is.
-
-    Raises:
-        DataError: It is none or several; says what was found there.
-    """
+    """Guess what kind of source a path is; raise DataError, with what lies there, where it is none or several."""
     if not source.exists():
         raise DataError(f"there is no {source}", expected="the folder or table of a corpus", fix="correct the path")
     known = kinds()
@@ -192,11 +177,7 @@ def gender_of(value: str) -> str:
 
 
 def read_text(path: Path, encoding: str) -> str:
-    """Read a text file as one line.
-
-    Raises:
-        DataError: It is not in that encoding.
-    """
+    """Read a text file as one line."""
     return " ".join(read_encoded(path, encoding, "convert it, or name its --encoding").split())
 
 
@@ -209,11 +190,7 @@ def half_width(text: str) -> str:
 
 
 def read_words(path: Path) -> str:
-    """Read a text file as one line: without byte order mark, line ends and runs of spaces, full-width signs as ASCII.
-
-    Raises:
-        DataError: It is not UTF-8.
-    """
+    """Read a UTF-8 text file as one line: without byte order mark and runs of spaces, full-width signs as ASCII."""
     return " ".join(half_width(read_encoded(path)).split())
 
 

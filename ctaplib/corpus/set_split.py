@@ -74,11 +74,7 @@ def cut_dev(utts: Sequence[str], texts: Mapping[str, str], config: SplitConfig) 
 
 
 def split_by_rule(utt2spk: Mapping[str, str], texts: Mapping[str, str], genders: Mapping[str, str], config: SplitConfig) -> Split:
-    """Split by the rule of this module.
-
-    Raises:
-        DataError: There are too few utterances.
-    """
+    """Split by the rule of this module; raise DataError where there are too few utterances."""
     utts, speakers = c_sorted(utt2spk), sorted(set(utt2spk.values()))
     least = 3 * config.test_utts[0]
     if len(utts) < least:
@@ -107,8 +103,7 @@ def write_split(folder: Path, split: Split) -> None:
 def read_split(folder: Path, utts: Sequence[str]) -> Split | None:
     """Read the lists, if they exist; what they do not name is for training.
 
-    Raises:
-        DataError: Only one exists, one names an utterance that the corpus lacks, or both name the same; all of them.
+    Raises DataError where only one exists, one names an utterance that the corpus lacks, or both name the same.
     """
     paths = {name: folder / f"{name}.txt" for name in ("dev", "test")}
     there = [name for name, path in paths.items() if path.exists()]

@@ -21,7 +21,7 @@ UNPRINTABLE = frozenset({"Cc", "Cn", "Co", "Cs"})
 NUMERIC_TABLES = ("segments", "utt2dur", "reco2dur", "phn2word", "utt2num_frames", "utt2num_samples")
 
 
-def _number(value: str) -> float:
+def number(value: str) -> float:
     """Return a number of one word, or 0."""
     try:
         return float(value)
@@ -35,12 +35,12 @@ def _is_channel(value: str) -> bool:
 
 
 RULES: dict[str, tuple[Callable[[str], bool], str, bool]] = {
-    "utt2dur": (lambda value: _number(value) > 0, "one number of seconds above 0", True),
+    "utt2dur": (lambda value: number(value) > 0, "one number of seconds above 0", True),
     "utt2num_frames": (lambda v: v.isascii() and v.isdigit() and int(v) > 0, "a whole number of frames above 0", True),
-    "reco2dur": (lambda value: _number(value) > 0, "one number of seconds above 0", False),
+    "reco2dur": (lambda value: number(value) > 0, "one number of seconds above 0", False),
     "reco2file_and_channel": (_is_channel, "a file and a channel, A or B", False),
-    "utt2warp": (lambda value: 0.5 < _number(value) < 1.5, "a number between 0.5 and 1.5", False),
-    "spk2warp": (lambda value: 0.5 < _number(value) < 1.5, "a number between 0.5 and 1.5", False),
+    "utt2warp": (lambda value: 0.5 < number(value) < 1.5, "a number between 0.5 and 1.5", False),
+    "spk2warp": (lambda value: 0.5 < number(value) < 1.5, "a number between 0.5 and 1.5", False),
     "spk2gender": (lambda value: value in ("m", "f"), "m or f", False),
     "wav.scp": (lambda value: not value.startswith("~"), "a path without `~`, which only shells know", False),
 }
@@ -59,7 +59,8 @@ class Fault:
     """The utterance that `--fix` drops; empty where dropping it is no cure."""
     fatal: bool = True
     kind: str = ""
-    """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses; `duplicate` for a second line."""
+    """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses; `duplicate` for a second line;
+    `encoding` for a table that is not UTF-8, which cannot be repaired (only spk2utt, which is made anew)."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -85,7 +86,11 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         bad_line = path.read_bytes()[: error.start].count(b"\n") + 1
-        faults.append(Fault(f"{path}:{bad_line}", f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv"))
+        what, kind = (
+            f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv",
+            "" if path.name == "spk2utt" else "encoding",
+        )
+        faults.append(Fault(f"{path}:{bad_line}", what, kind=kind))
         return table
     if text.startswith(BYTE_ORDER_MARK):
         faults.append(Fault(f"{path}:1", "the file begins with a byte order mark; expected plain UTF-8; remove it with --fix"))
@@ -131,13 +136,7 @@ def _check_key(key: str, line: str, place: str, faults: list[Fault]) -> None:
 
 
 def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> dict[str, Table]:
-    """Check the tables by themselves and against each other; return them by name.
-
-    Args:
-        path: The data directory.
-        faults: Gets what is found.
-        wav_scp: Whether `wav.scp` has to be there.
-    """
+    """Check the tables of a data directory by themselves and against each other, into `faults`; return them by name."""
     names = ("wav.scp", "segments", "spk2utt", *UTT_TABLES, *SPK_TABLES, *REC_TABLES)
     tables = {name: read_lines(path / name, faults) for name in names if (path / name).exists()}
     needed = {"utt2spk", "wav.scp"} if wav_scp or "segments" in tables else {"utt2spk"}

@@ -23,15 +23,9 @@ class NotTheFile(Exception):
 def transfer(url: str, partial: Path, size_bytes: int = 0) -> None:
     """Fetch the rest of a file into `partial`; start again where the server does not send parts or its file has changed.
 
-    Args:
-        url: The file.
-        partial: What was fetched so far; beside it, `<partial>.from` says from where.
-        size_bytes: Size of the whole file; 0 where it is not known.
-
-    Raises:
-        NotTheFile: The server sends a page, or a file of another size; `partial` is as it was.
-        OSError: It cannot be reached, answers with an error, or cuts the connection; what came is kept.
-        http.client.HTTPException: It does not speak HTTP.
+    `<partial>.from` says where it comes from; `size_bytes` is 0 where the size is not known. Raises NotTheFile where the server
+    sends a page, or a file of another size, and leaves `partial` as it was; OSError or http.client.HTTPException where it cannot
+    be reached, answers with an error or not in HTTP, or cuts the connection, and keeps what came.
     """
     have = partial.stat().st_size if partial.exists() else 0
     if size_bytes and have > size_bytes:

@@ -24,7 +24,6 @@ class Tempo(Transform):
     config: TempoConfig
 
     def apply(self, example: Example, rng: np.random.Generator) -> None:
-        """Stretch the utterance by a random factor."""
         if self.config.tempo > 0:
             change_tempo(example, 1 + rng.uniform(-1, 1) * self.config.tempo, self.rates.hop)
 

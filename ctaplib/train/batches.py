@@ -3,8 +3,9 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,8 +18,7 @@ from ctaplib.train.accumulate import cut
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explained
 
-CHECK_S = 20.0
-"""Most seconds for checking the batches of all epochs before the first step."""
+CHECK_S = 20.0  # Most seconds for checking the batches of all epochs before the first step
 log = get_logger("ctaplib.train")
 Load = Callable[[str, Sequence[int], int], Any]
 
@@ -49,9 +49,7 @@ class Share:
     """The local batch of a step.
 
     Attributes:
-        step: Number of the step.
-        items: Items of this rank.
-        micros: The same, in micro-batches.
+        micros: The items in micro-batches.
         several: Whether any rank has more than one micro-batch.
         epoch, batch: Position after the step.
         last: Whether the epoch ends with the step.
@@ -73,12 +71,9 @@ def check_batches(task: Task, start: Position, world: World) -> None:
         TrainingError: one is too small.
     """
     step, epoch, limit = start.step - start.batch, start.epoch, time.monotonic() + CHECK_S
-    while world.size > 1 and (left := task.config.train.max_steps - step) > 0:
-        sizes = [len(items) for items in task.train_plan(epoch)[:left]]
-        if not sizes:
-            return  # `shares` raises
-        _check_size(epoch, min(sizes), world)
-        step, epoch = step + len(sizes), epoch + 1
+    while world.size > 1 and (left := task.config.train.max_steps - step) > 0 and (plan := task.train_plan(epoch)):
+        _check_size(epoch, min(map(len, plan[:left])), world)
+        step, epoch = step + len(plan), epoch + 1
         if time.monotonic() > limit:
             log.warning("batches are checked up to epoch %d; those of later epochs are when they come", epoch - 1)
             return
@@ -162,21 +157,14 @@ def batches(
 
     _warn_of_longer(task, position, world, micro_frames)
     with ThreadPoolExecutor(ahead, initializer=begin) as pool:
-        plan = shares(task, position, world, micro_frames)
-        waiting: deque[tuple[Share, Future[list[Any]]]] = deque()
-
-        def submit() -> None:
-            share = next(plan, None)
-            if share is not None:
-                waiting.append((share, pool.submit(_make, task, share, load, pin)))
-
-        for _ in range(ahead):
-            submit()
+        # Batches are begun in the order of the steps, as many ahead as there are threads.
+        begun = ((share, pool.submit(_make, task, share, load, pin)) for share in shares(task, position, world, micro_frames))
+        waiting = deque(islice(begun, ahead))
         while waiting:
             share, future = waiting.popleft()
             started = time.perf_counter()
             micros = future.result()
             waited_s = time.perf_counter() - started
-            submit()
+            waiting.extend(islice(begun, 1))
             position.epoch, position.batch, position.epoch_ends = share.epoch, share.batch, share.last
             yield share, micros, waited_s

@@ -17,12 +17,9 @@ from ctaplib.tasks.base import Task
 from ctaplib.train.cgroup import free_bytes
 from ctaplib.train.distributed import World
 
-USE = 0.85
-"""Share of the free memory that a trial may plan with."""
-KERNELS = 400 * 2**20
-"""Bytes of address space for kernels that are compiled later, where it is limited (`ulimit -v`)."""
-FEW = 4
-"""Items of the second trial; memory is extrapolated along the line through both."""
+USE = 0.85  # Share of the free memory that a trial may plan with
+KERNELS = 400 * 2**20  # Bytes of address space for kernels that are compiled later, where it is limited (`ulimit -v`)
+FEW = 4  # Items of the second trial; memory is extrapolated along the line through both
 LESS = "lower batch.max_s (what is left out is listed), or take a machine with more memory"
 FEWER = "--batch_bins auto finds how much fits in one pass and adds up the rest; or lower batch.batch_s, or batch.max_s"
 log = get_logger("ctaplib.train")
@@ -53,11 +50,11 @@ def find_micro_frames(
     first, reason = _try(world, partial(attempt, share[:1]))
     if reason:
         raise TrainingError(f"the longest item, {one * frame_s:.1f} s, does not fit into memory ({reason})", fix=LESS)
-    second, few, failed = first, one, False
-    for count in sorted({min(n, len(share)) for n in (FEW, 2)} - {1}, reverse=True):
-        peak, reason = _try(world, partial(attempt, share[:count]))
+    failed = False
+    for count in sorted({1, *(min(n, len(share)) for n in (FEW, 2))}, reverse=True):
+        second, reason = _try(world, partial(attempt, share[:count])) if count > 1 else (first, "")
+        few = padded_frames(task, share[:count])
         if not reason:
-            second, few = peak, padded_frames(task, share[:count])
             break
         log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one * frame_s, reason)
         failed = True

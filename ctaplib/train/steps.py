@@ -10,6 +10,7 @@ from ctaplib.collective import apart
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
+from ctaplib.tensors import map_tensors
 from ctaplib.train.accumulate import Accumulator, seed_draws
 from ctaplib.train.batches import Share
 from ctaplib.train.distributed import World
@@ -170,8 +171,10 @@ class Steps:
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
-    """Return a batch on a device; one that has no tensors stays where it is."""
-    return batch.to(device) if hasattr(batch, "to") else batch
+    """Return a batch on a device: by its own `to`, or else every tensor of it."""
+    if device.type == "cpu":
+        return batch
+    return batch.to(device) if hasattr(batch, "to") else map_tensors(batch, lambda t: t.to(device, non_blocking=True))
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:

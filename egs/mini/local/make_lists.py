@@ -128,7 +128,7 @@ def main() -> None:
         write_tsv(path, plan_rows(accents, sizes, keep, seed=1), PLAN_FIELDS)
         rows = read_plan(path)
         genders = {row.speaker: row.gender for row in rows if row.set == "test_unseen"}
-        counts = {"pairs": 112, "tts": 48, "references": 3} if sizes is FULL else {"pairs": 16, "tts": 8, "references": 3}
+        counts = {"pairs": 112, "tts": 48} if sizes is FULL else {"pairs": 16, "tts": 8}
         write_task_lists(LISTS / folder, ["test_unseen"], unseen_utts(rows, code), genders, **counts)
 
 
