@@ -33,12 +33,8 @@ def configure(verb: argparse.ArgumentParser) -> None:
     for name in COLUMNS:
         group.add_argument(f"--{name}_column", default="", metavar="NAME", help="table: guessed from usual names")
     group.add_argument("--delimiter", default="", help="table: character between columns; guessed")
-    group.add_argument(
-        "--quotes",
-        choices=("enclose", "plain"),
-        default="enclose",
-        help="table: whether quotation marks enclose fields, as in CSV",
-    )
+    text = "table: whether quotation marks enclose fields, as in CSV"
+    group.add_argument("--quotes", choices=("enclose", "plain"), default="enclose", help=text)
     group.add_argument("--encoding", default="utf-8-sig", help="of text and tables")
     group = verb.add_argument_group("speakers (default: as the source says, else one with the name of SOURCE)")
     group.add_argument("--speaker", default="", help="one speaker of this name")

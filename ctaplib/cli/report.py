@@ -1,19 +1,15 @@
 """Write RESULTS.md and the page with audio, plots and tables."""
 
 import argparse
-import os
 from pathlib import Path
+
+from ctaplib.cli._common import add_options, one_thread
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `ctap report`."""
-    parser.add_argument("--exp_root", type=Path, default=Path("exp"), help="folder of the runs and decoded output")
+    add_options(parser, "exp_root", "data", "dump", "lists", "align", "method")
     parser.add_argument("--results", type=Path, default=Path("exp/results.json"), help="rows of this run")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
-    parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
-    parser.add_argument("--align", type=Path, help="folder of the aligner's run (default: <exp_root>/align)")
-    parser.add_argument("--method", default="vqctap", help="the pre-training method")
     parser.add_argument("--sets", help="test sets (default: those of the rows)")
     parser.add_argument("--out", type=Path, default=Path("exp/report"), help="folder of the page")
     parser.add_argument("--results_md", type=Path, help="where to write RESULTS.md")
@@ -24,8 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Run `ctap report`."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    one_thread()
     from ctaplib.evaluate.results import merge, read_results
 
     rows = read_results(args.results)  # first: a missing or broken file is reported before much is imported
