@@ -19,11 +19,13 @@ def check_agreement(task: Task, step: int, world: World) -> None:
     if world.size == 1:
         return
     items = zlib.crc32("\n".join(f"{part} {utt} {n}" for part, held in task.items().items() for utt, n in held.items()).encode())
+    paths = task.paths
     every = gather_objects({
         "step to go on from": str(step),
         "config": config_hash(task.config),
         "list of training items": f"{items:08x}",
         "weights": weights_digest(task.model)[:12],
+        "folders and sets": f"{paths.data} {paths.dump} {paths.exp} {paths.train_set} {paths.valid_set} {paths.speech_only_set}",
     })  # fmt: skip
     differing = [
         f"{name}: {value} on process 0, {other[name]} on process {rank}"
