@@ -10,6 +10,7 @@ import importlib
 import os
 import pkgutil
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,15 @@ def find(package: str, name: str, attribute: str) -> Any:
     """
     known = offering(package, attribute)
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        raise ConfigError(
-            f"there is no {name!r} in ctaplib.{package}" + (f" that defines {attribute}" if name in names(package) else ""),
-            expected=f"one of {', '.join(known)}",
-            fix=f"did you mean {near[0]}?" if near else "",
-        )
+        lacking = f" that defines {attribute}" if name in names(package) else ""
+        raise unknown_name(f"there is no {name!r} in ctaplib.{package}{lacking}", name, known)
     return getattr(importlib.import_module(f"ctaplib.{package}.{name}"), attribute)
+
+
+def unknown_name(found: str, name: str, known: Sequence[str]) -> ConfigError:
+    """Return an error for a name that is not among the known ones, with the nearest of them."""
+    near = difflib.get_close_matches(name, known, 1)
+    return ConfigError(found, expected=f"one of {', '.join(known)}", fix=f"did you mean {near[0]}?" if near else "")
 
 
 def offering(package: str, attribute: str) -> list[str]:

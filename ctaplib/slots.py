@@ -1,13 +1,10 @@
 """Slots: a part that a config names, with options of its own. Adding a module adds a choice.
 
-DECODERS = Choices("models", "decoder_", "DECODER", "decoder")     # ctaplib/models/decoder_<name>.py with DECODER
-
 class DecoderSlot(Slot):
-    CHOICES = DECODERS
+    CHOICES = Choices("models", "decoder_", "DECODER", "decoder")     # ctaplib/models/decoder_<name>.py with DECODER
     name: str = "regression"
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +14,7 @@ from pydantic import Field, ValidationError, model_serializer, model_validator
 from ctaplib.config import Config, explain
 from ctaplib.config_file import merge
 from ctaplib.errors import ConfigError
-from ctaplib.find import find, names
+from ctaplib.find import find, names, unknown_name
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,7 @@ class Choices:
         """
         known = self.names()
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise ConfigError(
-                f"there is no {self.what} named {name!r}",
-                expected=f"one of {', '.join(known)}",
-                fix=f"did you mean {near[0]}?" if near else "",
-            )
+            raise unknown_name(f"there is no {self.what} named {name!r}", name, known)
         return find(self.package, self.prefix + name, self.attribute)
 
 

@@ -43,10 +43,11 @@ def pad_stack(items: Sequence[torch.Tensor], value: float = 0.0, multiple: int =
 
 
 def pad_arrays(items: Sequence[np.ndarray], value: float = 0.0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack arrays like `pad_stack`, in float32. Views of a mapped file are read here, once."""
+    """Stack arrays like `pad_stack`, in float32 or int64. Views of a mapped file are read here, once."""
     lengths = [len(item) for item in items]
     width = -(-max(lengths) // multiple) * multiple
-    stack = torch.empty((len(items), width, *items[0].shape[1:]))
+    dtype = torch.float32 if np.issubdtype(items[0].dtype, np.floating) else torch.int64
+    stack = torch.empty((len(items), width, *items[0].shape[1:]), dtype=dtype)
     for row, item, length in zip(stack.numpy(), items, lengths):
         row[:length] = item
         row[length:] = value

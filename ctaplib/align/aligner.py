@@ -1,7 +1,7 @@
 """A trained aligner: the times of the phones of an utterance, or the reason why there are none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import compute_mel
 from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork
-from ctaplib.align.topology import Graph, Topology, make_graph, make_topology, to_intervals
+from ctaplib.align.topology import Graph, Topology, to_intervals
 from ctaplib.align.viterbi import best_path, load_loops
 from ctaplib.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ctaplib.config_file import read_saved
@@ -22,19 +22,16 @@ from ctaplib.phones import SILENCE, fold
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of aligning one utterance.
-
-    Attributes:
-        status: `aligned`, `oov`, `too_short_for_phones`, `low_score` or `failed`.
-        alignment: Its phones with times, silences included; empty unless aligned.
-        score: Mean log-posterior of its frames along the path; NaN where there is no path.
-        reason: Why it is not aligned; empty where it is.
-    """
+    """The result of aligning one utterance."""
 
     status: str
-    alignment: Alignment
-    score: float = float("nan")
+    """`aligned`, `oov`, `too_short_for_phones`, `low_score` or `failed`."""
     reason: str = ""
+    """Why it is not aligned; empty where it is."""
+    alignment: Alignment = field(default_factory=list)
+    """Its phones with times, silences included; empty unless aligned."""
+    score: float = float("nan")
+    """Mean log-posterior of its frames along the path; NaN where there is no path."""
 
 
 def merge_silences(alignment: Alignment, words: Sequence[int], config: AlignConfig) -> Alignment:
@@ -65,15 +62,7 @@ def merge_silences(alignment: Alignment, words: Sequence[int], config: AlignConf
 
 
 class Aligner:
-    """A frame classifier with its topology.
-
-    Args:
-        config: Settings of its training.
-        topology: Units and states.
-        network: Frame classifier.
-        log_prior: (classes,) log of the frequency of each class in training.
-        rate_hz: Sampling rate of its front end.
-    """
+    """A frame classifier with its topology, and the log of the frequency of each class in training, (classes,)."""
 
     def __init__(
         self, config: AlignConfig, topology: Topology, network: FrameNetwork, log_prior: np.ndarray, rate_hz: int
@@ -98,18 +87,13 @@ class Aligner:
             config = AlignConfig.model_validate(values)
         except ValueError as error:
             raise ConfigError(f"{exp}/config.yaml does not fit this version: {error}", fix="train the aligner again") from error
-        topology = make_topology(config, tuple(state["units"]))
+        topology = Topology(config, state["units"])
         network = FrameNetwork(config.n_mels, topology.n_classes, config.network)
         load_weights(network, state["network"], str(exp / "aligner.pt"))
         return cls(config, topology, network, state["log_prior"].numpy(), int(state["rate_hz"]))
 
     def path(self, centred: np.ndarray, graph: Graph) -> tuple[np.ndarray, float]:
-        """Return the best path of an utterance and the mean log-posterior along it.
-
-        Args:
-            centred: (T, n_mels) output of `frontend.centre`.
-            graph: States of the utterance.
-        """
+        """Return the best path of an utterance, (T, n_mels) from `frontend.centre`, and the mean log-posterior along it."""
         posteriors = self.network.log_posteriors(centred)
         path, total = best_path(posteriors - self.config.network.prior_weight * self.log_prior, graph.chain)
         if not np.isfinite(total):
@@ -131,33 +115,33 @@ class Aligner:
             words: Index of each phone's word, where known.
         """
         try:
-            graph = make_graph(self.topology, phones, self.config.drop_tone)
+            graph = self.topology.graph(phones)
         except DataError as error:
-            return Outcome("oov", [], reason=error.found)
+            return Outcome("oov", error.found)
         least = self.topology.shortest(len(phones))
         if len(mel) < least:
-            return Outcome("too_short_for_phones", [], reason=f"{len(mel)} frames for {len(phones)} phones, which need {least}")
+            return Outcome("too_short_for_phones", f"{len(mel)} frames for {len(phones)} phones, which need {least}")
         path, score = self.path(centre(mel), graph)
         if not score >= self.config.min_score:
             why = f"mean log-posterior {score:.2f} is below {self.config.min_score:g}: is the text right?"
-            return Outcome("low_score", [], score, why)
-        return Outcome("aligned", merge_silences(self.intervals(path, graph, phones, end_s), words, self.config), score)
+            return Outcome("low_score", why, score=score)
+        alignment = merge_silences(self.intervals(path, graph, phones, end_s), words, self.config)
+        return Outcome("aligned", alignment=alignment, score=score)
 
     def align_file(self, wav: str | Path, phones: Sequence[str], words: Sequence[int] = ()) -> Outcome:
         """Align phones to an audio file; a file that cannot be used is an outcome, `failed`."""
         try:
             mel, end_s = compute_mel(str(wav), self.front_end)
         except (AudioError, DataError) as error:
-            return Outcome("failed", [], reason=str(error).replace("\n", " "))
+            return Outcome("failed", str(error).replace("\n", " "))
         return self.align(mel, end_s, phones, words)
 
-
-def save_aligner(exp: Path, aligner: Aligner) -> None:
-    """Write `aligner.pt`; the config is written where training starts."""
-    state = {
-        "network": aligner.network.state_dict(),
-        "units": list(aligner.topology.units),
-        "log_prior": torch.from_numpy(aligner.log_prior),
-        "rate_hz": aligner.front_end.rate_hz,
-    }
-    save_checkpoint(exp / "aligner.pt", state)
+    def save(self, exp: Path) -> None:
+        """Write `aligner.pt`; the config is written where training starts."""
+        state = {
+            "network": self.network.state_dict(),
+            "units": list(self.topology.units),
+            "log_prior": torch.from_numpy(self.log_prior),
+            "rate_hz": self.front_end.rate_hz,
+        }
+        save_checkpoint(exp / "aligner.pt", state)

@@ -13,12 +13,7 @@ IGNORED = -100
 
 
 class Chunks:
-    """Frames of all utterances, and the places of chunks in them.
-
-    Args:
-        mels: (T, n_mels) centred log-mel of each utterance.
-        size: Frames of a chunk.
-    """
+    """Centred log-mel (T, n_mels) of all utterances, and the places of chunks of `size` frames in them."""
 
     def __init__(self, mels: Sequence[np.ndarray], size: int) -> None:
         self.size = size
@@ -46,12 +41,9 @@ class Chunks:
         return flat
 
     def plan(self, batch_chunks: int, epochs: float, seed: int) -> list[list[int]]:
-        """Return batches of chunks for a number of epochs, at least one batch, each chunk once per epoch.
+        """Return batches of chunks for a number of epochs, a fraction allowed: at least one, each chunk once per epoch.
 
-        Args:
-            batch_chunks: Most chunks in a batch; the batches of an epoch differ by one chunk at most.
-            epochs: May be a fraction.
-            seed: Seed of the order.
+        A batch has at most `batch_chunks` chunks; the batches of an epoch differ by one chunk at most.
         """
         generator = torch.Generator().manual_seed(seed)
         steps = self.steps(batch_chunks, epochs)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +19,15 @@ _TONED = re.compile(r"^([a-zA-Z:]*[a-z])[1-5]$")
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance before alignment.
-
-    Attributes:
-        utt: Its id.
-        wav: Its audio file; empty where there are no features.
-        phones: Its phones as in `text.phn`.
-        words: Index of each phone's word; empty where unknown.
-    """
+    """One utterance before alignment."""
 
     utt: str
     wav: str
+    """Its audio file; empty where there are no features."""
     phones: tuple[str, ...]
-    words: tuple[int, ...] = field(default=())
+    """As in `text.phn`."""
+    words: tuple[int, ...] = ()
+    """Index of each phone's word; empty where unknown."""
 
 
 def read_utterances(data: Path, dump: Path) -> list[Utterance]:
@@ -70,13 +66,13 @@ def find_units(utterances: Iterable[Utterance], drop_tone: bool) -> tuple[str, .
     return (SILENCE, *sorted(units - {SILENCE}))
 
 
-def evenly(utterances: Sequence[object], seconds: Sequence[float], minutes: float) -> list[int]:
-    """Return indices of utterances spread evenly over the list that together last at most `minutes`."""
+def evenly(seconds: Sequence[float], minutes: float) -> list[int]:
+    """Return indices spread evenly over a list of lengths that together last at most `minutes`."""
     total = sum(seconds)
     if total <= 60 * minutes:
-        return list(range(len(utterances)))
+        return list(range(len(seconds)))
     chosen, share, quota = [], 60 * minutes / total, 0.0
-    for index in range(len(utterances)):
+    for index in range(len(seconds)):
         quota += share
         if quota >= 1:
             chosen.append(index)

@@ -7,8 +7,8 @@ import numpy as np
 
 from ctaplib.align.config import BootstrapConfig
 from ctaplib.align.frontend import cepstra, quiet_frames
-from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures, flat
-from ctaplib.align.parallel import map_shards
+from ctaplib.align.gmm import VARIANCE_FLOOR, Mixtures
+from ctaplib.align.parallel import map_items, map_shards
 from ctaplib.align.topology import Graph
 from ctaplib.align.viterbi import best_path
 from ctaplib.collective import rank
@@ -20,12 +20,7 @@ log = get_logger(__name__)
 def flat_path(graph: Graph, quiet: np.ndarray) -> np.ndarray:
     """Return a path to start from: quiet frames are in the first silence, all others divided evenly over the phones.
 
-    Args:
-        graph: States of the utterance.
-        quiet: (T,) bool.
-
-    Returns:
-        (T,) int32; not a path of the graph, since it returns to the first silence.
+    From (T,) bool to (T,) int32; not a path of the graph, since it returns to the first silence.
     """
     states = np.flatnonzero(graph.owner >= 0)
     loud = np.flatnonzero(~quiet)
@@ -37,17 +32,13 @@ def flat_path(graph: Graph, quiet: np.ndarray) -> np.ndarray:
 
 
 def train_mixtures(
-    mels: Sequence[np.ndarray],
-    graphs: Sequence[Graph],
-    n_classes: int,
-    config: BootstrapConfig,
-    jobs: int,
+    mels: Sequence[np.ndarray], graphs: Sequence[Graph], n_classes: int, config: BootstrapConfig, jobs: int
 ) -> Mixtures:
     """Train mixtures by alignment and re-estimation in turn (Viterbi training).
 
     Args:
-        mels: (T, n_mels) log-mel of each utterance.
-        graphs: States of each utterance, which has at least as many frames.
+        mels: (T, n_mels) log-mel of each utterance, with at least one frame for each state.
+        graphs: States of each utterance.
         n_classes: Classes of all units.
         config: Iterations and sizes.
         jobs: Processes of this rank; the result does not depend on them.
@@ -56,28 +47,24 @@ def train_mixtures(
     count = sum(map(len, inputs))
     mean = sum(x.sum(0, dtype=np.float64) for x in inputs) / count
     variance = sum(np.square(x, dtype=np.float64).sum(0) for x in inputs) / count - mean**2
-    mixtures = flat(mean, variance, n_classes)
+    mixtures = Mixtures(np.ones((n_classes, 1)), *(np.tile(x, (n_classes, 1, 1)) for x in (mean, variance)))
     for iteration in range(config.iterations):
-        estimate = mixtures.split() if iteration in config.splits else mixtures
-        start = iteration == 0
+        new = mixtures.split() if iteration in config.splits else mixtures
 
         def work(
-            shard: range, old: Mixtures = mixtures, new: Mixtures = estimate, start: bool = start
+            shard: range, iteration: int = iteration, old: Mixtures = mixtures, new: Mixtures = new
         ) -> tuple[np.ndarray, float]:
-            frames, classes, total = [], [], 0.0
-            for i in shard:
-                if start:
-                    path = flat_path(graphs[i], quiet_frames(mels[i], config.quiet_share))
-                else:
-                    path, score = align_mixtures(old, inputs[i], graphs[i])
-                    total += score
-                frames.append(inputs[i])
-                classes.append(graphs[i].chain.classes[path])
-            return new.statistics(np.concatenate(frames), np.concatenate(classes)), total
+            if iteration == 0:
+                found = [(flat_path(graphs[i], quiet_frames(mels[i], config.quiet_share)), 0.0) for i in shard]
+            else:
+                found = [align_mixtures(old, inputs[i], graphs[i]) for i in shard]
+            classes = np.concatenate([graphs[i].chain.classes[path] for i, (path, _) in zip(shard, found)])
+            frames = np.concatenate([inputs[i] for i in shard])
+            return new.statistics(frames, classes), sum(score for _, score in found)
 
         parts = list(map_shards(work, len(inputs), jobs))
-        mixtures = estimate.update(sum((part[0] for part in parts), np.zeros(())), VARIANCE_FLOOR * variance)
-        if not start and rank() == 0:
+        mixtures = new.update(sum((part[0] for part in parts), np.zeros(())), VARIANCE_FLOOR * variance)
+        if iteration and rank() == 0:
             log.info("mixtures %d: log-likelihood per frame %.3f", iteration, sum(part[1] for part in parts) / count)
     return mixtures
 
@@ -87,11 +74,10 @@ def label_by_mixtures(
 ) -> list[np.ndarray]:
     """Return the class of every frame of each utterance, (T,), on the best path through mixtures."""
 
-    def work(shard: range) -> list[np.ndarray]:
-        paths = [align_mixtures(mixtures, cepstra(mels[i], n_cepstra), graphs[i])[0] for i in shard]
-        return [graphs[i].chain.classes[path] for i, path in zip(shard, paths)]
+    def work(i: int) -> np.ndarray:
+        return graphs[i].chain.classes[align_mixtures(mixtures, cepstra(mels[i], n_cepstra), graphs[i])[0]]
 
-    return [label for part in map_shards(work, len(mels), jobs) for label in part]
+    return map_items(work, len(mels), jobs)
 
 
 def align_mixtures(mixtures: Mixtures, frames: np.ndarray, graph: Graph) -> tuple[np.ndarray, float]:

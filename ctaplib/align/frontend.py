@@ -18,13 +18,7 @@ def quiet_frames(mel: np.ndarray, share: float) -> np.ndarray:
 def cepstra(mel: np.ndarray, count: int, reach: int = 2) -> np.ndarray:
     """Compute cepstra with mean 0 and variance 1 in the utterance, their slopes and the slopes of those.
 
-    Args:
-        mel: (T, n_mels) log-mel.
-        count: Cepstra to keep.
-        reach: Frames between the points of a slope.
-
-    Returns:
-        (T, 3 * count) float32.
+    From log-mel (T, n_mels) to (T, 3 * count) float32; the points of a slope are `reach` frames apart.
     """
     n_mels = mel.shape[1]
     basis = np.cos(np.pi / n_mels * (np.arange(n_mels) + 0.5)[:, None] * np.arange(count)) * np.sqrt(2 / n_mels)

@@ -10,17 +10,14 @@ VARIANCE_FLOOR = 0.05
 
 @dataclass(frozen=True)
 class Mixtures:
-    """A mixture of diagonal Gaussians for each class.
-
-    Attributes:
-        weight: (classes, mixtures) float64.
-        mean: (classes, mixtures, dims) float64.
-        variance: (classes, mixtures, dims) float64.
-    """
+    """A mixture of diagonal Gaussians for each class, in float64."""
 
     weight: np.ndarray
+    """(classes, mixtures)."""
     mean: np.ndarray
+    """(classes, mixtures, dims)."""
     variance: np.ndarray
+    """(classes, mixtures, dims)."""
 
     def log_scores(self, frames: np.ndarray) -> np.ndarray:
         """Return the log-likelihood of the best Gaussian of each class, (T, dims) to (T, classes) float32."""
@@ -47,15 +44,10 @@ class Mixtures:
         )
 
     def statistics(self, frames: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Compute sums over frames assigned to classes.
-
-        Args:
-            frames: (T, dims) float32.
-            classes: (T,) class of each frame.
+        """Compute sums over frames (T, dims) assigned to classes (T,); those of parts of the data add up.
 
         Returns:
-            (classes, mixtures, 1 + 2 * dims) float64: occupancy, sums of values and of squares; those of
-            parts of the data add up.
+            (classes, mixtures, 1 + 2 * dims) float64: occupancy, sums of values and of squares.
         """
         n_classes, mixtures, dims = self.mean.shape
         sums = np.zeros((n_classes, mixtures, 1 + 2 * dims))
@@ -87,12 +79,3 @@ class Mixtures:
             np.where(enough, mean, self.mean),
             np.where(enough, variance, self.variance),
         )
-
-
-def flat(mean: np.ndarray, variance: np.ndarray, n_classes: int) -> Mixtures:
-    """Return one Gaussian for every class, all equal."""
-    return Mixtures(
-        np.ones((n_classes, 1)),
-        np.broadcast_to(mean, (n_classes, 1, len(mean))).copy(),
-        np.broadcast_to(variance, (n_classes, 1, len(variance))).copy(),
-    )

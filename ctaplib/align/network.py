@@ -10,13 +10,7 @@ from ctaplib.align.config import NetworkConfig
 
 
 class FrameNetwork(nn.Module):
-    """Classifier of every frame from the frames around it; it works at half the frame rate inside.
-
-    Args:
-        n_mels: Bands of the input.
-        n_classes: Number of classes.
-        config: Width and dilations.
-    """
+    """Classifier of every frame from the frames around it; it works at half the frame rate inside."""
 
     def __init__(self, n_mels: int, n_classes: int, config: NetworkConfig) -> None:
         super().__init__()

@@ -18,19 +18,16 @@ SHARD = 32
 _work: list[Callable[[range], Any]] = []
 
 
+def map_items(work: Callable[[int], Result], n_items: int, jobs: int) -> list[Result]:
+    """Apply a function to indices, as `map_shards` does to ranges of them."""
+    return [result for part in map_shards(lambda shard: [work(i) for i in shard], n_items, jobs) for result in part]
+
+
 def map_shards(work: Callable[[range], Result], n_items: int, jobs: int) -> Iterator[Result]:
-    """Apply a function to ranges of items, in order.
+    """Apply a function to ranges of indices and yield its results, in order.
 
     Where several ranks run, all of them must call it and go through to the end: each works on a part of the ranges and
-    gets all results.
-
-    Args:
-        work: Takes a range of indices; it may be a closure over large arrays, which forked processes share.
-        n_items: Items in all.
-        jobs: Processes of this rank.
-
-    Yields:
-        The result of every range.
+    gets all results. The function may be a closure over large arrays, which the forked processes of a rank share.
     """
     shards = [range(first, min(first + SHARD, n_items)) for first in range(0, n_items, SHARD)]
     if world_size() == 1:
@@ -44,17 +41,14 @@ def _map(work: Callable[[range], Result], shards: Sequence[range], jobs: int) ->
     if jobs <= 1 or len(shards) <= 1:
         yield from map(work, shards)
         return
-    _work.append(work)
-    try:
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_settle, initargs=(os.getpid(),)) as pool:
-            yield from pool.map(_call, shards)
-    finally:
-        _work.pop()
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(os.getpid(), work)) as pool:
+        yield from pool.map(_call, shards)
 
 
-def _settle(parent: int) -> None:
+def _start_worker(parent: int, work: Callable[[range], Any]) -> None:
     """Set up a worker: one thread, out of reach of signals to the run's process group, killed when its parent ends."""
+    _work[:] = [work]
     torch.set_num_threads(1)
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -62,4 +56,4 @@ def _settle(parent: int) -> None:
 
 
 def _call(shard: range) -> Any:
-    return _work[-1](shard)
+    return _work[0](shard)

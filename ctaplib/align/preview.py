@@ -11,15 +11,7 @@ from ctaplib.runs.panels import Preview, posterior_panel
 
 
 def path_preview(aligner: Aligner, utt: str, phones: Sequence[str], mel: np.ndarray, graph: Graph) -> Preview:
-    """Return log-mel with the phones of the best path, and posteriors of units with the path over them.
-
-    Args:
-        aligner: The aligner with its current network.
-        utt: Id.
-        phones: As in the text.
-        mel: (T, n_mels) log-mel of the aligner's front end.
-        graph: States of the utterance.
-    """
+    """Return log-mel (T, n_mels) with the phones of the best path, and posteriors of units with the path over them."""
     topology, seconds = aligner.topology, len(mel) * aligner.front_end.hop_s
     path, _ = aligner.path(centre(mel), graph)
     posteriors = np.exp(aligner.network.log_posteriors(centre(mel)))

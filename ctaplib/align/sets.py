@@ -32,13 +32,8 @@ def align_set(
 ) -> None:
     """Align a set and write `phones.ctm` and `ali_report.tsv` (and `textgrid/`) into its data directory.
 
-    Args:
-        aligner: A trained aligner.
-        data: `data/<set>`.
-        dump: `dump/<set>`.
-        jobs: Processes; the result does not depend on them.
-        textgrids: Write TextGrids as well.
-        max_unaligned_pct: Largest share of unaligned utterances; None for the aligner's.
+    The result does not depend on the number of processes. Without a largest share of unaligned utterances, that of the
+    aligner's config holds.
 
     Raises:
         DataError: too many utterances are not aligned; the files are written all the same.
@@ -54,7 +49,8 @@ def align_set(
 
 
 def _align_some(aligner: Aligner, utterances: Sequence[Utterance]) -> list[Outcome]:
-    return [_align_one(aligner, utterance) for utterance in utterances]
+    failed = Outcome("failed", NO_FEATURES)
+    return [aligner.align_file(u.wav, u.phones, u.words) if u.wav else failed for u in utterances]
 
 
 def write_outcomes(
@@ -68,35 +64,23 @@ def write_outcomes(
 ) -> None:
     """Write the alignments and the report of a set.
 
-    Args:
-        data: `data/<set>`.
-        utterances: All utterances of the set.
-        outcomes: The outcome of each.
-        hop_s: Seconds per feature frame.
-        textgrids: Write TextGrids as well.
-        max_unaligned_pct: Largest share of unaligned utterances.
-
     Raises:
         DataError: too many utterances are not aligned.
     """
-    aligned: dict[str, Alignment] = {}
-    rows: list[dict[str, Any]] = []
-    faults = []
-    for utterance, outcome in zip(utterances, outcomes):
-        if outcome.status == "aligned":
-            aligned[utterance.utt] = outcome.alignment
-        else:
-            faults.append(f"{utterance.utt}: {outcome.status}: {outcome.reason}")
-        rows.append(
-            {
-                "utt": utterance.utt,
-                "status": outcome.status,
-                "reason": outcome.reason.replace("\t", " "),
-                "score": f"{outcome.score:.4f}",
-                "phones": len(utterance.phones),
-                "phones_lost": count_lost(outcome.alignment, hop_s, round(LOST_FRAME_S / hop_s))[0],
-            }
-        )
+    outcome_of = {utterance.utt: outcome for utterance, outcome in zip(utterances, outcomes)}
+    aligned = {utt: o.alignment for utt, o in outcome_of.items() if o.status == "aligned"}
+    faults = [f"{utt}: {o.status}: {o.reason}" for utt, o in outcome_of.items() if o.status != "aligned"]
+    rows: list[dict[str, Any]] = [
+        {
+            "utt": utterance.utt,
+            "status": outcome.status,
+            "reason": outcome.reason.replace("\t", " "),
+            "score": f"{outcome.score:.4f}",
+            "phones": len(utterance.phones),
+            "phones_lost": count_lost(outcome.alignment, hop_s, round(LOST_FRAME_S / hop_s))[0],
+        }
+        for utterance, outcome in zip(utterances, outcomes)
+    ]
     write_ctm(data / "phones.ctm", aligned)
     write_tsv(data / "ali_report.tsv", rows, REPORT_FIELDS)
     if textgrids:
@@ -137,34 +121,25 @@ def import_set(
     utterances = read_utterances(data, dump)
     hop_s = read_feature_config(dump / "features.yaml").hop_s
     frames = read_table(dump / "utt2num_frames")
-    outcomes = []
-    for utterance in utterances:
-        if not utterance.wav:
-            outcomes.append(Outcome("failed", [], reason=NO_FEATURES))
-        elif utterance.utt not in given:
-            outcomes.append(Outcome("failed", [], reason=f"{source} has no alignment of it"))
-        else:
-            outcomes.append(_adopt(utterance, given[utterance.utt], int(frames[utterance.utt]) * hop_s))
+    outcomes = [_adopt(u, given.get(u.utt), int(frames.get(u.utt, 0)) * hop_s) for u in utterances]
     write_outcomes(data, utterances, outcomes, hop_s, textgrids=textgrids, max_unaligned_pct=max_unaligned_pct)
 
 
-def _align_one(aligner: Aligner, utterance: Utterance) -> Outcome:
+def _adopt(utterance: Utterance, alignment: Alignment | None, end_s: float) -> Outcome:
     if not utterance.wav:
-        return Outcome("failed", [], reason=NO_FEATURES)
-    return aligner.align_file(utterance.wav, utterance.phones, utterance.words)
-
-
-def _adopt(utterance: Utterance, alignment: Alignment, end_s: float) -> Outcome:
+        return Outcome("failed", NO_FEATURES)
+    if alignment is None:
+        return Outcome("failed", "--alignment_dir has no alignment of it")
     if alignment and alignment[-1].end_s > end_s + 0.1:
-        return Outcome("failed", [], reason=f"it ends at {alignment[-1].end_s:.2f} s, the audio at {end_s:.2f} s")
+        return Outcome("failed", f"it ends at {alignment[-1].end_s:.2f} s, the audio at {end_s:.2f} s")
     tiled = tile(alignment, end_s)
     spoken = [place for place, interval in enumerate(tiled) if interval.phone != SILENCE]
     found = [fold(tiled[place].phone) for place in spoken]
     if found != [fold(phone) for phone in utterance.phones]:
-        return Outcome("oov", [], reason=f"its phones ({' '.join(found[:8])} ...) are not those of text.phn")
+        return Outcome("oov", f"its phones ({' '.join(found[:8])} ...) are not those of text.phn")
     for place, phone in zip(spoken, utterance.phones):
         tiled[place] = tiled[place]._replace(phone=phone)
-    return Outcome("aligned", tiled)
+    return Outcome("aligned", alignment=tiled)
 
 
 def _find_alignments(source: Path, name: str, tier: str) -> Mapping[str, Alignment]:

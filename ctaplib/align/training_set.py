@@ -9,8 +9,8 @@ import numpy as np
 
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, compute_mel, evenly, read_utterances
-from ctaplib.align.parallel import map_shards
-from ctaplib.align.topology import Graph, Topology, make_graph
+from ctaplib.align.parallel import map_items
+from ctaplib.align.topology import Graph, Topology
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.collective import rank
 from ctaplib.errors import AudioError, DataError
@@ -22,24 +22,19 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Utterances to train on.
-
-    Attributes:
-        mels: (T, n_mels) log-mel of each utterance, in the order of their ids.
-        graphs: States of each utterance.
-        seconds: Length of each.
-    """
+    """Utterances to train on, in the order of their ids."""
 
     mels: list[np.ndarray]
+    """(T, n_mels) log-mel of each utterance."""
     graphs: list[Graph]
     seconds: list[float]
 
     def digest(self) -> str:
         """Return hexadecimal digits that change when an utterance, its length or its graph does."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for mel, graph in zip(self.mels, self.graphs):
-            found.update(len(mel).to_bytes(8, "little") + graph.chain.classes.tobytes())
-        return found.hexdigest()[:16]
+            digest.update(len(mel).to_bytes(8, "little") + graph.chain.classes.tobytes())
+        return digest.hexdigest()[:16]
 
 
 def read_usable(data: Path, dump: Path) -> list[Utterance]:
@@ -58,7 +53,7 @@ def choose_evenly(utterances: Sequence[Utterance], dump: Path, minutes: float) -
     """Return utterances spread evenly over the list that together last at most `minutes`."""
     frames = read_table(dump / "utt2num_frames")
     hop_s = read_feature_config(dump / "features.yaml").hop_s
-    return [utterances[i] for i in evenly(utterances, [int(frames[u.utt]) * hop_s for u in utterances], minutes)]
+    return [utterances[i] for i in evenly([int(frames[u.utt]) * hop_s for u in utterances], minutes)]
 
 
 def load_training_set(
@@ -66,35 +61,25 @@ def load_training_set(
 ) -> TrainingSet:
     """Compute the log-mel and graphs of utterances; those that cannot be used are counted and skipped.
 
-    Args:
-        config: Front end.
-        topology: States of the phones.
-        utterances: With text and audio.
-        rate_hz: Sampling rate of the front end.
-        jobs: Processes of this rank; the result does not depend on them.
-
     Raises:
         DataError: none can be used.
     """
     front_end = config.front_end(rate_hz)
 
-    def work(shard: range) -> list[tuple[np.ndarray, float] | None]:
-        found: list[tuple[np.ndarray, float] | None] = []
-        for i in shard:
-            try:
-                found.append(compute_mel(utterances[i].wav, front_end))
-            except AudioError as error:
-                log.warning("%s is left out of training: %s", utterances[i].utt, error)
-                found.append(None)
-        return found
+    def work(i: int) -> tuple[np.ndarray, float] | None:
+        try:
+            return compute_mel(utterances[i].wav, front_end)
+        except AudioError as error:
+            log.warning("%s is not trained on: %s", utterances[i].utt, error)
+            return None
 
-    features = [item for part in map_shards(work, len(utterances), jobs) for item in part]
+    features = map_items(work, len(utterances), jobs)
     chosen = TrainingSet([], [], [])
     for utterance, item in zip(utterances, features):
         if item is None or len(item[0]) < topology.shortest(len(utterance.phones)) or not utterance.phones:
             continue
         chosen.mels.append(item[0])
-        chosen.graphs.append(make_graph(topology, utterance.phones, config.drop_tone))
+        chosen.graphs.append(topology.graph(utterance.phones))
         chosen.seconds.append(item[1])
     skipped = len(features) - len(chosen.mels)
     if skipped and rank() == 0:

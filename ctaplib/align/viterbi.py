@@ -1,7 +1,7 @@
 """The best path through a left-to-right chain of states, some of which may be jumped over.
 
-A chain has states 0..S-1. From one frame to the next a path stays in state s, steps from s-1, or jumps from
-s-jump[s] (over an optional silence).
+A chain has states 0..S-1. From one frame to the next a path stays in state s at no cost, steps from s-1, or jumps from
+s-jump (over an optional silence).
 """
 
 import importlib
@@ -17,25 +17,20 @@ IMPOSSIBLE = np.float32(-1e30)
 
 @dataclass(frozen=True)
 class Chain:
-    """The states that an utterance passes through.
-
-    Attributes:
-        classes: (S,) int32, the column of the scores that each state reads.
-        jump: (S,) int32, how far back the other predecessor lies; 0 where there is none.
-        stay: (S,) float32, score of staying.
-        step: (S,) float32, score of entering from the state before.
-        leap: (S,) float32, score of entering by the jump.
-        starts: States in which a path may begin.
-        ends: States in which a path may end; of equal scores the first is taken.
-    """
+    """The states that an utterance passes through."""
 
     classes: np.ndarray
-    jump: np.ndarray
-    stay: np.ndarray
+    """(S,) int32, the column of the scores that each state reads."""
+    jump: int
+    """How far back the other predecessor lies; 0 where no state has one."""
     step: np.ndarray
+    """(S,) float32, score of entering from the state before."""
     leap: np.ndarray
+    """(S,) float32, score of entering by the jump; `IMPOSSIBLE` for states without one."""
     starts: tuple[int, ...]
+    """States in which a path may begin."""
     ends: tuple[int, ...]
+    """States in which a path may end; of equal scores the first is taken."""
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -54,14 +49,7 @@ def load_loops() -> Any:
 
 
 def best_path(scores: np.ndarray, chain: Chain) -> tuple[np.ndarray, float]:
-    """Find the best path of one utterance.
-
-    Args:
-        scores: (T, classes) float32 log-scores.
-        chain: The states to pass through.
-
-    Returns:
-        State of every frame, (T,) int32, and the path's score, `-inf` where no path fits.
+    """Return the best path of log-scores (T, classes) through a chain, (T,) int32, and its score, `-inf` where none fits.
 
     Raises:
         DataError: a score is not a number.
@@ -72,8 +60,7 @@ def best_path(scores: np.ndarray, chain: Chain) -> tuple[np.ndarray, float]:
     scores = np.ascontiguousarray(scores, np.float32)
     path = np.empty(len(scores), np.int32)
     starts, ends = np.array(chain.starts, np.int32), np.array(chain.ends, np.int32)
-    find_path = load_loops().find_path
-    total = find_path(scores, chain.classes, chain.jump, chain.stay, chain.step, chain.leap, starts, ends, path)
+    total = load_loops().find_path(scores, chain.classes, chain.jump, chain.step, chain.leap, starts, ends, path)
     if np.isnan(total):
         raise DataError("a score is not a number", fix="check the features that it was computed from")
     return path, (total if total > IMPOSSIBLE / 2 else -np.inf)

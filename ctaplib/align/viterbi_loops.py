@@ -19,15 +19,13 @@ BLOCK = 8
 
 
 @njit(cache=True, nogil=True)
-def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
+def find_path(scores, classes, jump, step, leap, starts, ends, path):
     """Write the states of the best path and return its score, at most LOWEST / 2 where no path fits."""
     n_frames, n_states = len(scores), len(classes)
-    room = max(1, jump.max())
+    room = max(1, jump)
     width = -(-n_states // VECTOR) * VECTOR
-    stays, steps = np.zeros((2, width), np.float32)
-    stays[:n_states], steps[:n_states] = stay, step
-    distances = np.unique(jump[jump > 0])
-    leaps = _by_distance(distances, jump, leap, width)
+    steps, leaps = np.zeros(width, np.float32), np.full(width, LOWEST, np.float32)  # not rows of one array: slower
+    steps[:n_states], leaps[:n_states] = step, leap
     common = np.argmax(np.bincount(classes))  # read once a frame: half of the states of a CTC graph are blanks
     others = np.flatnonzero(classes != common).astype(np.uint32)
     columns = classes[others].astype(np.uint32)
@@ -36,8 +34,7 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
     back = np.empty((n_frames, width), np.int8)
     for state in starts:
         old[room + state] = scores[0, classes[state]]
-    here, before = np.uint64(room), np.uint64(room - 1)
-    there = np.uint64(room - distances[0]) if len(distances) else before
+    here, before, there = np.uint64(room), np.uint64(room - 1), np.uint64(room - jump)
     furthest, nearest_end = starts.max(), ends.min()
     for t in range(1, n_frames):
         at = t % BLOCK
@@ -45,9 +42,9 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
             _gather(scores, t - at, common, others, columns, emitted)
         first = np.uint64(max(0, nearest_end - room * (n_frames - 1 - t)) // VECTOR * VECTOR)
         behind = np.uint64(min(width, ((furthest + room * t) // VECTOR + 1) * VECTOR))
-        if len(distances) == 1:
+        if jump:
             for s in range(first, behind):
-                stayed, stepped, landed = old[here + s] + stays[s], old[before + s] + steps[s], old[there + s] + leaps[0, s]
+                stayed, stepped, landed = old[here + s], old[before + s] + steps[s], old[there + s] + leaps[s]
                 value = stepped if stepped > stayed else stayed
                 move = np.int8(1) if stepped > stayed else np.int8(0)
                 back[t, s] = np.int8(2) if landed > value else move
@@ -55,17 +52,10 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
                 new[here + s] = (LOWEST if value < LOWEST else value) + emitted[at, s]
         else:
             for s in range(first, behind):
-                stayed, stepped = old[here + s] + stays[s], old[before + s] + steps[s]
+                stayed, stepped = old[here + s], old[before + s] + steps[s]
                 back[t, s] = np.int8(1) if stepped > stayed else np.int8(0)
-                new[here + s] = stepped if stepped > stayed else stayed
-            for d in range(len(distances)):
-                there = np.uint64(room - distances[d])
-                for s in range(first, behind):
-                    landed = old[there + s] + leaps[d, s]
-                    back[t, s] = np.int8(2) if landed > new[here + s] else back[t, s]
-                    new[here + s] = landed if landed > new[here + s] else new[here + s]
-            for s in range(first, behind):
-                new[here + s] = (LOWEST if new[here + s] < LOWEST else new[here + s]) + emitted[at, s]
+                value = stepped if stepped > stayed else stayed
+                new[here + s] = (LOWEST if value < LOWEST else value) + emitted[at, s]
         old, new = new, old
     state = ends[0]
     for end in ends:
@@ -77,17 +67,6 @@ def find_path(scores, classes, jump, stay, step, leap, starts, ends, path):
     else:  # no path fits, or a score is not a number: there is nothing to go back through
         path[:] = 0
     return total
-
-
-@njit(cache=True, nogil=True)
-def _by_distance(distances, jump, leap, width):
-    """Return the scores of the jumps over each distance, (distances, width)."""
-    leaps = np.full((len(distances), width), LOWEST, np.float32)
-    for d in range(len(distances)):
-        for s in range(len(jump)):
-            if jump[s] == distances[d]:
-                leaps[d, s] = leap[s]
-    return leaps
 
 
 @njit(cache=True, nogil=True)
@@ -108,5 +87,5 @@ def _trace_back(back, jump, state, path):
         if back[t, state] == 1:
             state -= 1
         elif back[t, state] == 2:
-            state -= jump[state]
+            state -= jump
     path[0] = state

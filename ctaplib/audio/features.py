@@ -170,7 +170,7 @@ def _check(wave: np.ndarray, config: FeatureConfig) -> np.ndarray:
         raise AudioError(
             f"a wave of {len(wave)} samples",
             expected=f"at least one window of {config.window_samples}",
-            fix="leave the utterance out",
+            fix="skip the utterance",
         )
     return wave
 

@@ -8,8 +8,6 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +71,7 @@ def _missing_or_empty(source: str | Path) -> AudioFault | None:
     if not path.is_file():
         return _fault("missing", "it is not a file", "an audio file", "correct the path")
     if path.stat().st_size == 0:
-        return _fault("empty", "the file is empty (0 bytes)", "audio", "fetch or make it again, or leave it out")
+        return _fault("empty", "the file is empty (0 bytes)", "audio", "fetch or make it again, or skip it")
     return None
 
 
@@ -124,7 +122,7 @@ def inspect(path: str | Path, rate_hz: int | None = None) -> AudioInfo:
     faults = _form_faults(path, subtype, rate, channels, rate_hz)
     if len(samples) < frames or _is_cut_short(path):
         lacking = f"it holds {len(samples)} samples, fewer than its header says"
-        faults.append(_fault("truncated", lacking, "a complete file", "fetch or make it again, or leave it out"))
+        faults.append(_fault("truncated", lacking, "a complete file", "fetch or make it again, or skip it"))
     faults += _sample_faults(samples)
     return AudioInfo(str(path), rate, len(samples) / rate, tuple(faults))
 
@@ -145,14 +143,14 @@ def _form_faults(path: str | Path, subtype: str, rate: int, channels: int, rate_
 def _sample_faults(samples: np.ndarray) -> list[AudioFault]:
     """Find the faults of the samples (frames, channels) themselves."""
     if samples.size == 0:
-        return [_fault("zero_length", "it has a header but no samples", "some speech", "make it again, or leave it out")]
+        return [_fault("zero_length", "it has a header but no samples", "some speech", "make it again, or skip it")]
     highest, lowest = float(samples.max()), float(samples.min())  # both NaN where one sample is
     peak = max(highest, -lowest)
     if not np.isfinite(highest - lowest):
         found = f"{int((~np.isfinite(samples)).sum())} samples are NaN or infinite"
         return [_fault("not_finite", found, "numbers", "make the file again from its source")]
     if peak <= SILENT_PEAK:
-        return [_fault("silent", f"it is silent (peak {peak:.1e})", "speech", "record it again, or leave it out")]
+        return [_fault("silent", f"it is silent (peak {peak:.1e})", "speech", "record it again, or skip it")]
     if peak < _FULL_SCALE:
         return []
     full = (np.abs(samples) >= _FULL_SCALE).any(1).astype(np.int8)
@@ -290,13 +288,11 @@ def flac_bytes(samples: np.ndarray, rate_hz: int) -> bytes:
     return out.getvalue()
 
 
-@contextmanager
-def _open(source: str | Path) -> Iterator[soundfile.SoundFile]:
+def _open(source: str | Path) -> soundfile.SoundFile:
     """Open a file or the output of a command.
 
     Raises:
         AudioError: The command failed.
         soundfile.LibsndfileError: It is not audio.
     """
-    with soundfile.SoundFile(io.BytesIO(command_output(str(source))) if is_command(source) else source) as handle:
-        yield handle
+    return soundfile.SoundFile(io.BytesIO(command_output(str(source))) if is_command(source) else source)

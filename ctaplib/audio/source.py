@@ -19,7 +19,7 @@ def command_output(source: str) -> bytes:
     """Run the command of a `wav.scp` entry and return what it writes; a fault in any part of the pipe counts.
 
     Raises:
-        AudioError: It failed or wrote nothing; says the command, its status and what it printed.
+        AudioError: It failed or wrote nothing; the message has the command, its status and the end of what it printed.
     """
     command = source.rstrip().removesuffix("|").strip()
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, stdin=subprocess.DEVNULL)

@@ -1,7 +1,6 @@
 """Archives of arrays by utterance: written with kaldiio (ark, scp), read by memory mapping."""
 
 import mmap
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -133,11 +132,8 @@ class FeatureStore(Mapping[str, np.ndarray]):
     def _map(self, name: str) -> mmap.mmap:
         if name not in self._maps:
             try:
-                handle = os.open(name, os.O_RDONLY)
-                try:
-                    self._maps[name] = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
-                finally:
-                    os.close(handle)
+                with open(name, "rb") as handle:
+                    self._maps[name] = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
             except (OSError, ValueError) as error:
                 raise DataError(
                     f"{self.path} names {name}, which cannot be read: {error}", fix="make the archive again"

@@ -33,12 +33,8 @@ def configure(verb: argparse.ArgumentParser) -> None:
     for name in COLUMNS:
         group.add_argument(f"--{name}_column", default="", metavar="NAME", help="table: guessed from usual names")
     group.add_argument("--delimiter", default="", help="table: character between columns; guessed")
-    group.add_argument(
-        "--quotes",
-        choices=("enclose", "plain"),
-        default="enclose",
-        help="table: whether quotation marks enclose fields, as in CSV",
-    )
+    text = "table: whether quotation marks enclose fields, as in CSV"
+    group.add_argument("--quotes", choices=("enclose", "plain"), default="enclose", help=text)
     group.add_argument("--encoding", default="utf-8-sig", help="of text and tables")
     group = verb.add_argument_group("speakers (default: as the source says, else one with the name of SOURCE)")
     group.add_argument("--speaker", default="", help="one speaker of this name")
@@ -67,7 +63,6 @@ def run(args: argparse.Namespace) -> None:
     from ctaplib.corpus.build import check_share
     from ctaplib.corpus.corpus_import import (
         SHARE_FIX,
-        SetNames,
         SpeakerOptions,
         choose_sets,
         import_corpus,
@@ -92,17 +87,17 @@ def run(args: argparse.Namespace) -> None:
     alignments: dict = {}
     if args.alignments:
         corpus, alignments = take_alignments(corpus, read_alignments(args.alignments, args.tier))
-        check_share(str(args.source), corpus.left_out, len(corpus.data.utt_ids), args.max_dropped_pct, SHARE_FIX)
-    names, split = SetNames(args.train_set, args.valid_set, args.test_set), None
+        check_share(str(args.source), corpus.reasons, len(corpus.data.utt_ids), args.max_dropped_pct, SHARE_FIX)
+    split = None
     if args.set or not found.has_text:
         sets = {args.set or "train_speech": corpus.data.utt_ids}
     else:
         config = SplitConfig(test_pct=args.test_pct, dev_pct=args.dev_pct, seed=args.seed)
-        sets, split = choose_sets(corpus, names, config, args.lists)
+        sets, split = choose_sets(corpus, (args.train_set, args.valid_set, args.test_set), config, args.lists)
     for note in corpus.notes:
         print(f"warning: {note}", file=sys.stderr)
     print(f"{args.source} is {known[kind].what}")
-    write_sets(corpus, sets, args.data, names.train if names.train in sets else next(iter(sets)), alignments)
+    write_sets(corpus, sets, args.data, args.train_set if args.train_set in sets else next(iter(sets)), alignments)
     if args.lists is not None and not args.set and found.has_text:
         _lists(args, corpus.data, sets, split)
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ctaplib.cli._datadirs import lines_of
 from ctaplib.errors import DataError
 
 
@@ -25,6 +24,26 @@ def configure(add: Callable[..., argparse.ArgumentParser]) -> None:
     verb.add_argument("-j", dest="job", nargs=2, type=int, metavar=("JOBS", "ID"), help="only part ID, from 0, of JOBS parts")
     verb.add_argument("--one-based", action="store_true", help="ID is from 1")
     verb.add_argument("--utt2spk", type=Path, help="keep the lines of a speaker together")
+
+
+def lines_of(path: str | Path) -> list[str]:
+    """Read the lines of a file or, for `-`, of standard input.
+
+    Raises:
+        DataError: It cannot be read, is not UTF-8, or has empty lines (all of them are listed).
+    """
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", expected="a table") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error}", fix="convert it, e.g. with iconv") from error
+    lines = text.removesuffix("\n").split("\n") if text else []
+    empty = [f"{path}:{number}: the line is empty" for number, line in enumerate(lines, 1) if not line.strip()]
+    if empty:
+        raise DataError(f"{path} has {len(empty)} empty lines", empty, fix="remove them")
+    return [line.rstrip("\r") for line in lines]
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -3,11 +3,11 @@
 import argparse
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ctaplib.cli import _collection
 from ctaplib.cli import train as training
+from ctaplib.cli._common import add_options, fast_imports, one_thread
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--nj", type=int, help="processors that one process may use (OMP_NUM_THREADS, else 1)")
 
     align = verbs.add_parser("run", help="align sets with a trained aligner")
-    _folders(align)
+    add_options(align, "data", "dump", "sets", "nj")
     align.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder of the aligner")
     _outputs(align)
-    align.add_argument("--nj", type=int, default=1, help="processes")
 
     file = verbs.add_parser("file", help="align one audio file; prints CTM lines")
     file.add_argument("wav", type=Path, help="audio file")
@@ -30,45 +29,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     file.add_argument("--textgrid", type=Path, help="write a TextGrid as well")
 
     importing = verbs.add_parser("import", help="import CTM files or TextGrids made elsewhere")
-    _folders(importing)
+    add_options(importing, "data", "dump", "sets")
     importing.add_argument("--from", dest="source", type=Path, required=True, help="folder of CTM files or TextGrids")
     importing.add_argument("--tier", default="phones", help="phone tier of the TextGrids")
     _outputs(importing)
 
     score = verbs.add_parser("score", help="measure phone starts against true times")
-    _folders(score)
+    add_options(score, "data", "dump", "sets")
     score.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder to write score_<set>.json to")
-    score.add_argument("--sets", required=True, help="names of sets, separated by spaces")
 
 
 def run(args: argparse.Namespace) -> int | None:
     """Run `ctap align`."""
-    if getattr(args, "nj", None) is not None and args.verb == "train":
+    if args.verb == "train" and args.nj is not None:
         os.environ["OMP_NUM_THREADS"] = str(args.nj)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    one_thread()
     if args.verb == "train":
         return training.run(args)
-    verbs: dict[str, Callable[[argparse.Namespace], None]] = {
-        "run": _run, "file": _file, "import": _import, "score": _score,
-    }  # fmt: skip
-    verbs[args.verb](args)
+    {"run": _run, "file": _file, "import": _import, "score": _score}[args.verb](args)
     return 0
 
 
-def _folders(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
-
-
 def _outputs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sets", required=True, help="names of sets, separated by spaces")
     parser.add_argument("--textgrid", action="store_true", help="write data/<set>/textgrid/ as well")
     parser.add_argument("--max_unaligned_pct", type=float, help="largest share of unaligned utterances, %%")
 
 
 def _run(args: argparse.Namespace) -> None:
-    with _collection.paused():
+    with fast_imports():
         from ctaplib.align.aligner import Aligner
         from ctaplib.align.sets import align_set
 
@@ -81,7 +69,7 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _file(args: argparse.Namespace) -> None:
-    with _collection.paused():
+    with fast_imports():
         from ctaplib.align.aligner import Aligner
         from ctaplib.corpus.alignment import write_textgrid
         from ctaplib.errors import DataError

@@ -3,21 +3,20 @@
 import argparse
 from pathlib import Path
 
-from ctaplib.cli import _collection
+from ctaplib.cli._common import add_model_options, fast_imports
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--exp", type=Path, required=True, help="a recipe's exp folder, or an unpacked model")
+    add_model_options(parser)
     parser.add_argument("--prompt", type=Path, required=True, help="a clip of the voice, a few seconds long")
     parser.add_argument("--out", type=Path, required=True, help="folder for the converted files")
-    parser.add_argument("--method", help="pre-training method, where the folder holds models of several")
     parser.add_argument("audio", nargs="+", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write one file for every input, under its name."""
-    with _collection.paused():
+    with fast_imports():
         from ctaplib.audio.files import write_audio
         from ctaplib.errors import CtapError
         from ctaplib.infer.api import CTAP

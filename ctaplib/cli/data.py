@@ -1,11 +1,12 @@
-"""Check, repair, cut and join data directories; fetch corpora."""
+"""Check, repair and perturb data directories, import and fetch corpora; `ctap kaldi` cuts, joins and copies directories."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from ctaplib.cli import _collection, _data_import, _datadirs
+from ctaplib.cli import _data_import
+from ctaplib.cli._common import fast_imports
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,28 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("--no_wav", action="store_true", help="do not open audio")
     verb.add_argument("--no_text", action="store_true", help="accepted for compatibility; text is checked if there is one")
     verb.add_argument("--fix", action="store_true", help="repair, drop what cannot be used, keep a backup")
-    verb = verbs.add_parser("subset", help="keep some utterances or speakers")
-    verb.add_argument("source", type=Path)
-    verb.add_argument("target", type=Path)
-    how = verb.add_mutually_exclusive_group(required=True)
-    how.add_argument("--utt_list", type=Path, help="file with one utterance id a line")
-    how.add_argument("--spk_list", type=Path, help="file with one speaker id a line")
-    how.add_argument("--first", type=int, help="this many utterances from the start")
-    how.add_argument("--last", type=int, help="this many from the end")
-    how.add_argument("--per_spk", type=int, help="at most this many of each speaker")
-    verb = verbs.add_parser("combine", help="join data directories")
-    verb.add_argument("target", type=Path)
-    verb.add_argument("sources", nargs="+", type=Path)
-    verb = verbs.add_parser("copy", help="copy, with prefixes for utterances and speakers")
-    verb.add_argument("source", type=Path)
-    verb.add_argument("target", type=Path)
-    verb.add_argument("--utt_prefix", default="")
-    verb.add_argument("--spk_prefix", default="")
-    verb = verbs.add_parser("split", help="split into N parts: <dir>/split<N>/<k>")
-    verb.add_argument("source", type=Path)
-    verb.add_argument("parts", type=int)
-    verb = verbs.add_parser("spk2utt", help="print spk2utt made from a utt2spk")
-    verb.add_argument("utt2spk", type=Path)
     verb = verbs.add_parser("perturb", help="write a set at several speeds: sp0.9-, as it is, sp1.1-")
     verb.add_argument("source", type=Path)
     verb.add_argument("target", type=Path)
@@ -58,14 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Run the verb."""
-    return {
-        "validate": _validate, "subset": _subset, "combine": _combine, "copy": _copy, "split": _split, "spk2utt": _spk2utt,
-        "download": _download, "perturb": _perturb, "import": _data_import.run,
-    }[args.verb](args)  # fmt: skip
+    verbs = {"validate": _validate, "download": _download, "perturb": _perturb, "import": _data_import.run}
+    return verbs[args.verb](args)
 
 
 def _validate(args: argparse.Namespace) -> int:
-    with _collection.paused():
+    with fast_imports():
         from ctaplib.corpus.validate import fix_datadir, validate_datadir
         from ctaplib.errors import counted
         from ctaplib.text.tokens import read_token_list
@@ -80,38 +57,13 @@ def _validate(args: argparse.Namespace) -> int:
             print(f"{path}: repaired; {len(dropped)} utterances dropped (dropped.tsv), backup in {path}/.backup*")
             report = validate_datadir(path, **options)
         for fault in report.faults:
-            _datadirs.print_faults([fault], "fault" if fault.fatal else "warning")
+            print(f"{'fault' if fault.fatal else 'warning'}: {fault}", file=sys.stderr)
         print(report.summary())
         bad += len(report.fatal)
     if bad:
         hint = "each line above says where and what to do; --fix repairs and drops, with a backup"
         print(f"error: {counted(bad, 'fault')}; {hint}", file=sys.stderr)
     return 1 if bad else 0
-
-
-def _subset(args: argparse.Namespace) -> None:
-    how = next(name for name in ("utt_list", "spk_list", "first", "last", "per_spk") if getattr(args, name) is not None)
-    _datadirs.subset(args.source, args.target, how, getattr(args, how))
-
-
-def _combine(args: argparse.Namespace) -> None:
-    _datadirs.combine(args.sources, args.target)
-
-
-def _copy(args: argparse.Namespace) -> None:
-    _datadirs.copy(args.source, args.target, utt_prefix=args.utt_prefix, spk_prefix=args.spk_prefix)
-
-
-def _split(args: argparse.Namespace) -> None:
-    _datadirs.split(args.source, args.parts, args.source / f"split{args.parts}", by_speaker=False)
-
-
-def _spk2utt(args: argparse.Namespace) -> None:
-    from ctaplib.corpus.datadir import DataDir
-    from ctaplib.files import read_table
-
-    for line in _datadirs.spk2utt(DataDir({}, {"utt2spk": read_table(args.utt2spk)})):
-        print(line)
 
 
 def _perturb(args: argparse.Namespace) -> None:

@@ -1,14 +1,20 @@
 """Kaldi's commands for data directories, with their arguments and exit statuses; utils/*.sh and *.pl call them."""
 
 import argparse
+import os
+import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ctaplib.cli import _datadirs, _kaldi_audio, _kaldi_tables
+from ctaplib.cli import _kaldi_tables
+from ctaplib.cli._kaldi_tables import lines_of
 from ctaplib.cli.main import Parser
 from ctaplib.errors import DataError, counted
+
+if TYPE_CHECKING:
+    from ctaplib.corpus.datadir import DataDir
 
 CHECK = (
     "report every fault; status 1 if there are any. What Kaldi's own refuses is refused; besides, audio is opened, a line with "
@@ -27,6 +33,12 @@ SUBSET = (
 COMBINE = (
     "join data directories. One id with different values in two of them is a fault (Kaldi's keeps one of the two); the tables of "
     "an earlier TARGET are removed"
+)
+
+SPEED = (
+    "change the speed; ids and speakers get the prefix sp<factor>-, recordings that of ids. Unlike Kaldi's, times of segments "
+    "are not rounded, utt2dur and reco2dur have 4 places, the sox commands take any format sox knows, and reco2dur is "
+    "written only where the source has one"
 )
 
 
@@ -100,7 +112,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verb = add("split_data", _split, "split into DIR/splitN/1 ... N by speakers, or DIR/splitNutt by utterances", "dir", "parts")
     verb.add_argument("--per-utt", action="store_true", help="split by utterances")
     _kaldi_tables.configure(add)
-    _kaldi_audio.configure(add)
+    _configure_audio(add)
+
+
+def _configure_audio(add: Callable[..., argparse.ArgumentParser]) -> None:
+    speed = add("perturb_data_dir_speed", _perturb, SPEED, "factor", "source", "target")
+    text = "the original, 0.9 and 1.1 times its speed; see perturb_data_dir_speed"
+    three = add("perturb_data_dir_speed_3way", _perturb_3way, text, "source", "target")
+    for verb in (speed, three):
+        text = "sox: commands in wav.scp; soxr: files in TARGET/wav (ours)"
+        verb.add_argument("--tool", choices=("sox", "soxr"), default="sox", help=text)
+        _switch(verb, "include-spk-prefix", "true", "false: a speaker at another speed is the same speaker")
+        _jobs(verb)
+    _switch(three, "always-include-prefix", "false", "true: ids and speakers at the original speed get sp1.0-")
+    verb = add("get_utt2dur", _utt2dur, "write utt2dur from segments or from the audio; a complete one is kept", "dir")
+    _jobs(verb)
+    verb.add_argument("--cmd", help="accepted; ours runs on this machine, in --nj processes")
+    verb.add_argument("--frame-shift", type=float, help="accepted; ours never counts frames of features")
+    _switch(verb, "read-entire-file", "false", "accepted; ours reads whole files where needed")
+    _switch(verb, "permit-no-utterances", "false", "accepted; a directory without utterances is a fault")
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -112,7 +142,15 @@ def run(args: argparse.Namespace) -> int | None:
 def _checks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--rate_hz", type=int, help="sampling rate that all audio should have (ours)")
     verb.add_argument("--quick", action="store_true", help="check the tables, open no audio (ours)")
-    _kaldi_audio.jobs(verb)
+    _jobs(verb)
+
+
+def _jobs(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="processes that open audio")
+
+
+def _switch(verb: argparse.ArgumentParser, name: str, default: str, text: str) -> None:
+    verb.add_argument(f"--{name}", choices=("true", "false"), default=default, help=text)
 
 
 def _extra(verb: argparse.ArgumentParser) -> None:
@@ -124,8 +162,8 @@ def _validate(args: argparse.Namespace) -> int:
     from ctaplib.corpus.validate import validate_datadir
 
     path = Path(args.dir)
-    faults = []
     report = validate_datadir(path, nj=args.nj, rate_hz=args.rate_hz, audio=not args.quick, wav_scp=not args.no_wav)
+    faults = []
     for name, excused in (("text", args.no_text), ("feats.scp", args.no_feats)):
         if not excused and not (path / name).exists():
             faults.append(f"{path / name}:1: the file is missing (if that is meant, say --no-{name.removesuffix('.scp')})")
@@ -135,13 +173,18 @@ def _validate(args: argparse.Namespace) -> int:
         if fault.fatal or fault.kind:
             faults.append(str(fault))
         else:
-            _datadirs.print_faults([fault], "warning")
-    _datadirs.print_faults(faults)
+            print(f"warning: {fault}", file=sys.stderr)
+    _print_faults(faults)
     print(report.summary())
     if faults:
         hint = f"ctap kaldi fix_data_dir {path} repairs and drops, with a backup"
         print(f"error: {counted(len(faults), 'fault')}; {hint}", file=sys.stderr)
     return 1 if faults else 0
+
+
+def _print_faults(faults: Sequence[object]) -> None:
+    for fault in faults:
+        print(f"fault: {fault}", file=sys.stderr)
 
 
 def _fix(args: argparse.Namespace) -> int:
@@ -152,20 +195,57 @@ def _fix(args: argparse.Namespace) -> int:
     report = validate_datadir(args.dir, **options)
     print(f"{args.dir}: {len(dropped)} utterances dropped (dropped.tsv), backup in {args.dir}/.backup*")
     left = [fault for fault in report.faults if fault.fatal or fault.kind == "speaker_order"]
-    _datadirs.print_faults(left)
+    _print_faults(left)
     print(report.summary())
     return 1 if left else 0
 
 
 def _subset(args: argparse.Namespace) -> None:
-    how = next((name for name in ("spk_list", "utt_list", "speakers", "shortest", "first", "last", "per_spk")
-                if getattr(args, name)), "even")  # fmt: skip
+    from ctaplib.corpus.datadir import read_datadir, subset, subset_by_speakers, write_datadir
+
     listed = args.spk_list or args.utt_list
     if len(args.words) != (2 if listed else 3):
         found = f"found {len(args.words)} arguments: {' '.join(args.words)}"
         raise DataError(found, expected="FROM TO" if listed else "FROM COUNT TO")
     source, target = Path(args.words[0]), Path(args.words[-1])
-    _datadirs.subset(source, target, how, listed or _count(args.words[1]), as_kaldi=True)
+    data = read_datadir(source)
+    if listed:
+        ids = [line.split()[0] for line in lines_of(listed)]
+        made = subset_by_speakers(data, ids) if args.spk_list else subset(data, ids)
+    else:
+        made = subset(data, _choose(args, source, data, _count(args.words[1])))
+    write_datadir(made, target, alone=True)
+    print(f"{target}: {len(made.utt_ids)} of {len(data.utt_ids)} utterances")
+
+
+def _choose(args: argparse.Namespace, source: Path, data: "DataDir", count: int) -> list[str]:
+    utts = data.utt_ids
+    if args.per_spk:
+        return [utt for own in data.spk2utt().values() for utt in own[:: max(1, len(own) // count)][:count]]
+    if args.speakers:
+        speakers, chosen = list(data.spk2utt().values()), list[str]()
+        random.Random(1).shuffle(speakers)
+        for own in speakers:
+            chosen += own if len(chosen) < count else []
+        return chosen
+    if count > len(utts):
+        raise DataError(f"there are only {len(utts)} utterances", expected=f"at least the {count} that are asked for")
+    if args.shortest:
+        from ctaplib.corpus.perturb import durations
+
+        length_s = durations(source, data, nj=1)
+        return sorted(utts, key=lambda utt: (length_s[utt], utt))[:count]
+    if args.first:
+        return utts[:count]
+    return utts[-count:] if args.last else evenly(utts, count)
+
+
+def evenly(utts: Sequence[str], count: int) -> list[str]:
+    """Take so many, spread evenly over the list: those that Kaldi's subset_scp.pl takes (half of them from each half)."""
+    if len(utts) < 2 or not count:
+        return list(utts[:count])
+    middle, below = len(utts) // 2, count // 2
+    return evenly(utts[:middle], below) + evenly(utts[middle:], count - below)
 
 
 def _count(word: str) -> int:
@@ -175,14 +255,72 @@ def _count(word: str) -> int:
 
 
 def _combine(args: argparse.Namespace) -> None:
-    _datadirs.combine(args.sources, Path(args.target))
+    from ctaplib.corpus.datadir import combine_folders
+
+    joined, lost = combine_folders(args.sources, Path(args.target))
+    if lost:
+        print(f"warning: left out, because not all of them have it: {' '.join(lost)}", file=sys.stderr)
+    print(f"{args.target}: {len(joined.utt_ids)} utterances")
 
 
 def _copy(args: argparse.Namespace) -> None:
+    from ctaplib.corpus.datadir import copy, read_datadir, write_datadir
+
+    if Path(args.source).resolve() == Path(args.target).resolve():
+        raise DataError(f"{args.source} would be overwritten by its copy", expected="two different directories")
     names = {f"{what}_{end}": getattr(args, f"{what}_{end}") for what in ("utt", "spk") for end in ("prefix", "suffix")}
-    _datadirs.copy(Path(args.source), Path(args.target), rename_recordings=args.rename_recordings, **names)
+    made = copy(read_datadir(args.source), rename_recordings=args.rename_recordings, **names)
+    write_datadir(made, args.target, alone=True)
+    print(f"{args.target}: a copy of {args.source}")
 
 
 def _split(args: argparse.Namespace) -> None:
-    source, number = Path(args.dir), _count(args.parts)
-    _datadirs.split(source, number, source / f"split{number}{'utt' if args.per_utt else ''}", by_speaker=not args.per_utt)
+    from ctaplib.corpus.datadir import read_datadir, split, write_datadir
+
+    number, what = _count(args.parts), "utterances" if args.per_utt else "speakers"
+    made = split(read_datadir(args.dir), number, by_speaker=not args.per_utt)
+    if len(made) < number:
+        fix = "ask for fewer parts" + ("" if args.per_utt else ", or --per-utt")
+        raise DataError(f"{args.dir} has only {len(made)} {what}", expected=f"at least {number}", fix=fix)
+    folder = Path(args.dir) / f"split{number}{'utt' if args.per_utt else ''}"
+    for place, part in enumerate(made, 1):
+        write_datadir(part, folder / str(place), alone=True)
+    print(f"{folder}: {number} parts")
+
+
+def _perturb(args: argparse.Namespace) -> None:
+    from ctaplib.corpus.perturb import perturb_set
+
+    perturb_set(
+        args.source, args.target, [args.factor], tool=args.tool, nj=args.nj,
+        with_speakers=args.include_spk_prefix == "true", always_prefix=True,
+    )  # fmt: skip
+    print(f"{args.target}: {args.source} at {args.factor} times its speed")
+
+
+def _perturb_3way(args: argparse.Namespace) -> None:
+    from ctaplib.corpus.perturb import perturb_set
+
+    if (Path(args.target) / "feats.scp").exists():
+        raise DataError(f"{args.target}/feats.scp is there already", fix="name another directory, or remove its features")
+    perturb_set(
+        args.source, args.target, ["0.9", "1.0", "1.1"], tool=args.tool, nj=args.nj,
+        with_speakers=args.include_spk_prefix == "true", always_prefix=args.always_include_prefix == "true",
+    )  # fmt: skip
+    print(f"{args.target}: {args.source} at 0.9, 1.0 and 1.1 times its speed")
+
+
+def _utt2dur(args: argparse.Namespace) -> None:
+    from ctaplib.corpus.datadir import read_datadir
+    from ctaplib.corpus.perturb import durations
+    from ctaplib.files import write_table
+
+    path = Path(args.dir)
+    data = read_datadir(path)
+    if data.utts.get("utt2dur", {}).keys() == set(data.utt_ids):
+        print(f"{path}/utt2dur has every utterance already; remove it to have it made again")
+        return
+    data = type(data)(data.wavs, {k: v for k, v in data.utts.items() if k != "utt2dur"}, segments=data.segments)
+    found = durations(path, data, nj=args.nj)
+    write_table(path / "utt2dur", {utt: f"{length_s:.4f}" for utt, length_s in found.items()})
+    print(f"{path}/utt2dur: {len(found)} utterances, {sum(found.values()) / 60:.1f} minutes")

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
+from ctaplib.cli._common import add_options
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--exp_root", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--dump", type=Path, default=Path("dump"))
+    add_options(parser, "exp_root", "dump", "method")
     parser.add_argument("--out", type=Path, required=True, help="folder of the packed model")
-    parser.add_argument("--method", default="vqctap", help="pre-training method; ctap method lists them")
 
 
 def run(args: argparse.Namespace) -> int:

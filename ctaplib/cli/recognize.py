@@ -3,22 +3,21 @@
 import argparse
 from pathlib import Path
 
-from ctaplib.cli import _collection
+from ctaplib.cli._common import add_model_options, fast_imports
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--exp", type=Path, required=True, help="a recipe's exp folder, or an unpacked model")
+    add_model_options(parser)
     parser.add_argument("--system", choices=("frozen_ctc", "frozen_class", "finetuned"), default="frozen_ctc")
-    parser.add_argument("--method", help="pre-training method, where the folder holds models of several")
     parser.add_argument("audio", nargs="+", type=Path)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line of phones, and one of words where the system has them, for every file."""
-    with _collection.paused():
+    with fast_imports():
         from ctaplib.infer.api import CTAP
-        from ctaplib.infer.load import require
+        from ctaplib.tasks.load import require
 
     model = CTAP.from_pretrained(args.exp, args.method)
     if args.system == "finetuned":

@@ -1,19 +1,15 @@
 """Write RESULTS.md and the page with audio, plots and tables."""
 
 import argparse
-import os
 from pathlib import Path
+
+from ctaplib.cli._common import add_options, one_thread
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `ctap report`."""
-    parser.add_argument("--exp_root", type=Path, default=Path("exp"), help="folder of the runs and decoded output")
+    add_options(parser, "exp_root", "data", "dump", "lists", "align", "method")
     parser.add_argument("--results", type=Path, default=Path("exp/results.json"), help="rows of this run")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features")
-    parser.add_argument("--lists", type=Path, default=Path("lists"), help="folder of the fixed lists")
-    parser.add_argument("--align", type=Path, help="folder of the aligner's run (default: <exp_root>/align)")
-    parser.add_argument("--method", default="vqctap", help="the pre-training method")
     parser.add_argument("--sets", help="test sets (default: those of the rows)")
     parser.add_argument("--out", type=Path, default=Path("exp/report"), help="folder of the page")
     parser.add_argument("--results_md", type=Path, help="where to write RESULTS.md")
@@ -24,8 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Run `ctap report`."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    one_thread()
     from ctaplib.evaluate.results import merge, read_results
 
     rows = read_results(args.results)  # first: a missing or broken file is reported before much is imported
@@ -33,10 +28,9 @@ def run(args: argparse.Namespace) -> int | None:
 
     papers = read_paper_rows(args.paper_rows) if args.paper_rows else read_recipe_rows(Path.cwd())
     from ctaplib.evaluate.inputs import Inputs
-    from ctaplib.evaluate.provenance import environment
     from ctaplib.files import atomic_write
-    from ctaplib.report.report import Report, write_report  # here: matplotlib takes seconds to import
-    from ctaplib.report.results_md import render
+    from ctaplib.report.inputs import environment
+    from ctaplib.report.report import page_html, results_md  # here: matplotlib takes seconds to import
 
     title = args.title or Path.cwd().name
     facts = environment()
@@ -45,11 +39,13 @@ def run(args: argparse.Namespace) -> int | None:
         exp=args.exp_root, align=args.align or args.exp_root / "align", data=args.data, dump=args.dump,
         lists=args.lists, sets=tuple(sets), method=args.method,
     )  # fmt: skip
-    path = write_report(Report(f"ctaplib: {title}", inputs, rows, papers, facts), args.out)
+    path = args.out / "index.html"
+    with atomic_write(path) as out:
+        out.write(page_html(f"ctaplib: {title}", inputs, rows, papers, facts))
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
     if args.results_md:
         kept = [row for file in sorted(args.kept.glob("*.json") if args.kept else ()) for row in read_results(file)]
         with atomic_write(args.results_md) as out:
-            out.write(render(title, merge(kept, rows), papers, facts))
+            out.write(results_md(title, merge(kept, rows), papers, facts))
         print(args.results_md)
     return 0

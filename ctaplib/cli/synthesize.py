@@ -3,22 +3,21 @@
 import argparse
 from pathlib import Path
 
-from ctaplib.cli import _collection
+from ctaplib.cli._common import add_model_options, fast_imports
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--exp", type=Path, required=True, help="a recipe's exp folder, or an unpacked model")
+    add_model_options(parser)
     parser.add_argument("--prompt", type=Path, required=True, help="a clip of the voice, a few seconds long")
     parser.add_argument("--phones", required=True, help="phones of the model's tokens.txt; a | stands between words")
     parser.add_argument("--speed", type=float, default=1.0, help="2 is twice as fast")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
-    parser.add_argument("--method", help="pre-training method, where the folder holds models of several")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the file."""
-    with _collection.paused():
+    with fast_imports():
         from ctaplib.audio.files import write_audio
         from ctaplib.infer.api import CTAP
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctaplib.cli import _collection
+from ctaplib.cli._common import add_options, fast_imports
 
 if TYPE_CHECKING:
     from ctaplib.text.frontends import TextConfig
@@ -15,24 +15,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verbs of `ctap text`."""
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("prepare", help="the text stage: text.phn, token lists, SentencePiece")
-    verb.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
-    verb.add_argument("--dump", type=Path, default=Path("dump"), help="folder to write to")
-    verb.add_argument("--sets", required=True, help="names of the sets that have text, separated by spaces")
-    verb.add_argument("--train_set", default="train", help="training set, which the token lists are made from")
+    add_options(verb, "data", "dump", "sets", "train_set", "nj", "config", "set")
     verb.add_argument("--lists", type=Path, help="folder of fixed lists whose utterances must keep their phones")
-    verb.add_argument("--nj", type=int, default=1, help="processes")
-    _add_config(verb)
-    verb = verbs.add_parser("normalize", help="print the normalised words of a text")
-    verb.add_argument("words", nargs="+")
-    _add_config(verb)
-    verb = verbs.add_parser("phones", help="print the phones of a text; words in no dictionary are named")
-    verb.add_argument("words", nargs="+")
-    _add_config(verb)
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, help="YAML file of the text front end")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one value of the config")
+    for name, text in (
+        ("normalize", "print the normalised words of a text"),
+        ("phones", "print the phones of a text; words in no dictionary are named"),
+    ):
+        verb = verbs.add_parser(name, help=text)
+        verb.add_argument("words", nargs="+")
+        add_options(verb, "config", "set")
 
 
 def check(args: argparse.Namespace) -> "TextConfig":
@@ -40,12 +31,12 @@ def check(args: argparse.Namespace) -> "TextConfig":
     from ctaplib.config import load_config
     from ctaplib.text.frontends import TextConfig
 
-    return load_config(TextConfig, args.config, args.set)
+    return load_config(TextConfig, args.config, args.overrides)
 
 
 def run(args: argparse.Namespace) -> int | None:
     """Run `ctap text`."""
-    with _collection.paused():
+    with fast_imports():
         config = check(args)
     if args.verb == "phones":
         from ctaplib.text.frontends import make_frontend

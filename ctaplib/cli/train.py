@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctaplib.cli import _collection
+from ctaplib.cli._common import add_options, fast_imports
 from ctaplib.cluster.options import add_training_options
 from ctaplib.errors import STOPPED, ConfigError, CtapError, LostPeerError
 
@@ -24,23 +24,12 @@ LEAVE_S = 5.0
 def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:
     """Declare the options of `ctap train`, or of another command that trains one task."""
     parser.add_argument("--task", required=task is None, default=task, help="what to train: a module of ctaplib.tasks")
-    parser.add_argument("--config", type=Path, help="YAML file; without one, the defaults of the task")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="a.b=c", dest="overrides", help="set a value of the config; may be repeated"
-    )
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data directories (default: data)")
-    parser.add_argument("--dump", type=Path, default=Path("dump"), help="folder of the features (default: dump)")
+    add_options(parser, "config", "set", "data", "dump", "train_set")
     parser.add_argument("--exp", type=Path, required=True, help="folder of the run; one that is there is resumed")
-    parser.add_argument("--train_set", default="train", help="set to train on (default: train)")
     parser.add_argument("--valid_set", default="dev", help="set that chooses the best checkpoint (default: dev)")
     parser.add_argument("--speech_only_set", default=None, help="set without labels for the second branch (default: none)")
-    parser.add_argument(
-        "--init",
-        action="append",
-        default=[],
-        metavar="name=folder",
-        help="trained run to start from, for example pretrained=exp/vqctap; may be repeated (default: none, random weights)",
-    )
+    text = "trained run to start from, for example pretrained=exp/vqctap; may be repeated (default: none, random weights)"
+    parser.add_argument("--init", action="append", default=[], metavar="name=folder", help=text)
     add_training_options(parser)
     parser.add_argument("--gpu", action="store_true", help="train on GPUs, one per process (default: on the CPU)")
 
@@ -55,7 +44,7 @@ def check(args: argparse.Namespace) -> "TaskConfig":
 def run(args: argparse.Namespace) -> int:
     """Run `ctap train`."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would compete with torch's and with processes
-    with _collection.paused():
+    with fast_imports():
         from ctaplib.runs.commit import commit
         from ctaplib.runs.log import keep_lines
         from ctaplib.runs.state import note_error, remove_errors
@@ -116,8 +105,8 @@ def _refuse_second(exp: Path) -> None:
             return error
         return None
 
-    if (found := from_first(check_main)) is not None:
-        raise found
+    if (fault := from_first(check_main)) is not None:
+        raise fault
 
 
 def end_at_once(error: Exception, note: Callable[[], None] | None = None) -> None:

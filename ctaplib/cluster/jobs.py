@@ -17,24 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ctaplib.cluster import slurm
 from ctaplib.cluster.options import backend
-from ctaplib.cluster.slurm import (
-    CANCEL_WAIT_S,
-    FILES_WAIT_S,
-    FOLDER,
-    POLL_S,
-    RECORD,
-    State,
-    cancel,
-    cancel_recorded,
-    cancelled_with_us,
-    config_path,
-    read_options,
-    refuse_stuck,
-    remove_folder,
-    states,
-    submit,
-)
 from ctaplib.errors import CtapError, StageError
 from ctaplib.files import atomic_write, write_json
 from ctaplib.runs.log import get_logger
@@ -43,9 +27,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 log = get_logger("ctaplib.cluster.jobs")
 
-BACKEND = "CTAP_CMD_BACKEND"
-MAX_TASKS = 1000
-"""Slurm's usual largest array."""
+MAX_TASKS = 1000  # Slurm's usual largest array
 LOG_EVERY_S = 30.0
 _Setup = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -67,7 +49,6 @@ def map_jobs(
 
     Args:
         function: A function that pickles (of a module, or a `partial` of one); its own data are sent once.
-        items: What to work on.
         nj: Number of processes, or of Slurm tasks at once; a single process means this one.
         what: Name of the work, for messages and files; must be unique among the work that runs at one time.
         context: How processes of this machine are started: `fork` or `spawn`.
@@ -85,7 +66,7 @@ def map_jobs(
         StageError: a task of the array was killed.
         ConfigError: `CTAP_CMD_BACKEND` is neither `local` nor `slurm`.
     """
-    if backend(os.environ.get(BACKEND) or "local") == "slurm" and len(items) >= at_least:
+    if backend(os.environ.get("CTAP_CMD_BACKEND") or "local") == "slurm" and len(items) >= at_least:
         yield from _Array(what, min(len(items), nj * parts, MAX_TASKS)).run(function, items, setup, nj)
     elif (nj <= 1 or len(items) < at_least) and not apart:
         if setup is not None:
@@ -118,29 +99,29 @@ def _call(item: Any) -> Any:
 
 
 class _Array:
-    """A job array and the folder of its files.
-
-    Args:
-        what: Name of the work.
-        tasks: Number of tasks, which are counted from 1.
-    """
+    """A job array, whose tasks are counted from 1, and the folder of its files."""
 
     def __init__(self, what: str, tasks: int) -> None:
         self.what, self.tasks = what, tasks
-        self.folder = Path(os.environ.get(FOLDER, "jobs")).absolute() / re.sub(r"\W+", "_", what)
+        self.folder = Path(os.environ.get(slurm.FOLDER, "jobs")).absolute() / re.sub(r"\W+", "_", what)
 
     def run(self, function: Callable, items: Sequence[Any], setup: _Setup | None, nj: int) -> Iterator[Any]:
         """Submit the tasks, wait, yield the results, remove the folder."""
-        options = [*read_options(config_path(), "jobs"), f"--output={self.folder}/log.%a", "--open-mode=append", "--requeue"]
+        # Every task runs one thread: the cores of its machine are shared with other tasks.
+        threads = "OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE"
+        program = shlex.join([sys.executable, "-m", "ctaplib.cluster.jobs", str(self.folder)])
+        options = [*slurm.read_options(slurm.config_path(), "jobs"), "--open-mode=append", "--requeue"]
+        options += [f"--output={self.folder}/log.%a", f"--array=1-{self.tasks}%{max(1, nj)}"]
+        options.append(f'--wrap={threads} exec {program} "$SLURM_ARRAY_TASK_ID"')
         self._prepare(function, items, setup)
-        job = submit(_script(self.folder), [*options, f"--array=1-{self.tasks}%{max(1, nj)}"])
-        write_json(self.folder / RECORD, {"job": job})
+        job = slurm.submit(options)
+        write_json(self.folder / slurm.RECORD, {"job": job})
         log.info("%s: job array %s of %d task(s)", self.what, job, self.tasks)
-        with cancelled_with_us(job):
+        with slurm.cancelled_with_us(job):
             self._wait(job)
         for task in range(1, self.tasks + 1):
             yield from _load(_result(self.folder, task))
-        remove_folder(self.folder)
+        slurm.remove_folder(self.folder)
 
     def _missing(self) -> list[int]:
         return [task for task in range(1, self.tasks + 1) if not _result(self.folder, task).exists()]
@@ -151,7 +132,7 @@ class _Array:
         pickles = {"call.pkl": _pickle((function, setup), self.what)}
         for task, (start, end) in enumerate(zip(bounds, bounds[1:]), 1):
             pickles[f"items.{task}.pkl"] = _pickle(list(items[start:end]), self.what)
-        cancel_recorded(self.folder)
+        slurm.cancel_recorded(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         for name, data in pickles.items():
@@ -164,33 +145,32 @@ class _Array:
             Exception: what a task raised; the others are cancelled.
             StageError: tasks were killed; the others have ended.
         """
-        logged, logged_at = (0, 0), time.monotonic()
-        known: dict[int, State] = {}
-        deadline = math.inf
+        logged_at, deadline = time.monotonic(), math.inf
+        known: dict[int, slurm.State] = {}
         while missing := self._missing():
             for task in missing:
                 self._raise_error(task, job)
-            found = states(job)
+            found = slurm.states(job)
             known |= found  # Slurm soon forgets tasks that ended
-            refuse_stuck(job, found.values())
-            living = [state for state in found.values() if state.lives]
-            if not living:
-                last = [known[task].name for task in missing if task in known]
-                killed = last and not {"COMPLETED", "FAILED", "RUNNING", "COMPLETING"} & set(last)
-                deadline = min(deadline, time.monotonic() + FILES_WAIT_S)
-                if (missing := self._missing()) and (killed or time.monotonic() > deadline):
+            slurm.refuse_stuck(job, found.values())
+            now = time.monotonic()
+            if not any(state.lives for state in found.values()):
+                last = {known[task].name for task in missing if task in known}
+                killed = last and not {"COMPLETED", "FAILED", "RUNNING", "COMPLETING"} & last
+                deadline = min(deadline, now + slurm.FILES_WAIT_S)
+                if (missing := self._missing()) and (killed or now > deadline):
                     raise self._killed(job, missing, known)
-                time.sleep(0.5)
-                continue
-            now = (self.tasks - len(missing), sum(state.waits for state in living))
-            if now != logged and time.monotonic() - logged_at > LOG_EVERY_S:
-                why = next((f" ({state.reason})" for state in living if state.waits), "")
-                log.info("%s: %d of %d tasks done, %d waiting%s", self.what, now[0], self.tasks, now[1], why)
-                logged, logged_at = now, time.monotonic()
-            time.sleep(POLL_S)
+            elif now - logged_at > LOG_EVERY_S:
+                reasons = [state.reason for state in found.values() if state.waits]
+                why = f" ({reasons[0]})" if reasons else ""
+                log.info(
+                    "%s: %d of %d tasks done, %d waiting%s", self.what, self.tasks - len(missing), self.tasks, len(reasons), why
+                )
+                logged_at = now
+            time.sleep(slurm.POLL_S)
 
-    def _killed(self, job: str, missing: Sequence[int], known: dict[int, State]) -> StageError:
-        last = known.get(missing[0], State("unknown", ""))
+    def _killed(self, job: str, missing: Sequence[int], known: dict[int, slurm.State]) -> StageError:
+        last = known.get(missing[0], slurm.State("unknown", ""))
         state = f"cancelled or lost, {last.name} when last seen" if last.lives else f"{last.name} ({last.reason})"
         return StageError(
             f"{self.what}: {len(missing)} of {self.tasks} tasks of job array {job} ended before their work did, "
@@ -203,7 +183,7 @@ class _Array:
         if not path.exists():
             return
         log.warning("%s: task %d of %d failed; its log is %s/log.%d", self.what, task, self.tasks, self.folder, task)
-        cancel(job, CANCEL_WAIT_S)
+        slurm.cancel(job, slurm.CANCEL_WAIT_S)
         raise next(_load(path))
 
 
@@ -226,15 +206,6 @@ def run_task(folder: Path, task: int) -> int:
                 out.write(pickle.dumps(CtapError(f"{type(error).__name__}: {error}", fix=f"see {folder}/log.{task}")))
         return 1
     return 0
-
-
-def _script(folder: Path) -> str:
-    return (
-        "#!/usr/bin/env bash\n# Written by ctaplib: one task of a job array.\n"
-        'export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OMP_WAIT_POLICY=PASSIVE\n'
-        f"cd {shlex.quote(str(Path.cwd()))} || exit 1\n"
-        f'exec {shlex.quote(sys.executable)} -m ctaplib.cluster.jobs {shlex.quote(str(folder))} "${{SLURM_ARRAY_TASK_ID}}"\n'
-    )
 
 
 def _result(folder: Path, task: int) -> Path:

@@ -20,14 +20,12 @@ import psutil
 from ctaplib.cluster import slurm_run
 from ctaplib.cluster.processes import send_signal
 from ctaplib.cluster.rendezvous import take_rank
-from ctaplib.cluster.slurm import FOLDER, Allocation, config_path
+from ctaplib.cluster.slurm import FOLDER, config_path, machine_of_job
 from ctaplib.errors import KEYBOARD, STOPPED, ConfigError, CtapError, TrainingError
 from ctaplib.files import atomic_write
 from ctaplib.runs.state import note_error
 
 CTAP = ("-m", "ctaplib.cli.main")
-Endpoint = tuple[str, int]
-"""Host and port."""
 
 
 class _StoppedError(BaseException):
@@ -113,16 +111,12 @@ def _report_status(status: int, folder: Path) -> int:
 
 
 def run_processes(
-    program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: Endpoint | None = None, join_timeout_s: float = 50.0
+    program: Sequence[str], nproc: int, n_nodes: int = 1, endpoint: tuple[str, int] | None = None, join_timeout_s: float = 50.0
 ) -> int:
-    """Run a Python program in several processes of this machine, together with other machines, and return its exit status.
+    """Run a Python program (its arguments) in `nproc` processes on each of `n_nodes` machines and return its exit status here.
 
     Args:
-        program: Arguments of Python.
-        nproc: Processes of each machine.
-        n_nodes: Number of machines.
         endpoint: Host and port where machines meet; a Slurm job has its own.
-        join_timeout_s: Seconds to wait for all machines.
 
     Raises:
         CtapError: the machines do not find one another.
@@ -144,7 +138,7 @@ def run_processes(
 
 
 def _with_machines(
-    words: Sequence[str], program: Sequence[str], n_nodes: int, endpoint: Endpoint | None, join_timeout_s: float
+    words: Sequence[str], program: Sequence[str], n_nodes: int, endpoint: tuple[str, int] | None, join_timeout_s: float
 ) -> int:
     """Run torchrun as one of several machines; each prints its name and rank first."""
     from torch.distributed import DistError
@@ -156,8 +150,7 @@ def _with_machines(
             host, port = endpoint
             rank, _store = take_rank(host, port, n_nodes, join_timeout_s)
         else:
-            job = Allocation.current()
-            host, port, rank, name = job.head_address, job.port, job.rank, job.names[job.rank]
+            name, rank, host, port = machine_of_job()
         print(f"machine {name}: {rank} of {n_nodes}, the first is at {host}:{port}", file=sys.stderr, flush=True)
         place = [f"--nnodes={n_nodes}", f"--node_rank={rank}", f"--master_addr={host}", f"--master_port={port}"]
         return _torchrun([*words, *place, f"--rdzv_conf=timeout={max(1, round(join_timeout_s))}", *program])

@@ -6,17 +6,12 @@ import signal
 import sys
 from collections.abc import Iterable
 
-RUN_ID = "CTAP_RUN_ID"
-"""Environment variable that marks all processes of one run of the recipe driver."""
+RUN_ID = "CTAP_RUN_ID"  # environment variable that marks all processes of one run of the recipe driver
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent ends (Linux only).
-
-    Args:
-        parent: Id of the parent where it is known; a parent that ended before this call ends this process at once.
-    """
+    """Have the kernel kill this process when its parent ends (Linux only), at once if `parent` (its id) has ended already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent is not None and os.getppid() != parent:

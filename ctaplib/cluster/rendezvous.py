@@ -15,8 +15,7 @@ from ctaplib.errors import ConfigError
 if TYPE_CHECKING:
     from torch.distributed import TCPStore
 
-CONNECT_S = 2.0
-"""Seconds of one attempt to connect; between attempts, signals are handled."""
+CONNECT_S = 2.0  # seconds of one attempt to connect; between attempts, signals are handled
 
 
 def take_rank(host: str, port: int, n_nodes: int, timeout_s: float) -> "tuple[int, TCPStore]":

@@ -19,35 +19,25 @@ from pathlib import Path
 from ctaplib.cluster.processes import RUN_ID
 from ctaplib.errors import ConfigError, CtapError, DependencyError
 
-CONFIG = "CTAP_SLURM_CONFIG"
-"""Environment variable: path of the config."""
-FOLDER = "CTAP_JOBS"
-"""Environment variable: folder for the files of jobs, beside the log of the stage."""
-RECORD = "job.json"
-"""File in the folder of a job with the id of the job."""
+CONFIG = "CTAP_SLURM_CONFIG"  # environment variable: path of the config
+FOLDER = "CTAP_JOBS"  # environment variable: folder for the files of jobs, beside the log of the stage
+RECORD = "job.json"  # file in the folder of a job with the id of the job
 POLL_S = 2.0
-UNREACHABLE_S = 600.0
-"""Seconds without an answer of the controller after which waiting ends."""
-CANCEL_WAIT_S = 8.0
-"""Seconds to wait for a job that is cancelled because this process ends; the driver gives this process ten."""
-STALE_WAIT_S = 600.0
-"""Seconds to wait for a cancelled job of an earlier start."""
-FILES_WAIT_S = 15.0
-"""Seconds until a file that a job wrote is visible here (network file systems)."""
-WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED", "STOPPED")
-_NEVER = ("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS")
-"""Reasons for waiting that do not pass."""
+UNREACHABLE_S = 600.0  # seconds without an answer of the controller after which waiting ends
+CANCEL_WAIT_S = 8.0  # seconds to wait for a job that is cancelled because this process ends; the driver gives this process ten
+STALE_WAIT_S = 600.0  # seconds to wait for a cancelled job of an earlier start
+FILES_WAIT_S = 15.0  # seconds until a file that a job wrote is visible here (network file systems)
+_NEVER = (
+    "PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS",
+    "JobHeldAdmin", "requeued_held",
+)  # fmt: skip
+"""Parts of reasons for waiting that do not pass."""
 OURS = ("array", "chdir", "export", "nodes", "ntasks", "ntasks-per-node", "output", "open-mode", "parsable", "signal", "wait")
 """Options that ctaplib sets; the config must not."""
-_KINDS = ("train", "jobs")
 
 
 def read_options(path: str | Path, kind: str) -> list[str]:
-    """Read options of sbatch from a config.
-
-    Args:
-        path: The file.
-        kind: `train` or `jobs`.
+    """Read options of sbatch from a config, for `train` or for `jobs`.
 
     Raises:
         ConfigError: it is missing, or lines are not options (lists all of them).
@@ -59,11 +49,10 @@ def read_options(path: str | Path, kind: str) -> list[str]:
     options: dict[str, str] = {}
     faults = []
     for number, line in enumerate(lines, 1):
-        text = line.split("#")[0].strip()
-        if not text:
+        if not (text := line.split("#")[0].strip()):
             continue
         found = re.fullmatch(r"(?:(\w+)\.)?([a-z][a-z-]*)(?:=(\S.*))?", text)
-        if found is None or found[1] not in (None, *_KINDS):
+        if found is None or found[1] not in (None, "train", "jobs"):
             faults.append(f"{path}:{number}: {text!r} is not name=value, train.name=value or jobs.name=value")
         elif found[2] in OURS:
             faults.append(f"{path}:{number}: {found[2]} is set by ctaplib")
@@ -89,17 +78,12 @@ class State:
 
     @property
     def waits(self) -> bool:
-        """True for a job in the queue."""
-        return self.name in WAITING
-
-    @property
-    def stuck(self) -> bool:
-        """True for a job that will never leave the queue."""
-        return self.waits and (self.reason in _NEVER or "JobHeldAdmin" in self.reason or "requeued_held" in self.reason)
+        """Whether the job is in the queue."""
+        return self.name in ("PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED", "STOPPED")
 
     @property
     def lives(self) -> bool:
-        """True for a job that has not ended."""
+        """Whether the job has not ended."""
         return self.waits or self.name in ("RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT")
 
 
@@ -120,15 +104,15 @@ def check_cluster() -> None:
         )
 
 
-def submit(script: str, options: Sequence[str]) -> str:
-    """Submit a script with sbatch and return the id of the job.
+def submit(words: Sequence[str]) -> str:
+    """Submit a job: options of sbatch, then a script with its arguments or none with `--wrap`. Return the id of the job.
 
     Raises:
         CtapError: sbatch refused it; with its message.
     """
     # Without the mark of the driver run, which ends every process that carries it, and variables of a job around this one.
     environment = {k: v for k, v in os.environ.items() if k != RUN_ID and (k == "SLURM_CONF" or not k.startswith("SLURM_"))}
-    done = _call(["sbatch", "--parsable", *options], input=script, env=environment)
+    done = _call(["sbatch", "--parsable", *words], env=environment)
     if done.returncode:
         check_cluster()
         raise CtapError(f"sbatch refused the job: {_error_of(done)}", fix=f"correct {config_path()} (options of sbatch)")
@@ -167,7 +151,7 @@ def refuse_stuck(job: str, found: Iterable[State]) -> None:
     Raises:
         CtapError: it is one; with Slurm's reason.
     """
-    stuck = next((state for state in found if state.stuck), None)
+    stuck = next((state for state in found if state.waits and any(reason in state.reason for reason in _NEVER)), None)
     if stuck is not None:
         cancel(job)
         raise CtapError(
@@ -188,10 +172,7 @@ def cancel(job: str, wait_s: float = 0.0) -> None:
 def cancel_recorded(folder: Path) -> str | None:
     """Cancel the living job of an earlier start in this folder, wait for its end and return its id."""
     path = folder / RECORD
-    if not path.exists():
-        return None
-    job = str(json.loads(path.read_text(encoding="utf-8"))["job"])
-    if not lives(job):
+    if not path.exists() or not lives(job := str(json.loads(path.read_text(encoding="utf-8"))["job"])):
         return None
     cancel(job, STALE_WAIT_S)
     return job
@@ -231,33 +212,16 @@ def cancelled_with_us(job: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@dataclass(frozen=True)
-class Allocation:
-    """The machines of the job that this process is in.
-
-    Attributes:
-        names: Names of the nodes, by rank.
-        rank: The rank of this one.
-        head_address: Address of the first node, as Slurm has it.
-        port: A port derived from the job id, so that jobs on one machine use different ones.
-    """
-
-    names: tuple[str, ...]
-    rank: int
-    head_address: str
-    port: int
-
-    @classmethod
-    def current(cls) -> "Allocation":
-        """Ask Slurm."""
-        env = os.environ
-        names = tuple(_ask(["scontrol", "show", "hostnames", env["SLURM_STEP_NODELIST"]]).split())
-        address = re.search(r"\bNodeAddr=(\S+)", _ask(["scontrol", "--oneliner", "show", "node", names[0]]))
-        port = 15000 + int(env["SLURM_JOB_ID"]) % 16000
-        return cls(names, int(env["SLURM_NODEID"]), address[1] if address else names[0], port)
+def machine_of_job() -> tuple[str, int, str, int]:
+    """Return the name and rank of this machine in its job, and the address and port where the machines of the job meet."""
+    names = _answer(["scontrol", "show", "hostnames", os.environ["SLURM_STEP_NODELIST"]]).split()
+    address = re.search(r"\bNodeAddr=(\S+)", _answer(["scontrol", "--oneliner", "show", "node", names[0]]))
+    rank = int(os.environ["SLURM_NODEID"])
+    port = 15000 + int(os.environ["SLURM_JOB_ID"]) % 16000  # jobs on one machine use different ones
+    return names[rank], rank, address[1] if address else names[0], port
 
 
-def _ask(command: Sequence[str]) -> str:
+def _answer(command: Sequence[str]) -> str:
     done = _call(command)
     if done.returncode:
         raise CtapError(f"{' '.join(command)}: {_error_of(done)}")

@@ -34,11 +34,7 @@ Alignment = list[Interval]
 
 
 def read_ctm(path: str | Path) -> dict[str, Alignment]:
-    """Read lines `utt channel start_s duration_s phone`, in order of time within each utterance.
-
-    Raises:
-        DataError: The file is missing, or lines are malformed or overlap (all are listed).
-    """
+    """Read lines `utt channel start_s duration_s phone`; raise DataError with all that are malformed or overlap."""
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -76,11 +72,7 @@ def write_ctm(path: str | Path, table: Mapping[str, Sequence[Interval]]) -> None
 
 
 def read_textgrid(path: str | Path, tier: str = "phones") -> Alignment:
-    """Read the phone tier of a TextGrid; gaps and silence labels of other aligners become `sil`.
-
-    Raises:
-        DataError: The file is missing, is no TextGrid, or lacks the tier.
-    """
+    """Read the phone tier of a TextGrid, gaps and other aligners' labels of silence as `sil`."""
     from praatio import textgrid
     from praatio.utilities.errors import PraatioException
 
@@ -98,11 +90,7 @@ def read_textgrid(path: str | Path, tier: str = "phones") -> Alignment:
 
 
 def write_textgrid(path: str | Path, alignment: Sequence[Interval], tier: str = "phones") -> None:
-    """Write a tier of phones as a TextGrid; silence becomes an empty interval, as Praat users expect.
-
-    Raises:
-        DataError: The alignment is empty.
-    """
+    """Write a tier of phones as a TextGrid, silence as an empty interval, as Praat users expect."""
     from praatio import textgrid
     from praatio.utilities.constants import Interval as GridInterval
 
@@ -141,21 +129,10 @@ def tile(alignment: Sequence[Interval], end_s: float, gap_s: float = 0.005) -> A
     return tiled
 
 
-def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.01) -> tuple[list[str], np.ndarray]:
-    """Convert seconds to frames.
+def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float) -> tuple[list[str], np.ndarray]:
+    """Return the phones of an alignment that tiles an utterance, and the frames of each, (phones,) int32, `n_frames` in all.
 
     Every phone gets at least one frame where there are as many frames as phones; else boundaries lie at the nearest frame.
-
-    Args:
-        alignment: Phones that tile the utterance, silences included.
-        n_frames: Frames of the utterance.
-        hop_s: Seconds of a frame.
-
-    Returns:
-        The phones, and their frames, (phones,) int32, which sum to `n_frames`.
-
-    Raises:
-        DataError: There is no phone.
     """
     if not alignment:
         raise DataError("an alignment without phones", fix="leave the utterance out")
@@ -170,39 +147,29 @@ def to_durations(alignment: Sequence[Interval], n_frames: int, hop_s: float = 0.
     return [interval.phone for interval in alignment], durations
 
 
-def frame_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
-    """Find the phone that fills most of each content frame; of equals, the earlier.
+def frame_phones(durations: np.ndarray, hop: int) -> np.ndarray:
+    """Return the index of the phone that fills most of each content frame (of equals, the earlier), (ceil(frames / hop),) int64.
 
-    Args:
-        durations: (phones,) feature frames of each phone.
-        factor: Feature frames in one content frame.
-
-    Returns:
-        (ceil(frames / factor),) int64, index into `durations`; a last, partial frame counts as one.
+    `durations` are the feature frames of each phone, (phones,); `hop` feature frames are a content frame, of which the last may
+    be partial.
     """
     owners = np.repeat(np.arange(len(durations)), durations)
-    rows = np.pad(owners, (0, -len(owners) % factor), constant_values=-1).reshape(-1, factor)
+    rows = np.pad(owners, (0, -len(owners) % hop), constant_values=-1).reshape(-1, hop)
     votes = (rows[:, :, None] == rows[:, None, :]).sum(2) * (rows >= 0)
     return rows[np.arange(len(rows)), votes.argmax(1)]
 
 
-def lost_phones(durations: np.ndarray, factor: int = 4) -> np.ndarray:
+def lost_phones(durations: np.ndarray, hop: int) -> np.ndarray:
     """Find the phones that fill most of no content frame, (phones,) bool: their class is never seen."""
     lost = np.ones(len(durations), bool)
-    lost[frame_phones(durations, factor)] = False
+    lost[frame_phones(durations, hop)] = False
     return lost
 
 
-def count_lost(alignment: Sequence[Interval], hop_s: float, factor: int) -> tuple[int, int]:
-    """Return how many phones, silences left out, fill most of no longer frame, and how many phones there are.
-
-    Args:
-        alignment: Phones that tile the utterance.
-        hop_s: Seconds per frame.
-        factor: Frames in one longer frame.
-    """
+def count_lost(alignment: Sequence[Interval], hop_s: float, hop: int) -> tuple[int, int]:
+    """Return how many phones, silences left out, fill most of no frame of `hop` times `hop_s` seconds, and how many there are."""
     if not alignment:
         return 0, 0
     phones, durations = to_durations(alignment, max(1, round(alignment[-1].end_s / hop_s)), hop_s)
     spoken = np.array([phone != SILENCE for phone in phones])
-    return int((lost_phones(durations, factor) & spoken).sum()), int(spoken.sum())
+    return int((lost_phones(durations, hop) & spoken).sum()), int(spoken.sum())

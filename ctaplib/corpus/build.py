@@ -13,11 +13,11 @@ from pathlib import Path
 from ctaplib.audio.files import OVERSHOOT_S, AudioInfo
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.corpus.datadir import DataDir, Segment, c_sorted, write_datadir
-from ctaplib.corpus.importing import Item, clean_id, read_words
+from ctaplib.corpus.importing import Item, clean_id, half_width
 from ctaplib.corpus.inspection import inspect_all, odd_rates, remember
 from ctaplib.corpus.validate import MAX_CHARACTERS_PER_S
 from ctaplib.errors import DataError, counted, shortened
-from ctaplib.files import write_tsv
+from ctaplib.files import read_encoded, write_tsv
 
 MAX_LACKING_PCT = 2.0
 """Share of utterances that may lack their audio or their text before a corpus counts as incomplete, percent."""
@@ -50,7 +50,7 @@ def open_all(items: Iterable[Item], nj: int) -> list[Item]:
 def _read(path: str) -> tuple[str, str]:
     """Return the words of a text file, or why there are none."""
     try:
-        words = read_words(Path(path))
+        words = " ".join(half_width(read_encoded(Path(path))).split())
     except (DataError, OSError) as error:
         return "", str(error)
     return words, "" if words else f"{path}: the text is empty"
@@ -71,11 +71,7 @@ def _look_at(item: Item, info: AudioInfo, texts: Mapping[str, tuple[str, str]]) 
 
 
 def check_unique(items: Iterable[Item]) -> None:
-    """Make sure that no utterance occurs twice.
-
-    Raises:
-        DataError: Some do; all of them, with both places.
-    """
+    """Raise DataError where an utterance occurs twice; it names all of them, with both places."""
     first: dict[str, Item] = {}
     faults = []
     for item in items:
@@ -88,16 +84,9 @@ def check_unique(items: Iterable[Item]) -> None:
 
 
 def check_items(what: str, items: Sequence[Item], fix: str, max_dropped_pct: float = MAX_DROPPED_PCT) -> None:
-    """Make sure that few of a set's utterances cannot be used; half an archive or a disk that was full while unpacking show here.
+    """Raise DataError where too many of a set's utterances cannot be used, as after half an archive or on a disk that was full.
 
-    Args:
-        what: What the set is, for the message.
-        items: Its utterances.
-        fix: What to do where too much is missing.
-        max_dropped_pct: Largest share of unusable utterances, percent.
-
-    Raises:
-        DataError: More cannot be used, or none can; says of which speakers nothing is left, and the reasons.
+    The error says of which speakers nothing is left; `what` is the name of the set, `fix` what to do.
     """
     speakers = {item.speaker for item in items if not item.reason}
     gone = c_sorted({item.speaker for item in items if item.speaker} - speakers)
@@ -107,11 +96,7 @@ def check_items(what: str, items: Sequence[Item], fix: str, max_dropped_pct: flo
 
 
 def check_complete(what: str, items: Sequence[Item], fix: str) -> None:
-    """Make sure, before audio is opened, that few texts have no audio and few audio files no text.
-
-    Raises:
-        DataError: More than `MAX_LACKING_PCT` of the utterances lack one of them.
-    """
+    """Raise DataError, before audio is opened, where over `MAX_LACKING_PCT` of texts have no audio, or of audio files no text."""
     check_items(what, lacking(items, labelled=False), fix, MAX_LACKING_PCT)
     check_items(what, [item for item in lacking(items) if item.audio], fix, MAX_LACKING_PCT)
 
@@ -127,11 +112,7 @@ def check_share(
     nothing: str = "",
     shown: int = SHOWN,
 ) -> None:
-    """Make sure that a corpus has no faults and that little of it is left out.
-
-    Raises:
-        DataError: It has, or much is; every fault and reason, up to `shown`.
-    """
+    """Raise DataError where a corpus has faults or too much of it is left out; it lists faults and reasons, up to `shown`."""
     total = len(reasons) + kept
     share_pct = 100 * len(reasons) / total if total else 100.0
     if not faults and kept and share_pct <= max_dropped_pct:
@@ -139,9 +120,8 @@ def check_share(
     lines = shortened([*faults, *(f"left out: {name}: {reason}" for name, reason in sorted(reasons.items()))], shown)
     unusable = f"{len(reasons)} of {counted(total, 'utterance')} ({share_pct:.1f} %) cannot be used{nothing}"
     found = f"{what} has {counted(len(faults), 'fault')}, and {unusable}" if faults else f"{what}: {unusable}"
-    raise DataError(
-        found, lines, expected=f"{'no faults, and ' if faults else ''}at most {max_dropped_pct:g} % left out", fix=fix
-    )
+    expected = f"{'no faults, and ' if faults else ''}at most {max_dropped_pct:g} % left out"
+    raise DataError(found, lines, expected=expected, fix=fix)
 
 
 @dataclass(frozen=True)
@@ -161,25 +141,17 @@ def make_set(items: Iterable[Item], *, labelled: bool = True) -> PreparedSet:
     """Make the tables of a set from opened utterances; in a labelled set, those without text are left out."""
     items = lacking(items, labelled=labelled)
     kept = {item.name: item for item in items if not item.reason}
-    notes: list[str] = []
-    data = tables_of(kept, labelled, notes)
-    return PreparedSet(data, {i.name: i.reason for i in items if i.reason}, infos_of(kept), notes)
+    return prepare(kept, {item.name: item.reason for item in items if item.reason}, labelled)
 
 
-def infos_of(ids: Mapping[str, Item]) -> dict[str, AudioInfo]:
-    """Return the audio information of each utterance that was opened."""
-    return {utt: item.info for utt, item in ids.items() if item.info is not None}
+def prepare(ids: Mapping[str, Item], reasons: Mapping[str, str], labelled: bool, notes: Sequence[str] = ()) -> PreparedSet:
+    """Make the tables of utterances by their ids; a table that lacks lines is left out with a warning.
 
-
-def tables_of(ids: Mapping[str, Item], labelled: bool, notes: list[str]) -> DataDir:
-    """Make the tables of utterances by their ids; a table that lacks lines is left out, and `notes` says so.
-
-    Raises:
-        DataError: Two recordings have one name.
+    Raises DataError where two recordings have one name.
     """
     segments, lengths, faults = {}, {}, []
     wavs: dict[str, str] = {}
-    infos = infos_of(ids)
+    infos = {utt: item.info for utt, item in ids.items() if item.info is not None}
     cut = any(item.end_s is not None for item in ids.values())
     for utt, item in ids.items():
         end_s = infos[utt].duration_s if item.end_s is None else item.end_s
@@ -194,30 +166,28 @@ def tables_of(ids: Mapping[str, Item], labelled: bool, notes: list[str]) -> Data
     utts: dict[str, dict[str, str]] = {"utt2spk": {utt: item.speaker for utt, item in ids.items()}, "utt2dur": lengths}
     if labelled:
         utts["text"] = {utt: item.text for utt, item in ids.items()}
+    warnings = list(notes)
     for name in sorted({name for item in ids.values() for name in item.tables}):
         own = {utt: item.tables[name] for utt, item in ids.items() if name in item.tables}
-        if _is_whole(name, own, ids, "utterances", notes):
+        if _is_whole(name, own, ids, "utterances", warnings):
             utts[name] = own
     genders = {item.speaker: item.gender for item in ids.values() if item.gender}
-    whole = bool(genders) and _is_whole("spk2gender", genders, set(utts["utt2spk"].values()), "speakers", notes)
-    return DataDir(wavs, utts, {"spk2gender": genders} if whole else {}, {}, segments if cut else None)
+    whole = bool(genders) and _is_whole("spk2gender", genders, set(utts["utt2spk"].values()), "speakers", warnings)
+    data = DataDir(wavs, utts, {"spk2gender": genders} if whole else {}, {}, segments if cut else None)
+    return PreparedSet(data, reasons, infos, warnings)
 
 
-def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, notes: list[str]) -> bool:
-    """Return whether a table has a line for every key; if not, add a warning to `notes`."""
+def _is_whole(name: str, table: Collection[str], keys: Collection[str], what: str, warnings: list[str]) -> bool:
+    """Return whether a table has a line for every key; if not, add a warning."""
     absent = c_sorted(set(keys) - set(table))
     if absent:
         found = f"{name}: {len(absent)} of {len(keys)} {what} have no line in it, the first is {absent[0]}"
-        notes.append(f"{found}; it is left out, because a data directory has a line for all: complete it and run this again")
+        warnings.append(f"{found}; it is left out, because a data directory has a line for all: complete it and run this again")
     return not absent
 
 
 def check_filled(sets: Mapping[str, PreparedSet]) -> None:
-    """Make sure that something is left of every set, before the first is written.
-
-    Raises:
-        DataError: Nothing is left of some; the first reasons.
-    """
+    """Raise DataError where nothing is left of a set, before the first is written."""
     for name, made in sets.items():
         if not made.data.wavs:
             examples = shortened([f"{utt}: {reason}" for utt, reason in made.reasons.items()], 10)
@@ -228,10 +198,7 @@ def check_filled(sets: Mapping[str, PreparedSet]) -> None:
 def write_set(folder: Path, made: PreparedSet, rate_hz: int | None = None) -> None:
     """Write a data directory, `dropped.tsv` and what is known of its audio; print a line about it.
 
-    Args:
-        folder: Where it goes; its name is the set's.
-        made: The set.
-        rate_hz: Sampling rate of the corpus; files of another are listed in `odd_rate.tsv` and used. None: it has none.
+    Files that do not have the corpus's `rate_hz` (None: any) are used, and listed in `odd_rate.tsv`.
     """
     data, name = made.data, folder.name
     write_datadir(data, folder)

@@ -1,24 +1,14 @@
 """Make data directories from what an importer found: speakers, ids, alignments, sets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ctaplib.audio.files import AudioInfo
 from ctaplib.audio.source import is_command
 from ctaplib.config import Config
 from ctaplib.corpus.alignment import SILENCE, Alignment, read_ctm, read_textgrid, write_ctm
-from ctaplib.corpus.build import (
-    MAX_DROPPED_PCT,
-    PreparedSet,
-    check_share,
-    infos_of,
-    lacking,
-    open_all,
-    tables_of,
-    write_set,
-)  # fmt: skip
-from ctaplib.corpus.datadir import DataDir, c_sorted, subset
+from ctaplib.corpus.build import MAX_DROPPED_PCT, PreparedSet, check_share, lacking, open_all, prepare, write_set
+from ctaplib.corpus.datadir import c_sorted, subset
 from ctaplib.corpus.importing import Found, Item, clean_id
 from ctaplib.corpus.inspection import odd_rates
 from ctaplib.corpus.set_split import Split, SplitConfig, cut_dev, read_split, split_by_rule
@@ -36,36 +26,23 @@ class SpeakerOptions(Config):
     """How speakers are known; at most one of these. None: as the source says, or one speaker with the source's name."""
 
     speaker: str = ""
-    """One speaker of this name."""
     speaker_file: str = ""
     """A table `utterance speaker`."""
     speaker_folder: bool = False
-    """Name of the folder of the audio."""
 
 
-@dataclass
-class Corpus:
-    """An imported corpus, not yet split into sets."""
+@dataclass(frozen=True, kw_only=True)
+class Corpus(PreparedSet):
+    """An imported corpus, not yet split into sets; `reasons` are by the names in the source."""
 
-    data: DataDir
     sets: Mapping[str, str]
     """Set of each utterance, as far as the source has sets."""
     names: Mapping[str, str]
     """Name of each utterance in the source."""
-    left_out: dict[str, str]
-    """Why each utterance was left out, by its name in the source."""
-    infos: Mapping[str, AudioInfo]
-    """Audio information of each utterance."""
-    notes: list[str] = field(default_factory=list)
-    """Warnings."""
 
 
 def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path) -> list[Item]:
-    """Set the speaker of every item; one that has none where others have gets a reason.
-
-    Raises:
-        DataError: More than one option is given.
-    """
+    """Set the speaker of every item; one that has none where others have gets a reason."""
     asked = [name for name, value in options.model_dump().items() if value]
     if len(asked) > 1:
         raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one of these options")
@@ -93,13 +70,9 @@ def needs_speakers(items: Sequence[Item]) -> bool:
 
 
 def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, with_speaker: bool) -> dict[str, Item]:
-    """Make the ids of items and of their speakers.
+    """Make the ids of items, `<speaker>-<name>` or `<name>`, and of their speakers; with `keeps_ids` they are the source's.
 
-    Args:
-        items: The items.
-        faults: Gets ids that two items would have, and names of which no letter is left.
-        keeps_ids: Take the source's names as they are.
-        with_speaker: Make ids `<speaker>-<name>`, else `<name>`.
+    Ids that two items would have, and names of which no letter is left, are added to `faults`.
     """
     if keeps_ids:
         owned, plain = list(items), [item.name for item in items]
@@ -123,17 +96,9 @@ def name_items(items: Sequence[Item], faults: list[str], *, keeps_ids: bool, wit
 def import_corpus(
     found: Found, source: Path, speakers: SpeakerOptions, *, nj: int = 1, max_dropped_pct: float = MAX_DROPPED_PCT
 ) -> Corpus:
-    """Make one data directory of what an importer found, with every audio file opened once.
+    """Make one data directory of what an importer found in `source`, with every audio file opened once.
 
-    Args:
-        found: What the importer found.
-        source: Where.
-        speakers: Who speaks.
-        nj: Processes that open audio.
-        max_dropped_pct: Largest share of utterances that may be left out, %.
-
-    Raises:
-        DataError: The source has faults, too much of it cannot be used, or ids clash; everything at once.
+    Raises DataError, with everything at once, where the source has faults, too much of it cannot be used, or ids clash.
     """
     items = lacking(open_all(_speakers(found.items, speakers, source), nj), labelled=found.has_text)
     left_out = dict(found.left_out)
@@ -147,18 +112,13 @@ def import_corpus(
     odd = odd_rates(infos)
     notes = [f"{p}: {infos[p].rate_hz} Hz, most others have {usual} Hz; features resample it" for p, usual in odd.items()]
     notes += [f"{i.path}: {f.message}" for i in infos.values() for f in i.faults if not f.fatal]
-    return Corpus(
-        tables_of(ids, found.has_text, notes), {utt: item.set for utt, item in ids.items() if item.set},
-        {utt: item.name for utt, item in ids.items()}, left_out, infos_of(ids), notes,
-    )  # fmt: skip
+    sets = {utt: item.set for utt, item in ids.items() if item.set}
+    names = {utt: item.name for utt, item in ids.items()}
+    return Corpus(**vars(prepare(ids, left_out, found.has_text, notes)), sets=sets, names=names)
 
 
 def read_alignments(path: Path, tier: str) -> dict[str, Alignment]:
-    """Read all CTM files, or all TextGrids, of a folder; or one CTM file.
-
-    Raises:
-        DataError: There is nothing of that kind, or files are malformed.
-    """
+    """Read one CTM file, or all CTM files of a folder, or else all its TextGrids."""
     ctms = [path] if path.is_file() else sorted(path.rglob("*.ctm"))
     found: dict[str, Alignment] = {}
     for ctm in ctms:
@@ -184,51 +144,36 @@ def take_alignments(corpus: Corpus, found: Mapping[str, Alignment]) -> tuple[Cor
     data = replace(data, utts={**utts, "text.phn": {utt: phones[utt] for utt in kept}})
     sets = {utt: name for utt, name in corpus.sets.items() if utt in phones}
     taken = {utt: alignment for utt, alignment in own.items() if alignment and utt in phones}
-    return replace(corpus, data=data, sets=sets, left_out={**corpus.left_out, **left_out}), taken
-
-
-@dataclass(frozen=True)
-class SetNames:
-    """Names of the three sets."""
-
-    train: str = "train"
-    dev: str = "dev"
-    test: str = "test"
+    return replace(corpus, data=data, sets=sets, reasons={**corpus.reasons, **left_out}), taken
 
 
 def choose_sets(
-    corpus: Corpus, names: SetNames, config: SplitConfig, lists: Path | None
+    corpus: Corpus, names: tuple[str, str, str], config: SplitConfig, lists: Path | None
 ) -> tuple[dict[str, list[str]], Split | None]:
     """Choose the utterances of each set: the source's own (a missing dev set is cut off train), the lists', or by the rule.
 
-    Returns:
-        The sets, and the split if it was made by the rule just now.
-
-    Raises:
-        DataError: Lists do not fit, only some utterances have a set, or the corpus is too small.
+    Returns the sets, and the split if it was made by the rule just now. Raises DataError where lists do not fit, only some
+    utterances have a set, or the corpus is too small.
     """
-    data = corpus.data
+    data, (train, dev, test) = corpus.data, names
     if corpus.sets:
-        lacking = [utt for utt in data.utt_ids if utt not in corpus.sets]
-        if lacking:
-            raise DataError(
-                f"{counted(len(lacking), 'utterance has', 'utterances have')} no set, others have",
-                shortened(lacking),
-                fix="fill the column in",
-            )
+        without = [utt for utt in data.utt_ids if utt not in corpus.sets]
+        if without:
+            found = f"{counted(len(without), 'utterance has', 'utterances have')} no set, others have"
+            raise DataError(found, shortened(without), fix="fill the column in")
         own: dict[str, list[str]] = {}
         for utt in data.utt_ids:
             own.setdefault(clean_id(corpus.sets[utt]), []).append(utt)
-        if names.train in own and names.dev not in own:
-            dev = own[names.dev] = cut_dev(own[names.train], data.utts.get("text", {}), config)
-            own[names.train] = [utt for utt in own[names.train] if utt not in set(dev)]
+        if train in own and dev not in own:
+            own[dev] = cut_dev(own[train], data.utts.get("text", {}), config)
+            own[train] = [utt for utt in own[train] if utt not in set(own[dev])]
         return own, None
     split = read_split(lists, data.utt_ids) if lists is not None else None
     made = None
     if split is None:
         genders = data.spks.get("spk2gender", {})
         split = made = split_by_rule(data.utts["utt2spk"], data.utts.get("text", {}), genders, config)
-    return {names.train: list(split.train), names.dev: list(split.dev), names.test: list(split.test)}, made
+    return {train: list(split.train), dev: list(split.dev), test: list(split.test)}, made
 
 
 def write_sets(
@@ -237,6 +182,6 @@ def write_sets(
     """Write the data directories, and what was left out into `dropped.tsv` of the first; alignments beside them."""
     for name in c_sorted(sets):
         infos = {utt: corpus.infos[utt] for utt in sets[name]}
-        write_set(folder / name, PreparedSet(subset(corpus.data, sets[name]), corpus.left_out if name == first else {}, infos))
+        write_set(folder / name, PreparedSet(subset(corpus.data, sets[name]), corpus.reasons if name == first else {}, infos))
         if alignments:
             write_ctm(folder / "alignments" / f"{name}.ctm", {utt: alignments[utt] for utt in sets[name]})

@@ -6,7 +6,6 @@ and CTM files (phones with times). Other tables that Kaldi and ESPnet know are c
 commands (`sox a.flac -t wav - |`).
 """
 
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,7 +23,6 @@ UTT_TABLES = (
 SPK_TABLES = ("spk2gender", "spk2warp", "cmvn.scp")
 REC_TABLES = ("reco2dur", "reco2file_and_channel")
 CTM_FILES = ("phones_true.ctm", "phones.ctm")
-TSV_FILES = ("dropped.tsv",)
 NORMALIZED = "text.norm"
 """Table that the text stage writes: `text` after normalisation."""
 
@@ -87,11 +85,7 @@ def parse_segment(value: str) -> Segment | None:
 
 
 def parse_segments(path: str | Path) -> dict[str, Segment]:
-    """Read `segments`: `utt recording start_s end_s`.
-
-    Raises:
-        DataError: Lines that are not of that form, all of them.
-    """
+    """Read `segments`, `utt recording start_s end_s`; raise DataError with all lines that are not of that form."""
     out, faults = {}, []
     for utt, value in read_table(path).items():
         segment = parse_segment(value)
@@ -123,11 +117,7 @@ def resolve(value: str, base: Path) -> str:
 
 
 def read_spans(path: str | Path) -> dict[str, Span]:
-    """Read the audio of each utterance from `wav.scp` and, optionally, `segments`.
-
-    Raises:
-        DataError: A segment names a recording that `wav.scp` does not have.
-    """
+    """Read the audio of each utterance from `wav.scp` and, optionally, `segments`."""
     path = Path(path)
     wavs = {name: resolve(value, path) for name, value in read_table(path / "wav.scp").items()}
     if not (path / "segments").exists():
@@ -149,16 +139,11 @@ def read_ctm_lines(path: Path) -> dict[str, list[str]]:
 
 
 def read_datadir(path: str | Path) -> DataDir:
-    """Read every known table of a data directory.
-
-    Raises:
-        DataError: The directory or its `wav.scp` is missing, or a table is malformed.
-    """
+    """Read every known table of a data directory."""
     path = Path(path)
     if not path.is_dir():
-        raise DataError(
-            f"{path} is not a directory", expected="a Kaldi data directory", fix="run the data stage, or name another set"
-        )
+        fix = "run the data stage, or name another set"
+        raise DataError(f"{path} is not a directory", expected="a Kaldi data directory", fix=fix)
     segments = parse_segments(path / "segments") if (path / "segments").exists() else None
     return DataDir(
         wavs=read_table(path / "wav.scp"),
@@ -170,20 +155,11 @@ def read_datadir(path: str | Path) -> DataDir:
     )
 
 
-def seconds(value: float) -> str:
-    """Write seconds without rounding and without an exponent."""
-    return f"{Decimal(repr(value)).normalize():f}"
-
-
 def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> None:
     """Write every table, sorted, each file whole or not at all; `spk2utt` is derived from `utt2spk`.
 
-    Segments and tables of recordings of an earlier directory are removed, for they would give its recordings another meaning.
-
-    Args:
-        data: What to write.
-        path: The folder.
-        alone: Remove all other tables of an earlier directory too, those that later stages add included.
+    Segments and tables of recordings of an earlier directory are removed, for they would give its recordings another meaning;
+    with `alone` all its other tables too, those that later stages add included.
     """
     path = Path(path)
     kept = {*data.utts, *data.spks, *data.ctms, *data.recs, *(["segments"] if data.segments is not None else [])}
@@ -191,8 +167,9 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
         (path / name).unlink(missing_ok=True)
     write_table(path / "wav.scp", data.wavs)
     if data.segments is not None:
-        lines = {u: f"{s.recording} {seconds(s.start_s)} {seconds(s.end_s)}" for u, s in data.segments.items()}
-        write_table(path / "segments", lines)
+        # Times without rounding and without an exponent.
+        times = {u: [f"{Decimal(repr(t)).normalize():f}" for t in (s.start_s, s.end_s)] for u, s in data.segments.items()}
+        write_table(path / "segments", {u: " ".join([s.recording, *times[u]]) for u, s in data.segments.items()})
     for name, table in (*data.utts.items(), *data.spks.items(), *data.recs.items()):
         write_table(path / name, table)
     if "utt2spk" in data.utts:
@@ -204,26 +181,22 @@ def write_datadir(data: DataDir, path: str | Path, *, alone: bool = False) -> No
 
 
 def subset(data: DataDir, utts: Collection[str]) -> DataDir:
-    """Keep the given utterances, with their recordings and speakers.
-
-    Raises:
-        DataError: The directory lacks some; all of them.
-    """
-    wanted = set(utts)
-    missing = c_sorted(wanted - set(data.utt_ids))
+    """Keep the given utterances, with their recordings and speakers; raise DataError where some do not exist."""
+    chosen = set(utts)
+    missing = c_sorted(chosen - set(data.utt_ids))
     if missing:
         found = f"{counted(len(missing), 'utterance is', 'utterances are')} not in the data directory"
         raise DataError(found, shortened(missing), fix="correct the list")
-    segments = None if data.segments is None else {u: s for u, s in data.segments.items() if u in wanted}
-    recordings = wanted if segments is None else {s.recording for s in segments.values()}
-    speakers = {spk for utt, spk in data.utts.get("utt2spk", {}).items() if utt in wanted}
+    segments = None if data.segments is None else {u: s for u, s in data.segments.items() if u in chosen}
+    recordings = chosen if segments is None else {s.recording for s in segments.values()}
+    speakers = {spk for utt, spk in data.utts.get("utt2spk", {}).items() if utt in chosen}
 
     def kept(tables: Mapping[str, Mapping], keys: Collection[str]) -> dict[str, dict]:
         return {name: {key: value for key, value in table.items() if key in keys} for name, table in tables.items()}
 
     wavs = {recording: path for recording, path in data.wavs.items() if recording in recordings}
-    ctms, recs = kept(data.ctms, wanted), kept(data.recs, recordings)
-    return DataDir(wavs, kept(data.utts, wanted), kept(data.spks, speakers), ctms, segments, recs)
+    ctms, recs = kept(data.ctms, chosen), kept(data.recs, recordings)
+    return DataDir(wavs, kept(data.utts, chosen), kept(data.spks, speakers), ctms, segments, recs)
 
 
 def subset_by_speakers(data: DataDir, speakers: Collection[str]) -> DataDir:
@@ -235,21 +208,15 @@ def subset_by_speakers(data: DataDir, speakers: Collection[str]) -> DataDir:
 
 
 def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
-    """Join data directories, as Kaldi's combine_data.sh does.
+    """Join data directories, as Kaldi's combine_data.sh does; `names` are theirs, for messages.
 
-    A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments
-    of the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own.
-
-    Args:
-        parts: The data directories.
-        names: What to call them in messages.
-
-    Raises:
-        DataError: An id occurs in two of them with different values.
+    A table that not all of them have is left out. Where only some have segments, the utterances of the others become segments of
+    the length in their `utt2dur`; where only some have `utt2uniq`, the utterances of the others are their own. Raises DataError
+    where an id occurs in two of them with different values.
     """
-    called = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
+    names = list(names) or [f"directory {number}" for number in range(1, len(parts) + 1)]
     if any(part.segments is not None for part in parts):
-        parts = [part if part.segments is not None else _as_segments(part, name) for part, name in zip(parts, called)]
+        parts = [part if part.segments is not None else _as_segments(part, name) for part, name in zip(parts, names)]
     if any("utt2uniq" in part.utts for part in parts):
         own = [{"utt2uniq": {utt: utt for utt in part.utt_ids}} for part in parts]
         parts = [replace(part, utts={**each, **part.utts}) for part, each in zip(parts, own)]
@@ -258,7 +225,7 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
     def join(tables: Sequence[Mapping], what: str) -> dict:
         out: dict = {}
         first: dict[str, str] = {}
-        for table, name in zip(tables, called):
+        for table, name in zip(tables, names):
             for key, value in table.items():
                 if key in out and out[key] != value:
                     faults.append(f"{what}: {key} occurs twice, with different values: in {first[key]} and in {name}")
@@ -269,8 +236,8 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
 
     def common(attribute: str) -> dict:
         tables = [getattr(part, attribute) for part in parts]
-        wanted = [name for name in tables[0] if all(name in table for table in tables)]
-        return {name: join([table[name] for table in tables], name) for name in wanted}
+        shared = [name for name in tables[0] if all(name in table for table in tables)]
+        return {name: join([table[name] for table in tables], name) for name in shared}
 
     with_segments = any(part.segments is not None for part in parts)
     out = DataDir(
@@ -285,11 +252,7 @@ def combine(parts: Sequence[DataDir], names: Sequence[str] = ()) -> DataDir:
 
 
 def combine_folders(sources: Sequence[Path], target: Path) -> tuple[DataDir, list[str]]:
-    """Join data directories into `target`; return what was written, and the tables left out because not all sources have them.
-
-    Raises:
-        DataError: An id occurs in two of them with different values, or one cannot be read.
-    """
+    """Join data directories into `target`; return what was written, and the tables left out because not all sources have them."""
     parts = [read_datadir(path) for path in sources]
     joined = combine(parts, [str(path) for path in sources])
     write_datadir(joined, target, alone=True)
@@ -352,15 +315,6 @@ def split(data: DataDir, parts: int, *, by_speaker: bool = False) -> list[DataDi
     parts = max(1, min(parts, len(groups)))
     shares = deal_groups([len(own) for own in groups], parts) if by_speaker else deal_evenly(len(groups), parts)
     return [subset(data, [utt for group in share for utt in groups[group]]) for share in shares]
-
-
-def backup(path: str | Path, to: str | Path) -> None:
-    """Copy the plain files of a data directory to another folder before it is changed."""
-    target = Path(to)
-    target.mkdir(parents=True, exist_ok=True)
-    for file in Path(path).iterdir():
-        if file.is_file():
-            shutil.copy2(file, target / file.name)
 
 
 def read_words(folder: Path) -> dict[str, str]:

@@ -35,13 +35,7 @@ class Delimited:
 
 
 def read_delimited(text: str, delimiter: str, *, quoted: bool = True) -> Delimited:
-    """Split a text into rows.
-
-    Args:
-        text: The whole file.
-        delimiter: One character.
-        quoted: Whether quotation marks enclose fields; False: they are ordinary characters.
-    """
+    """Split the text of a whole file into rows; unless `quoted`, quotation marks are ordinary characters."""
     lines = tuple(io.StringIO(text, newline=""))
     rows: list[Row] = []
     faults: list[str] = []

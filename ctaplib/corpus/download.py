@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from ctaplib.config import Config, load_config
-from ctaplib.corpus.transfer import BLOCK, NotTheFile, discard, finish, transfer
+from ctaplib.corpus.transfer import NotTheFile, discard, finish, transfer
 from ctaplib.corpus.unpack import unpack
 from ctaplib.errors import ConfigError, DataError, DependencyError
 from ctaplib.files import atomic_write
@@ -28,10 +28,9 @@ WORTH_ANOTHER_TRY = 1 << 20
 
 
 class Archive(Config):
-    """One file of a corpus."""
+    """One file of a corpus; its name is appended to each mirror's address."""
 
     name: str
-    """File name, appended to each mirror's address."""
     part: str = ""
     """Name for `--only`; empty: its file name."""
     size_bytes: int = Field(default=0, ge=0)
@@ -62,23 +61,19 @@ class Corpus(Config):
 
 
 def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[str] = (), only: Sequence[str] = ()) -> Path:
-    """Fetch and unpack a corpus, or what is missing of it; return its folder.
+    """Fetch and unpack a corpus (a YAML file with a `Corpus`), or what is missing of it; return its folder.
 
-    Args:
-        description: YAML file with a `Corpus`.
-        target: Folder for the archives and the unpacked corpus.
-        mirrors: Mirrors to try first.
-        only: Parts to fetch, by name; none: all.
-
-    Raises:
-        ConfigError: The corpus has no part of that name.
-        DependencyError: No mirror can be reached.
-        DataError: No mirror has the right file, the disk is too small, an archive is broken or unsafe, or the corpus is there
-            already and was not fetched by this command.
+    `mirrors` are tried first, `only` names the parts to fetch (none: all). Raises ConfigError where there is no such part,
+    DependencyError where no mirror can be reached, DataError where none has the right file, the disk is too small, an archive is
+    broken or unsafe, or the corpus is there already and was not fetched by this command.
     """
     corpus, target = load_config(Corpus, description), Path(target)
     done = target / corpus.unpacks_to
-    chosen = choose(corpus, only)
+    parts = {archive.part or archive.name: archive for archive in corpus.archives}
+    unknown = [name for name in only if name not in parts]
+    if unknown:
+        raise ConfigError(f"{corpus.name} has no part {' '.join(unknown)}", expected=" ".join(parts))
+    chosen = [archive for part, archive in parts.items() if not only or part in only]
     sizes = [archive.size_bytes or archive.about_bytes for archive in chosen]
     known = f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "size not stated"
     named = f" ({', '.join(archive.part or archive.name for archive in chosen)})" if len(corpus.archives) > 1 else ""
@@ -88,10 +83,9 @@ def fetch_corpus(description: str | Path, target: str | Path, mirrors: Sequence[
         print(f"{done} is there already.")
         return done
     if done.is_dir() and not any(_was_here(archive, target) for archive in corpus.archives):
-        raise DataError(
-            f"{done} is there, but was not unpacked by this command", expected="no such folder, or one of this command's",
-            fix="go on with stage 1 if it is whole; else move it away and run the same command again",
-        )  # fmt: skip
+        found, expected = f"{done} is there, but was not unpacked by this command", "no such folder, or one of this command's"
+        fix = "go on with stage 1 if it is whole; else move it away and run the same command again"
+        raise DataError(found, expected=expected, fix=fix)
     target.mkdir(parents=True, exist_ok=True)
     check_space(left, target)
     for archive in left:
@@ -119,56 +113,27 @@ def _marker(archive: Archive, target: Path, kind: str = "unpacked") -> Path:
     return target / f".{archive.name}.{kind}"
 
 
-def choose(corpus: Corpus, only: Sequence[str]) -> list[Archive]:
-    """Return the archives of the parts that are asked for.
-
-    Raises:
-        ConfigError: There is no such part.
-    """
-    parts = {archive.part or archive.name: archive for archive in corpus.archives}
-    unknown = [name for name in only if name not in parts]
-    if unknown:
-        raise ConfigError(f"{corpus.name} has no part {' '.join(unknown)}", expected=" ".join(parts))
-    return [archive for part, archive in parts.items() if not only or part in only]
-
-
 def check_space(archives: Sequence[Archive], target: Path) -> None:
-    """Make sure that the disk has space for the archives and their content.
-
-    Raises:
-        DataError: It has not.
-    """
-    wanted = 0.0
+    """Raise DataError where the disk has no space for the archives and their content."""
+    needed = 0.0
     for archive in archives:
         size = archive.size_bytes or archive.about_bytes
-        there = max((p.stat().st_size for p in (target / archive.name, _partial(archive, target)) if p.exists()), default=0)
-        wanted += SPACE * size - min(there, size)
+        there = max((p.stat().st_size for p in (target / archive.name, target / f"{archive.name}.part") if p.exists()), default=0)
+        needed += SPACE * size - min(there, size)
     free = shutil.disk_usage(target).free
-    if free < wanted:
-        raise DataError(
-            f"{target} has {free / 1e6:,.0f} MB left", expected=f"about {wanted / 1e6:,.0f} MB for archives and what they hold",
-            fix="free some, or give --corpus_dir on another disk",
-        )  # fmt: skip
-
-
-def _partial(archive: Archive, target: Path) -> Path:
-    return target / f"{archive.name}.part"
+    if free < needed:
+        expected = f"about {needed / 1e6:,.0f} MB for archives and what they hold"
+        fix = "free some, or give --corpus_dir on another disk"
+        raise DataError(f"{target} has {free / 1e6:,.0f} MB left", expected=expected, fix=fix)
 
 
 def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "") -> Path:
     """Fetch one archive from the first mirror that has the right file; resume an earlier try.
 
-    Args:
-        archive: The file.
-        target: Folder that gets it.
-        mirrors: Mirrors in the order in which they are tried.
-        about: Page to fetch it from by hand, for the message.
-
-    Raises:
-        DependencyError: No mirror can be reached or sends it whole; the message says what each answered.
-        DataError: Mirrors answer, but none with the right file; or the file that is there already is another one.
+    Raises DependencyError where no mirror can be reached or sends it whole (with the answer of each), DataError where mirrors
+    answer, but none with the right file, or where another file is there already. `about` is the page to fetch it from by hand.
     """
-    path, partial = target / archive.name, _partial(archive, target)
+    path, partial = target / archive.name, target / f"{archive.name}.part"
     if path.exists():
         verify(archive, path)
         return path
@@ -200,14 +165,13 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "
         log.warning("%s", answers[-1])
     by_hand = f"fetch it by hand{f' from {about}' if about else ''} and put it into {target}, and run the same command then"
     if wrong:
-        raise DataError(
-            f"{archive.name}: no mirror has the right file", answers, expected=_wanted(archive),
-            fix=f"run the same command again later, or {by_hand}",
-        )  # fmt: skip
-    raise DependencyError(
-        f"{archive.name} cannot be fetched; " + "; ".join(answers), expected="a mirror that can be reached",
-        fix=f"run the same command again (it goes on where it stopped), or {by_hand}",
-    )  # fmt: skip
+        published = {"bytes": archive.size_bytes, "SHA-256": archive.sha256, "MD5": archive.md5}
+        expected = ", ".join(f"{kind} {value}" for kind, value in published.items() if value) or "an archive"
+        fix = f"run the same command again later, or {by_hand}"
+        raise DataError(f"{archive.name}: no mirror has the right file", answers, expected=expected, fix=fix)
+    found = f"{archive.name} cannot be fetched; {'; '.join(answers)}"
+    fix = f"run the same command again (it goes on where it stopped), or {by_hand}"
+    raise DependencyError(found, expected="a mirror that can be reached", fix=fix)
 
 
 def _retry(url: str, partial: Path, size_bytes: int) -> None:
@@ -226,27 +190,14 @@ def _retry(url: str, partial: Path, size_bytes: int) -> None:
             log.warning("%s: %s; going on", url, error)
 
 
-def _wanted(archive: Archive) -> str:
-    size = f"{archive.size_bytes} bytes" if archive.size_bytes else ""
-    sums = [f"{kind} {value}" for kind, value in (("SHA-256", archive.sha256), ("MD5", archive.md5)) if value]
-    return ", ".join([*([size] if size else []), *sums]) or "an archive"
-
-
 def checksum(path: Path, kind: Literal["sha256", "md5"] = "sha256") -> str:
     """Compute the checksum of a file."""
-    digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as handle:
-        while block := handle.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(handle, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
 def verify(archive: Archive, path: Path) -> None:
-    """Compare size and checksum; without a published sum, with the one that `pin` kept, if any.
-
-    Raises:
-        DataError: They differ.
-    """
+    """Compare size and checksum, without a published sum that of `pin`, if any; raise DataError where they differ."""
     size = path.stat().st_size
     if archive.size_bytes and size != archive.size_bytes:
         raise DataError(f"{path} has {size} bytes", expected=f"{archive.size_bytes}", fix="remove it and fetch it again")

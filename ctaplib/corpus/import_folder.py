@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, audio_below, files_below, read_text
+from ctaplib.corpus.importing import ENCODING_FIX, Found, Importer, ImportOptions, Item, audio_below, files_below
 from ctaplib.errors import DataError
+from ctaplib.files import read_encoded
 
 ENDINGS = (".normalized.txt", ".txt", ".lab", ".trn")
 """Endings of text files; the first that a folder has is taken."""
@@ -22,10 +23,9 @@ def _read(source: Path, options: ImportOptions) -> Found:
     found = Found()
     ending = options.text_suffix or _text_ending(source)
     if not ending:
-        raise DataError(
-            f"{source} has no text file with the name of an audio file", expected=f"name.wav and name{ENDINGS[1]}",
-            fix="name the ending with --text_suffix, or take --kind audio for speech without text",
-        )  # fmt: skip
+        what = f"{source} has no text file with the name of an audio file"
+        fix = "name the ending with --text_suffix, or take --kind audio for speech without text"
+        raise DataError(what, expected=f"name.wav and name{ENDINGS[1]}", fix=fix)
     texts: dict[str, list[Path]] = {}
     for path in files_below(source):
         if path.name.endswith(ending):
@@ -40,7 +40,7 @@ def _read(source: Path, options: ImportOptions) -> Found:
             continue
         used.add(named[0])
         try:
-            text = read_text(named[0], options.encoding)
+            text = " ".join(read_encoded(named[0], options.encoding, ENCODING_FIX).split())
         except DataError as error:
             found.faults.append(str(error))
             continue

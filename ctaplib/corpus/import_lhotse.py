@@ -36,11 +36,7 @@ def _lines(path: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _audio(recording: dict[str, Any], folders: list[Path]) -> str:
-    """Return the file or command of a recording.
-
-    Raises:
-        DataError: It is of a kind that cannot be used, or the file does not exist.
-    """
+    """Return the file or command of a recording; raise DataError where it is of a kind that cannot be used, or missing."""
     sources = recording.get("sources", [])
     if len(sources) != 1 or recording.get("transforms"):
         raise DataError(f"its recording has {len(sources)} sources, or transforms that lhotse makes on loading")
@@ -49,9 +45,8 @@ def _audio(recording: dict[str, Any], folders: list[Path]) -> str:
         return f"{value.rstrip().removesuffix('|').rstrip()} |"
     path = find_audio(value, *folders) if kind == "file" else None
     if path is None:
-        raise DataError(
-            f"text without audio: no file {value}" if kind == "file" else f"its audio is of the type {kind}, not a file"
-        )
+        other = f"its audio is of the type {kind}, not a file"
+        raise DataError(f"text without audio: no file {value}" if kind == "file" else other)
     return str(path.absolute())
 
 

@@ -5,7 +5,7 @@ Source: https://keithito.com/LJ-Speech-Dataset/
 
 from pathlib import Path
 
-from ctaplib.corpus.importing import Found, Importer, ImportOptions, Item, audio_below, find_audio, twins_of
+from ctaplib.corpus.importing import ENCODING_FIX, Found, Importer, ImportOptions, Item, audio_below, find_audio, twins_of
 from ctaplib.errors import DataError
 from ctaplib.files import read_encoded
 
@@ -14,12 +14,9 @@ def _read(source: Path, options: ImportOptions) -> Found:
     table, wavs = source / "metadata.csv", Path(options.audio_dir or source / "wavs")
     missing = [str(path) for path in (table, wavs) if not path.exists()]
     if missing:
-        raise DataError(
-            f"{source} is not LJSpeech: it lacks {' and '.join(missing)}",
-            expected="metadata.csv and wavs/",
-            fix="name its folder",
-        )
-    lines = read_encoded(table, options.encoding, "convert it, or name its --encoding").split("\n")
+        what = f"{source} is not LJSpeech: it lacks {' and '.join(missing)}"
+        raise DataError(what, expected="metadata.csv and wavs/", fix="name its folder")
+    lines = read_encoded(table, options.encoding, ENCODING_FIX).split("\n")
     found, first = Found(), dict[str, int]()
     for number, line in enumerate(lines, 1):
         if not line.strip():

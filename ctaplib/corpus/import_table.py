@@ -22,21 +22,15 @@ QUOTES_FIX = "correct these lines; or say that quotation marks enclose nothing i
 
 
 def _rows(table: Path, options: ImportOptions) -> tuple[Delimited, str]:
-    """Read the rows of a table, the header first, and its delimiter.
-
-    Raises:
-        DataError: It is in another encoding, quotation marks do not fit, or it holds no utterance.
-    """
+    """Read the rows of a table, the header first, and its delimiter."""
     text = read_encoded(table, options.encoding, "save it as `CSV UTF-8`, or name its --encoding, such as cp1252")
     head = text.split("\n", 1)[0]
     delimiter = options.delimiter.replace("\\t", "\t") or max(DELIMITERS, key=head.count)
     found = read_delimited(text, delimiter, quoted=options.quotes == "enclose")
     if found.faults:
-        raise DataError(
-            f"{table}: quotation marks do not fit in {counted(len(found.faults), 'line')}",
-            [f"{table}:{fault}" for fault in found.faults],
-            expected='a field that begins with " to end with one, and "" for each inside', fix=QUOTES_FIX,
-        )  # fmt: skip
+        what, faults = f"{table}: quotation marks do not fit in {counted(len(found.faults), 'line')}", found.faults
+        expected = 'a field that begins with " to end with one, and "" for each inside'
+        raise DataError(what, [f"{table}:{fault}" for fault in faults], expected=expected, fix=QUOTES_FIX)
     if len(found.rows) < 2:
         raise DataError(f"{table} has {counted(len(found.rows), 'line')}", expected="a header line and a line an utterance")
     return found, delimiter
@@ -65,11 +59,7 @@ def _swallowed(found: Delimited, delimiter: str, column: int, folders: Sequence[
 
 
 def _columns(header: Sequence[str], table: Path, options: ImportOptions) -> dict[str, int]:
-    """Return the index of each column that exists.
-
-    Raises:
-        DataError: One that is asked for is missing, or audio or text have none; all of them.
-    """
+    """Return the index of each column that exists; raise DataError where one that is asked for, audio or text has none."""
     lower, places, faults = [name.lower().replace(" ", "_") for name in header], dict[str, int](), []
     for what, guesses in GUESSES.items():
         asked = getattr(options, f"{what}_column")
@@ -89,33 +79,27 @@ def _columns(header: Sequence[str], table: Path, options: ImportOptions) -> dict
     return places
 
 
-def _table_of(source: Path) -> Path:
-    if source.is_file():
-        return source
-    tables = sorted(path for ending in ("csv", "tsv") for path in source.glob(f"*.{ending}"))
-    if len(tables) != 1:
-        raise DataError(
-            f"{source} holds {counted(len(tables), 'CSV or TSV file')}",
-            [str(path) for path in tables],
-            fix="name the file itself",
-        )
-    return tables[0]
+def _tables(source: Path) -> list[Path]:
+    return [source] if source.is_file() else sorted(path for ending in ("csv", "tsv") for path in source.glob(f"*.{ending}"))
 
 
 def _read(source: Path, options: ImportOptions) -> Found:
-    table = _table_of(source)
+    tables = _tables(source)
+    if len(tables) != 1:
+        what = f"{source} holds {counted(len(tables), 'CSV or TSV file')}"
+        raise DataError(what, [str(path) for path in tables], fix="name the file itself")
+    table, folder = tables[0], tables[0].parent
     read, delimiter = _rows(table, options)
     header, *rows = read.rows
-    places, found = _columns(header.fields, table, options), Found()
+    places = _columns(header.fields, table, options)
     folders = [Path(options.audio_dir)] if options.audio_dir else []
-    folders += [table.parent, *(table.parent / name for name in ("wav", "wavs", "audio", "clips"))]
+    folders += [folder, *(folder / name for name in ("wav", "wavs", "audio", "clips"))]
     swallowed = _swallowed(read, delimiter, places["audio"], folders)
     if swallowed:
-        raise DataError(
-            f"{table}: quotation marks do not fit around {counted(len(swallowed), 'line')}",
-            [f"{table}:{fault}" for fault in swallowed],
-            expected="no row inside a field", fix=QUOTES_FIX,
-        )  # fmt: skip
+        what = f"{table}: quotation marks do not fit around {counted(len(swallowed), 'line')}"
+        faults = [f"{table}:{fault}" for fault in swallowed]
+        raise DataError(what, faults, expected="no row inside a field", fix=QUOTES_FIX)
+    found = Found()
     for row in rows:
         place = f"{table}:{row.last}"
         if len(row.fields) != len(header.fields):
@@ -141,7 +125,7 @@ def _recognises(source: Path) -> bool:
         return source.suffix.lower() in (".csv", ".tsv")
     if not source.is_dir() or ((source / "metadata.csv").exists() and (source / "wavs").is_dir()):
         return False
-    return len([path for ending in ("csv", "tsv") for path in source.glob(f"*.{ending}")]) == 1
+    return len(_tables(source)) == 1
 
 
 IMPORTER = Importer("a CSV or TSV with a header line", _recognises, _read)

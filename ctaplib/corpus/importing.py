@@ -15,10 +15,10 @@ from typing import Literal, cast
 from ctaplib.audio.files import AudioInfo
 from ctaplib.config import Config
 from ctaplib.errors import DataError
-from ctaplib.files import read_encoded
 from ctaplib.find import find, names
 
 PREFIX = "import_"
+ENCODING_FIX = "convert it, or name its --encoding"
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".sph"})
 """Endings of audio files that libsndfile reads."""
 UNREADABLE = frozenset({".m4a", ".aac", ".wma", ".mp4", ".webm", ".amr", ".mkv", ".mov"})
@@ -26,30 +26,19 @@ UNREADABLE = frozenset({".m4a", ".aac", ".wma", ".mp4", ".webm", ".amr", ".mkv",
 
 
 class ImportOptions(Config):
-    """Layout of a source; empty: guessed, or not there."""
+    """Layout of a source, as `ctap data import --help` explains it; empty: guessed, or not there."""
 
     audio_dir: str = ""
-    """Folder that audio is looked for in, beside the source's own."""
     text_suffix: str = ""
-    """Ending of text files, for a folder: `.txt`, `.lab`, `.normalized.txt`."""
     id_column: str = ""
-    """Column of a table that names the utterance; its audio's name where there is none."""
     audio_column: str = ""
-    """Column of a table with the audio file."""
     text_column: str = ""
-    """Column of a table with the text."""
     speaker_column: str = ""
-    """Column of a table with the speaker."""
     gender_column: str = ""
-    """Column of a table with the speaker's sex."""
     set_column: str = ""
-    """Column of a table with the set (train, dev, test)."""
     delimiter: str = ""
-    """Delimiter of a table."""
     quotes: Literal["enclose", "plain"] = "enclose"
-    """Whether quotation marks enclose fields, as in CSV, or are plain characters."""
     encoding: str = "utf-8-sig"
-    """Encoding of text files and tables."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +104,7 @@ def kinds() -> dict[str, Importer]:
 
 
 def guess_kind(source: Path) -> str:
-    """Guess what kind of source a path is.
-
-    Raises:
-        DataError: It is none or several; says what was found there.
-    """
-    if not source.exists():
-        raise DataError(f"there is no {source}", expected="the folder or table of a corpus", fix="correct the path")
+    """Guess what kind of source a path is; raise DataError, with what lies there, where it is none or several."""
     known = kinds()
     fitting = [kind for kind, importer in known.items() if importer.recognises(source)]
     if len(fitting) == 1:
@@ -191,30 +174,12 @@ def gender_of(value: str) -> str:
     return {"f": "f", "w": "f", "m": "m"}.get(value.strip().lower()[:1], "")
 
 
-def read_text(path: Path, encoding: str) -> str:
-    """Read a text file as one line.
-
-    Raises:
-        DataError: It is not in that encoding.
-    """
-    return " ".join(read_encoded(path, encoding, "convert it, or name its --encoding").split())
-
-
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
 
 def half_width(text: str) -> str:
     """Replace full-width letters, digits and signs (１２３，％) by ASCII."""
     return text if text.isascii() else text.translate(_HALF_WIDTH)
-
-
-def read_words(path: Path) -> str:
-    """Read a text file as one line: without byte order mark, line ends and runs of spaces, full-width signs as ASCII.
-
-    Raises:
-        DataError: It is not UTF-8.
-    """
-    return " ".join(half_width(read_encoded(path)).split())
 
 
 def clean_id(name: str, more: str = "") -> str:

@@ -1,12 +1,13 @@
 """Open the audio files of a corpus, each once, in parallel; keep what was found, so that validation need not decode them again.
 
-`data/<set>/.seen_audio.tsv`: path, size in bytes and time of last change of each file, rate, duration and faults. An entry
-holds as long as size and time are the file's. Without this file, every file is opened again.
+`data/<set>/.seen_audio.json` has the size in bytes, time of last change, rate, duration and faults of each file. An entry holds
+as long as size and time are the file's. Without this file, every file is opened again.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,9 @@ from pathlib import Path
 from ctaplib.audio.files import AudioFault, AudioInfo, inspect
 from ctaplib.audio.source import is_command
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.files import atomic_write
+from ctaplib.files import write_json
 
-NAME = ".seen_audio.tsv"
+NAME = ".seen_audio.json"
 
 
 def inspect_all(paths: Mapping[str, str], rate_hz: int | None, nj: int) -> dict[str, AudioInfo]:
@@ -26,15 +27,7 @@ def inspect_all(paths: Mapping[str, str], rate_hz: int | None, nj: int) -> dict[
 
 
 def odd_rates(infos: Mapping[str, AudioInfo], rate_hz: int | None = None) -> dict[str, int]:
-    """Find the files whose sampling rate is not the expected one.
-
-    Args:
-        infos: What the files hold.
-        rate_hz: The expected rate; None for that of most files.
-
-    Returns:
-        The expected rate, by the names of the files that have another.
-    """
+    """Return the expected rate (None: that of most files), by the names of the files that have another."""
     rates = Counter(info.rate_hz for info in infos.values() if info.rate_hz)
     usual = rate_hz or max(rates, key=lambda rate: (rates[rate], rate), default=0)
     return {name: usual for name, info in infos.items() if info.rate_hz not in (0, usual)}
@@ -42,38 +35,19 @@ def odd_rates(infos: Mapping[str, AudioInfo], rate_hz: int | None = None) -> dic
 
 def remember(folder: Path, infos: Iterable[AudioInfo]) -> None:
     """Keep what whole files hold that were opened without an expected rate; commands are run again."""
-    with atomic_write(folder / NAME) as out:
-        for info in {info.path: info for info in infos}.values():
-            if not is_command(info.path):
-                faults = json.dumps([asdict(fault) for fault in info.faults]) if info.faults else ""
-                out.write(f"{info.path}\t{_mark(info.path)}\t{info.rate_hz}\t{info.duration_s!r}\t{faults}\n")
+    write_json(folder / NAME, {info.path: [_mark(info.path), asdict(info)] for info in infos if not is_command(info.path)})
 
 
 def recall(folder: Path, files: Mapping[str, str], rate_hz: int | None) -> dict[str, AudioInfo]:
-    """Return what is known of those files that have not changed since.
-
-    Args:
-        folder: The data directory.
-        files: Path of each recording.
-        rate_hz: The expected rate; a file of another rate is to be opened again.
-    """
-    path = folder / NAME
-    if not path.exists():
-        return {}
-    known: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        file, *values = line.rsplit("\t", 4)
-        known[file] = values
-    found = {}
+    """Return what is known of those files of a data directory that have not changed since and have the expected rate."""
+    path, found = folder / NAME, {}
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name, file in files.items():
-        mark, rate, duration, faults = known.get(file, ("", "0", "0", ""))
-        try:
-            same = bool(mark) and mark == _mark(file)
-        except OSError:
-            continue
-        if same and rate_hz in (None, int(rate)):
-            each = tuple(AudioFault(**fault) for fault in json.loads(faults)) if faults else ()
-            found[name] = AudioInfo(file, int(rate), float(duration), each)
+        mark, info = known.get(file, ("", {}))
+        with suppress(OSError):
+            if mark and mark == _mark(file) and rate_hz in (None, info["rate_hz"]):
+                faults = tuple(AudioFault(**fault) for fault in info["faults"])
+                found[name] = AudioInfo(**{**info, "faults": faults})
     return found
 
 

@@ -25,11 +25,15 @@ LIST_FIELDS = {
 WITH_PHONES = ("text_utt", "source_utt")
 """Columns with utterances whose phones are needed: they are synthesised, or the output is compared with them."""
 REFERENCES = 3
+"""Natural utterances that stand for a speaker."""
+LEAST = REFERENCES + 2
+"""Fewest utterances of a speaker: references, a prompt and a sentence."""
 OWN_PAIRS = 200
 """Most conversions of a corpus of one's own."""
 OWN_SENTENCES = 100
 """Most sentences of a corpus of one's own that are synthesised."""
 SHOWN = 50
+LISTS_FIX = "take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)"
 Row = dict[str, str]
 
 
@@ -42,19 +46,18 @@ class Parts:
     references: dict[str, list[str]]
 
 
-def part_utterances(utts: Mapping[str, Sequence[str]], references: int = REFERENCES) -> Parts:
+def part_utterances(utts: Mapping[str, Sequence[str]]) -> Parts:
     """Take the last of each speaker's utterances as references, and a quarter of the others (at least one) as prompts.
 
-    Raises:
-        DataError: A speaker has too few.
+    Raises DataError where a speaker has too few.
     """
-    poor = [spk for spk in c_sorted(utts) if len(utts[spk]) < references + 2]
+    poor = [spk for spk in c_sorted(utts) if len(utts[spk]) < LEAST]
     if poor:
-        raise DataError(f"too few utterances of {' '.join(poor)}", expected=f"at least {references + 2} a speaker")
-    own = {spk: list(found)[:-references] for spk, found in utts.items()}
+        raise DataError(f"too few utterances of {' '.join(poor)}", expected=f"at least {LEAST} a speaker")
+    own = {spk: list(found)[:-REFERENCES] for spk, found in utts.items()}
     prompts = {spk: found[-max(1, len(found) // 4) :] for spk, found in own.items()}
     sources = {spk: found[: -len(prompts[spk])] for spk, found in own.items()}
-    return Parts(sources, prompts, {spk: list(found)[-references:] for spk, found in utts.items()})
+    return Parts(sources, prompts, {spk: list(found)[-REFERENCES:] for spk, found in utts.items()})
 
 
 def _ordered_pairs(genders: Mapping[str, str], cross_sex: bool, rng: random.Random) -> list[tuple[str, str]]:
@@ -78,7 +81,7 @@ def _sentence(parts: Parts, spk: str, utt: str, rng: random.Random) -> Row:
 
 def _write(folder: Path, sets: Sequence[str], parts: Parts, conversions: Sequence[Row], sentences: Sequence[Row]) -> None:
     """Write the three lists; each set gets the same rows."""
-    names = [f"utt{k}" for k in range(1, len(next(iter(parts.references.values()))) + 1)]
+    names = LIST_FIELDS["references.tsv"]
     references = [{"spk": spk, **dict(zip(names, parts.references[spk]))} for spk in c_sorted(parts.references)]
     for name, rows, fields in (
         ("vc_pairs.tsv", conversions, VC_FIELDS),
@@ -96,28 +99,15 @@ def write_task_lists(
     *,
     pairs: int,
     tts: int,
-    references: int = REFERENCES,
-    seed: int = 1,
     without: Collection[str] | None = None,
 ) -> None:
-    """Write the three lists of a recipe.
+    """Write the three lists of a recipe; each of the `sets` (a corpus and its subset) gets the same rows.
 
-    Args:
-        folder: Where the lists go.
-        sets: The sets that the utterances are in (a corpus and its subset); each gets the same rows.
-        utts: Utterances of each speaker; the last ones become references and prompts, the first ones sources and texts.
-        genders: `m` or `f` for each speaker.
-        pairs: Number of conversions; half of them cross-sex.
-        tts: Number of sentences to synthesise, each with a prompt of the speaker who read it.
-        references: Natural utterances that stand for a speaker.
-        seed: Seed of the choice.
-        without: Take each sentence once, and none of these utterances; None: sentences may be repeated.
-
-    Raises:
-        DataError: A speaker has too few utterances, one sex is missing, or no sentence is left.
+    `utts` and `genders` (`m` or `f`) are by speaker; a speaker's last utterances become references and prompts, the first ones
+    sources and texts. There are `pairs` conversions, half of them cross-sex, and `tts` sentences, each with a prompt of its
+    speaker; with `without`, each sentence is taken once, and none of these utterances.
     """
-    rng, speakers = random.Random(seed), c_sorted(utts)
-    parts = part_utterances(utts, references)
+    rng, speakers, parts = random.Random(1), c_sorted(utts), part_utterances(utts)
     conversions: list[Row] = []
     for cross in (True, False):
         ordered = _ordered_pairs(genders, cross, rng)
@@ -133,36 +123,22 @@ def write_task_lists(
     if without is not None:
         sentences = list({row["id"]: row for row in sentences if row["text_utt"] not in without}.values())[:tts]
         if not sentences:
-            raise DataError(
-                f"training speakers read every sentence of {' '.join(sets)}", expected="sentences that they do not read"
-            )
+            found = f"training speakers read every sentence of {' '.join(sets)}"
+            raise DataError(found, expected="sentences that they do not read")
     _write(Path(folder), sets, parts, conversions, sentences)
 
 
 def write_own_lists(
     folder: Path, set_: str, utts: Mapping[str, Sequence[str]], genders: Mapping[str, str], seed: int = 1
 ) -> dict[str, int]:
-    """Write the three lists for the test set of a corpus of one's own, as long as its speakers allow.
+    """Write the three lists for the test set of a corpus of one's own; return the number of rows of each.
 
-    Conversions need two speakers; half of them are cross-sex where the sex of both is known.
-
-    Args:
-        folder: Where they go.
-        set_: Name of the test set.
-        utts: Its utterances by speaker.
-        genders: `m` or `f` by speaker, as far as known.
-        seed: Seed of the choice.
-
-    Returns:
-        The number of rows of each list.
-
-    Raises:
-        DataError: No speaker has enough utterances for a prompt, three references and a sentence.
+    Conversions need two speakers; half of them are cross-sex where the sex of both is known. Raises DataError where no speaker
+    has enough utterances for a prompt, three references and a sentence.
     """
-    least = REFERENCES + 2
-    rich = {spk: list(own) for spk, own in utts.items() if len(own) >= least}
+    rich = {spk: list(own) for spk, own in utts.items() if len(own) >= LEAST}
     if not rich:
-        raise DataError(f"no speaker of {set_} has {least} utterances", expected="a prompt, references and something to say")
+        raise DataError(f"no speaker of {set_} has {LEAST} utterances", expected="a prompt, references and something to say")
     parts, rng = part_utterances(rich), random.Random(seed)
     known = {spk: genders.get(spk, "") for spk in rich}
     across, within = (_ordered_pairs(known, cross_sex, rng) for cross_sex in (True, False))
@@ -188,34 +164,25 @@ def draw_lists(
     pairs: int,
     sentences: int,
 ) -> None:
-    """Write `<data>/lists` for speakers whom training does not have, from the corpus and a seed alone; print their digest.
+    """Write `<data>/lists` for the speakers of the list `unseen`, from the corpus and a seed alone; print their digest.
 
-    Args:
-        data: Folder of the data directories train, dev and test.
-        unseen: List of the speakers.
-        usable: Gives the utterances of the test set that may be used, from the training set and the test set.
-        long_s: Utterances of this length or more come last in a speaker's order, as prompts and references.
-        pairs: Number of conversions.
-        sentences: Number of sentences.
-
-    Raises:
-        DataError: A speaker of the list is not in the test set, or is in another set too.
+    `usable` gives the utterances of the test set that may be used, from the training set and the test set; those of `long_s`
+    seconds or more come last in a speaker's order, as prompts and references. Raises DataError where a speaker is not in the test
+    set, or in another set too.
     """
-    wanted = set(unseen.read_text(encoding="utf-8").split())
+    listed = set(unseen.read_text(encoding="utf-8").split())
     train, test = read_datadir(data / "train"), read_datadir(data / "test")
     trained = {*train.speakers, *read_table(data / "dev" / "utt2spk").values()}
-    faults = [f"{spk}: it is not in {data}/test" for spk in c_sorted(wanted - set(test.speakers))]
-    faults += [f"{spk}: it is in train or dev too" for spk in c_sorted(wanted & trained)]
+    faults = [f"{spk}: it is not in {data}/test" for spk in c_sorted(listed - set(test.speakers))]
+    faults += [f"{spk}: it is in train or dev too" for spk in c_sorted(listed & trained)]
     if faults:
-        raise DataError(
-            f"{len(faults)} speakers of {unseen} cannot be used", faults, expected="speakers whom the test set alone has",
-            fix="take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)",
-        )  # fmt: skip
+        found, expected = f"{len(faults)} speakers of {unseen} cannot be used", "speakers whom the test set alone has"
+        raise DataError(found, faults, expected=expected, fix=LISTS_FIX)
     duration_s = {utt: float(value) for utt, value in test.utts["utt2dur"].items()}
     good = set(usable(train, test))
     own = {
         spk: sorted(good.intersection(utts), key=lambda utt: (duration_s[utt] >= long_s, utt))
-        for spk, utts in test.spk2utt().items() if spk in wanted
+        for spk, utts in test.spk2utt().items() if spk in listed
     }  # fmt: skip
     lists = data / "lists"
     write_task_lists(lists, ["test"], own, {spk: test.spks["spk2gender"][spk] for spk in own}, pairs=pairs, tts=sentences)
@@ -231,11 +198,7 @@ def published(lists: Path, separator: str) -> DataDir:
 
 
 def check_lists(lists: Path, sets: Mapping[str, DataDir]) -> None:
-    """Make sure that the lists fit the sets: utterances are there and of the speakers named, pairs are cross-sex as stated.
-
-    Raises:
-        DataError: All rows that do not fit.
-    """
+    """Raise DataError with all rows of the lists that do not fit the sets: utterances, their speakers, cross-sex pairs."""
     faults: list[str] = []
     for name, fields in LIST_FIELDS.items():
         if not (lists / name).exists():
@@ -266,24 +229,16 @@ def _row_faults(row: Mapping[str, str], fields: Sequence[str], data: DataDir) ->
 
 
 def check_listed(lists: Path, data: Path, sets: Sequence[str], dump: Path | None = None) -> None:
-    """Make sure that the utterances of the lists came through the stages, before hours of work rest on them.
+    """Raise DataError with all utterances of the lists that the stages left out, and the reasons that they recorded.
 
-    Args:
-        lists: Folder of the lists; those that do not exist yet are skipped.
-        data: Folder of the data directories.
-        sets: Names of the sets to check.
-        dump: Folder of the features; None: there are none yet.
-
-    Raises:
-        DataError: Some did not; every one of them, with the reason where a stage recorded one.
+    `data` is the folder of the data directories, `dump` that of the features (None: there are none yet); lists that do not exist
+    yet are skipped.
     """
     faults = [fault for name in sets for fault in _set_faults(lists, data, name, dump)]
     if faults:
-        raise DataError(
-            f"the lists in {lists} name {counted(len(faults), 'utterance that was', 'utterances that were')} left out",
-            shortened(faults, SHOWN), expected="lists of utterances that can be used",
-            fix="correct what the reasons name; or copy the lists without these utterances to a folder and give it as --listdir",
-        )  # fmt: skip
+        found = f"the lists in {lists} name {counted(len(faults), 'utterance that was', 'utterances that were')} left out"
+        fix = "correct what the reasons name; or copy the lists without these utterances to a folder and give it as --listdir"
+        raise DataError(found, shortened(faults, SHOWN), expected="lists of utterances that can be used", fix=fix)
 
 
 def _set_faults(lists: Path, data: Path, name: str, dump: Path | None) -> Iterable[str]:

@@ -26,11 +26,7 @@ NOT_KEPT = frozenset({"utt2num_frames", "utt2num_samples", "feats.scp", "vad.scp
 
 
 def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
-    """Return the seconds of every utterance: from `utt2dur`, from segments, else from the audio.
-
-    Raises:
-        DataError: Audio that cannot be used, all of it.
-    """
+    """Return the seconds of every utterance: from `utt2dur`, from segments, else from the audio (DataError with all faults)."""
     if "utt2dur" in data.utts:
         return {utt: float(value) for utt, value in data.utts["utt2dur"].items()}
     if data.segments is not None:
@@ -40,32 +36,6 @@ def durations(path: Path, data: DataDir, nj: int) -> dict[str, float]:
     if faults:
         raise DataError(f"{path} has audio that cannot be used", faults, fix=f"ctap kaldi fix_data_dir {path}")
     return {utt: info.duration_s for utt, info in infos.items()}
-
-
-def perturb_speed(
-    source: str | Path, target: str | Path, factor: str, *, tool: str = "sox", nj: int = 1, with_speakers: bool = True
-) -> DataDir:
-    """Write a copy of a data directory at another speed; return it.
-
-    Args:
-        source: The data directory.
-        target: The one to write.
-        factor: How many times faster, as it is to stand in the prefix: `0.9` gives `sp0.9-`.
-        tool: `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into `<target>/wav`.
-        nj: Processes.
-        with_speakers: Whether a copy of a speaker is another speaker.
-
-    Raises:
-        DataError: The factor is no speed, or audio cannot be used (all of it is listed).
-        DependencyError: `sox` is asked for and not installed.
-    """
-    source, target = Path(source), Path(target)
-    if source.resolve() == target.resolve():
-        raise DataError(f"{source} would be overwritten by its copy", expected="two different directories")
-    data = read_datadir(source)
-    made = _at_speed(source, data, durations(source, data, nj), target / "wav", factor, tool, nj, with_speakers)
-    write_datadir(made, target)
-    return made
 
 
 def perturb_set(
@@ -80,72 +50,52 @@ def perturb_set(
 ) -> DataDir:
     """Write a data directory that holds a set at several speeds, at 1.0 as it is; return it.
 
-    Args:
-        source: The data directory.
-        target: The one to write.
-        factors: How many times faster.
-        tool: See `perturb_speed`.
-        nj: Processes.
-        with_speakers: Whether a copy of a speaker is another speaker.
-        always_prefix: Give the original a prefix too (`sp1.0-`), with other ids.
-
-    Raises:
-        DataError: Two factors are the same, one is no speed, or audio cannot be used.
+    A factor is written as in the prefix of ids: `0.9` gives `sp0.9-`; the original gets one too if `always_prefix`, and speakers
+    get it if `with_speakers`. `sox` writes commands into `wav.scp`, and audio nowhere; `soxr` writes files into
+    `<target>/wav`.
     """
     source, target = Path(source), Path(target)
+    if source.resolve() == target.resolve():
+        raise DataError(f"{source} would be overwritten by its copy", expected="two different directories")
     speeds = [_speed(factor) for factor in factors]
     if not speeds or len(set(speeds)) < len(speeds):
         raise DataError(f"the speeds are {' '.join(factors) or 'none'}", expected="different ones, such as 0.9 1.0 1.1")
     data, parts = read_datadir(source), []
     lengths = durations(source, data, nj)
+    recordings = _recordings(source, data)
+    originals = {"utt2uniq": data.utts.get("utt2uniq", {utt: utt for utt in data.utt_ids})}
     for factor, speed in zip(factors, speeds):
-        if speed != 1.0:
-            parts.append(_at_speed(source, data, lengths, target / "wav" / f"sp{factor}", factor, tool, nj, with_speakers))
+        prefix, copied = f"sp{factor}-", _at_speed(replace(data, wavs=recordings), lengths, speed)
+        if speed == 1.0 and not always_prefix:
+            parts.append(copied)
             continue
-        kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
-        kept["utt2dur"] = {utt: f"{length:.4f}" for utt, length in lengths.items()}
-        plain = replace(data, wavs=_recordings(source, data), utts=kept)
-        parts.append(_prefixed(plain, f"sp{factor}-") if always_prefix else plain)
+        copied = replace(copied, utts={**copied.utts, **originals})
+        if speed == 1.0:
+            parts.append(copy(copied, utt_prefix=prefix, spk_prefix=prefix, rename_recordings=False))
+            continue
+        copied = copy(copied, utt_prefix=prefix, spk_prefix=prefix if with_speakers else "")
+        wavs = {prefix + name: path for name, path in recordings.items()}
+        wavs = _commands(wavs, factor) if tool == "sox" else _files(wavs, factor, target / "wav" / f"sp{factor}", nj)
+        parts.append(replace(copied, wavs=wavs))
     joined = combine(parts, [f"{source} at {factor}" for factor in factors])
     write_datadir(joined, target)
     return joined
 
 
-def _at_speed(
-    source: Path,
-    data: DataDir,
-    lengths: Mapping[str, float],
-    folder: Path,
-    factor: str,
-    tool: str,
-    nj: int,
-    with_speakers: bool,
-) -> DataDir:
-    """Make the tables of a copy at another speed; audio files, if any, go to `folder`."""
-    speed, prefix = _speed(factor), f"sp{factor}-"
-    kept = {name: table for name, table in data.utts.items() if name not in NOT_KEPT}
-    kept |= {"utt2uniq": _originals(data), "utt2dur": {utt: f"{length / speed:.4f}" for utt, length in lengths.items()}}
+def _at_speed(data: DataDir, lengths: Mapping[str, float], speed: float) -> DataDir:
+    """Return the tables at another speed, without those of what was computed from the audio."""
+    utts, spks = ({n: t for n, t in tables.items() if n not in NOT_KEPT} for tables in (data.utts, data.spks))
+    utts["utt2dur"] = {utt: f"{length / speed:.4f}" for utt, length in lengths.items()}
+    if speed == 1.0:
+        return replace(data, utts=utts)
     segments = None
     if data.segments is not None:
         segments = {u: Segment(s.recording, s.start_s / speed, s.end_s / speed) for u, s in data.segments.items()}
-    slow = replace(
-        data, utts=kept, spks={n: t for n, t in data.spks.items() if n not in NOT_KEPT}, segments=segments,
+    return replace(
+        data, utts=utts, spks=spks, segments=segments,
         ctms={name: {u: [_stretch(line, speed) for line in lines] for u, lines in c.items()} for name, c in data.ctms.items()},
         recs={n: {r: f"{float(v) / speed:.4f}" if n == "reco2dur" else v for r, v in t.items()} for n, t in data.recs.items()},
     )  # fmt: skip
-    renamed = copy(slow, utt_prefix=prefix, spk_prefix=prefix if with_speakers else "")
-    wavs = {prefix + name: path for name, path in _recordings(source, data).items()}
-    return replace(renamed, wavs=_commands(wavs, factor) if tool == "sox" else _files(wavs, factor, folder, nj))
-
-
-def _originals(data: DataDir) -> dict[str, str]:
-    return dict(data.utts.get("utt2uniq", {utt: utt for utt in data.utt_ids}))
-
-
-def _prefixed(data: DataDir, prefix: str) -> DataDir:
-    """Return the original under new ids, with `utt2uniq` that says what it was."""
-    known = replace(data, utts={**data.utts, "utt2uniq": _originals(data)})
-    return copy(known, utt_prefix=prefix, spk_prefix=prefix, rename_recordings=False)
 
 
 def align_copies(given: Mapping[str, Alignment], utt2uniq: Mapping[str, str]) -> dict[str, Alignment]:
@@ -178,10 +128,9 @@ def _stretch(line: str, speed: float) -> str:
 
 def _recordings(source: Path, data: DataDir) -> dict[str, str]:
     """Return the audio of every recording, files by their absolute path."""
-    spans = read_spans(source)
-    by_recording = {s.recording: spans[u].path for u, s in data.segments.items()} if data.segments is not None else None
-    found = by_recording if by_recording is not None else {utt: span.path for utt, span in spans.items()}
-    return {name: path if is_command(path) else str(Path(path).absolute()) for name, path in found.items()}
+    names = {utt: segment.recording for utt, segment in (data.segments or {}).items()}
+    paths = {names.get(utt, utt): span.path for utt, span in read_spans(source).items()}
+    return {name: path if is_command(path) else str(Path(path).absolute()) for name, path in paths.items()}
 
 
 def _commands(wavs: dict[str, str], factor: str) -> dict[str, str]:

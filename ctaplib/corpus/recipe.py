@@ -10,6 +10,7 @@ from pathlib import Path
 from ctaplib.corpus.build import MAX_DROPPED_PCT
 from ctaplib.corpus.datadir import c_sorted
 from ctaplib.corpus.importing import half_width
+from ctaplib.corpus.lists import LISTS_FIX
 from ctaplib.errors import CtapError, DataError, counted, shortened
 from ctaplib.files import read_encoded
 
@@ -37,16 +38,7 @@ def run_recipe(make: Callable[[], None]) -> int:
 
 
 def named_folder(corpus_dir: str, expected: str, fix: str) -> Path:
-    """Return the folder that --corpus_dir names.
-
-    Args:
-        corpus_dir: The value of the option.
-        expected: What the folder should hold.
-        fix: What to do where there is none.
-
-    Raises:
-        DataError: None is named, or it is not there.
-    """
+    """Return the folder that --corpus_dir names; raise DataError where none is named, or it is not there."""
     if not corpus_dir:
         raise DataError("no corpus is named: --corpus_dir is empty, and so is its place in db.sh", expected=expected, fix=fix)
     if not Path(corpus_dir).is_dir():
@@ -63,8 +55,7 @@ def contents(folder: Path) -> str:
 def files_in(folder: str | Path, endings: tuple[str, ...]) -> dict[str, str]:
     """List the files of a folder by name without the ending; hidden ones are left out.
 
-    Raises:
-        DataError: A name has several of the endings; all such files.
+    Raises DataError where a name has several of the endings.
     """
     found: dict[str, list[str]] = {}
     with os.scandir(folder) as entries:
@@ -91,11 +82,7 @@ def read_rows(path: Path) -> list[str]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Read lines with their numbers: NFKC, without byte order mark, CR, comments and empty lines.
-
-    Raises:
-        DataError: The file is not UTF-8.
-    """
+    """Read lines with their numbers: NFKC, without byte order mark, CR, comments and empty lines."""
     text = read_encoded(path, fix="restore it from the archive")
     for number, line in enumerate(unicodedata.normalize("NFKC", text).split("\n"), 1):
         if line.strip() and not line.startswith("#"):
@@ -105,16 +92,9 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 def read_genders(
     path: Path, speakers: Collection[str], parse: Callable[[Sequence[str]], tuple[str, str] | None], example: str
 ) -> dict[str, str]:
-    """Read the sex of every speaker from a table.
+    """Read the sex of every speaker from a table; raise DataError with all bad lines and missing speakers.
 
-    Args:
-        path: The table.
-        speakers: Those that it must have.
-        parse: Takes the words of a line, gives the speaker and `m` or `f`, or None for another line.
-        example: A good line, for the message.
-
-    Raises:
-        DataError: A speaker is missing, or a line cannot be read; all of them.
+    `parse` takes the words of a line and gives the speaker and `m` or `f`, or None where it is not like `example`.
     """
     genders, faults = {}, []
     for number, line in numbered_lines(path):
@@ -134,15 +114,9 @@ def read_list(lists: Path, name: str) -> set[str]:
     return set((lists / name).read_text(encoding="utf-8").split())
 
 
-def check_speakers(where: str, speakers: Collection[str], wanted: Path) -> None:
-    """Make sure that a set has the speakers of a list.
-
-    Raises:
-        DataError: It lacks some; all of them.
-    """
-    missing = c_sorted(read_list(wanted.parent, wanted.name) - set(speakers))
+def check_speakers(where: str, speakers: Collection[str], listed: Path) -> None:
+    """Raise DataError where a set lacks speakers of a list."""
+    missing = c_sorted(read_list(listed.parent, listed.name) - set(speakers))
     if missing:
-        raise DataError(
-            f"{where} lacks speakers of {wanted}: {' '.join(missing)}", expected="all speakers of the corpus",
-            fix="take the whole corpus, or name another folder of lists with --lists (in --local_data_opts)",
-        )  # fmt: skip
+        found = f"{where} lacks speakers of {listed}: {' '.join(missing)}"
+        raise DataError(found, expected="all speakers of the corpus", fix=LISTS_FIX)

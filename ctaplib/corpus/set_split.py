@@ -9,6 +9,7 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from ctaplib.config import Config
@@ -62,8 +63,7 @@ def _test_speakers(speakers: Sequence[str], genders: Mapping[str, str], config: 
     random.Random(config.seed).shuffle(order)
     groups = [[spk for spk in order if genders.get(spk) == sex] for sex in "fm"]
     if all(groups):
-        longest = max(map(len, groups))
-        turns = [group[k] for k in range(longest) for group in groups if k < len(group)]
+        turns = [spk for pair in zip_longest(*groups) for spk in pair if spk is not None]
         order = turns + [spk for spk in order if spk not in turns]
     return set(order[: max(2, round(len(order) * config.test_pct / 100))])
 
@@ -74,11 +74,7 @@ def cut_dev(utts: Sequence[str], texts: Mapping[str, str], config: SplitConfig) 
 
 
 def split_by_rule(utt2spk: Mapping[str, str], texts: Mapping[str, str], genders: Mapping[str, str], config: SplitConfig) -> Split:
-    """Split by the rule of this module.
-
-    Raises:
-        DataError: There are too few utterances.
-    """
+    """Split by the rule of this module; raise DataError where there are too few utterances."""
     utts, speakers = c_sorted(utt2spk), sorted(set(utt2spk.values()))
     least = 3 * config.test_utts[0]
     if len(utts) < least:
@@ -107,8 +103,7 @@ def write_split(folder: Path, split: Split) -> None:
 def read_split(folder: Path, utts: Sequence[str]) -> Split | None:
     """Read the lists, if they exist; what they do not name is for training.
 
-    Raises:
-        DataError: Only one exists, one names an utterance that the corpus lacks, or both name the same; all of them.
+    Raises DataError where only one exists, one names an utterance that the corpus lacks, or both name the same.
     """
     paths = {name: folder / f"{name}.txt" for name in ("dev", "test")}
     there = [name for name, path in paths.items() if path.exists()]

@@ -11,16 +11,10 @@ def deal_evenly(count: int, parts: int) -> list[range]:
 
 
 def deal_groups(sizes: Sequence[int], parts: int) -> list[list[int]]:
-    """Split consecutive groups into parts, none of them empty: equal numbers of groups, then evened out by size.
+    """Split groups of these sizes (utterances of a speaker) into parts, none empty; return the indices of each part's groups.
 
-    A part hands its last group to the next one, or its first to the one before, as long as their sizes come nearer.
-
-    Args:
-        sizes: Size of each group (utterances of a speaker), at least as many as parts.
-        parts: Number of parts.
-
-    Returns:
-        Indices of the groups of each part.
+    Parts get equal numbers of consecutive groups, which are then evened out by size: a part hands its last group to the next one,
+    or its first to the one before, as long as their sizes come nearer. There must be as many groups as parts.
     """
     shares: list[list[int]] = [[] for _ in range(parts)]
     for group in range(len(sizes)):

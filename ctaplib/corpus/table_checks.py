@@ -21,7 +21,7 @@ UNPRINTABLE = frozenset({"Cc", "Cn", "Co", "Cs"})
 NUMERIC_TABLES = ("segments", "utt2dur", "reco2dur", "phn2word", "utt2num_frames", "utt2num_samples")
 
 
-def _number(value: str) -> float:
+def number(value: str) -> float:
     """Return a number of one word, or 0."""
     try:
         return float(value)
@@ -35,12 +35,12 @@ def _is_channel(value: str) -> bool:
 
 
 RULES: dict[str, tuple[Callable[[str], bool], str, bool]] = {
-    "utt2dur": (lambda value: _number(value) > 0, "one number of seconds above 0", True),
+    "utt2dur": (lambda value: number(value) > 0, "one number of seconds above 0", True),
     "utt2num_frames": (lambda v: v.isascii() and v.isdigit() and int(v) > 0, "a whole number of frames above 0", True),
-    "reco2dur": (lambda value: _number(value) > 0, "one number of seconds above 0", False),
+    "reco2dur": (lambda value: number(value) > 0, "one number of seconds above 0", False),
     "reco2file_and_channel": (_is_channel, "a file and a channel, A or B", False),
-    "utt2warp": (lambda value: 0.5 < _number(value) < 1.5, "a number between 0.5 and 1.5", False),
-    "spk2warp": (lambda value: 0.5 < _number(value) < 1.5, "a number between 0.5 and 1.5", False),
+    "utt2warp": (lambda value: 0.5 < number(value) < 1.5, "a number between 0.5 and 1.5", False),
+    "spk2warp": (lambda value: 0.5 < number(value) < 1.5, "a number between 0.5 and 1.5", False),
     "spk2gender": (lambda value: value in ("m", "f"), "m or f", False),
     "wav.scp": (lambda value: not value.startswith("~"), "a path without `~`, which only shells know", False),
 }
@@ -59,7 +59,8 @@ class Fault:
     """The utterance that `--fix` drops; empty where dropping it is no cure."""
     fatal: bool = True
     kind: str = ""
-    """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses; `duplicate` for a second line."""
+    """`kaldi` or `speaker_order` for what we can work with and Kaldi's own check refuses; `duplicate` for a second line;
+    `encoding` for a table that is not UTF-8, which cannot be repaired (only spk2utt, which is made anew)."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -77,6 +78,10 @@ class Table:
         """Return `file:line` of an entry."""
         return f"{self.path}:{self.lines.get(key, 1)}"
 
+    def fault(self, key: str, message: str, *, fatal: bool = True, kind: str = "") -> Fault:
+        """Return a fault of an entry; if it is fatal, `--fix` drops the utterance."""
+        return Fault(self.place(key), f"{key}: {message}", key if fatal else "", fatal, kind)
+
 
 def read_lines(path: Path, faults: list[Fault]) -> Table:
     """Read a table whatever is wrong with it; what is wrong goes to `faults`."""
@@ -85,7 +90,8 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         bad_line = path.read_bytes()[: error.start].count(b"\n") + 1
-        faults.append(Fault(f"{path}:{bad_line}", f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv"))
+        kind = "" if path.name == "spk2utt" else "encoding"
+        faults.append(Fault(f"{path}:{bad_line}", f"it is not UTF-8 ({error.reason}); convert it, e.g. with iconv", kind=kind))
         return table
     if text.startswith(BYTE_ORDER_MARK):
         faults.append(Fault(f"{path}:1", "the file begins with a byte order mark; expected plain UTF-8; remove it with --fix"))
@@ -107,8 +113,8 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
             faults.append(Fault(place, what, kind="duplicate"))
             continue
         if previous and key.encode() < previous.encode():
-            wanted = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"
-            faults.append(Fault(place, f"unsorted: {key} after {previous}; {wanted}"))
+            expected = "expected LC_ALL=C order, by bytes, whatever the locale; sort it with LC_ALL=C, or let --fix do it"
+            faults.append(Fault(place, f"unsorted: {key} after {previous}; {expected}"))
         previous = key
         table.values[key], table.lines[key] = (rest[0].strip() if rest else ""), number
     if not table.values:
@@ -131,13 +137,7 @@ def _check_key(key: str, line: str, place: str, faults: list[Fault]) -> None:
 
 
 def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> dict[str, Table]:
-    """Check the tables by themselves and against each other; return them by name.
-
-    Args:
-        path: The data directory.
-        faults: Gets what is found.
-        wav_scp: Whether `wav.scp` has to be there.
-    """
+    """Check the tables of a data directory by themselves and against each other, into `faults`; return them by name."""
     names = ("wav.scp", "segments", "spk2utt", *UTT_TABLES, *SPK_TABLES, *REC_TABLES)
     tables = {name: read_lines(path / name, faults) for name in names if (path / name).exists()}
     needed = {"utt2spk", "wav.scp"} if wav_scp or "segments" in tables else {"utt2spk"}
@@ -152,20 +152,20 @@ def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> di
         recordings = {value.split()[0] for value in tables["segments"].values.values() if value}
     for name, table in tables.items():
         by_recording, by_speaker = name in ("wav.scp", *REC_TABLES), name in (*SPK_TABLES, "spk2utt")
-        wanted = recordings if by_recording else speakers if by_speaker else utts
-        _compare(table, wanted, wanted is utts, faults)
+        expected = recordings if by_recording else speakers if by_speaker else utts
+        _compare(table, expected, expected is utts, faults)
     _check_text(tables, faults)
     _check_speakers(tables, faults)
     _check_values(tables, faults)
     return tables
 
 
-def _compare(table: Table, wanted: Collection[str], by_utt: bool, faults: list[Fault]) -> None:
+def _compare(table: Table, expected: Collection[str], by_utt: bool, faults: list[Fault]) -> None:
     """Find entries that the other tables lack, or that this one lacks, and entries without a value."""
-    for key in c_sorted(table.values.keys() - set(wanted)):
+    for key in c_sorted(table.values.keys() - set(expected)):
         what = f"{key} is not in the other tables; remove the line or add the id there"
         faults.append(Fault(table.place(key), what, utt=key if by_utt else ""))
-    for key in c_sorted(set(wanted) - table.values.keys()):
+    for key in c_sorted(set(expected) - table.values.keys()):
         what = f"{key} has no line in {table.path.name}; add it, or drop {key} from the other tables"
         faults.append(Fault(f"{table.path}:1", what, utt=key if by_utt else ""))
     for key in (key for key, value in table.values.items() if not value):
@@ -178,8 +178,7 @@ def _check_speakers(tables: Mapping[str, Table], faults: list[Fault]) -> None:
     table = tables["utt2spk"]
     for utt, spk in table.values.items():
         if len(spk.split()) > 1:
-            what = f"{utt}: speaker {spk!r} has several words; expected one id; rename it"
-            faults.append(Fault(table.place(utt), what, utt=utt))
+            faults.append(table.fault(utt, f"speaker {spk!r} has several words; expected one id; rename it"))
     pair = out_of_order(table.values)
     if pair:
         (first, one), (second, other) = pair
@@ -214,9 +213,8 @@ def _check_values(tables: Mapping[str, Table], faults: list[Fault]) -> None:
         table = tables.get(name, Table(Path()))
         for key, value in table.values.items():
             if value and not is_good(value) and not is_good(unicodedata.normalize("NFKC", value)):
-                what = f"{key}: found {value!r}; expected {expected}; correct the line"
-                kind = "" if fatal else "kaldi"
-                faults.append(Fault(table.place(key), what, utt=key if fatal else "", fatal=fatal, kind=kind))
+                what = f"found {value!r}; expected {expected}; correct the line"
+                faults.append(table.fault(key, what, fatal=fatal, kind="" if fatal else "kaldi"))
     for name in NUMERIC_TABLES:
         table = tables.get(name, Table(Path()))
         for key, value in table.values.items():
@@ -233,8 +231,8 @@ def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
             bad = (c for c in value if (unicodedata.category(c) in UNPRINTABLE and c != "\t") or c == "\ufffd")
             odd = sorted({f"U+{ord(c):04X}" for c in bad}) + sorted(set(KALDI_SYMBOLS.findall(value)))
             if odd and value:
-                what = f"{utt}: unknown symbols {' '.join(odd)}; expected printable text; correct the line"
-                faults.append(Fault(tables[name].place(utt), what, utt=utt))
+                what = f"unknown symbols {' '.join(odd)}; expected printable text; correct the line"
+                faults.append(tables[name].fault(utt, what))
     if {"text.phn", "phn2word"} <= tables.keys():
         table = tables["phn2word"]
         for utt, value in table.values.items():
@@ -242,8 +240,8 @@ def _check_text(tables: Mapping[str, Table], faults: list[Fault]) -> None:
             words = value.split()
             good = len(words) == len(phones) and all(w.isdigit() for w in words)
             if not good or [int(w) for w in words] != sorted(int(w) for w in words):
-                found = f"{utt}: expected {len(phones)} word numbers in rising order, one per phone, found {len(words)}"
-                faults.append(Fault(table.place(utt), f"{found}; correct the line, or remove the file", utt=utt))
+                found = f"expected {len(phones)} word numbers in rising order, one per phone, found {len(words)}"
+                faults.append(table.fault(utt, f"{found}; correct the line, or remove the file"))
 
 
 def check_tokens(tables: Mapping[str, Table], known: Collection[str], faults: list[Fault]) -> None:
@@ -252,5 +250,5 @@ def check_tokens(tables: Mapping[str, Table], known: Collection[str], faults: li
     for utt, value in table.values.items():
         unknown = sorted(set(value.split()) - set(known))
         if unknown:
-            what = f"{utt}: unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them"
-            faults.append(Fault(table.place(utt), what, utt=utt))
+            what = f"unknown symbols {' '.join(unknown)}; expected phones of the token list; correct them"
+            faults.append(table.fault(utt, what))

@@ -4,6 +4,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -23,15 +24,9 @@ class NotTheFile(Exception):
 def transfer(url: str, partial: Path, size_bytes: int = 0) -> None:
     """Fetch the rest of a file into `partial`; start again where the server does not send parts or its file has changed.
 
-    Args:
-        url: The file.
-        partial: What was fetched so far; beside it, `<partial>.from` says from where.
-        size_bytes: Size of the whole file; 0 where it is not known.
-
-    Raises:
-        NotTheFile: The server sends a page, or a file of another size; `partial` is as it was.
-        OSError: It cannot be reached, answers with an error, or cuts the connection; what came is kept.
-        http.client.HTTPException: It does not speak HTTP.
+    `<partial>.from` says where it comes from; `size_bytes` is 0 where the size is not known. Raises NotTheFile where the server
+    sends a page, or a file of another size, and leaves `partial` as it was; OSError or http.client.HTTPException where it cannot
+    be reached, answers with an error or not in HTTP, or cuts the connection, and keeps what came.
     """
     have = partial.stat().st_size if partial.exists() else 0
     if size_bytes and have > size_bytes:
@@ -81,11 +76,9 @@ def finish(partial: Path, path: Path) -> None:
 
 def _source(partial: Path) -> dict:
     """Read the note about the file that `partial` is the beginning of; empty where the note is cut short."""
-    path = _note(partial)
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError:
-        return {}
+    with suppress(OSError, ValueError):
+        return json.loads(_note(partial).read_text(encoding="utf-8"))
+    return {}
 
 
 def _check(answer: HTTPResponse, have: int, size_bytes: int) -> tuple[int | None, bool]:

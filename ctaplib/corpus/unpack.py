@@ -21,9 +21,8 @@ _FILTER: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # 
 def unpack(path: Path, target: Path) -> None:
     """Unpack a tar or zip archive.
 
-    Raises:
-        DataError: The archive is broken, holds a path or link that leads outside, does not fit what is there, or the disk is
-            full; nothing of it is unpacked then.
+    Raises DataError, and unpacks nothing, where it is broken, holds a path or link that leads outside, does not fit what is
+    there, or the disk is full.
     """
     target.mkdir(parents=True, exist_ok=True)
     partial = target / f".{path.name}.unpacking"

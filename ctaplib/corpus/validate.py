@@ -4,6 +4,7 @@ Tables are checked first (`table_checks`), then every audio file is opened, in p
 repaired, drops the rest into `dropped.tsv` with reasons, and keeps a backup.
 """
 
+import shutil
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,9 @@ from pathlib import Path
 
 from ctaplib.audio.files import AudioInfo
 from ctaplib.corpus import datadir
-from ctaplib.corpus.datadir import CTM_FILES, REC_TABLES, SPK_TABLES, UTT_TABLES, DataDir, Segment, c_sorted
+from ctaplib.corpus.datadir import CTM_FILES, REC_TABLES, SPK_TABLES, UTT_TABLES, DataDir, c_sorted
 from ctaplib.corpus.inspection import inspect_all, odd_rates, recall
-from ctaplib.corpus.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, read_lines
+from ctaplib.corpus.table_checks import NUMERIC_TABLES, Fault, Table, check_tables, check_tokens, number
 from ctaplib.errors import DataError, counted
 from ctaplib.files import read_tsv, write_tsv
 
@@ -33,6 +34,7 @@ class Report:
     utts: int = 0
     speakers: int = 0
     duration_s: float = 0.0
+    tables: dict[str, Table] = field(default_factory=dict)
 
     @property
     def fatal(self) -> list[Fault]:
@@ -55,8 +57,7 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
     for utt, value in segments.values.items():
         segment = datadir.parse_segment(value)
         if segment is None:
-            what = f"{utt}: found {value!r}; expected `recording start_s end_s`; correct the line"
-            faults.append(Fault(segments.place(utt), what, utt=utt))
+            faults.append(segments.fault(utt, f"found {value!r}; expected `recording start_s end_s`; correct the line"))
         else:
             recording[utt], ends[utt] = segment.recording, (segment.start_s, segment.end_s)
     users: dict[str, list[str]] = {}
@@ -66,9 +67,9 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
     odd = {} if compared else odd_rates(infos)
     for name, info in infos.items():
         if name in odd:
-            what = f"{name}: {info.path}: its rate is {info.rate_hz} Hz, most others have {odd[name]} Hz; expected one rate"
+            what = f"{info.path}: its rate is {info.rate_hz} Hz, most others have {odd[name]} Hz; expected one rate"
             fix = "features resample it, but a lower rate lacks the high frequencies: see whether it belongs here"
-            faults.append(Fault(wavs.place(name), f"{what}; {fix}", fatal=False))
+            faults.append(wavs.fault(name, f"{what}; {fix}", fatal=False))
         for fault in info.faults:
             for utt in users.get(name, [name]) if fault.fatal else [name]:
                 faults.append(Fault(wavs.place(name), f"{name}: {info.path}: {fault.message}", utt=utt, fatal=fault.fatal))
@@ -78,32 +79,27 @@ def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], fa
                 start, end = ends[utt]
                 durations[utt] = end - start
                 if not 0 <= start < end <= info.duration_s + DURATION_TOLERANCE_S:
-                    what = f"{utt}: {start} s to {end} s does not lie in the {info.duration_s:.3f} s of {name}; correct it"
-                    faults.append(Fault(f"{tables['segments'].place(utt)}", what, utt=utt))
+                    what = f"{start} s to {end} s does not lie in the {info.duration_s:.3f} s of {name}; correct it"
+                    faults.append(segments.fault(utt, what))
     return durations
 
 
 def _check_lengths(tables: Mapping[str, Table], durations: Mapping[str, float], faults: list[Fault]) -> None:
     """Compare texts and `utt2dur` with the audio."""
-    phones, text, written = (tables.get(name) for name in ("text.phn", "text", "utt2dur"))
-    for utt, duration_s in durations.items():
-        if duration_s <= 0:
-            continue
-        for table, count, limit, unit in (
-            (phones, len(phones.values.get(utt, "").split()) if phones else 0, MAX_PHONES_PER_S, "phones"),
-            (text, len(text.values.get(utt, "")) if text and not phones else 0, MAX_CHARACTERS_PER_S, "letters"),
-        ):
-            if table and count > limit * duration_s:
-                found = f"{utt}: text far too long for its audio: {count} {unit} in {duration_s:.2f} s"
-                what = f"{found}; expected at most {limit:.0f} a second; check that text and audio belong together"
-                faults.append(Fault(table.place(utt), what, utt=utt))
-        try:
-            wrong = written is not None and abs(float(written.values.get(utt, duration_s)) - duration_s) > DURATION_TOLERANCE_S
-        except ValueError:
-            wrong = True
-        if wrong and written is not None:
-            what = f"{utt}: {written.values[utt]} s, but the audio has {duration_s:.4f} s; make utt2dur again"
-            faults.append(Fault(written.place(utt), what, fatal=False))
+    written = tables.get("utt2dur", Table(Path("utt2dur")))
+    table, limit, unit = tables.get("text"), MAX_CHARACTERS_PER_S, "letters"
+    if "text.phn" in tables:
+        table, limit, unit = tables["text.phn"], MAX_PHONES_PER_S, "phones"
+    for utt, duration_s in ((utt, duration_s) for utt, duration_s in durations.items() if duration_s > 0):
+        value = table.values.get(utt, "") if table else ""
+        count = len(value.split() if unit == "phones" else value)
+        if table and count > limit * duration_s:
+            found = f"text far too long for its audio: {count} {unit} in {duration_s:.2f} s"
+            what = f"{found}; expected at most {limit:.0f} a second; check that text and audio belong together"
+            faults.append(table.fault(utt, what))
+        if utt in written.values and abs(number(written.values[utt]) - duration_s) > DURATION_TOLERANCE_S:
+            what = f"{written.values[utt]} s, but the audio has {duration_s:.4f} s; make utt2dur again"
+            faults.append(written.fault(utt, what, fatal=False))
 
 
 def validate_datadir(
@@ -117,20 +113,15 @@ def validate_datadir(
 ) -> Report:
     """Check a data directory and report every fault.
 
-    Args:
-        path: The data directory.
-        nj: Processes that open audio.
-        rate_hz: Sampling rate that all audio should have; None for any.
-        tokens: Known phones, where there is a token list already.
-        audio: Whether to open the audio.
-        wav_scp: Whether the directory must have audio (one of features alone has none).
+    Audio is opened if `audio`; all of it should have `rate_hz` (None: any). `tokens` are the known phones, where there is a list.
+    With `wav_scp` off, the directory need not have audio (one of features alone has none).
     """
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"{path} is not a directory", expected="a Kaldi data directory", fix="run the data stage (1)")
     report = Report(path)
     faults = report.faults
-    tables = check_tables(path, faults, wav_scp=wav_scp)
+    report.tables = tables = check_tables(path, faults, wav_scp=wav_scp)
     if tokens is not None:
         check_tokens(tables, tokens, faults)
     if "utt2spk" not in tables or (wav_scp and "wav.scp" not in tables):
@@ -151,24 +142,25 @@ def validate_datadir(
 def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
     """Repair a data directory: sort, keep the first of duplicates, drop what cannot be used; the backup is in `.backup/`.
 
-    Args:
-        path: The data directory.
-        report: What `validate_datadir` found in it.
-
-    Returns:
-        Dropped utterances and dropped second lines, each with its reason; they are added to `dropped.tsv` too.
-
-    Raises:
-        DataError: Nothing would be left.
+    Returns dropped utterances and dropped second lines, each with its reason; they are added to `dropped.tsv` too. Raises
+    DataError where nothing would be left, or a table is missing or not UTF-8.
     """
     path = Path(path)
-    tables = _read_all(path)
+    faults = [str(fault) for fault in report.faults if fault.kind == "encoding"]
+    missing = [name for name in ("wav.scp", "utt2spk") if name not in report.tables]
+    faults += [f"{path / name}:1: the file is missing; make it with the data stage (1)" for name in missing]
+    if faults:
+        raise DataError(f"{path} cannot be repaired; nothing was changed", faults, fix="see each line, then run it again")
+    tables = {name: _repaired(table) for name, table in report.tables.items()}
     reasons: dict[str, str] = {}
     for fault in report.fatal:
         if fault.utt:
             reasons.setdefault(fault.utt, f"{Path(fault.place.rsplit(':', 1)[0]).name}: {fault.message}")
     utts = {name: tables[name] for name in UTT_TABLES if name in tables}
-    wavs, segments = tables["wav.scp"], _parse_segments(tables.get("segments"), reasons)
+    wavs, parsed = tables["wav.scp"], {utt: datadir.parse_segment(line) for utt, line in tables.get("segments", {}).items()}
+    segments = {utt: segment for utt, segment in parsed.items() if segment} if "segments" in tables else None
+    for utt in parsed.keys() - (segments or {}).keys():
+        reasons.setdefault(utt, f"segments: found {tables['segments'][utt]!r}, expected `recording start_s end_s`")
     for utt in c_sorted({*utts["utt2spk"], *utts.get("text", {}), *(wavs if segments is None else segments)}):
         lacking = [name for name, table in utts.items() if utt not in table]
         recording = utt if segments is None else segments[utt].recording if utt in segments else ""
@@ -188,7 +180,10 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
     )  # fmt: skip
     chosen = datadir.subset(replace(data, utts={**utts, "utt2spk": {u: utts["utt2spk"][u] for u in kept}}), kept)
     count = sum(1 for _ in path.glob(".backup*"))
-    datadir.backup(path, path / (f".backup{count}" if count else ".backup"))
+    backup = path / (f".backup{count}" if count else ".backup")
+    backup.mkdir()
+    for file in filter(Path.is_file, path.iterdir()):
+        shutil.copy2(file, backup)
     seconds = [f"{Path(f.place).name}: {f.message}; the first was kept" for f in report.faults if f.kind == "duplicate"]
     dropped = [{"utt": utt, "reason": reason} for utt, reason in sorted(reasons.items())]
     dropped += [{"utt": line.split("duplicate id ")[1].split(",")[0], "reason": line} for line in seconds]
@@ -198,38 +193,11 @@ def fix_datadir(path: str | Path, report: Report) -> list[dict[str, str]]:
     return dropped
 
 
-def _parse_segments(lines: Mapping[str, str] | None, reasons: dict[str, str]) -> dict[str, Segment] | None:
-    """Read the lines of `segments`; a malformed one is a reason to drop its utterance."""
-    if lines is None:
-        return None
-    segments = {}
-    for utt, line in lines.items():
-        segment = datadir.parse_segment(line)
-        if segment is None:
-            reasons.setdefault(utt, f"segments: found {line!r}, expected `recording start_s end_s`")
-        else:
-            segments[utt] = segment
-    return segments
-
-
-def _read_all(path: Path) -> dict[str, dict[str, str]]:
-    """Read every table for a repair: the first of duplicates, without marks, odd white space and full-width digits.
-
-    Raises:
-        DataError: A table is missing or is not UTF-8, which nothing here can repair.
-    """
-    tables, faults = {}, []
-    for name in ("wav.scp", "utt2spk", "segments", *UTT_TABLES, *SPK_TABLES, *REC_TABLES):
-        if not (path / name).exists():
-            if name in ("wav.scp", "utt2spk"):
-                faults.append(f"{path / name}:1: the file is missing; make it with the data stage (1)")
-            continue
-        found: list[Fault] = []
-        table = read_lines(path / name, found)
-        faults += [str(fault) for fault in found if "not UTF-8" in fault.message]
-        digits = unicodedata.normalize if name in NUMERIC_TABLES else (lambda _, value: value)
-        spaces = str if name == "wav.scp" else (lambda value: " ".join(value.split()))
-        tables[name] = {key: digits("NFKC", spaces(value)) for key, value in table.values.items()}
-    if faults:
-        raise DataError(f"{path} cannot be repaired; nothing was changed", faults, fix="see each line, then run it again")
-    return tables
+def _repaired(table: Table) -> dict[str, str]:
+    """Return the first line of each id, without odd white space and full-width digits."""
+    values = table.values
+    if table.path.name != "wav.scp":
+        values = {key: " ".join(value.split()) for key, value in values.items()}
+    if table.path.name in NUMERIC_TABLES:
+        values = {key: unicodedata.normalize("NFKC", value) for key, value in values.items()}
+    return values

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from ctaplib.tensors import map_tensors, pad_arrays, pad_stack
+from ctaplib.tensors import pad_arrays
 
 EMPTY = torch.empty(0, dtype=torch.int64)
 """A tensor of a batch that its task does not use."""
@@ -42,7 +42,7 @@ class Batch:
         f0_hz: (B, T) F0, 0 where unvoiced.
         prompt: (B, Tp, n_mels) a clip of the same speaker.
         phones, durations: (B, N) token ids and feature frames; 0 at padding; like all labels empty where the task has none.
-        frame_labels: (B, T / hop) label of each content frame; IGNORE at padding.
+        frame_labels: (B, T / hop) label of each content frame; IGNORED_LABEL at padding.
         labels: (B, L) and their lengths; for CTC.
         words: (B, W) word pieces and their lengths; empty where the task has no words.
         random: (B, Tr, n_mels) clips of other speech, without labels; None for none.
@@ -73,21 +73,10 @@ class Batch:
 
     @classmethod
     def of(cls, ids: Sequence[str], rows: Sequence[Mapping[str, Entry]], extras: Sequence[Mapping[str, Entry]], pad: int) -> Self:
-        """Pad and stack utterances.
-
-        Args:
-            ids: Their names.
-            rows: Fields of the batch, of each utterance.
-            extras: Entries of `extra`, of each utterance.
-            pad: The padded length of what counts frames is a multiple of so many feature frames.
-        """
+        """Pad and stack fields and further entries of utterances; lengths that count frames are padded to multiples of `pad`."""
         known = {f.name for f in fields(cls)}
         own = {name: value for name, value in collate(rows, pad).items() if name in known}
         return cls(tuple(ids), extra=collate(extras, pad), frames=int(own["mel_lengths"].sum()), **own)
-
-    def to(self, device: torch.device) -> Self:
-        """Return the batch on another device."""
-        return self if device.type == "cpu" else map_tensors(self, lambda t: t.to(device, non_blocking=True))
 
 
 def collate(rows: Sequence[Mapping[str, Entry]], pad: int) -> dict[str, torch.Tensor]:
@@ -97,14 +86,9 @@ def collate(rows: Sequence[Mapping[str, Entry]], pad: int) -> dict[str, torch.Te
         entries = [row[name] for row in rows]
         if isinstance(first, Padded):
             values = [entry.values for entry in entries if isinstance(entry, Padded)]
-            stack = pad_arrays if np.issubdtype(first.values.dtype, np.floating) else pad_labels
-            tensors[name], tensors[f"{name}_lengths"] = stack(values, first.fill, pad // first.hop if first.hop else 1)
+            multiple = pad // first.hop if first.hop else 1
+            tensors[name], tensors[f"{name}_lengths"] = pad_arrays(values, first.fill, multiple)
         else:
             stacked = torch.from_numpy(np.stack(entries))  # type: ignore[arg-type]
             tensors[name] = stacked.float() if stacked.is_floating_point() else stacked.long()
     return tensors
-
-
-def pad_labels(items: Sequence[np.ndarray], value: int = 0, multiple: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack integer arrays of different length; see `pad_stack`."""
-    return pad_stack([torch.from_numpy(np.asarray(i, dtype=np.int64)) for i in items], value, multiple)

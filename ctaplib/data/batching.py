@@ -38,14 +38,9 @@ class BatchConfig(Config):
 
 
 def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *, seed: int, epoch: int) -> list[list[int]]:
-    """Cut the items into batches whose padded size is at most `max_frames`.
+    """Cut items of `lengths` frames into batches whose padded size (items x longest item) is at most `max_frames`.
 
-    Args:
-        lengths: Frames of each item.
-        max_frames: Upper bound of (items x longest item).
-        config: Jitter and smallest batch.
-        seed: Seed of the run.
-        epoch: Counts from 0. In epoch 0 the largest batch comes first, so that memory runs out at once or never.
+    In epoch 0 the largest batch comes first, so that memory runs out at once or never.
 
     Raises:
         DataError: an item alone is longer than `max_frames`; all of them are named.

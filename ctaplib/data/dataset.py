@@ -1,9 +1,9 @@
 """The utterances of one set of a corpus: features, phones and speakers, read from `data/<set>` and `dump/<set>`."""
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ctaplib.audio.settings import check_set, read_feature_config
 from ctaplib.audio.store import FeatureStore
@@ -15,17 +15,14 @@ from ctaplib.text.tokens import TokenList
 
 
 class SpeechSet:
-    """The utterances of one set; those that cannot be used are skipped and listed.
+    """The utterances of one set; those that cannot be used are skipped and listed in the file `report`.
 
     Args:
-        data: Folder of the data directories.
-        dump: Folder of the features.
-        name: Name of the set.
+        data, dump: Folders of the data directories and of the features.
         tokens: Token list, or None for speech without labels.
         hop: Feature frames in one content frame; utterances are cut to a multiple of it.
         ctc_factor: CTC frames in one content frame, which an utterance must have enough of; 0: no CTC.
         limits: Shortest and longest utterance.
-        report: File that lists the skipped utterances.
 
     Raises:
         ConfigError, DataError: there is no such set, nothing of it can be used, or files are missing or malformed.
@@ -43,12 +40,11 @@ class SpeechSet:
         limits: BatchConfig | None = None,
         report: Path | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._data, self._dump = name, data / name, dump / name
         check_set(dump / name)
         self.rates = Rates(read_feature_config(dump / name / "features.yaml"), hop, ctc_factor)
         self.store = FeatureStore(dump / name / "feats.scp")
         self.pitch = FeatureStore(dump / name / "f0.scp")
-        self.speakers = read_table(data / name / "utt2spk")
         lengths = self.store.lengths()
         left_out: dict[str, str] = {}
         self.labelled: dict[str, Labelled] = {}
@@ -67,42 +63,39 @@ class SpeechSet:
             reasons = shortened([f"{u}: {r}" for u, r in left_out.items()])
             raise DataError(f"no utterance of {name} can be used", reasons, fix="see the reasons")
 
+    @cached_property
+    def speakers(self) -> dict[str, str]:
+        """The speaker of every utterance."""
+        return read_table(self._data / "utt2spk")
+
     def _outside(self, utt: str, frames: int, limits: BatchConfig) -> str:
+        """Return why an utterance cannot be used; "" if it can."""
         seconds = frames / self.rates.features.frames_per_s
         phones = len(self.labelled[utt].phones) if utt in self.labelled else 0
+        if utt not in self.pitch:
+            return "not in f0.scp"
         if not limits.min_s <= seconds <= limits.max_s:
             return f"{seconds:.2f} s long, allowed are {limits.min_s} to {limits.max_s} s"
         if limits.max_phones and phones > limits.max_phones:
             return f"{phones} phones, allowed are {limits.max_phones}"
         return ""
 
-    def mel_view(self, utt: str) -> np.ndarray:
-        """Return the log-mel (T, n_mels) of an utterance, T a multiple of the hop: read-only, nothing is read yet."""
+    def mel(self, utt: str) -> np.ndarray:
+        """Return the log-mel (T, n_mels) of an utterance, T a multiple of the hop: a read-only view, nothing is read yet."""
         mel = self.store[utt]
         return mel[: self.rates.floor(len(mel))]
 
-    def f0_view(self, utt: str) -> np.ndarray:
+    def f0_hz(self, utt: str) -> np.ndarray:
         """Return the F0 (T,) of an utterance, as long as its mel, likewise."""
         f0 = self.pitch[utt]
         return f0[: self.rates.floor(len(f0))]
 
-    def mel(self, utt: str) -> torch.Tensor:
-        """Read the log-mel (T, n_mels) of an utterance."""
-        return torch.from_numpy(np.array(self.mel_view(utt), dtype=np.float32))
-
-    def f0_hz(self, utt: str) -> torch.Tensor:
-        """Read the F0 (T,) of an utterance."""
-        return torch.from_numpy(np.array(self.f0_view(utt), dtype=np.float32))
-
     def clip(self, utt: str, seconds: float, where: float) -> np.ndarray:
-        """Return a part of the log-mel of an utterance, as long as whole content frames allow.
+        """Return `seconds` of the log-mel of an utterance, as whole content frames allow; all of an utterance that is shorter.
 
-        Args:
-            utt: The utterance.
-            seconds: Length of the part; an utterance that is shorter is taken whole.
-            where: Its place, from 0 for the first possible to 1 for the last.
+        `where` is the place of the part, from 0 for the first possible to 1 for the last.
         """
-        mel = self.mel_view(utt)
+        mel = self.mel(utt)
         frames = min(self.rates.floor(int(seconds * self.rates.features.frames_per_s)), len(mel))
         start = int(where * (len(mel) - frames + 1)) if len(mel) > frames else 0
         return mel[start : start + frames]

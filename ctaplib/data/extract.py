@@ -1,8 +1,8 @@
 """The feature stage: waves, log-mel, F0 and statistics of a set, in one parallel pass over its audio files."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,78 +16,50 @@ from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import config_hash, save_config
 from ctaplib.config_file import read_saved
+from ctaplib.corpus.build import check_share
 from ctaplib.corpus.datadir import Span, read_spans
-from ctaplib.errors import AudioError, DataError, shortened
+from ctaplib.errors import AudioError, DataError
 from ctaplib.files import atomic_write, make_folder, write_table, write_tsv
 from ctaplib.runs.log import get_logger, progress
 
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Source:
-    """An utterance to read: its id, its file, the path of the resampled wave, the front end."""
+def extract(config: FeatureConfig, folder: Path, utterance: tuple[str, Span]) -> tuple[str, np.ndarray, np.ndarray] | str:
+    """Compute the features of one utterance, or return the reason why its audio cannot be used.
 
-    utt: str
-    path: str
-    wav_path: str
-    config: FeatureConfig
-    span: Span | None = None
-    """The segment of the file, if it is not the whole."""
+    Waves that are not stored in 16 bits at the feature rate yet are written to `folder`.
 
-
-@dataclass(frozen=True)
-class Extracted:
-    """Features of one utterance, or the reason why there are none.
-
-    Attributes:
-        wav: Path of the 16-bit wave at the feature rate.
-        mel: (T, n_mels) float32.
-        f0_hz: (T,) float32, 0 where unvoiced.
-        reason: Empty when all went well.
-    """
-
-    utt: str
-    wav: str = ""
-    mel: np.ndarray | None = None
-    f0_hz: np.ndarray | None = None
-    reason: str = ""
-
-
-def extract(source: Source) -> Extracted:
-    """Compute the features of one utterance, or the reason why its audio cannot be used.
+    Returns:
+        Path of the wave, log-mel (T, n_mels), and F0 (T,), 0 where unvoiced; both float32.
 
     Raises:
         DataError: a wave or a feature is not finite.
     """
-    span = source.span or Span(source.path)
+    utt, span = utterance
     try:
-        wave, _ = read_audio(
-            source.path, source.config.rate_hz, start_s=span.start_s, end_s=span.end_s, as_16_bits=True
-        )  # fmt: skip
+        wave, _ = read_audio(span.path, config.rate_hz, start_s=span.start_s, end_s=span.end_s, as_16_bits=True)
         if not wave.any():
-            raise AudioError(f"{source.path} is silent: every sample is zero", fix="replace the file or leave it out")
-        mel, f0_hz = log_mel(wave, source.config), f0_track(wave, source.config)
+            raise AudioError(f"{span.path} is silent: every sample is zero", fix="replace the file or leave it out")
+        mel, f0_hz = log_mel(wave, config), f0_track(wave, config)
     except NotFiniteError as error:
-        raise DataError(f"{source.utt}: {error.found}") from None
+        raise DataError(f"{utt}: {error.found}") from None
     except AudioError as error:
-        return Extracted(source.utt, reason=str(error))
+        return str(error)
     if not (np.isfinite(mel).all() and np.isfinite(f0_hz).all()):
-        raise DataError(f"{source.utt}: a feature of {source.path} is not a finite number", fix="check the audio file")
-    path = Path(source.path)
-    if span.end_s is not None or not is_stored(path, source.config.rate_hz):
-        path = Path(source.wav_path)
-        write_audio(path, (wave * 32768).astype(np.int16), source.config.rate_hz, sync=False)
-    return Extracted(source.utt, str(path.absolute()), mel, f0_hz)
+        raise DataError(f"{utt}: a feature of {span.path} is not a finite number", fix="check the audio file")
+    path = Path(span.path)
+    if span.end_s is not None or not is_stored(path, config.rate_hz):
+        path = folder / f"{utt}.wav"
+        write_audio(path, (wave * 32768).astype(np.int16), config.rate_hz, sync=False)
+    return str(path.absolute()), mel, f0_hz
 
 
 def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
-    """Compute twelve digits that change with the config, the list, and the size or time of a file."""
+    """Compute twelve digits that change with the config, the list, and the size or time of a file, one named by a command too."""
     digest = hashlib.sha256(config_hash(config).encode())
     for utt, path in sorted(table.items()):
-        files = [path]
-        if is_command(path):  # the files that the command names
-            files = [word for word in path.split() if Path(word).is_file()]
+        files = [word for word in path.split() if Path(word).is_file()] if is_command(path) else [path]
         digest.update(f"{utt} {path} {' '.join(map(_state, files))}\n".encode())
     return digest.hexdigest()[:12]
 
@@ -109,21 +81,12 @@ def extract_set(
     max_dropped_pct: float = 5.0,
     skip_unchanged: bool = False,
 ) -> bool:
-    """Write `feats`, `f0`, `wav.scp`, `utt2num_frames`, `dropped_features.tsv` and the header of one set.
+    """Write `feats`, `f0`, `wav.scp`, `utt2num_frames`, `dropped_features.tsv` and the header of one set, by `jobs` processes.
 
-    Args:
-        data: `data/<set>` with a `wav.scp`.
-        dump: `dump/<set>` to write.
-        config: The front end.
-        jobs: Processes; the result does not depend on it.
-        max_dropped_pct: Largest share of utterances without features.
-        skip_unchanged: Do nothing if the header has the hash of the same inputs.
-
-    Returns:
-        Whether anything was written.
+    With `skip_unchanged`, nothing is done if the header has the hash of the same inputs. Returns whether anything was written.
 
     Raises:
-        DataError: too many utterances failed, or a feature is not finite.
+        DataError: more than `max_dropped_pct` of the utterances failed, or a feature is not finite.
     """
     spans = read_spans(data)
     if not spans:
@@ -134,30 +97,32 @@ def extract_set(
         log.info("%s: features are up to date", dump)
         return False
     make_folder(dump / "wav")
-    sources = [Source(u, s.path, str(dump / "wav" / f"{u}.wav"), config, s) for u, s in sorted(spans.items())]
+    work, what = partial(extract, config, dump / "wav"), f"features {data.name}"
+    chunk = max(1, min(16, len(spans) // (4 * jobs)))
+    results = map_jobs(work, sorted(spans.items()), jobs, what=what, context="fork", chunk=chunk, at_least=4)
     waves: dict[str, str] = {}
     frames: dict[str, str] = {}
-    dropped: list[dict[str, str]] = []
+    dropped: dict[str, str] = {}
     total, squares, count = np.zeros(config.n_mels), np.zeros(config.n_mels), 0
     with ArkWriter(dump / "feats.scp") as feats, ArkWriter(dump / "f0.scp") as f0s:
-        for item in _extract_all(sources, jobs, f"features {data.name}"):
-            if item.mel is None or item.f0_hz is None:
-                dropped.append({"utt": item.utt, "reason": item.reason})
+        for item, utt in zip(progress(results, total=len(spans), what=what), sorted(spans)):
+            if isinstance(item, str):
+                dropped[utt] = item
                 continue
-            feats[item.utt], f0s[item.utt] = item.mel, item.f0_hz
-            waves[item.utt], frames[item.utt] = item.wav, str(len(item.mel))
-            total += item.mel.sum(0, dtype=np.float64)
-            squares += np.square(item.mel, dtype=np.float64).sum(0)
-            count += len(item.mel)
-        _check_dropped(data, dropped, len(sources), max_dropped_pct)
+            waves[utt], mel, f0s[utt] = item
+            feats[utt], frames[utt] = mel, str(len(mel))
+            total += mel.sum(0, dtype=np.float64)
+            squares += np.square(mel, dtype=np.float64).sum(0)
+            count += len(mel)
+        check_share(str(data), dropped, len(waves), max_dropped_pct, "repair the files, or raise --max_dropped_pct")
         header.unlink(missing_ok=True)  # from here on the old archives are replaced
     write_table(dump / "wav.scp", waves)
     write_table(dump / "utt2num_frames", frames)
-    write_tsv(dump / "dropped_features.tsv", dropped, ("utt", "reason"))
-    _write_stats(dump / "stats.npz", total, squares, count)
+    write_tsv(dump / "dropped_features.tsv", [{"utt": u, "reason": r} for u, r in dropped.items()], ("utt", "reason"))
+    _write_stats(dump / "stats.npz", total / count, squares / count)
     save_config(config, header, inputs_hash=stamp)
     if dropped:
-        log.warning("%s: %d of %d utterances dropped, see dropped_features.tsv", dump, len(dropped), len(sources))
+        log.warning("%s: %d of %d utterances dropped, see dropped_features.tsv", dump, len(dropped), len(spans))
     return True
 
 
@@ -176,25 +141,7 @@ def extract_sets(data: Path, dump: Path, sets: Sequence[str], train_set: str, co
         out.write(stats.read_bytes())
 
 
-def _extract_all(sources: Sequence[Source], jobs: int, what: str) -> Iterator[Extracted]:
-    chunk = max(1, min(16, len(sources) // (4 * jobs)))
-    found = map_jobs(extract, sources, jobs, what=what, context="fork", chunk=chunk, at_least=4)
-    yield from progress(found, total=len(sources), what=what)
-
-
-def _check_dropped(data: Path, dropped: Sequence[dict[str, str]], total: int, max_dropped_pct: float) -> None:
-    share_pct = 100 * len(dropped) / total
-    if share_pct > max_dropped_pct:
-        raise DataError(
-            f"{data}: {len(dropped)} of {total} utterances ({share_pct:.1f} %) have unusable audio",
-            shortened([f"{row['utt']}: {row['reason']}" for row in dropped]),
-            expected=f"at most {max_dropped_pct:g} %",
-            fix="repair the files, or raise --max_dropped_pct",
-        )
-
-
-def _write_stats(path: Path, total: np.ndarray, squares: np.ndarray, count: int) -> None:
-    mean = total / max(count, 1)
-    std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 1e-8))
+def _write_stats(path: Path, mean: np.ndarray, square: np.ndarray) -> None:
+    std = np.sqrt(np.maximum(square - mean**2, 1e-8))
     with atomic_write(path, "wb") as out:
         np.savez(out, mean=mean.astype(np.float32), std=std.astype(np.float32))

@@ -12,8 +12,6 @@ from ctaplib.errors import DataError
 from ctaplib.phones import SILENCE, fold
 from ctaplib.text.tokens import TokenList
 
-IGNORE = -100
-"""Label of a frame that is padding."""
 SILENCE_LABEL = 1
 """Label of silence."""
 
@@ -55,11 +53,7 @@ class Labelled:
 
 
 class LabelSet:
-    """The phones that are recognised: tokens without stress, blank first, then silence.
-
-    Args:
-        tokens: The recipe's token list.
-    """
+    """The phones that are recognised: the recipe's tokens without stress, blank first, then silence."""
 
     def __init__(self, tokens: TokenList) -> None:
         phones = [t for t in tokens.tokens if not t.startswith("<") and t != SILENCE]
@@ -93,8 +87,7 @@ def read_labelled(
             left_out[utt] = "not aligned, see ali_report.tsv"
             continue
         names, durations = to_durations(aligned[utt], rates.floor(frames), rates.features.hop_s)
-        unknown = sorted({n for n in names if n not in tokens})
-        if unknown:
+        if unknown := sorted({n for n in names if n not in tokens}):
             left_out[utt] = f"phones that are not in the token list: {' '.join(unknown)}"
             continue
         ids = np.array([tokens.id(n) for n in names], dtype=np.int64)

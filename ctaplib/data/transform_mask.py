@@ -28,7 +28,6 @@ class Mask(Transform):
     config: MaskConfig
 
     def apply(self, example: Example, rng: np.random.Generator) -> None:
-        """Mask a copy of the mel."""
         config = self.config
         if not (config.mask_bands or config.mask_frames):
             return

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.data.transforms import Example, Transform
-from ctaplib.data.warp import warp_mel
+from ctaplib.data.transforms import Example, Transform, warp_mel
 
 
 class PerturbConfig(Config):
@@ -31,12 +30,10 @@ class Perturb(Transform):
     config: PerturbConfig
 
     def apply(self, example: Example, rng: np.random.Generator) -> None:
-        """Draw two factors and two gains."""
         factors, gains = 1 + rng.uniform(-1, 1, 2) * self.config.warp, rng.uniform(-1, 1, 2) * self.config.gain
         example.entries["warp"] = np.stack([factors, gains])
 
     def encoder_input(self, mel: torch.Tensor, batch: Batch, part: Literal["mel", "random"]) -> torch.Tensor:
-        """Warp the mel and shift its level."""
         if "warp" not in batch.extra:
             return mel
         factor, gain = batch.extra["warp"][:, :, 0 if part == "mel" else 1].unbind(1)

@@ -24,18 +24,14 @@ class Tempo(Transform):
     config: TempoConfig
 
     def apply(self, example: Example, rng: np.random.Generator) -> None:
-        """Stretch the utterance by a random factor."""
         if self.config.tempo > 0:
             change_tempo(example, 1 + rng.uniform(-1, 1) * self.config.tempo, self.rates.hop)
 
 
 def change_tempo(example: Example, factor: float, hop: int) -> None:
-    """Stretch an utterance in time, in place; mel frames lie on a line between their neighbours.
+    """Stretch an utterance in time by `factor`, in place, to whole content frames of `hop` feature frames.
 
-    Args:
-        example: The utterance; T is a multiple of `hop`.
-        factor: New length over old; the length is rounded down to a multiple of `hop`.
-        hop: Feature frames in one content frame.
+    Mel frames lie on a line between their neighbours.
     """
     old = len(example.mel)
     frames = max(hop, int(old * factor) // hop * hop)

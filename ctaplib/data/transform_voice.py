@@ -6,8 +6,7 @@ from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.data.transforms import Example, Transform
-from ctaplib.data.warp import warp_mel, warp_pitch
+from ctaplib.data.transforms import Example, Transform, warp_mel, warp_pitch
 
 
 class VoiceConfig(Config):
@@ -32,7 +31,6 @@ class Voice(Transform):
     def target(
         self, mel: torch.Tensor, prompt: torch.Tensor, f0_hz: torch.Tensor, batch: Batch
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Warp target and prompt by the same factor."""
         factor = batch.extra.get("voice")
         if factor is None:
             return mel, prompt, f0_hz

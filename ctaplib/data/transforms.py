@@ -33,7 +33,6 @@ class Example:
     """An utterance while its batch is made; arrays may be views of files, so they are replaced, not written to.
 
     Attributes:
-        utt: Its name.
         mel: (T, n_mels) log-mel as stored, T a multiple of the model's hop.
         f0_hz: (T,) F0, 0 where unvoiced.
         prompt: (Tp, n_mels) a clip of the same speaker.
@@ -50,12 +49,7 @@ class Example:
 
 
 class Transform(abc.ABC):
-    """Base of all transforms, which are built with `(config, rates)`.
-
-    Args:
-        config: Its own `Config`.
-        rates: How frames are counted.
-    """
+    """Base of all transforms, which are built with their own `Config` and how frames are counted."""
 
     Config: ClassVar[type[Config]]
 
@@ -82,27 +76,37 @@ class TransformSlot(Slot):
     CHOICES = Choices("data", "transform_", "TRANSFORM", "transform")
 
 
-@dataclass(frozen=True)
-class KeyedTransform:
-    """A transform with the words, besides the utterance, that its random numbers are keyed by."""
-
-    transform: Transform
-    words: tuple[str, ...]
-
-
 def build_transforms(
     first: Sequence[type[Transform]], config: Config, more: Sequence[TransformSlot], rates: Rates
-) -> list[KeyedTransform]:
-    """Build transforms.
+) -> list[tuple[Transform, tuple[str, ...]]]:
+    """Build transforms, each with the words, besides the utterance, that its random numbers are keyed by.
 
-    Args:
-        first: Transforms that draw, in this order, from the one generator of the utterance.
-        config: Settings of all of these.
-        more: Other transforms, in the order in which they are applied, each with a generator of its own.
-        rates: How frames are counted.
+    The `first`, with settings in `config`, draw in this order from the one generator of the utterance: they have no words.
+    `more` are applied after these, in their order, each with a generator of its own.
     """
-    built = [KeyedTransform(cls(config, rates), ()) for cls in first]
+    built: list[tuple[Transform, tuple[str, ...]]] = [(cls(config, rates), ()) for cls in first]
     for number, slot in enumerate(more):
         again = sum(other.name == slot.name for other in more[:number])
-        built.append(KeyedTransform(slot.build(rates), (slot.name, str(again))))
+        built.append((slot.build(rates), (slot.name, str(again))))
     return built
+
+
+def warp_pitch(f0_hz: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """Compute where F0 (B, T) lies after `warp_mel` of a mel axis that begins at 0 Hz; 0 stays 0."""
+    mel = torch.log1p(f0_hz / 700.0) / factor[:, None]
+    return 700.0 * torch.expm1(mel)
+
+
+def warp_mel(mel: torch.Tensor, factor: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """Stretch normalised log-mel (B, T, n_mels) along the mel axis by `factor` (B,), and add `gain` (B,) to all bands.
+
+    A factor above 1 moves formants down. Source: vocal-tract length perturbation, Jaitly and Hinton 2013, on the mel axis; our
+    choice here.
+    """
+    bands = mel.shape[-1]
+    place = (torch.arange(bands, device=mel.device) * factor[:, None]).clamp(0, bands - 1)
+    low = place.floor().long().clamp_max(bands - 2)
+    share = (place - low).unsqueeze(1).to(mel.dtype)
+    index = low.unsqueeze(1).expand(-1, mel.shape[1], -1)
+    lower, upper = torch.gather(mel, 2, index), torch.gather(mel, 2, index + 1)
+    return lower + share * (upper - lower) + gain[:, None, None]

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,13 +10,13 @@ import torch.nn.functional as F
 from pydantic import Field
 
 from ctaplib.audio.files import read_audio
-from ctaplib.audio.settings import FeatureConfig, check_set
-from ctaplib.audio.store import FeatureStore
 from ctaplib.config import Config
+from ctaplib.data.batching import BatchConfig
+from ctaplib.data.dataset import SpeechSet
 from ctaplib.data.transforms import keyed_rng
-from ctaplib.errors import AudioError, DataError, shortened
-from ctaplib.files import read_table, write_tsv
-from ctaplib.tensors import map_tensors, pad_stack
+from ctaplib.errors import AudioError, DataError
+from ctaplib.files import read_table
+from ctaplib.tensors import pad_stack
 
 
 class SegmentConfig(Config):
@@ -46,7 +45,6 @@ class WaveBatch:
         lengths: (B,) valid frames.
         noise_start: (B,) where the model's own noise starts, frames.
         frames: Sum of `lengths`, known without asking a device.
-        ids: Utterances.
     """
 
     wave: torch.Tensor
@@ -57,47 +55,17 @@ class WaveBatch:
     frames: int = 0
     ids: tuple[str, ...] = ()
 
-    def to(self, device: torch.device) -> Self:
-        """Return the batch on another device."""
-        return map_tensors(self, lambda t: t.to(device, non_blocking=True))
 
+class WaveSet(SpeechSet):
+    """The utterances of one set with their waveforms."""
 
-class WaveSet:
-    """Waveforms, log-mel and F0 of one set.
+    @cached_property
+    def waves(self) -> dict[str, str]:
+        """The audio file of every utterance."""
+        return read_table(self._dump / "wav.scp")
 
-    Args:
-        dump: Folder of the set.
-        features: Its front end.
-        min_s: Length of the shortest utterance that is used, seconds.
-        max_s: Length of the longest.
-        report: File that lists the skipped utterances.
-
-    Raises:
-        ConfigError, DataError: there is no such set, nothing is left, or files are missing or malformed.
-    """
-
-    def __init__(self, dump: Path, features: FeatureConfig, min_s: float, max_s: float, report: Path) -> None:
-        self.features = features
-        check_set(dump)
-        self.mels, self.f0 = FeatureStore(dump / "feats.scp"), FeatureStore(dump / "f0.scp")
-        waves = read_table(dump / "wav.scp")
-        self.waves: dict[str, str] = {}
-        self.lengths: dict[str, int] = {}
-        left_out = []
-        for utt, frames in self.mels.lengths().items():
-            duration_s = frames * features.hop_s
-            reason = "" if min_s <= duration_s <= max_s else f"{duration_s:.2f} s long, allowed are {min_s} to {max_s} s"
-            reason = reason or ("" if utt in waves else "not in wav.scp")
-            reason = reason or ("" if utt in self.f0 else "not in f0.scp")
-            if reason:
-                left_out.append({"utt": utt, "reason": reason})
-            else:
-                self.waves[utt], self.lengths[utt] = waves[utt], frames
-        write_tsv(report, left_out, ["utt", "reason"])
-        self.utts = sorted(self.waves)
-        if not self.utts:
-            reasons = shortened([f"{row['utt']}: {row['reason']}" for row in left_out])
-            raise DataError(f"no utterance of {dump} can be used", reasons, fix="see the reasons")
+    def _outside(self, utt: str, frames: int, limits: BatchConfig) -> str:
+        return super()._outside(utt, frames, limits) or ("" if utt in self.waves else "not in wav.scp")
 
     def cut(self, utt: str, start: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Read a wave (frames * hop,), log-mel (frames, n_mels) and F0 (frames,) from frame `start`.
@@ -105,30 +73,32 @@ class WaveSet:
         Raises:
             DataError: the audio cannot be read, or is shorter than its features say.
         """
-        hop_s, samples = self.features.hop_s, frames * self.features.hop_samples
+        features = self.rates.features
+        hop_s, samples = features.hop_s, frames * features.hop_samples
         try:
             wave, _ = read_audio(self.waves[utt], start_s=start * hop_s, end_s=(start + frames) * hop_s)
             fault = "" if len(wave) == samples else f"{self.waves[utt]} ends too early"
         except AudioError as error:
             fault = error.found
         if fault:
-            expected = f"audio of {self.lengths[utt]} frames, as its features say"
+            expected = f"audio of {self.store.length(utt)} frames, as its features say"
             raise DataError(f"{utt}: {fault}", expected=expected, fix="make the features again")
-        mel, f0 = (np.array(s[utt][start : start + frames]) for s in (self.mels, self.f0))
+        mel, f0 = (np.array(s[utt][start : start + frames]) for s in (self.store, self.pitch))
         return torch.from_numpy(wave), torch.from_numpy(mel), torch.from_numpy(f0)
 
     def whole(self, items: Sequence[int]) -> WaveBatch:
         """Return whole utterances, undisturbed."""
         utts = [self.utts[i] for i in items]
-        return _stack(utts, [self.cut(utt, 0, self.lengths[utt]) for utt in utts], [0] * len(utts))
+        return _stack(utts, [self.cut(utt, 0, self.store.length(utt)) for utt in utts], [0] * len(utts))
 
     def segments(self, items: Sequence[int], config: SegmentConfig, seed: int, step: int) -> WaveBatch:
         """Cut a random segment from each utterance, keyed by seed, step and utterance."""
-        longest = round(config.segment_s / self.features.hop_s)
+        longest = round(config.segment_s / self.rates.features.hop_s)
         rows, starts, utts = [], [], [self.utts[i] for i in items]
         for utt in utts:
-            rng, frames = keyed_rng(seed, step, utt), min(longest, self.lengths[utt])
-            start = int(rng.integers(self.lengths[utt] - frames + 1))
+            rng, length = keyed_rng(seed, step, utt), self.store.length(utt)
+            frames = min(longest, length)
+            start = int(rng.integers(length - frames + 1))
             starts.append(int(rng.integers(config.noise_frames)))
             wave, mel, f0 = self.cut(utt, start, frames)
             rows.append((wave, disturb(mel, config, rng), f0))

@@ -1,1 +1,1 @@
-"""Scores and the report."""
+"""Scores."""

@@ -9,7 +9,7 @@ from ctaplib.corpus.alignment import Interval, frame_phones, to_durations
 from ctaplib.phones import SILENCE
 
 REFERENCE_S = 0.040
-"""Length of the frames of what no method makes (mel, true phones): the same for all methods, or rows would not compare."""
+"""Length of the frames of mel and true phones, which no method makes: equal for all methods, so that their rows compare."""
 _SLACK_S = 2e-4
 
 
@@ -37,7 +37,7 @@ def reference_frames(hop_s: float) -> Frames:
 
 
 def label_frames(phones: Sequence[Interval], n_frames: int, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
-    """Label frames; a frame behind the last phone is silence and not inside.
+    """Label frames; a frame after the last phone is silence and lies inside no phone.
 
     Returns:
         The phone that fills most of each frame, (n_frames,), and whether the whole frame lies inside it, (n_frames,).

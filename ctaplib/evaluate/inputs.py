@@ -1,7 +1,7 @@
 """Inputs of the scoring: the outputs of all stages, read with checks that name what is missing.
 
-An output that does not exist is no error but a reason (a string) that goes into the rows. One that exists and
-contradicts its list is an error.
+A missing output is not an error: the rows get a reason (a string) in the place of a number. An output that contradicts its
+list is an error.
 """
 
 import json
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from ctaplib.audio.settings import read_feature_config
 from ctaplib.audio.store import FeatureStore
@@ -23,27 +25,10 @@ LISTS = {"vc": "vc_pairs.tsv", "tts": "tts.tsv"}
 
 @dataclass(frozen=True)
 class Decoded:
-    """Audio that a system made for the items of a list: the lines of its index, and a file by item."""
+    """Audio of a system for the items of a list: the lines of its index, and the file of each item."""
 
     items: tuple[dict[str, str], ...]
     wavs: dict[str, Path]
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the scoring that do not depend on a corpus.
-
-    Attributes:
-        judge_max_per: Own PER (%) of the judge above which its judgements are null.
-        probe_train_frames: Content frames that the speaker probe is fitted on, at most.
-        probe_l2: Weight of the probe's L2 penalty, per frame.
-        retrieval_frames: Queries of the phone retrieval, at most.
-    """
-
-    judge_max_per: float = 12.0
-    probe_train_frames: int = 32000
-    probe_l2: float = 1e-4
-    retrieval_frames: int = 50000
 
 
 @dataclass(frozen=True)
@@ -56,6 +41,7 @@ class Inputs:
         sets: Test sets.
         method: Name of the method.
         train_set: Set that the speaker probe is fitted on.
+        judge_max_per: Own PER (%) of the judge above which its judgements are null.
     """
 
     exp: Path
@@ -66,7 +52,7 @@ class Inputs:
     sets: tuple[str, ...]
     method: str = "vqctap"
     train_set: str = "train"
-    options: Options = Options()
+    judge_max_per: float = 12.0
 
     @cached_property
     def declaration(self) -> Method:
@@ -113,13 +99,21 @@ class Inputs:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def content_frames(self, set_: str) -> Frames:
-        """Return the length of the method's content frames, counted where `codes.json` does not name it."""
+        """Return the method's content frames; their length is computed from the archives where `codes.json` does not have it."""
         hop = self.codes_header(set_).get("hop_frames")
         if hop is None:
             content = FeatureStore(self.codes(set_) / "speech.scp").lengths()
             frames = read_table(self.dump / set_ / "utt2num_frames")
             hop = max(1, round(sum(int(frames[utt]) for utt in content) / sum(content.values())))
         return Frames(self.hop_s(set_), hop)
+
+    def code_counts(self, set_: str) -> np.ndarray | None:
+        """Count how often each utterance has each code, (utterances, size of the codebook); None without codes."""
+        path, size = self.codes(set_) / "codes.scp", self.codes_header(set_).get("codebook_size")
+        if not path.exists() or size is None:
+            return None
+        store = FeatureStore(path)
+        return np.stack([np.bincount(np.asarray(store[utt], np.int64), minlength=size) for utt in sorted(store)])
 
     @cached_property
     def references(self) -> dict[str, tuple[str, ...]]:
@@ -150,7 +144,7 @@ class Inputs:
         return items or f"{name} names no item of {set_}"
 
     def decoded(self, task: str, system: str, set_: str) -> Decoded | str:
-        """Return what a system made; or why there is nothing.
+        """Return the decoded audio of a system; or why there is none.
 
         Raises:
             DataError: index and files disagree; lists every item.
@@ -161,9 +155,9 @@ class Inputs:
             why = f": {listed}" if isinstance(listed, str) and listed else ""
             return f"not measured: {system} made no audio of {set_} for {task}{why}"
         items, wavs = read_tsv(folder / "index.tsv"), _wavs(folder / "wav.scp")
-        faults = [f"{row['id']}: not in {folder / 'wav.scp'}" for row in items if row["id"] not in wavs]
-        faults += [f"{row['id']}: {wavs[row['id']]} is missing" for row in items
-                   if row["id"] in wavs and not wavs[row["id"]].exists()]  # fmt: skip
+        ids = [row["id"] for row in items]
+        faults = [f"{id_}: not in {folder / 'wav.scp'}" for id_ in ids if id_ not in wavs]
+        faults += [f"{id_}: {wavs[id_]} is missing" for id_ in ids if id_ in wavs and not wavs[id_].exists()]
         if faults or not items:
             raise DataError(f"{folder} holds {len(items)} items, {len(faults)} of them without audio", faults,
                             fix="run the stage decode (11) again")  # fmt: skip
@@ -175,16 +169,10 @@ class Inputs:
         return read_table(path) if path.exists() else f"not measured: there is no {'/'.join(place)}/{path.name}"
 
 
-def _wavs(path: Path) -> dict[str, Path]:
-    table = read_table(path)
-    return {utt: _resolve(value, path) for utt, value in table.items()}
-
-
-def _resolve(value: str, scp: Path) -> Path:
-    """Return a path of an scp, relative to the working folder or, failing that, to the scp's own."""
-    path = Path(value)
-    beside = scp.parent / value
-    return beside if not path.is_absolute() and not path.exists() and beside.exists() else path
+def _wavs(scp: Path) -> dict[str, Path]:
+    """Read an scp; its paths are relative to the working folder or, failing that, to the scp's own."""
+    wavs = {utt: Path(value) for utt, value in read_table(scp).items()}
+    return {utt: beside if not path.exists() and (beside := scp.parent / path).exists() else path for utt, path in wavs.items()}
 
 
 def missing_note(items: Sequence[object], used: int, what: str) -> str | None:

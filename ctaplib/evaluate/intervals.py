@@ -1,8 +1,8 @@
 """Point estimates with 95 % intervals, bootstrapped over utterances with a fixed seed.
 
-A statistic is computed once from the items as they are, and again from resampled sets of items. An item is an
-utterance (or a conversion pair): everything measured on it is drawn together, so frames of one utterance are
-never taken for independent observations. Percentile intervals, 1,000 resamples (our choice).
+A statistic is computed once from the items as they are, and again from 1,000 resampled sets of items (our choice), whose
+percentiles are the interval. An item is an utterance or a conversion pair. All that is measured on it is drawn together, so
+that frames of one utterance are not treated as independent.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,18 +25,18 @@ class Estimate:
     ci95: tuple[float, float] | None
 
 
-def _draws(n_items: int) -> np.ndarray:
-    """Draw how often each item occurs, (resamples, items)."""
+def _estimate(value: float, n_items: int, statistic: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """Add the interval to a value; `statistic` takes how often each item is drawn, (resamples, items)."""
+    if n_items == 1:
+        return Estimate(value, 1, None)
     random = np.random.default_rng(SEED)
-    return random.multinomial(n_items, np.full(n_items, 1.0 / n_items), size=RESAMPLES)
-
-
-def _interval(samples: np.ndarray) -> tuple[float, float] | None:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        samples = statistic(random.multinomial(n_items, np.full(n_items, 1.0 / n_items), size=RESAMPLES))
     samples = samples[np.isfinite(samples)]
     if len(samples) < 2:
-        return None
+        return Estimate(value, n_items, None)
     low, high = np.percentile(samples, [2.5, 97.5])
-    return float(low), float(high)
+    return Estimate(value, n_items, (float(low), float(high)))
 
 
 def ratio(numerators: Numbers, denominators: Numbers, scale: float = 1.0) -> Estimate:
@@ -48,13 +48,8 @@ def ratio(numerators: Numbers, denominators: Numbers, scale: float = 1.0) -> Est
     top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
     if len(top) != len(bottom) or not len(top) or bottom.sum() <= 0:
         raise ValueError(f"cannot average {len(top)} items whose denominators sum to {bottom.sum():g}")
-    value = scale * top.sum() / bottom.sum()
-    if len(top) == 1:
-        return Estimate(float(value), 1, None)
-    draws = _draws(len(top))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        samples = scale * (draws @ top) / (draws @ bottom)
-    return Estimate(float(value), len(top), _interval(samples))
+    value = float(scale * top.sum() / bottom.sum())
+    return _estimate(value, len(top), lambda draws: scale * (draws @ top) / (draws @ bottom))
 
 
 def mean(values: Numbers, scale: float = 1.0) -> Estimate:
@@ -71,11 +66,12 @@ def median(groups: Sequence[Numbers | float]) -> Estimate:
     values = np.concatenate([np.asarray(g, float).reshape(-1) for g in groups]) if len(groups) else np.zeros(0)
     if not len(values):
         raise ValueError(f"no numbers in {len(groups)} items")
-    if len(groups) == 1:
-        return Estimate(float(np.median(values)), 1, None)
     owners = np.repeat(np.arange(len(groups)), [len(np.atleast_1d(g)) for g in groups])
-    samples = [np.median(np.repeat(values, counts[owners])) for counts in _draws(len(groups))]
-    return Estimate(float(np.median(values)), len(groups), _interval(np.asarray(samples)))
+    return _estimate(
+        float(np.median(values)),
+        len(groups),
+        lambda draws: np.array([np.median(np.repeat(values, counts[owners])) for counts in draws]),
+    )
 
 
 def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], largest: float = np.inf) -> Estimate:
@@ -91,7 +87,9 @@ def statistic(counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], 
     """
     counts = np.asarray(counts, float)
     value = float(function(counts.sum(0, keepdims=True))[0])
-    if len(counts) == 1:
-        return Estimate(value, 1, None)
-    samples = function(_draws(len(counts)) @ counts)
-    return Estimate(value, len(counts), _interval(np.minimum(samples + (value - np.nanmean(samples)), largest)))
+
+    def moved(draws: np.ndarray) -> np.ndarray:
+        samples = function(draws @ counts)
+        return np.minimum(samples + (value - np.nanmean(samples)), largest)
+
+    return _estimate(value, len(counts), moved)

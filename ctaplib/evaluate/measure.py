@@ -18,14 +18,12 @@ class Kind:
     """A kind of measurement.
 
     Attributes:
-        name: Name of the kind, for messages.
-        function: Measures an item, or a list of items where `batched`; a module-level function.
+        function: Measures an item, or a list of items where `batched`; must pickle.
         chunk: Items given to a process at once.
         priority: Kinds with large numbers are started first, because they take longest.
         batched: Whether the function takes a chunk of items and returns a list.
     """
 
-    name: str
     function: Callable[[Any], Any]
     chunk: int = 16
     priority: int = 0
@@ -49,28 +47,16 @@ def run_jobs(jobs: Iterable[Job], processes: int) -> dict[Job, Any]:
     Raises:
         CtapError: as raised by a measurement, with the file's name.
     """
-    chunks = _chunks(jobs)
-    done: dict[Job, Any] = {}
-    if processes > 1:
-        _one_thread_each()
-    found = map_jobs(_measure, chunks, processes, what="measuring", parts=4)
-    for results, chunk in zip(progress(found, total=len(chunks), what="measuring"), chunks):
-        done.update(zip(chunk, results))
-    return done
-
-
-def _one_thread_each() -> None:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def _chunks(jobs: Iterable[Job]) -> list[list[Job]]:
     by_kind: dict[Kind, list[Job]] = {}
     for job in dict.fromkeys(jobs):
         by_kind.setdefault(job.kind, []).append(job)
-    kinds = sorted(by_kind, key=lambda kind: (-kind.priority, kind.name))
-    return [by_kind[kind][start : start + kind.chunk] for kind in kinds for start in range(0, len(by_kind[kind]), kind.chunk)]
+    kinds = sorted(by_kind, key=lambda kind: -kind.priority)
+    chunks = [by_kind[kind][start : start + kind.chunk] for kind in kinds for start in range(0, len(by_kind[kind]), kind.chunk)]
+    if processes > 1:
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    results = progress(map_jobs(_measure, chunks, processes, what="measuring", parts=4), total=len(chunks), what="measuring")
+    return {job: result for answers, chunk in zip(results, chunks) for job, result in zip(chunk, answers)}
 
 
 def _measure(jobs: Sequence[Job]) -> list[Any]:

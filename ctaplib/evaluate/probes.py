@@ -1,9 +1,9 @@
 """Measures of the content: phone retrieval and a linear speaker probe."""
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -17,13 +17,13 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class Hits:
-    """Right answers and questions by utterance, in the order of the utterances' first frames."""
+    """Correct frames and all frames asked by utterance, in the order of the utterances' first frames."""
 
-    right: np.ndarray
-    asked: np.ndarray
+    correct: np.ndarray
+    total: np.ndarray
 
 
-def retrieve(queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, utts: np.ndarray, asked: np.ndarray) -> Hits:
+def retrieve(queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, utts: np.ndarray, chosen: np.ndarray) -> Hits:
     """Count the queries whose nearest candidate (cosine) of another utterance has the same phone.
 
     Args:
@@ -31,22 +31,22 @@ def retrieve(queries: np.ndarray, candidates: np.ndarray, phones: np.ndarray, ut
         candidates: (frames, d), row i belongs to the same frame as query i.
         phones: (frames,) phone of each frame, integers.
         utts: (frames,) utterance of each frame, integers from 0 without gaps.
-        asked: Indices of the frames that are asked; all frames are candidates.
+        chosen: Indices of the frames whose queries are made; all frames are candidates.
 
     Returns:
         Hits over utterances. A query without a candidate in another utterance counts as wrong.
     """
     n_utts = int(utts.max()) + 1
     bank = _unit(candidates).T
-    right = np.zeros(n_utts)
-    for start in range(0, len(asked), _CHUNK):
-        rows = asked[start : start + _CHUNK]
+    correct = np.zeros(n_utts)
+    for start in range(0, len(chosen), _CHUNK):
+        rows = chosen[start : start + _CHUNK]
         scores = _unit(queries[rows]) @ bank
         scores[utts[rows][:, None] == utts[None]] = -np.inf
         best = scores.argmax(1)
         found = (phones[best] == phones[rows]) & np.isfinite(scores[np.arange(len(rows)), best])
-        right += np.bincount(utts[rows], weights=found, minlength=n_utts)
-    return Hits(right, np.bincount(utts[asked], minlength=n_utts).astype(float))
+        correct += np.bincount(utts[rows], weights=found, minlength=n_utts)
+    return Hits(correct, np.bincount(utts[chosen], minlength=n_utts).astype(float))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -75,13 +75,10 @@ def choose_train(speakers: Sequence[str], lengths: Sequence[int], most_frames: i
         lengths: Frames of each utterance.
         most_frames: Where to stop.
     """
-    rank = {speaker: number for number, speaker in enumerate(dict.fromkeys(speakers))}
-    count: Counter[str] = Counter()
-    turns = []
-    for speaker in speakers:
-        turns.append((count[speaker], rank[speaker]))
-        count[speaker] += 1
-    order = sorted(range(len(speakers)), key=turns.__getitem__)
+    of_speaker: dict[str, list[int]] = {}
+    for index, speaker in enumerate(speakers):
+        of_speaker.setdefault(speaker, []).append(index)
+    order = [index for indices in zip_longest(*of_speaker.values()) for index in indices if index is not None]
     frames_before = np.cumsum([0, *(lengths[index] for index in order)])
     return [index for index, frames in zip(order, frames_before) if frames < most_frames]
 
@@ -118,9 +115,6 @@ def speaker_probe(train: Sequence[tuple[np.ndarray, int]], test: Sequence[tuple[
     stacked = [(windows(sequence), speaker) for sequence, speaker in train]
     classes = np.concatenate([np.full(len(rows), speaker) for rows, speaker in stacked])
     probe = fit_probe(np.concatenate([rows for rows, _ in stacked]), classes, l2)
-    right, asked = [], []
-    for sequence, speaker in test:
-        rows = windows(sequence)
-        right.append(float((probe.predict(rows) == speaker).sum()) if len(rows) else 0.0)
-        asked.append(float(len(rows)))
-    return Hits(np.array(right), np.array(asked))
+    tested = [(windows(sequence), speaker) for sequence, speaker in test]
+    correct = [float((probe.predict(rows) == speaker).sum()) if len(rows) else 0.0 for rows, speaker in tested]
+    return Hits(np.array(correct), np.array([float(len(rows)) for rows, _ in tested]))

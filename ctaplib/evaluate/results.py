@@ -14,7 +14,6 @@ from ctaplib.files import write_json
 
 Key = tuple[str, str, str, str, str]
 OPTIONAL = ("why", "note")
-_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -56,48 +55,33 @@ class Row:
     def faults(self) -> list[str]:
         """List what is wrong with the row; empty where it may be kept."""
         name = " ".join(part for part in self.key if part)
-        found = [f"{name}: {field} is empty" for field in ("task", "metric", "set", "system", "unit")
-                 if not getattr(self, field)]  # fmt: skip
+        faults = {f"{field} is empty": not getattr(self, field) for field in ("task", "metric", "set", "system", "unit")}
         if self.value is None:
-            if not self.why:
-                found.append(f"{name}: the value is null without a why")
-            return found
-        if isinstance(self.value, bool) or not math.isfinite(self.value):
-            found.append(f"{name}: the value is {self.value}, expected a finite number or null with a why")
-        if self.why:
-            found.append(f"{name}: it has a value and a why")
-        if self.n < 1:
-            found.append(f"{name}: n is {self.n}")
-        if self.ci95 is not None and not self.ci95[0] <= self.ci95[1]:
-            found.append(f"{name}: ci95 {self.ci95} is not an interval")
-        return found
+            faults["the value is null without a why"] = not self.why
+        else:
+            finite = not isinstance(self.value, bool) and math.isfinite(self.value)
+            faults[f"the value is {self.value}, expected a finite number or null with a why"] = not finite
+            faults["it has a value and a why"] = bool(self.why)
+            faults[f"n is {self.n}"] = self.n < 1
+            faults[f"ci95 {self.ci95} is not an interval"] = self.ci95 is not None and not self.ci95[0] <= self.ci95[1]
+        return [f"{name}: {fault}" for fault, holds in faults.items() if holds]
 
     def to_json(self) -> dict[str, object]:
         """Return the row as it is written; numbers rounded to six significant digits."""
-        document: dict[str, object] = {field: getattr(self, field) for field in FIELDS}
+        document = {name: value for name, value in vars(self).items() if value or name not in OPTIONAL}
         if self.value is not None:
             document["value"] = significant(self.value)
         if self.ci95 is not None:
             document["ci95"] = [significant(edge) for edge in self.ci95]
-        return document | {field: getattr(self, field) for field in OPTIONAL if getattr(self, field)}
+        return document
 
 
 FIELDS = tuple(field.name for field in fields(Row) if field.name not in OPTIONAL)
 
 
-@dataclass(frozen=True)
-class Identity:
-    """The run that made a system, and the command that measured it."""
-
-    config_hash: str | None = None
-    seed: int | None = None
-    commit: str | None = None
-    command: str | None = None
-
-
 def significant(value: float) -> float:
     """Round to six significant digits, so that the last bits of a sum do not show."""
-    return float(f"{value:.{_DIGITS}g}")
+    return float(f"{value:.6g}")
 
 
 def check(rows: Sequence[Row], where: str, fix: str = "score again") -> None:
@@ -117,21 +101,17 @@ def check(rows: Sequence[Row], where: str, fix: str = "score again") -> None:
         raise DataError(f"{where} has {len(faults)} faulty rows", faults, expected=expected, fix=fix)
 
 
-NOT_MEASURED = "not measured"
-"""Prefix of the reason of a row whose number exists in principle, but was not measured this time."""
-
-
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
     """Merge rows in the order of first appearance; of two with the same key, the new one stays.
 
-    An old number stays where the new row was not measured this time: each row names its own commit,
-    config and command.
+    An old number stays where the `why` of the new row begins with "not measured", because it exists in principle but was
+    not measured this time: each row names its own commit, config and command.
     """
     table = {row.key: row for row in old}
     for row in new:
-        known = table.get(row.key)
-        unmeasured = row.value is None and (row.why or "").startswith(NOT_MEASURED)
-        if known is None or known.value is None or not unmeasured:
+        earlier = table.get(row.key)
+        unmeasured = row.value is None and (row.why or "").startswith("not measured")
+        if earlier is None or earlier.value is None or not unmeasured:
             table[row.key] = row
     return list(table.values())
 
@@ -181,8 +161,7 @@ def _row(document: dict) -> Row:
     missing = [field for field in FIELDS if field not in document]
     if missing:
         raise KeyError(f"{', '.join(missing)} missing")
-    values = dict(document)
-    if values["ci95"] is not None:
-        low, high = values["ci95"]
-        values["ci95"] = (float(low), float(high))
-    return Row(**values)
+    if document["ci95"] is not None:
+        low, high = document["ci95"]
+        document["ci95"] = (float(low), float(high))
+    return Row(**document)

@@ -39,7 +39,9 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> Outcomes | str:
     aligned = read_ctm(folder / "phones.ctm")
     outcomes = _boundaries(inputs.data / set_ / "phones_true.ctm", utts, aligned)
     outcomes["aligned_utts_pct"] = Outcome(intervals.mean([100.0 * bool(aligned.get(utt)) for utt in utts]))
-    listed = _listed(folder / "ali_report.tsv")
+    report = folder / "ali_report.tsv"
+    lines = read_tsv(report) if report.exists() else []
+    listed = {row["utt"] for row in lines if row.get("status") == "aligned" or row.get("reason")}
     accounted = [100.0 * (bool(aligned.get(utt)) or utt in listed) for utt in utts]
     outcomes["accounted_utts_pct"] = Outcome(intervals.mean(accounted))
     frames = reference_frames(inputs.hop_s(set_))
@@ -49,32 +51,24 @@ def score_folder(inputs: Inputs, set_: str, folder: Path) -> Outcomes | str:
     return outcomes
 
 
-def _listed(path: Path) -> set[str]:
-    """Return the utterances that the report lists as aligned, or with the reason why not."""
-    if not path.exists():
-        return set()
-    return {row["utt"] for row in read_tsv(path) if row.get("status") == "aligned" or row.get("reason")}
-
-
 def _boundaries(truth: Path, utts: Mapping[str, str], aligned: Mapping[str, Alignment]) -> Outcomes:
     names = ("boundary_median_ms", "boundary_within_20ms_pct")
     if not truth.exists():
         return dict.fromkeys(names, Outcome("the corpus has no true phone times"))
     true = read_ctm(truth)
     errors = [start_errors_ms(true.get(utt, []), aligned.get(utt, [])) for utt in utts]
-    known = [e for e in errors if e is not None and len(e)]
-    if not known:
+    measured = [e for e in errors if e is not None and len(e)]
+    if not measured:
         return dict.fromkeys(names, Outcome("no utterance has the same phones in truth and alignment"))
-    inside = [float((e <= WITHIN_MS + _GRID_SLACK_MS).sum()) for e in known]
-    within = intervals.ratio(inside, [float(len(e)) for e in known], 100.0)
-    note = missing_note(errors, len(known), "not aligned, or the phones are not those of the truth")
-    return {names[0]: Outcome(intervals.median(known), note), names[1]: Outcome(within, note)}
+    inside = [float((e <= WITHIN_MS + _GRID_SLACK_MS).sum()) for e in measured]
+    within = intervals.ratio(inside, [float(len(e)) for e in measured], 100.0)
+    note = missing_note(errors, len(measured), "not aligned, or the phones are not those of the truth")
+    return {names[0]: Outcome(intervals.median(measured), note), names[1]: Outcome(within, note)}
 
 
-def start_errors_ms(true: Alignment, found: Alignment) -> np.ndarray | None:
+def start_errors_ms(true: Alignment, aligned: Alignment) -> np.ndarray | None:
     """Return the absolute error of the start of every phone, silence apart; None when the phones are not the same."""
-    first = [phone for phone in true if phone.phone != SILENCE]
-    second = [phone for phone in found if phone.phone != SILENCE]
+    first, second = ([phone for phone in phones if phone.phone != SILENCE] for phones in (true, aligned))
     if [phone.phone for phone in first] != [phone.phone for phone in second]:
         return None
     return 1000.0 * np.abs(np.array([a.start_s - b.start_s for a, b in zip(first, second)]))

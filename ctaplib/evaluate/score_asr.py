@@ -42,18 +42,20 @@ def _recogniser(inputs: Inputs, set_: str, system: System, note: str) -> Outcome
 
 
 def _rate(inputs: Inputs, set_: str, system: str, metric: str) -> Estimate | str:
-    hypotheses = inputs.recognised("asr", system, set_, words=metric != "per")
+    folder = inputs.exp / "decode" / "asr" / system / set_
+    if metric != "per" and (folder / "hyp.phn").exists() and not (folder / "hyp.txt").exists():
+        return "this recogniser has no word head"
+    return _error_rate(inputs, set_, metric, "asr", system)
+
+
+def _error_rate(inputs: Inputs, set_: str, metric: str, *place: str, texts: dict[str, str] | None = None) -> Estimate | str:
+    """Compute an error rate over the utterances that have features (the features stage lists those that have none)."""
+    hypotheses = inputs.recognised(*place, set_, words=metric != "per")
     if isinstance(hypotheses, str):
-        if metric != "per" and not isinstance(inputs.recognised("asr", system, set_, words=False), str):
-            return "this recogniser has no word head"
         return hypotheses
-    return error_rate(metric, _texts(inputs, set_, metric), hypotheses)
-
-
-def _texts(inputs: Inputs, set_: str, metric: str) -> dict[str, str]:
-    """Return the texts of all utterances that have features (the features stage lists those that have none)."""
     table = inputs.table(set_, "text.phn") if metric == "per" else read_words(inputs.data / set_)
-    return {utt: table[utt] for utt in inputs.audio(set_) if utt in table}
+    table = {utt: table[utt] for utt in inputs.audio(set_) if utt in table}
+    return error_rate(metric, table if texts is None else {item: table[utt] for item, utt in texts.items()}, hypotheses)
 
 
 def judged(inputs: Inputs, task: str, system: str, set_: str, metric: str, texts: dict[str, str] | None = None) -> Estimate | str:
@@ -67,12 +69,8 @@ def judged(inputs: Inputs, task: str, system: str, set_: str, metric: str, texts
         metric: "per", "wer" or "cer".
         texts: Utterance with the text of each item; None where items are the utterances of the set.
     """
-    hypotheses = inputs.recognised("judge", task, system, set_, words=metric != "per")
-    if isinstance(hypotheses, str):
-        return hypotheses.replace("not measured:", "not judged:")
-    table = _texts(inputs, set_, metric)
-    references = table if texts is None else {item: table[utt] for item, utt in texts.items()}
-    return error_rate(metric, references, hypotheses)
+    rate = _error_rate(inputs, set_, metric, "judge", task, system, texts=texts)
+    return rate.replace("not measured:", "not judged:") if isinstance(rate, str) else rate
 
 
 def judge_fault(inputs: Inputs, set_: str) -> str | None:
@@ -80,7 +78,7 @@ def judge_fault(inputs: Inputs, set_: str) -> str | None:
     own = judged(inputs, "natural", "natural", set_, "per")
     if isinstance(own, str):
         return f"the judge's own PER is unknown: {own}"
-    most = inputs.options.judge_max_per
+    most = inputs.judge_max_per
     if own.value > most:
         own_pct = f"{own.value:.1f} %"
         return f"{SPEECH_JUDGE} has a PER of {own_pct} on natural audio of {set_}, over the limit of {most:g} %"

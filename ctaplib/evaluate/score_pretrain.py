@@ -21,19 +21,19 @@ from ctaplib.methods.base import System, systems
 from ctaplib.nn.codebook_use import perplexity, usage_pct
 from ctaplib.phones import SILENCE
 
+PROBE_TRAIN_FRAMES = 32000
+"""Content frames that the speaker probe is fitted on, at most."""
+PROBE_L2 = 1e-4
+"""Weight of the probe's L2 penalty, per frame."""
+RETRIEVAL_QUERIES = 50000
+"""Queries of the phone retrieval, at most."""
 _RETRIEVAL = ("phone_retrieval_s2p_top1_pct", "phone_retrieval_p2s_top1_pct")
 _PROBE = ("speaker_probe_pct", "speaker_probe_chance_pct")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One long measurement of pre-training.
-
-    Attributes:
-        inputs: Folders and names.
-        set: Test set.
-        system: For the probe, what is probed; "" for the retrieval.
-    """
+    """One long measurement of pre-training; the probe is of a system."""
 
     inputs: Inputs
     set: str
@@ -43,10 +43,9 @@ class Measurement:
 def jobs(inputs: Inputs) -> list[Job]:
     """List one retrieval for each set, and one probe for each set and system."""
     probed = [inputs.name(system) for system in systems("pretrain") if not inputs.missing(system)]
-    retrievals = [Job(RETRIEVAL, Measurement(inputs, set_)) for set_ in inputs.sets]
-    if inputs.declaration.missing("content", "phonemes"):
-        retrievals = []
-    return retrievals + [Job(PROBE, Measurement(inputs, set_, system)) for set_ in inputs.sets for system in probed]
+    retrieved = () if inputs.declaration.missing("content", "phonemes") else inputs.sets
+    found = [Job(RETRIEVAL, Measurement(inputs, set_)) for set_ in retrieved]
+    return found + [Job(PROBE, Measurement(inputs, set_, system)) for set_ in inputs.sets for system in probed]
 
 
 def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
@@ -82,23 +81,19 @@ def code_use(inputs: Inputs, set_: str) -> Outcomes:
     """Compute the rate of the content of one set; and size, bit rate, use and perplexity of its codes."""
     names = ("frame_rate_hz", "codebook_size", "bitrate_bps", "codebook_usage_pct", "perplexity")
     coded = not inputs.declaration.missing("codes")
-    paths = [inputs.codes(set_) / name for name in (("codes.scp", "speech.scp") if coded else ("speech.scp",))]
+    paths = [inputs.codes(set_) / name for name in (("codes.scp", "speech.scp", "codes.json") if coded else ("speech.scp",))]
     why = _absent(*paths)
     if why:
         return dict.fromkeys(names, Outcome(why))
-    store = FeatureStore(paths[0])
-    rate = 1.0 / inputs.content_frames(set_).seconds
-    outcomes = {names[0]: Outcome(Estimate(rate, len(store), None))}
-    if not coded:
+    rate, n = 1.0 / inputs.content_frames(set_).seconds, len(FeatureStore(paths[0]))
+    outcomes = {names[0]: Outcome(Estimate(rate, n, None))}
+    counts = inputs.code_counts(set_)
+    if counts is None:
         return outcomes
-    size = inputs.codes_header(set_).get("codebook_size")
-    if size is None:
-        why = "not measured: there is no codes.json that names the size of the code book"
-        return outcomes | dict.fromkeys(names[1:], Outcome(why))
-    counts = np.stack([np.bincount(np.asarray(store[utt], np.int64), minlength=size) for utt in sorted(store)])
+    size = counts.shape[1]
     return outcomes | {
-        names[1]: Outcome(Estimate(float(size), len(counts), None)),
-        names[2]: Outcome(Estimate(rate * float(np.log2(size)), len(counts), None)),
+        names[1]: Outcome(Estimate(float(size), n, None)),
+        names[2]: Outcome(Estimate(rate * float(np.log2(size)), n, None)),
         names[3]: Outcome(intervals.statistic(counts, lambda sets: usage_pct(torch.from_numpy(sets)).numpy(), largest=100.0)),
         names[4]: Outcome(intervals.statistic(counts, lambda sets: perplexity(torch.from_numpy(sets)).numpy(), float(size))),
     }
@@ -122,15 +117,15 @@ def measure_retrieval(measurement: Measurement) -> Outcomes:
             parts.append((speech[utt][:count][keep], phonemes[utt][:count][keep], names[keep]))
     if len(parts) < 2:
         return dict.fromkeys(_RETRIEVAL, Outcome("fewer than two utterances have frames inside a phone"))
-    s, p, spoken = (np.concatenate(column) for column in zip(*parts))
+    s, p, labelled = (np.concatenate(column) for column in zip(*parts))
     utts = np.repeat(np.arange(len(parts)), [len(part[2]) for part in parts])
-    phones = np.unique(spoken, return_inverse=True)[1]
-    queries = probes.evenly_spaced(len(s), inputs.options.retrieval_frames)
+    phones = np.unique(labelled, return_inverse=True)[1]
+    queries = probes.evenly_spaced(len(s), RETRIEVAL_QUERIES)
     note = f"{len(queries)} queries" + (f", evenly spaced among {len(s)}" if len(queries) < len(s) else "")
     outcomes: Outcomes = {}
     for name, query, bank in zip(_RETRIEVAL, (s, p), (p, s)):
         hits = probes.retrieve(query, bank, phones, utts, queries)
-        outcomes[name] = Outcome(intervals.ratio(hits.right, hits.asked, 100.0), f"{note}; phones with stress and tone")
+        outcomes[name] = Outcome(intervals.ratio(hits.correct, hits.total, 100.0), f"{note}; phones with stress and tone")
     return outcomes
 
 
@@ -150,17 +145,16 @@ def measure_probe(measurement: Measurement) -> Outcomes:
         sequences = _sequences(inputs, (fit, test), measurement.system)
     if isinstance(sequences, str):
         return dict.fromkeys(_PROBE, Outcome(sequences))
-    number = {speaker: index for index, speaker in enumerate(speakers)}
-    utts = sorted(utt for utt in sequences[fit] if fit_speakers[utt] in number)
+    utts = sorted(utt for utt in sequences[fit] if fit_speakers[utt] in speakers)
     lengths = [len(sequences[fit][utt]) for utt in utts]
-    chosen = probes.choose_train([fit_speakers[utt] for utt in utts], lengths, inputs.options.probe_train_frames)
-    train = [(sequences[fit][utts[i]], number[fit_speakers[utts[i]]]) for i in chosen]
-    tested = [(sequences[test][utt], number[test_speakers[utt]]) for utt in sorted(sequences[test])]
-    hits = probes.speaker_probe(train, tested, inputs.options.probe_l2)
+    chosen = probes.choose_train([fit_speakers[utt] for utt in utts], lengths, PROBE_TRAIN_FRAMES)
+    train = [(sequences[fit][utts[i]], speakers.index(fit_speakers[utts[i]])) for i in chosen]
+    tested = [(sequences[test][utt], speakers.index(test_speakers[utt])) for utt in sorted(sequences[test])]
+    hits = probes.speaker_probe(train, tested, PROBE_L2)
     frames = sum(len(sequence) for sequence, _ in train)
     note = f"{len(speakers)} speakers; fitted on {frames} frames of {len(train)} utterances of {fit}"
     return {
-        _PROBE[0]: Outcome(intervals.ratio(hits.right, hits.asked, 100.0), note),
+        _PROBE[0]: Outcome(intervals.ratio(hits.correct, hits.total, 100.0), note),
         _PROBE[1]: Outcome(Estimate(100.0 / len(speakers), len(tested), None), note),
     }
 
@@ -183,27 +177,27 @@ def _sequences(inputs: Inputs, sets: tuple[str, str], system: str) -> dict[str, 
         return _one_hot({set_: read_ctm(path) for set_, path in paths.items()}, frames)
     stores = {set_: FeatureStore(path) for set_, path in paths.items()}
     hops = {set_: frames[set_].hop if system == "mel" else 1 for set_ in sets}
-    return {set_: {utt: pool(store[utt], hops[set_]) for utt in store} for set_, store in stores.items()}
+    return {set_: {utt: _pool(store[utt], hops[set_]) for utt in store} for set_, store in stores.items()}
 
 
-def pool(feats: np.ndarray, hop: int) -> np.ndarray:
+def _pool(feats: np.ndarray, hop: int) -> np.ndarray:
     """Average each `hop` frames, (frames // hop, bands)."""
     frames = len(feats) // hop
     return feats[: frames * hop].reshape(frames, hop, -1).mean(1)
 
 
 def _one_hot(tables: Mapping[str, Mapping[str, Alignment]], frames: Mapping[str, Frames]) -> dict[str, dict[str, np.ndarray]]:
-    names = sorted({phone.phone for table in tables.values() for phones in table.values() for phone in phones})
-    number = {name: index for index, name in enumerate([SILENCE, *(n for n in names if n != SILENCE)])}
+    names = {phone.phone for table in tables.values() for phones in table.values() for phone in phones}
+    number = {name: index for index, name in enumerate([SILENCE, *sorted(names - {SILENCE})])}
     eye = np.eye(len(number), dtype=np.float32)
-    out: dict[str, dict[str, np.ndarray]] = {}
+    out: dict[str, dict[str, np.ndarray]] = {set_: {} for set_ in tables}
     for set_, table in tables.items():
-        out[set_] = {}
         for utt, phones in table.items():
             length = int(phones[-1].end_s / frames[set_].hop_s + 0.5) // frames[set_].hop
-            out[set_][utt] = eye[[number[name] for name in label_frames(phones, length, frames[set_])[0]]]
+            labels = label_frames(phones, length, frames[set_])[0]
+            out[set_][utt] = eye[[number[name] for name in labels]]
     return out
 
 
-RETRIEVAL = Kind("phone retrieval", measure_retrieval, chunk=1, priority=3)
-PROBE = Kind("speaker probe", measure_probe, chunk=1, priority=4)
+RETRIEVAL = Kind(measure_retrieval, chunk=1, priority=3)
+PROBE = Kind(measure_probe, chunk=1, priority=4)

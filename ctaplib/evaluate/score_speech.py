@@ -1,12 +1,9 @@
-"""The common part of the tasks whose output is speech (`tts`, `vc`, `resynthesis`).
-
-`score_pairs` and `score_vc` declare the tasks.
-"""
+"""The common part of the tasks whose output is speech; `score_pairs` and `score_vc` have what is special about each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from ctaplib.evaluate import intervals
 from ctaplib.evaluate.catalogue import METRICS, SPEECH_JUDGE
@@ -23,26 +20,51 @@ from ctaplib.methods.base import System, systems
 Item = dict[str, str]
 
 
-@dataclass(frozen=True)
-class Case:
-    """The speech of one system on one set.
+class Speech:
+    """The speech of one system on one set; a subclass for each task.
 
-    Attributes:
+    Args:
         inputs: Folders and names.
-        set: Test set.
+        set_: Test set.
         system: Name of the system in the rows.
         decoded: Its speech; for the system `natural`, natural utterances in the place of it.
     """
 
-    inputs: Inputs
-    set: str
-    system: str
-    decoded: Decoded
+    task: ClassVar[str]
+    """Name of the task in the rows."""
+    text: ClassVar[str]
+    """Column of an item: the utterance with its text."""
+    natural_utt: ClassVar[str]
+    """Column of an item: the utterance that the system `natural` has for it."""
+    natural_note: ClassVar[str | None] = None
+    """Note on the error rates of the system `natural`."""
 
-    @property
-    def natural(self) -> bool:
-        """Whether the speech is natural."""
-        return self.system == "natural"
+    def __init__(self, inputs: Inputs, set_: str, system: str, decoded: Decoded) -> None:
+        self.inputs, self.set, self.decoded = inputs, set_, decoded
+        self.natural, self.items = system == "natural", decoded.items
+        self.place = ("natural", "natural") if self.natural else (self.task, system)
+
+    def jobs(self, item: Item) -> Iterable[Job]:
+        """List what is measured on an item, beside its embedding."""
+        raise NotImplementedError
+
+    def own_outcomes(self, measured: Measured) -> Outcomes:
+        """Compute the metrics that are this task's own."""
+        raise NotImplementedError
+
+    def outcomes(self, measured: Measured, fault: str | None) -> Outcomes:
+        """Compute all metrics of the task; `fault` is the reason why those of the speech judge do not count."""
+        texts = {item["id"]: item[self.text] for item in self.items}
+        if self.natural:
+            texts = {utt: utt for utt in texts.values()}
+        note = self.natural_note if self.natural else None
+        outcomes = self.own_outcomes(measured)
+        for metric in METRICS[self.task]:
+            if metric.judge == SPEECH_JUDGE:
+                outcomes[metric.name] = Outcome(fault or judged(self.inputs, *self.place, self.set, metric.name, texts), note)
+            elif metric.name == "rtf":
+                outcomes["rtf"] = Outcome("natural speech is not computed" if self.natural else real_time_factor(self.items))
+        return outcomes
 
     @cached_property
     def speakers(self) -> dict[str, str]:
@@ -58,87 +80,50 @@ class Case:
         return cosine(embedding(measured, self.wav(item)), embedding(measured, *references))
 
 
-@dataclass(frozen=True)
-class SpeechTask:
-    """A task whose output is speech.
-
-    Attributes:
-        name: Name of the task in the rows.
-        text: Column of an item: the utterance with its text.
-        natural: Column of an item: the utterance that the system `natural` has for it.
-        jobs: Lists what is measured on an item, beside its embedding.
-        outcomes: Computes the metrics that are this task's own.
-        natural_note: Note on the error rates of the system `natural`.
-    """
-
-    name: str
-    text: str
-    natural: str
-    jobs: Callable[[Case, Item], Iterable[Job]]
-    outcomes: Callable[[Case, Measured], Outcomes]
-    natural_note: str | None = None
-
-
-def jobs(task: SpeechTask, inputs: Inputs) -> Iterator[Job]:
+def jobs(task: type[Speech], inputs: Inputs) -> Iterator[Job]:
     """List what is measured: embeddings of all outputs, and the jobs of every item."""
     for set_ in inputs.sets:
-        for system in systems(task.name):
-            case = _case(task, inputs, set_, system)
-            if isinstance(case, str):
+        for system in systems(task.task):
+            speech = _speech(task, inputs, set_, system)
+            if isinstance(speech, str):
                 continue
-            for item in case.decoded.items:
-                yield Job(EMBEDDING, case.wav(item))
-                yield from task.jobs(case, item)
+            for item in speech.items:
+                yield Job(EMBEDDING, speech.wav(item))
+                yield from speech.jobs(item)
 
 
-def rows(task: SpeechTask, inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
+def rows(task: type[Speech], inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
     """Make the rows of every system."""
     made: list[Row] = []
     for set_ in inputs.sets:
         fault = judge_fault(inputs, set_)
-        for system in systems(task.name):
-            case = _case(task, inputs, set_, system)
-            outcomes = case if isinstance(case, str) else _outcomes(task, case, measured, fault)
-            made += make(task.name, set_, inputs.name(system), outcomes, inputs.run(system))
+        for system in systems(task.task):
+            speech = _speech(task, inputs, set_, system)
+            outcomes = speech if isinstance(speech, str) else speech.outcomes(measured, fault)
+            made += make(task.task, set_, inputs.name(system), outcomes, inputs.run(system))
     return made
 
 
-def _case(task: SpeechTask, inputs: Inputs, set_: str, system: System) -> Case | str:
+def _speech(task: type[Speech], inputs: Inputs, set_: str, system: System) -> Speech | str:
     """Return the speech of a system; or why there is none."""
     name = inputs.name(system)
-    missing = inputs.missing(system)
-    if missing:
+    if missing := inputs.missing(system):
         return missing
-    decoded = _natural(task, inputs, set_) if name == "natural" else inputs.decoded(task.name, name, set_)
-    return decoded if isinstance(decoded, str) else Case(inputs, set_, name, decoded)
+    decoded = _natural(task, inputs, set_) if name == "natural" else inputs.decoded(task.task, name, set_)
+    return decoded if isinstance(decoded, str) else task(inputs, set_, name, decoded)
 
 
-def _natural(task: SpeechTask, inputs: Inputs, set_: str) -> Decoded | str:
-    """Return the natural speech of the items of the task's list, or of what the first system with output was given."""
-    items: Sequence[Item] | str = f"not measured: no speech of {set_} was made for {task.name}"
-    if task.name in LISTS:
-        items = inputs.fixed_list(LISTS[task.name], set_)
+def _natural(task: type[Speech], inputs: Inputs, set_: str) -> Decoded | str:
+    """Return the natural speech of the items of the task's list, or of those that the first system with output has."""
+    items: Sequence[Item] | str = f"not measured: no speech of {set_} was made for {task.task}"
+    if task.task in LISTS:
+        items = inputs.fixed_list(LISTS[task.task], set_)
     else:
-        others = (_case(task, inputs, set_, system) for system in systems(task.name) if system.name != "natural")
-        items = next((case.decoded.items for case in others if isinstance(case, Case)), items)
+        others = (_speech(task, inputs, set_, system) for system in systems(task.task) if system.name != "natural")
+        items = next((speech.items for speech in others if isinstance(speech, Speech)), items)
     if isinstance(items, str):
         return items
-    return Decoded(tuple(items), {item["id"]: inputs.natural[item[task.natural]] for item in items})
-
-
-def _outcomes(task: SpeechTask, case: Case, measured: Measured, fault: str | None) -> Outcomes:
-    texts = {item["id"]: item[task.text] for item in case.decoded.items}
-    place, note = (task.name, case.system), None
-    if case.natural:
-        place, note = ("natural", "natural"), task.natural_note
-        texts = {utt: utt for utt in texts.values()}
-    outcomes = task.outcomes(case, measured)
-    for metric in METRICS[task.name]:
-        if metric.judge == SPEECH_JUDGE:
-            outcomes[metric.name] = Outcome(fault or judged(case.inputs, *place, case.set, metric.name, texts), note)
-        elif metric.name == "rtf":
-            outcomes["rtf"] = Outcome("natural speech is not computed" if case.natural else real_time_factor(case.decoded))
-    return outcomes
+    return Decoded(tuple(items), {item["id"]: inputs.natural[item[task.natural_utt]] for item in items})
 
 
 def average(values: Sequence[float | None], missing: str, how: Callable[[Sequence[float]], Estimate] = intervals.mean) -> Outcome:
@@ -155,13 +140,10 @@ def average(values: Sequence[float | None], missing: str, how: Callable[[Sequenc
     return Outcome(how(present), missing_note(values, len(present), missing))
 
 
-def real_time_factor(decoded: Decoded) -> Estimate | str:
+def real_time_factor(items: Sequence[Item]) -> Estimate | str:
     """Compute seconds of computing over seconds of audio; without an interval, because it belongs to the machine."""
     try:
-        compute_s = sum(float(item["compute_s"]) for item in decoded.items)
-        audio_s = sum(float(item["audio_s"]) for item in decoded.items)
+        compute_s, audio_s = (sum(float(item[name]) for item in items) for name in ("compute_s", "audio_s"))
     except (KeyError, ValueError):
         return "not measured: the index has no compute_s and audio_s"
-    if audio_s <= 0:
-        return "no audio was made"
-    return Estimate(compute_s / audio_s, len(decoded.items), None)
+    return Estimate(compute_s / audio_s, len(items), None) if audio_s > 0 else "no audio was made"

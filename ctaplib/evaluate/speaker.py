@@ -166,18 +166,15 @@ def content_key(path: Path) -> str:
 
 
 def read_cache(path: Path) -> dict[str, np.ndarray | None]:
-    """Read embeddings by digest; an absent file is an empty cache. A row of zeros means "no voice"."""
+    """Read embeddings by digest, None where no voice was found; an absent file is an empty cache."""
     if not path.exists():
         return {}
     with np.load(path) as archive:
-        keys, rows = archive["keys"], archive["rows"]
-    return {str(key): (row if row.any() else None) for key, row in zip(keys, rows)}
+        return {digest: row if row.size else None for digest, row in archive.items()}
 
 
 def write_cache(path: Path, embeddings: Mapping[str, np.ndarray | None]) -> None:
     """Write all embeddings at once: a later run must see all of a run or nothing."""
-    keys = sorted(embeddings)
-    found = (embeddings[key] for key in keys)
-    rows = [np.zeros(256, np.float32) if row is None else row for row in found]
+    rows = {digest: np.zeros(0) if row is None else row for digest, row in embeddings.items()}
     with atomic_write(path, "wb") as out:
-        np.savez(out, keys=np.array(keys), rows=np.stack(rows) if rows else np.zeros((0, 256), np.float32))
+        np.savez(out, **rows)  # type: ignore[arg-type]

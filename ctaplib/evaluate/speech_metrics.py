@@ -1,10 +1,9 @@
 """Signal measures between speech files: mel-cepstral distance, PESQ, STOI, F0, speaking rate.
 
-Audio is float64 in [-1, 1], (samples,). A measure that an item cannot have is None; averages note how many there are.
+Audio is float64 in [-1, 1], (samples,). A measure that an item cannot have is None; notes count such items.
 """
 
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 import pesq
@@ -108,21 +107,15 @@ def warp(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     before = np.full(rows + 1, np.inf)  # diagonal d - 2, index i + 1
     last = np.full(rows + 1, np.inf)  # diagonal d - 1
     for diagonal in range(rows + columns - 1):
-        low, high = max(0, diagonal - columns + 1), min(rows, diagonal + 1)
-        i = np.arange(low, high)
-        ways = np.stack([before[i], last[i], last[i + 1]])  # from (i-1, j-1), (i-1, j), (i, j-1)
+        index = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
+        ways = np.stack([before[index], last[index], last[index + 1]])  # from (i-1, j-1), (i-1, j), (i, j-1)
         if diagonal == 0:
             ways[0, 0] = 0.0
         choice = ways.argmin(0)
-        back[i, diagonal - i] = choice
-        now = np.full(rows + 1, np.inf)
-        now[i + 1] = ways[choice, np.arange(len(i))] + cost[i, diagonal - i]
-        before, last = last, now
-    return _trace(back)
-
-
-def _trace(back: np.ndarray) -> np.ndarray:
-    i, j = back.shape[0] - 1, back.shape[1] - 1
+        back[index, diagonal - index] = choice
+        before, last = last, np.full(rows + 1, np.inf)
+        last[index + 1] = ways[choice, np.arange(len(index))] + cost[index, diagonal - index]
+    i, j = rows - 1, columns - 1
     path = [(i, j)]
     while i or j:
         choice = back[i, j]
@@ -133,7 +126,9 @@ def _trace(back: np.ndarray) -> np.ndarray:
 
 def pesq_wb(audio: np.ndarray, reference: np.ndarray, rate_hz: int) -> float | None:
     """Compute wide-band PESQ (ITU-T P.862.2) at 16 kHz; None where it finds no speech."""
-    first, second = (_resampled(x, rate_hz, _PESQ_RATE_HZ) for x in _cut(reference, audio))
+    first, second = _cut(reference, audio)
+    if rate_hz != _PESQ_RATE_HZ:
+        first, second = (soxr.resample(x, rate_hz, _PESQ_RATE_HZ) for x in (first, second))
     if not first.any() or not second.any():
         return None
     try:
@@ -159,10 +154,6 @@ def _cut(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return first[:samples], second[:samples]
 
 
-def _resampled(audio: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
-    return audio if rate_hz == wanted_hz else soxr.resample(audio, rate_hz, wanted_hz)
-
-
 def speech_duration_s(audio: np.ndarray, rate_hz: int) -> float | None:
     """Measure from the first to the last 10 ms within 30 dB of the loudest 10 ms; None for silence."""
     hop = max(1, int(0.010 * rate_hz))
@@ -173,47 +164,32 @@ def speech_duration_s(audio: np.ndarray, rate_hz: int) -> float | None:
     return float((loud[-1] - loud[0] + 1) * hop / rate_hz)
 
 
-@dataclass(frozen=True)
-class SynthesisPair:
-    """Synthesised speech beside a natural reading of the same sentence."""
+def compare_synthesis(audio: np.ndarray, natural: np.ndarray, rate_hz: int) -> dict[str, float | None]:
+    """Compare synthesised speech with a natural reading of the same sentence; all metrics are None for silence.
 
-    mcd_db: float | None
-    f0_rmse_st: float | None
-    speaking_rate_dev_pct: float | None
-
-
-def compare_synthesis(audio: np.ndarray, natural: np.ndarray, rate_hz: int) -> SynthesisPair:
-    """Compute distances along the warping path; the speaking rate deviates by abs(natural / synthesised - 1)."""
+    Distances are along the warping path; the speaking rate deviates by abs(natural / synthesised - 1).
+    """
     bels, natural_bels = mel_bels(audio, rate_hz), mel_bels(natural, rate_hz)
     duration, natural_duration = speech_duration_s(audio, rate_hz), speech_duration_s(natural, rate_hz)
     if duration is None or natural_duration is None:
-        return SynthesisPair(None, None, None)
+        return dict.fromkeys(("mcd_db", "f0_rmse_st", "speaking_rate_dev_pct"))
     path = warp(bels, natural_bels)
     tracks = [f0_track(x, rate_hz) for x in (audio, natural)]
     centres = (path * _HOP_MS / 1000 + _WINDOW_MS / 2000) / F0_STEP_S
     steps = [np.minimum(np.round(centres[:, k]).astype(int), len(tracks[k]) - 1) for k in (0, 1)]
-    return SynthesisPair(
-        mel_cepstral_distance_db(bels[path[:, 0]], natural_bels[path[:, 1]]),
-        f0_rmse_st(tracks[0][steps[0]], tracks[1][steps[1]]),
-        100.0 * abs(natural_duration / duration - 1.0),
-    )
+    return {
+        "mcd_db": mel_cepstral_distance_db(bels[path[:, 0]], natural_bels[path[:, 1]]),
+        "f0_rmse_st": f0_rmse_st(tracks[0][steps[0]], tracks[1][steps[1]]),
+        "speaking_rate_dev_pct": 100.0 * abs(natural_duration / duration - 1.0),
+    }
 
 
-@dataclass(frozen=True)
-class ResynthesisPair:
-    """Resynthesised speech beside its original, frame by frame (no warping)."""
-
-    pesq_wb: float | None
-    stoi: float | None
-    mcd_db: float
-
-
-def compare_resynthesis(audio: np.ndarray, original: np.ndarray, rate_hz: int) -> ResynthesisPair:
-    """Compute PESQ, STOI and MCD over the common length."""
+def compare_resynthesis(audio: np.ndarray, original: np.ndarray, rate_hz: int) -> dict[str, float | None]:
+    """Compare resynthesised speech with its original over the common length, frame by frame (no warping)."""
     bels, original_bels = mel_bels(audio, rate_hz), mel_bels(original, rate_hz)
     frames = min(len(bels), len(original_bels))
-    return ResynthesisPair(
-        pesq_wb(audio, original, rate_hz),
-        stoi(audio, original, rate_hz),
-        mel_cepstral_distance_db(bels[:frames], original_bels[:frames]),
-    )
+    return {
+        "pesq_wb": pesq_wb(audio, original, rate_hz),
+        "stoi": stoi(audio, original, rate_hz),
+        "mcd_db": mel_cepstral_distance_db(bels[:frames], original_bels[:frames]),
+    }

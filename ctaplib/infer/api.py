@@ -18,15 +18,14 @@ from ctaplib.audio.features import f0_track, log_mel
 from ctaplib.audio.files import read_audio
 from ctaplib.errors import CheckpointError
 from ctaplib.infer.batches import Features, encode
-from ctaplib.infer.convert import convert
-from ctaplib.infer.load import load_model, require, trained_method
 from ctaplib.infer.prompts import VoicePrompt, encode_prompts
 from ctaplib.infer.recognize import Transcript, recognize
-from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
+from ctaplib.infer.speak import convert, synthesize, with_pause_slots
+from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
 from ctaplib.methods.base import Method, find_method
+from ctaplib.models.abilities import CodedContent
 from ctaplib.models.connector import Synthesis
-from ctaplib.tasks.load import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_model, load_task, require, trained_method
 from ctaplib.tasks.speech import SpeechTask
 
 Audio = str | Path | np.ndarray
@@ -35,10 +34,7 @@ Audio = str | Path | np.ndarray
 class CTAP:
     """A pre-trained model with the runs trained around it. What its method cannot do is a `ConfigError` with the reason.
 
-    Args:
-        task: The pre-trained model.
-        method: Its method.
-        runs: Folder of all runs, or None for the pre-trained model alone.
+    `runs` is the folder of all runs, or None for the pre-trained model alone.
     """
 
     def __init__(self, task: SpeechTask[Any], method: Method, runs: Path | None = None) -> None:
@@ -50,9 +46,7 @@ class CTAP:
     def from_pretrained(cls, folder: str | Path, method: str | None = None) -> Self:
         """Load a recipe's `exp` folder, an unpacked model, or the folder of one pre-trained run.
 
-        Args:
-            folder: The folder.
-            method: Name of the method; needed only where the folder holds models of several.
+        The name of the method is needed only where the folder holds models of several.
 
         Raises:
             ConfigError, CheckpointError: the folder holds no trained model, or not that one.
@@ -75,9 +69,9 @@ class CTAP:
     def encode(self, audio: Audio) -> np.ndarray:
         """Encode audio as codes (frames,) int64."""
         require(self.method, "codes")
-        codes = encode(self.task.model, self._features(audio)).codes
-        assert codes is not None
-        return codes[0].numpy()
+        content = encode(self.task.model, self._features(audio))
+        assert isinstance(content, CodedContent)
+        return content.codes[0].numpy()
 
     def recognize(self, audio: Audio, run: str | None = None) -> Transcript:
         """Recognise phones with the pre-trained model, or phones and words with a run such as "asr_finetuned"."""
@@ -93,13 +87,9 @@ class CTAP:
         return self._vocode(speech["audio"])
 
     def synthesize(self, phones: Sequence[str], prompt: Audio, words: Sequence[str] = (), speed: float = 1.0) -> np.ndarray:
-        """Synthesise phones of the model's token list in the voice of `prompt`: float32 samples at `rate_hz`.
+        """Synthesise phones of the model's token list, without silences, in the voice of `prompt`: float32 samples at `rate_hz`.
 
-        Args:
-            phones: Without silences.
-            prompt: A clip of the voice.
-            words: Word number of every phone, so that pauses may come between words.
-            speed: 2 is twice as fast.
+        `words` has the word number of every phone, so that pauses may come between words. A speed of 2 is twice as fast.
         """
         require(self.method, "tts", "phonemes", "voice", "speak")
         synthesis: Synthesis = self._load(self._folder(self.method.run("tts")), Synthesis).model
@@ -112,7 +102,7 @@ class CTAP:
         run = self._folder("vocoder")
         return load_vocoder(run if is_trained(run) else None, self.task.features)
 
-    def _vocode(self, speech: VocoderInput) -> np.ndarray:
+    def _vocode(self, speech: Features) -> np.ndarray:
         return vocode(self._vocoder, {"audio": speech})[0]["audio"].float().numpy()
 
     def _wave(self, audio: Audio) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from ctaplib.data.dataset import SpeechSet
@@ -19,11 +20,11 @@ BATCH_FRAMES = 4000
 
 @dataclass(frozen=True)
 class Features:
-    """Features of one utterance.
+    """Features of one utterance, for a model or a vocoder.
 
     Attributes:
         mel: (T, n_mels) stored log-mel.
-        f0_hz: (T,) F0, 0 where unvoiced; None where the model does not use it.
+        f0_hz: (T,) F0, 0 where unvoiced; None for a model that does not use it, or a vocoder that reads it from the mel.
     """
 
     mel: torch.Tensor
@@ -32,14 +33,7 @@ class Features:
 
 @dataclass(frozen=True)
 class FeatureBatch:
-    """A padded batch.
-
-    Attributes:
-        ids: Ids of the utterances.
-        mel: (B, T, n_mels) stored log-mel, T a multiple of the model's hop.
-        lengths: (B,) valid frames, multiples of the hop.
-        f0_hz: (B, T) F0; None where the model does not use it.
-    """
+    """`Features` of several utterances, padded: mel (B, T, n_mels), T and the lengths (B,) multiples of the model's hop."""
 
     ids: tuple[str, ...]
     mel: torch.Tensor
@@ -53,7 +47,11 @@ class FeatureBatch:
 
 def features_of(speech: SpeechSet, with_f0: bool) -> dict[str, Features]:
     """Read the features of a set."""
-    return {u: Features(speech.mel(u), speech.f0_hz(u) if with_f0 else None) for u in speech.utts}
+    return {u: Features(_read(speech.mel(u)), _read(speech.f0_hz(u)) if with_f0 else None) for u in speech.utts}
+
+
+def _read(view: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(view, dtype=np.float32))
 
 
 def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:
@@ -67,12 +65,7 @@ def floored(frames: torch.Tensor, hop: int) -> torch.Tensor:
 def run_by_length(
     lengths: Mapping[str, int], compute: Callable[[list[str]], Sequence[Result]], largest: int = BATCH_FRAMES
 ) -> tuple[dict[str, Result], dict[str, float]]:
-    """Apply a function to ids in batches of similar lengths, the longest first.
-
-    Args:
-        lengths: Length of each id.
-        compute: Returns one result for each id of a batch.
-        largest: Largest size of a batch, with padding.
+    """Apply a function to ids in batches of similar lengths, the longest first, with `largest` as their padded size.
 
     Returns:
         The result of each id, and its share of the computing time in seconds, in proportion to its length.

@@ -8,24 +8,25 @@ import torch
 
 from ctaplib.audio.store import ArkWriter
 from ctaplib.cluster.jobs import map_jobs
-from ctaplib.data.batch import pad_labels
 from ctaplib.data.dataset import SpeechSet
 from ctaplib.files import write_json
 from ctaplib.infer.batches import FeatureBatch, features_of, run_batched
-from ctaplib.infer.load import load_model
 from ctaplib.infer.prompts import encode_prompts
 from ctaplib.methods.base import Method, find_method
 from ctaplib.models.abilities import CodedContent
 from ctaplib.runs.log import get_logger
+from ctaplib.tasks.load import load_model
 from ctaplib.tasks.speech import SpeechTask
+from ctaplib.tensors import pad_arrays
 
 log = get_logger("ctaplib.infer")
 
 
 def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int, method: str | None = None) -> None:
-    """Write the content of every set into `exp/codes/<set>`, each as a job of one thread; P where there are alignments.
+    """Write the content of every set into `exp/codes/<set>`, each as a job of one thread.
 
-    `method` is needed only where several methods are pre-trained by the run's task.
+    That is `{speech,quantized,codes,phonemes,prompts}.scp` as the method has them, phonemes (P) where there are alignments,
+    and `codes.json`. `method` is needed only where several methods are pre-trained by the run's task.
     """
     work = partial(_dump_set, exp, data, dump, method)
     for _ in map_jobs(work, sets, nj, what="codes", setup=(torch.set_num_threads, (1,))):
@@ -34,19 +35,9 @@ def dump_sets(exp: Path, data: Path, dump: Path, sets: list[str], nj: int, metho
 
 def _dump_set(exp: Path, data: Path, dump: Path, method_name: str | None, name: str) -> None:
     task, method = load_model(exp, None if method_name is None else find_method(method_name))
+    folder = exp / "codes" / name
     labelled = task.tokens if (data / name / "phones.ctm").exists() else None
-    dump_content(task, method, SpeechSet(data, dump, name, labelled, hop=task.hop), exp / "codes" / name)
-
-
-def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Path) -> None:
-    """Write `{speech,quantized,codes,phonemes,prompts}.scp` as the method has them, and `codes.json`.
-
-    Args:
-        task: The pre-trained model.
-        method: Its method.
-        speech: The set; with labels to have P written.
-        folder: Folder of the archives.
-    """
+    speech = SpeechSet(data, dump, name, labelled, hop=task.hop)
     model = task.model
     inputs = features_of(speech, model.uses_f0)
     arrays = run_batched(inputs, partial(_arrays, task, method, speech), model.hop)[0]
@@ -65,7 +56,7 @@ def dump_content(task: SpeechTask, method: Method, speech: SpeechSet, folder: Pa
 
 
 def _arrays(task: SpeechTask, method: Method, speech: SpeechSet, batch: FeatureBatch) -> list[dict[str, np.ndarray]]:
-    """Encode a batch; the arrays of each utterance by name."""
+    """Encode a batch, and return the arrays of each utterance by name."""
     model = task.model
     content = batch.content(model)
     parts = {"speech": content.speech.float()}
@@ -75,8 +66,8 @@ def _arrays(task: SpeechTask, method: Method, speech: SpeechSet, batch: FeatureB
     rows = [{name: part[i, :n].numpy() for name, part in parts.items()} for i, n in enumerate(frames)]
     labelled = [i for i, u in enumerate(batch.ids) if u in speech.labelled]
     if labelled and method.missing("phonemes") is None:
-        phones, _ = pad_labels([speech.labelled[batch.ids[i]].phones for i in labelled])
-        durations, _ = pad_labels([speech.labelled[batch.ids[i]].durations for i in labelled])
+        phones, _ = pad_arrays([speech.labelled[batch.ids[i]].phones for i in labelled])
+        durations, _ = pad_arrays([speech.labelled[batch.ids[i]].durations for i in labelled])
         phonemes = model.phonemes(phones, durations, batch.lengths[labelled], batch.mel.shape[1]).float()
         for i, row in zip(labelled, phonemes):
             rows[i]["phonemes"] = row[: frames[i]].numpy()

@@ -1,9 +1,9 @@
 """Inference of a recipe: every system on every test set, from fixed lists.
 
-Output goes to `exp/decode/<task>/<system>/<set>/`; see `outputs`.
+Output goes to `exp/decode/<task>/<system>/<set>/`; see `write_transcripts` and `write_waves`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby
@@ -14,33 +14,28 @@ import numpy as np
 import torch
 
 from ctaplib.audio.features import log_mel
-from ctaplib.audio.files import read_audio
+from ctaplib.audio.files import read_audio, write_audio
 from ctaplib.cluster.jobs import map_jobs
 from ctaplib.config import Config
 from ctaplib.data.dataset import SpeechSet
 from ctaplib.data.labels import SILENCE_LABEL
-from ctaplib.files import read_table, read_tsv
+from ctaplib.files import make_folder, read_table, read_tsv, write_table, write_tsv
 from ctaplib.infer.batches import Features, features_of
-from ctaplib.infer.convert import convert
-from ctaplib.infer.ctc_search import SearchConfig, search_ctc
-from ctaplib.infer.load import load_model
-from ctaplib.infer.outputs import write_transcripts, write_waves
-from ctaplib.infer.phone_ngram import PhoneNgram
+from ctaplib.infer.ctc_search import PhoneNgram, SearchConfig, search_ctc
 from ctaplib.infer.prompts import MatchConfig, VoicePrompt, encode_prompts
-from ctaplib.infer.recognize import recognize
-from ctaplib.infer.synthesize import synthesize, with_pause_slots
-from ctaplib.infer.vocode import MakesWaves, VocoderInput, load_vocoder, vocode
-from ctaplib.methods.base import SYSTEMS, Method, System, find_method
+from ctaplib.infer.recognize import Transcript, recognize
+from ctaplib.infer.speak import Outputs, convert, synthesize, with_pause_slots
+from ctaplib.infer.vocode import MakesWaves, load_vocoder, vocode
+from ctaplib.methods.base import SYSTEMS, Method, System
 from ctaplib.models.connector import Synthesis
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.phones import SILENCE, fold
 from ctaplib.runs.log import get_logger
-from ctaplib.tasks.load import is_trained, load_task
+from ctaplib.tasks.load import is_trained, load_model, load_task
 from ctaplib.tasks.speech import SpeechTask
 
 log = get_logger("ctaplib.infer")
 Rows = Sequence[Mapping[str, str]]
-ONE_THREAD = (torch.set_num_threads, (1,))
 
 
 class DecodeConfig(Config):
@@ -63,13 +58,8 @@ class Decoder:
     dump: Path
     lists: Path
     config: DecodeConfig
-    method_name: str = "vqctap"
+    method: Method
     train_set: str = "train"
-
-    @property
-    def method(self) -> Method:
-        """The pre-training method."""
-        return find_method(self.method_name)
 
     @cached_property
     def task(self) -> SpeechTask[Any]:
@@ -112,32 +102,27 @@ class Decoder:
 
     def _resynthesize(self, set_: str, system: System) -> None:
         """Decode the content of utterances in their own voice; or vocode natural mel."""
-        task = self.task if system.shared else self._decoder(system)
+        task = self._decoder(system)
         features = self._features(set_, task)
-        chosen = {
-            u: features[u] for u in spread(read_table(self.data / set_ / "utt2spk"), features, self.config.resynthesis_utts)
-        }
-        rows = [{"id": u} for u in chosen]
+        utts = spread(read_table(self.data / set_ / "utt2spk"), features, self.config.resynthesis_utts)
+        rows = [{"id": u} for u in utts]
         if system.shared:
-            natural = {u: VocoderInput(f.mel) for u, f in chosen.items()}
+            natural = {u: Features(features[u].mel) for u in utts}
             vocoder = self.vocoder if system.run else load_vocoder(None, self.task.features)
             self._write(system, set_, rows, natural, {}, vocoder)
-            return
-        speech, seconds = convert(task.model, chosen, self._prompts(task, chosen, chosen), self.config.match)
-        self._write(system, set_, rows, speech, seconds)
+        else:
+            pairs = [{"id": u, "source_utt": u, "prompt_utt": u} for u in utts]
+            self._write(system, set_, rows, *self._converted(task, features, pairs))
 
     def _convert(self, set_: str, system: System) -> None:
         """Convert every pair of the list."""
-        rows = self._listed("vc_pairs.tsv", set_)
-        if not rows:
-            return
-        task = self._decoder(system)
-        features = self._features(set_, task)
-        prompts = self._prompts(task, features, [r["prompt_utt"] for r in rows])
+        if rows := self._listed("vc_pairs.tsv", set_):
+            task = self._decoder(system)
+            self._write(system, set_, rows, *self._converted(task, self._features(set_, task), rows))
+
+    def _converted(self, task: SpeechTask[Any], features: Mapping[str, Features], rows: Rows) -> Outputs:
         sources = {r["id"]: features[r["source_utt"]] for r in rows}
-        voices = {r["id"]: prompts[r["prompt_utt"]] for r in rows}
-        speech, seconds = convert(task.model, sources, voices, self.config.match)
-        self._write(system, set_, rows, speech, seconds)
+        return convert(task.model, sources, self._prompts(task, features, rows), self.config.match)
 
     def _synthesize(self, set_: str, system: System) -> None:
         """Synthesise every sentence of the list in the voice of its prompt."""
@@ -151,16 +136,9 @@ class Decoder:
         synthesis = load_task(self.exp / self.method.run("tts"), Synthesis).model
         task = self._decoder(system)
         features = self._features(set_, self.task)
-        utts = [r["prompt_utt"] for r in rows]
-        frozen, own = (self._prompts(t, features, utts) for t in (self.task, task))
-        speech, seconds = synthesize(
-            task,
-            synthesis,
-            texts,
-            duration_prompts={r["id"]: frozen[r["prompt_utt"]] for r in rows},
-            prompts={r["id"]: own[r["prompt_utt"]] for r in rows},
-            match=self.config.match,
-        )
+        frozen, own = (self._prompts(t, features, rows) for t in (self.task, task))
+        match = self.config.match
+        speech, seconds = synthesize(task, synthesis, texts, prompts=own, duration_prompts=frozen, match=match)
         self._write(system, set_, rows, speech, seconds)
 
     def judged(self, set_: str) -> list[tuple[str, str]]:
@@ -170,35 +148,34 @@ class Decoder:
         return [("natural", "natural"), *((task, system) for task, system in names if task != "judge")]
 
     @cached_property
-    def judge_task(self) -> SpeechTask[Recognizer]:
+    def judge_task(self) -> SpeechTask[Any]:
         """The judge."""
-        judge: SpeechTask[Recognizer] = load_task(self.exp / "judge", Recognizer)
-        return judge
+        return load_task(self.exp / "judge", Recognizer)
 
-    def judge(self, set_: str, task: str, system: str) -> None:
-        """Recognise the audio of one system with the judge."""
+    def judge(self, set_: str, audio: tuple[str, str]) -> None:
+        """Recognise the audio of one task and system with the judge."""
+        task, system = audio
         if task == "natural":
             features = self._features(set_, self.judge_task)
         else:
-            waves = read_table(self.exp / "decode" / task / system / set_ / "wav.scp")
-            features = {u: self._features_of_file(path) for u, path in waves.items()}
+            front_end = self.judge_task.features
+            files = read_table(self.exp / "decode" / task / system / set_ / "wav.scp")
+            waves = {u: read_audio(path, front_end.rate_hz)[0] for u, path in files.items()}
+            features = {u: Features(torch.from_numpy(log_mel(wave, front_end))) for u, wave in waves.items()}
         write_transcripts(self.exp / "decode" / "judge" / task / system / set_, recognize(self.judge_task, features))
 
     def _features(self, set_: str, task: SpeechTask[Any]) -> dict[str, Features]:
         """Read the features of a set, as the model of a task uses them."""
         return features_of(SpeechSet(self.data, self.dump, set_, None, hop=task.hop), task.model.uses_f0)
 
-    def _features_of_file(self, path: str) -> Features:
-        settings = self.judge_task.features
-        wave, _ = read_audio(path, settings.rate_hz)
-        return Features(torch.from_numpy(log_mel(wave, settings)))
-
     def _listed(self, list_name: str, set_: str) -> list[dict[str, str]]:
         """Read the rows of a fixed list that belong to a set."""
         return [row for row in read_tsv(self.lists / list_name) if row["set"] == set_]
 
-    def _prompts(self, task: SpeechTask[Any], features: Mapping[str, Features], utts: Iterable[str]) -> dict[str, VoicePrompt]:
-        return encode_prompts(task, {u: features[u].mel for u in utts})
+    def _prompts(self, task: SpeechTask[Any], features: Mapping[str, Features], rows: Rows) -> dict[str, VoicePrompt]:
+        """Encode the prompt of every row, by the row's id."""
+        prompts = encode_prompts(task, {r["prompt_utt"]: features[r["prompt_utt"]].mel for r in rows})
+        return {r["id"]: prompts[r["prompt_utt"]] for r in rows}
 
     def _decoder(self, system: System) -> SpeechTask[Any]:
         """Return the model whose decoder a system uses: the fine-tuned one where the system is made by the stage vc."""
@@ -212,7 +189,7 @@ class Decoder:
         system: System,
         set_: str,
         rows: Rows,
-        speech: Mapping[str, VocoderInput],
+        speech: Mapping[str, Features],
         decode_s: Mapping[str, float],
         vocoder: MakesWaves | None = None,
     ) -> None:
@@ -233,22 +210,21 @@ _DECODE: Mapping[str, Callable[..., None]] = {
 """How the systems of each task are decoded."""
 
 
-def decode_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
-    """Decode all sets with all systems, each run on each set as a job of one thread; the output does not depend on `nj`."""
-    items = [(set_, part) for set_ in sets for part in decoder.parts()]
-    for _ in map_jobs(partial(_call, Decoder.decode, decoder), items, nj, what="decode", setup=ONE_THREAD, parts=4):
+def decode_all(decoder: Decoder, sets: Sequence[str], nj: int, *, judge: bool = False) -> None:
+    """Decode all sets with all systems, each run on each set as a job of one thread; the output does not depend on `nj`.
+
+    With `judge`, recognise natural and decoded audio with the judge instead, the audio of each system as a job.
+    """
+    function: Callable[..., None] = decoder.judge if judge else decoder.decode
+    work = {set_: decoder.judged(set_) if judge else decoder.parts() for set_ in sets}
+    items = [(set_, part) for set_, parts in work.items() for part in parts]
+    one_thread = (torch.set_num_threads, (1,))
+    for _ in map_jobs(partial(_call, function), items, nj, what="judge" if judge else "decode", setup=one_thread, parts=4):
         pass
 
 
-def judge_all(decoder: Decoder, sets: Sequence[str], nj: int) -> None:
-    """Recognise natural and decoded audio of all sets with the judge, likewise."""
-    items = [(set_, task, system) for set_ in sets for task, system in decoder.judged(set_)]
-    for _ in map_jobs(partial(_call, Decoder.judge, decoder), items, nj, what="judge", setup=ONE_THREAD, parts=4):
-        pass
-
-
-def _call(function: Callable[..., None], decoder: Decoder, item: tuple) -> None:
-    function(decoder, *item)
+def _call(function: Callable[..., None], item: tuple[str, tuple]) -> None:
+    function(*item)
 
 
 def spread(speakers: Mapping[str, str], known: Mapping[str, object], count: int) -> list[str]:
@@ -259,3 +235,39 @@ def spread(speakers: Mapping[str, str], known: Mapping[str, object], count: int)
         turns[speakers[utt]] = turns.get(speakers[utt], -1) + 1
         order.append((turns[speakers[utt]], utt))
     return sorted(u for _, u in sorted(order)[:count])
+
+
+def write_transcripts(folder: Path, transcripts: Mapping[str, Transcript], by_class: bool = False) -> None:
+    """Write `hyp.phn` by CTC or by frame classes, `hyp.txt` with the words, and the phones of a search beside, in `<system>_lm`.
+
+    An older `hyp.txt` is removed where there are no words.
+    """
+    write_table(folder / "hyp.phn", {u: " ".join(t.by_class if by_class else t.by_ctc) for u, t in transcripts.items()})
+    if by_class or any(t.words is None for t in transcripts.values()):
+        (folder / "hyp.txt").unlink(missing_ok=True)
+    else:
+        write_table(folder / "hyp.txt", {u: t.words or "" for u, t in transcripts.items()})
+    searched = {u: " ".join(t.by_search) for u, t in transcripts.items() if t.by_search is not None}
+    if searched and not by_class:
+        write_table(folder.parent.with_name(f"{folder.parent.name}_lm") / folder.name / "hyp.phn", searched)
+
+
+def write_waves(
+    folder: Path,
+    waves: Mapping[str, torch.Tensor],
+    rate_hz: int,
+    rows: Sequence[Mapping[str, str]],
+    seconds: Mapping[str, float],
+) -> None:
+    """Write `wav/*.wav`, `wav.scp` and, last, `index.tsv`: `rows` (with `id`), and the duration and computing time of each."""
+    places = {}
+    for utt, wave in waves.items():
+        path = (folder / "wav" / f"{utt}.wav").absolute()
+        make_folder(path.parent)
+        write_audio(path, wave.float().numpy(), rate_hz)
+        places[utt] = str(path)
+    write_table(folder / "wav.scp", places)
+    full = [
+        {**row, "audio_s": f"{len(waves[row['id']]) / rate_hz:.4f}", "compute_s": f"{seconds[row['id']]:.4f}"} for row in rows
+    ]
+    write_tsv(folder / "index.tsv", full, list(full[0]))

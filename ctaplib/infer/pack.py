@@ -12,22 +12,15 @@ from ctaplib.config_file import read_saved
 from ctaplib.errors import StageError
 from ctaplib.files import atomic_write, make_folder, write_json
 from ctaplib.infer.batches import Features, encode
-from ctaplib.infer.load import load_model
 from ctaplib.methods.base import SYSTEMS, Method
-from ctaplib.tasks.load import PACKED_CONFIG, PACKED_WEIGHTS, is_trained, load_task
+from ctaplib.tasks.load import PACKED_CONFIG, PACKED_WEIGHTS, is_trained, load_model, load_task
 
 
 def pack(exp: Path, out: Path, method: Method, results: Path | None = None) -> list[str]:
-    """Copy what is needed to use a method's runs and the vocoder into one folder.
+    """Copy what is needed to use a method's runs and the vocoder into a folder that `CTAP.from_pretrained` loads.
 
-    Args:
-        exp: Folder of the runs.
-        out: Folder of the packed model; `CTAP.from_pretrained(out)` loads it.
-        method: The method; its pre-trained run must exist, the others are taken where they do.
-        results: `results.json`, shown on the card.
-
-    Returns:
-        The runs that were packed.
+    The pre-trained run must exist, the others are taken where they do. The card shows `results` (`results.json`). Returns the
+    runs that were packed.
 
     Raises:
         StageError: the method is not pre-trained.
@@ -57,11 +50,7 @@ def _pack_run(run: Path, out: Path) -> None:
 
 
 def check_packed(exp: Path, out: Path, method: Method, dump: Path) -> None:
-    """Check that a packed model encodes an utterance of the features as the trained one does.
-
-    Raises:
-        StageError: it does not.
-    """
+    """Check that a packed model encodes an utterance of the features as the trained one does; if not, raise a `StageError`."""
     scp = next(iter(sorted(dump.glob("*/feats.scp"))), None)
     if scp is None:
         return
@@ -82,11 +71,9 @@ def _card(exp: Path, method: Method, runs: list[str], results: Path | None) -> s
     run = exp / method.run("pretrain")
     config, task = read_saved(run / "config.yaml"), load_model(run, method)[0]
     rate = 1 / (task.features.hop_s * task.model.hop)
+    call = "frames = model.content" if method.missing("codes") else "codes = model.encode"
     usage = ["from ctaplib import CTAP", 'model = CTAP.from_pretrained("this/folder")']
-    if method.missing("codes") is None:
-        usage.append(f'codes = model.encode("speech.wav")              # {rate:g} a second')
-    else:
-        usage.append(f'frames = model.content("speech.wav")            # {rate:g} a second')
+    usage.append(f'{call}("speech.wav")  # {rate:g} a second')
     if method.missing("content", "voice", "speak") is None:
         usage.append('wave = model.convert("speech.wav", "voice.wav")  # float32 at model.rate_hz')
     lines = [

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ctaplib.config import Config
-from ctaplib.infer.batches import FeatureBatch, Features, floored, run_batched
+from ctaplib.infer.batches import Features, floored, run_batched
 from ctaplib.models.abilities import Speaks
 from ctaplib.tasks.speech import SpeechTask
 
@@ -42,13 +42,7 @@ DEFAULT_MATCH = MatchConfig()
 
 @dataclass(frozen=True)
 class VoicePrompt:
-    """A voice, from a clip.
-
-    Attributes:
-        vector: (features,) from the model's `voice`.
-        statistics: (2, n_mels) mean and deviation of the stored log-mel's bands over its speech; None for a clip too short.
-        hop_s: Seconds of a feature frame.
-    """
+    """A voice, from a clip: the vector (features,) of the model's `voice`, and what `speech_statistics` returns for the clip."""
 
     vector: torch.Tensor
     statistics: torch.Tensor | None
@@ -59,12 +53,10 @@ def encode_prompts(task: SpeechTask[Any], clips: Mapping[str, torch.Tensor]) -> 
     """Encode clips, stored log-mel (T, n_mels) by id, as voices."""
     model: Speaks = task.model
     hop_s = task.features.hop_s
-    middles = {u: floored(_middle(mel, round(PROMPT_S / hop_s)), model.hop) for u, mel in clips.items()}
-
-    def compute(batch: FeatureBatch) -> list[torch.Tensor]:
-        return list(model.voice(batch.mel, batch.lengths))
-
-    vectors, _ = run_batched({u: Features(mel) for u, mel in middles.items()}, compute, model.hop)
+    longest = round(PROMPT_S / hop_s)
+    middles = {u: floored(mel[max(0, (len(mel) - longest) // 2) :][:longest], model.hop) for u, mel in clips.items()}
+    inputs = {u: Features(mel) for u, mel in middles.items()}
+    vectors, _ = run_batched(inputs, lambda batch: list(model.voice(batch.mel, batch.lengths)), model.hop)
     return {u: VoicePrompt(vectors[u], speech_statistics(mel, hop_s), hop_s) for u, mel in middles.items()}
 
 
@@ -92,8 +84,3 @@ def match_prompt(mel: torch.Tensor, prompt: VoicePrompt, config: MatchConfig) ->
     scale = 1 + config.deviation * ((prompt_deviation / deviation.clamp_min(1e-3)).clamp(*SCALES) - 1)
     moved = (mel - mean) * scale + mean + config.mean * (prompt_mean - mean)
     return torch.where(speech_frames(mel).unsqueeze(1), moved, mel)
-
-
-def _middle(mel: torch.Tensor, frames: int) -> torch.Tensor:
-    start = max(0, (len(mel) - frames) // 2)
-    return mel[start : start + frames]

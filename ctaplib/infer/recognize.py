@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from ctaplib.infer.batches import FeatureBatch, Features, run_batched
 from ctaplib.models.abilities import Reads
-from ctaplib.models.heads import Readout
 from ctaplib.models.recognizer import Recognizer
 from ctaplib.tasks.error_rates import collapse
 from ctaplib.tasks.speech import SpeechTask
@@ -32,14 +30,6 @@ class Transcript:
     by_search: list[str] | None = None
 
 
-def read_logits(model: Reads | Recognizer, batch: FeatureBatch) -> tuple[Readout, torch.Tensor | None]:
-    """Compute the logits of the phone heads and, where there is one, of the word head."""
-    if isinstance(model, Recognizer):
-        output = model(model.normalize(batch.mel), batch.lengths)
-        return output.read, output.words
-    return model.read(batch.content(model)), None
-
-
 def recognize(
     task: SpeechTask[Any],
     inputs: Mapping[str, Features],
@@ -47,16 +37,18 @@ def recognize(
 ) -> dict[str, Transcript]:
     """Recognise utterances: the best label of every frame and, optionally, the best of a search.
 
-    Args:
-        task: A trained method that reads phones, or a trained recogniser.
-        inputs: Features by id.
-        search: Log-probabilities (T, labels) of the CTC output to labels.
+    The task is a trained method that reads phones, or a trained recogniser. `search` takes log-probabilities (T, labels) of
+    the CTC output and returns labels.
     """
     model: Reads | Recognizer = task.model
     names = task.labels.names
 
     def compute(batch: FeatureBatch) -> list[Transcript]:
-        logits, words = read_logits(model, batch)
+        if isinstance(model, Recognizer):
+            output = model(model.normalize(batch.mel), batch.lengths)
+            logits, words = output.read, output.words
+        else:
+            logits, words = model.read(batch.content(model)), None
         classes = collapse(logits.classes, logits.lengths, {0, 1})
         ctc = collapse(logits.ctc, logits.ctc_lengths, {0})
         texts: list[str | None] = [None] * len(batch.ids)

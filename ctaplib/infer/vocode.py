@@ -1,7 +1,6 @@
 """Mel spectrograms to waveforms, with the vocoder of a run or with Griffin-Lim."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -9,23 +8,10 @@ import torch
 
 from ctaplib.audio.settings import FeatureConfig
 from ctaplib.errors import ConfigError
-from ctaplib.infer.batches import run_by_length
+from ctaplib.infer.batches import Features, run_by_length
 from ctaplib.models.griffin_lim import GriffinLim
 from ctaplib.tasks.load import load_task
 from ctaplib.tasks.vocoder import VocoderTask
-
-
-@dataclass(frozen=True)
-class VocoderInput:
-    """Input of a vocoder.
-
-    Attributes:
-        mel: (T, n_mels) log-mel.
-        f0_hz: (T,) F0, 0 where unvoiced; None: the vocoder reads F0 from the mel.
-    """
-
-    mel: torch.Tensor
-    f0_hz: torch.Tensor | None = None
 
 
 class MakesWaves(Protocol):
@@ -57,7 +43,7 @@ def load_vocoder(run: Path | None, features: FeatureConfig) -> MakesWaves:
     return task.model.generator
 
 
-def vocode(vocoder: MakesWaves, speech: Mapping[str, VocoderInput]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+def vocode(vocoder: MakesWaves, speech: Mapping[str, Features]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """Generate waveforms by id, and their computing times in seconds; either all inputs have F0, or none has."""
 
     def compute(ids: list[str]) -> list[torch.Tensor]:

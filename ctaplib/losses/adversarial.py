@@ -9,12 +9,7 @@ from ctaplib.tensors import at_least_float32, length_mask
 
 
 def hinge_discriminator(natural: torch.Tensor, generated: torch.Tensor, frames: torch.Tensor) -> Term:
-    """Compute the hinge loss of the discriminator: natural above 1, generated below -1.
-
-    Args:
-        natural: (B, T, F) scores of natural speech.
-        generated: (B, T, F) scores of generated speech.
-        frames: (B,) valid frames.
+    """Compute the hinge loss of the discriminator: scores (B, T, F) of natural speech above 1, of generated below -1.
 
     Source: Lim and Ye, Geometric GAN, 2017, eq. 14.
     """

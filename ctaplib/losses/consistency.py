@@ -42,24 +42,18 @@ def vector_distance(first: Tensor, second: Tensor, distance: Distance = "mse") -
     return (difference.abs() if distance == "l1" else difference.square()).mean(1)
 
 
-def consistency_loss(
-    prompt: Tensor, predicted: Tensor, predicted_random: Tensor | None = None, config: ConsistencyConfig | None = None
-) -> Term:
-    """Compare the prompt's vector with the vectors of speech decoded with it.
+def consistency_loss(prompt: Tensor, predicted: Tensor, predicted_random: Tensor, config: ConsistencyConfig) -> Term:
+    """Compare the prompt's vector with the vectors of speech decoded with it, (batch, dim) each.
 
     Args:
-        prompt: (batch, dim) vector of the prompt.
-        predicted: (batch, dim) vector of the mel decoded from the target's content.
-        predicted_random: (batch, dim) vector of the mel decoded from random content; None without other speech: the
-            second distance is omitted.
-        config: Settings; the defaults if None.
+        prompt: Vector of the prompt.
+        predicted: Vector of the mel decoded from the target's content.
+        predicted_random: Vector of the mel decoded from random content.
+        config: Settings.
 
     Returns:
         Sum over utterances, and their number.
     """
-    config = config or ConsistencyConfig()
-    total = vector_distance(prompt.detach() if config.hold_prompt else prompt, predicted, config.distance).sum()
-    if predicted_random is not None:
-        second = vector_distance(predicted, predicted_random, config.distance).sum()
-        total = total + config.random_weight * second
-    return Term(total, float(len(prompt)))
+    first = vector_distance(prompt.detach() if config.hold_prompt else prompt, predicted, config.distance).sum()
+    second = vector_distance(predicted, predicted_random, config.distance).sum()
+    return Term(first + config.random_weight * second, float(len(prompt)))

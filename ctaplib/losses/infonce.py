@@ -24,30 +24,23 @@ from ctaplib.errors import TrainingError
 
 SAFE_LOGIT = 40.0
 """Sums of exponentials of logits within this bound stay normal float32 numbers without subtracting a maximum."""
-TILE_CPU = (1024, 1024)
-TILE_GPU = (8192, 8192)
 _EXCLUDED = -1e30
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Tiles of the matrix, and this rank's rows among the columns of all ranks.
-
-    Attributes:
-        rows: Rows of a tile.
-        columns: Columns of a tile.
-        bf16: Compute products in bfloat16; exponentials and sums stay in the input's type.
-        first: Column of this rank's first row.
-        across: Whether there are several ranks.
-        excluded: Blocks (row start, row end, column start, column end) of false negatives.
-    """
+    """Rows and columns of a tile of the matrix, and this rank's rows among the columns of all ranks."""
 
     rows: int
     columns: int
     bf16: bool
+    """Compute products in bfloat16; exponentials and sums stay in the input's type."""
     first: int
+    """Column of this rank's first row."""
     across: bool
-    excluded: tuple[tuple[int, int, int, int], ...] = ()
+    """Whether there are several ranks."""
+    excluded: tuple[tuple[int, int, int, int], ...]
+    """Blocks (row start, row end, column start, column end) of false negatives."""
 
 
 def symmetric_infonce(
@@ -81,7 +74,7 @@ def symmetric_infonce(
         one rank with all pairs.
     """
     scale = torch.as_tensor(scale, dtype=speech.dtype, device=speech.device)
-    size = tile or (TILE_CPU if speech.device.type == "cpu" else TILE_GPU)
+    size = tile or ((1024, 1024) if speech.device.type == "cpu" else (8192, 8192))
     across = across_ranks and world_size() > 1
     counts = row_counts(len(speech), speech.device) if across else [len(speech)]
     if exclude_same and labels is not None:
@@ -94,7 +87,7 @@ def symmetric_infonce(
         bf16=bf16,
         first=sum(counts[: rank()]) if across else 0,
         across=across,
-        excluded=_same_label_blocks(labels, everyone) if exclude_same and labels is not None else (),
+        excluded=_same_label_blocks(labels, everyone) if exclude_same and labels is not None and everyone is not None else (),
     )
     columns = gather_rows(phonemes, counts) if across else phonemes.detach()
     with torch.autocast(speech.device.type, enabled=False):
@@ -270,9 +263,9 @@ def _stream(state: tuple[Tensor, Tensor], part: slice, logits: Tensor, dim: int)
     top.copy_(highest)
 
 
-def _same_label_blocks(mine: Tensor, everyone: Tensor | None) -> tuple[tuple[int, int, int, int], ...]:
+def _same_label_blocks(mine: Tensor, everyone: Tensor) -> tuple[tuple[int, int, int, int], ...]:
     spans: dict[int, list[tuple[int, int]]] = {}
-    for label, start, end in _spans(mine if everyone is None else everyone):
+    for label, start, end in _spans(everyone):
         spans.setdefault(label, []).append((start, end))
     return tuple((top, bottom, *span) for label, top, bottom in _spans(mine) for span in spans.get(label, []))
 

@@ -35,9 +35,9 @@ class _Call:
     loss: Loss
     scale: Tensor
     parts: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
-    total: Tensor | None = None
-    gradients: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    to_scale: Tensor | None = None
+    total: Tensor = field(init=False)
+    gradients: list[tuple[Tensor, Tensor]] = field(init=False)
+    to_scale: Tensor = field(init=False)
 
 
 class JointRows:
@@ -72,14 +72,12 @@ class JointRows:
             self._calls[place].parts.append((speech.detach(), phonemes.detach(), labels))
             return speech.new_zeros(())
         call = self._calls[place]
-        if call.total is None or call.to_scale is None:
-            raise CtapError("a joint loss is used before it is solved")
         to_speech, to_phonemes = call.gradients[self._micro]
         stand_in = (speech * to_speech).sum() + (phonemes * to_phonemes).sum()
-        if self._micro == 0:
-            stand_in = stand_in + scale * call.to_scale
-            return stand_in - stand_in.detach() + call.total
-        return stand_in - stand_in.detach()
+        if self._micro:
+            return stand_in - stand_in.detach()
+        stand_in = stand_in + scale * call.to_scale
+        return stand_in - stand_in.detach() + call.total
 
     def solve(self) -> None:
         """Compute every loss and its gradients over all rows; every rank must call it."""

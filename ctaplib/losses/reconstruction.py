@@ -16,13 +16,7 @@ Distance = Literal["l1", "mse"]
 
 
 def mel_loss(predicted: Tensor, target: Tensor, mask: Tensor, distance: Distance = "mse") -> Term:
-    """Compare predicted and true mel frames.
-
-    Args:
-        predicted: (batch, time, bins).
-        target: (batch, time, bins), the same scale as `predicted`.
-        mask: (batch, time) bool, True where valid.
-        distance: Absolute (l1) or squared (mse).
+    """Compute the absolute or squared distance of predicted and true mel frames (batch, time, bins).
 
     Returns:
         Sum over the bins of all valid frames, and the number of these bins.
@@ -53,23 +47,23 @@ def pitch_loss(octave: Tensor, voiced_logit: Tensor, target_octave: Tensor, voic
     return Term(distance + 0.1 * flags, mask.sum())
 
 
-def duration_loss(predicted_log: Tensor, durations: Tensor, mask: Tensor, distance: Distance = "mse") -> Term:
-    """Compare predicted log durations with those of an alignment.
+def duration_loss(predicted_log: Tensor, durations: Tensor, mask: Tensor) -> Term:
+    """Compute the absolute distance of predicted log durations from those of an alignment.
 
     Args:
         predicted_log: (batch, phones), natural logarithm of 1 + frames.
         durations: (batch, phones), frames, 0 allowed.
         mask: (batch, phones) bool, True where valid.
-        distance: Absolute (l1) or squared (mse).
 
     Returns:
         Sum over valid phones, and their number.
 
-    Source: FastPitch and FastSpeech 2 take squared log durations; adding 1 allows phones without a frame (our choice).
+    FastPitch and FastSpeech 2 take squared log durations. Absolute ones, and adding 1, which allows phones without a
+    frame, are our choice.
     """
     predicted = at_least_float32(predicted_log[mask])
     target = torch.log1p(durations[mask].to(predicted.dtype))
-    return Term(_distance(predicted, target, distance).sum(), mask.sum())
+    return Term(_distance(predicted, target, "l1").sum(), mask.sum())
 
 
 def _distance(predicted: Tensor, target: Tensor, distance: Distance) -> Tensor:

@@ -11,31 +11,26 @@ from torch.nn import functional
 from ctaplib.losses.terms import Term
 from ctaplib.tensors import at_least_float32
 
-IGNORED_LABEL = -1
+IGNORED_LABEL = -100
+"""Label of frames whose class is not known; they count in neither sum nor number. That of torch's cross entropy."""
 
 
-def frame_classification_loss(
-    logits: Tensor, labels: Tensor, mask: Tensor, *, ignored_label: int = IGNORED_LABEL, smoothing: float = 0.0
-) -> Term:
+def frame_classification_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Term:
     """Compute the cross entropy of every valid frame.
 
     Args:
         logits: (batch, time, classes).
         labels: (batch, time) int64.
         mask: (batch, time) bool, True where valid.
-        ignored_label: Label of frames whose class is not known; they count in neither sum nor number.
-        smoothing: Share of the target spread evenly over all classes, 0 to 1.
 
     Returns:
         Sum over frames, and their number.
     """
-    used = mask & (labels != ignored_label)
-    chosen = at_least_float32(logits[used])
-    total = functional.cross_entropy(chosen, labels[used], reduction="sum", label_smoothing=smoothing)
-    return Term(total, used.sum())
+    used = mask & (labels != IGNORED_LABEL)
+    return Term(functional.cross_entropy(at_least_float32(logits[used]), labels[used], reduction="sum"), used.sum())
 
 
-def ctc_start_loss(logits: Tensor, labels: Tensor, mask: Tensor, *, silence_label: int, ignored_label: int) -> Term:
+def ctc_start_loss(logits: Tensor, labels: Tensor, mask: Tensor, silence_label: int) -> Term:
     """Compute the cross entropy of the frames of a CTC output, with the blank (0) for silence.
 
     It starts CTC beyond its plateau of blanks; its weight falls to 0 early in training.
@@ -45,7 +40,6 @@ def ctc_start_loss(logits: Tensor, labels: Tensor, mask: Tensor, *, silence_labe
         labels: (batch, time) int64; every label stands for n frames of the output.
         mask: (batch, time) bool.
         silence_label: Label that becomes the blank.
-        ignored_label: Label of frames whose class is not known.
 
     Returns:
         Sum over the frames of the output, and their number.
@@ -54,7 +48,7 @@ def ctc_start_loss(logits: Tensor, labels: Tensor, mask: Tensor, *, silence_labe
     """
     times = logits.shape[1] // labels.shape[1]
     targets = torch.where(labels == silence_label, 0, labels).repeat_interleave(times, 1)
-    return frame_classification_loss(logits, targets, mask.repeat_interleave(times, 1), ignored_label=ignored_label)
+    return frame_classification_loss(logits, targets, mask.repeat_interleave(times, 1))
 
 
 def ctc_frames_needed(labels: Tensor, label_lengths: Tensor) -> Tensor:
@@ -64,8 +58,8 @@ def ctc_frames_needed(labels: Tensor, label_lengths: Tensor) -> Tensor:
     return label_lengths + repeats
 
 
-def ctc_loss(logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Tensor, *, blank: int = 0) -> Term:
-    """Compute the CTC loss in float32.
+def ctc_loss(logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Tensor) -> Term:
+    """Compute the CTC loss in float32; blank is 0.
 
     Utterances with fewer frames than the shortest path needs count in neither sum nor number; a speech set lists them
     before training (`left_out_*.tsv`).
@@ -75,7 +69,6 @@ def ctc_loss(logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Ten
         lengths: (batch,) int64, valid frames.
         labels: (batch, labels) int64, without blanks.
         label_lengths: (batch,) int64.
-        blank: Class of the blank.
 
     Returns:
         Sum of the negative log-likelihoods (nats), and the number of labels.
@@ -87,4 +80,4 @@ def ctc_loss(logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Ten
     with torch.autocast(logits.device.type, enabled=False):
         log_probs = at_least_float32(logits[possible]).log_softmax(2).transpose(0, 1)
         kept = labels[possible], lengths[possible], label_lengths[possible]
-        return Term(functional.ctc_loss(log_probs, *kept, blank=blank, reduction="sum"), count)
+        return Term(functional.ctc_loss(log_probs, *kept, reduction="sum"), count)

@@ -7,12 +7,7 @@ from ctaplib.tensors import length_mask
 
 
 def distance(generated: torch.Tensor, natural: torch.Tensor, frames: torch.Tensor) -> tuple[Term, Term]:
-    """Compute spectral convergence and log-magnitude distance.
-
-    Args:
-        generated: (B, T, bins) magnitudes above 0.
-        natural: (B, T, bins) magnitudes above 0.
-        frames: (B,) valid frames.
+    """Compute spectral convergence and log-magnitude distance of magnitudes (B, T, bins) above 0.
 
     Returns:
         Convergence: relative error of the magnitudes, a sum over utterances. Log magnitude: mean absolute difference

@@ -7,9 +7,11 @@ the command line, the recipe driver and the report read it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from ctaplib.errors import ConfigError
+from ctaplib.files import read_tsv
 from ctaplib.find import find, offering
 
 ABILITIES: Mapping[str, str] = MappingProxyType({
@@ -41,8 +43,8 @@ class System:
 
     task: str
     name: str
-    run: str = ""
-    needs: tuple[str, ...] = ()
+    run: str
+    needs: tuple[str, ...]
 
     @property
     def shared(self) -> bool:
@@ -50,30 +52,9 @@ class System:
         return self.run not in STAGES
 
 
-_SPEAKING = ("content", "voice", "speak")
-
-SYSTEMS: tuple[System, ...] = (
-    System("align", "aligner", "align"),
-    System("align", "gmm_mono"),
-    System("pretrain", "vqctap", "pretrain", ("content",)),
-    System("pretrain", "mel"),
-    System("pretrain", "phones"),
-    System("asr", "frozen_class", "pretrain", ("read",)),
-    System("asr", "frozen_ctc", "pretrain", ("read",)),
-    System("asr", "finetuned", "asr", ("asr",)),
-    System("asr", "supervised_ctc", "asr_supervised"),
-    System("tts", "vqctap", "tts", ("tts", "phonemes", *_SPEAKING)),
-    System("tts", "finetuned", "vc", ("tts", "phonemes", "vc", *_SPEAKING)),
-    System("tts", "natural"),
-    System("vc", "vqctap", "pretrain", _SPEAKING),
-    System("vc", "finetuned", "vc", ("vc", *_SPEAKING)),
-    System("vc", "natural"),
-    System("resynthesis", "vqctap", "pretrain", _SPEAKING),
-    System("resynthesis", "finetuned", "vc", ("vc", *_SPEAKING)),
-    System("resynthesis", "vocoder", "vocoder"),
-    System("resynthesis", "griffin_lim"),
-    System("resynthesis", "natural"),
-    System("judge", "natural", "judge"),
+SYSTEMS: tuple[System, ...] = tuple(
+    System(row["task"], row["name"], row["run"], tuple(row["needs"].split()))
+    for row in read_tsv(Path(__file__).with_name("systems.tsv"))
 )
 """Systems in the order of the tables. What is decoded, scored, shown and packed follows from here."""
 
@@ -104,11 +85,7 @@ class Method:
     why_not: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the names.
-
-        Raises:
-            ConfigError: an ability or a stage has another name; all are listed.
-        """
+        """Check the names; a `ConfigError` lists all that are not among `ABILITIES` and `STAGES`."""
         unknown = sorted((self.abilities - set(ABILITIES)) | (set(self.tasks) - set(STAGES)))
         unknown += sorted((set(self.runs) - set(STAGES)) | (set(self.why_not) - set(ABILITIES) - set(STAGES)))
         if unknown:
@@ -137,12 +114,7 @@ class Method:
         return None
 
     def system(self, task: str, name: str) -> str:
-        """Return the name of a system in the results of this method: `vqctap` and the names that other methods put for it.
-
-        Args:
-            task: Task of the results (`asr`, `tts`, `vc`, `resynthesis`, `pretrain`).
-            name: Name of the system for VQ-CTAP: `vqctap`, `finetuned`, `probe`, `frozen_ctc` ...
-        """
+        """Return the name in the results of this method of a system that VQ-CTAP calls `vqctap`, `finetuned`, `frozen_ctc` ..."""
         if self.name == "vqctap" or any(s.shared for s in systems(task) if s.name == name):
             return name
         return self.name if name == "vqctap" else f"{self.name}_{name}"

@@ -15,27 +15,19 @@ from ctaplib.nn.quantize import Quantized, Quantizer
 
 @dataclass(frozen=True)
 class Content:
-    """Content frames of a batch; a method can subclass this to pass more to its own decoder, for example F0.
-
-    Attributes:
-        speech: S (B, T, width), before the quantizer; frames looked up from codes where there is no S.
-        mask: (B, T) True where valid.
-        quantized: Ŝ and its codes; None for a model without a codebook.
-    """
+    """Content frames of a batch; a method can subclass this to pass more to its own decoder, for example F0."""
 
     speech: torch.Tensor
+    """S (B, T, width), before the quantizer; frames looked up from codes where there is no S."""
     mask: torch.Tensor
+    """(B, T) True where valid."""
     quantized: Quantized | None = None
+    """Ŝ and its codes; None for a model without a codebook."""
 
     @property
     def frames(self) -> torch.Tensor:
         """(B, T, width) input of a decoder: Ŝ, or S without a codebook."""
         return self.speech if self.quantized is None else self.quantized.quantized
-
-    @property
-    def codes(self) -> torch.Tensor | None:
-        """(B, T) int64, -1 at padding; None without a codebook."""
-        return None if self.quantized is None else self.quantized.codes
 
 
 @dataclass(frozen=True)
@@ -52,15 +44,12 @@ class CodedContent(Content):
 
 @dataclass(frozen=True)
 class DecoderOutput:
-    """Decoded speech.
-
-    Attributes:
-        mel: (B, T, n_mels) log-mel at the feature rate: normalised from a decoder, stored log-mel from `speak`.
-        f0_hz: (B, T) F0 for the vocoder, 0 where unvoiced; None: the vocoder reads F0 from the mel.
-    """
+    """Decoded speech."""
 
     mel: torch.Tensor
+    """(B, T, n_mels) log-mel at the feature rate: normalised from a decoder, stored log-mel from `speak`."""
     f0_hz: torch.Tensor | None = None
+    """(B, T) F0 for the vocoder, 0 where unvoiced; None: the vocoder reads F0 from the mel."""
 
 
 @runtime_checkable

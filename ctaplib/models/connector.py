@@ -22,13 +22,7 @@ class DurationConfig(Config):
 
 
 class DurationModel(nn.Module):
-    """Phones and a global vector -> log(1 + feature frames) of every phone.
-
-    Args:
-        config: Sizes.
-        n_tokens: Size of the token list.
-        condition: Features of the global vector.
-    """
+    """Phones and a global vector of `condition` features -> log(1 + feature frames) of every phone."""
 
     def __init__(self, config: DurationConfig, n_tokens: int, condition: int) -> None:
         super().__init__()
@@ -37,7 +31,7 @@ class DurationModel(nn.Module):
         self.out = nn.Linear(config.stack.width, 1)
 
     def forward(self, phones: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
-        """(B, N) ids, (B, N), (B, C) -> (B, N), float32."""
+        """(B, N) ids, (B, N) mask, (B, condition) -> (B, N), float32."""
         return at_least_float32(self.out(self.stack(self.embedding(phones), mask, prompt))).squeeze(-1)
 
 
@@ -57,7 +51,6 @@ class Connector(nn.Module):
         self.out = Linear(config.stack.width, config.stack.width)
 
     def forward(self, phonemes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Predict S."""
         return at_least_float32(self.out(self.stack(phonemes, mask)))
 
 

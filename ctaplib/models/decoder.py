@@ -23,34 +23,28 @@ from ctaplib.slots import Choices, Slot
 
 @dataclass(frozen=True)
 class DecoderTarget:
-    """What a decoder learns to produce.
-
-    Attributes:
-        mel: (B, T, n_mels) normalised log-mel.
-        f0_hz: (B, T) F0, 0 where unvoiced.
-        mask: (B, T) True where valid.
-        distance: Distance of mel frames, for decoders that compare them.
-    """
+    """What a decoder learns to produce."""
 
     mel: torch.Tensor
+    """(B, T, n_mels) normalised log-mel."""
     f0_hz: torch.Tensor
+    """(B, T) F0, 0 where unvoiced."""
     mask: torch.Tensor
+    """(B, T) True where valid."""
     distance: Distance = "l1"
+    """Distance of mel frames, for decoders that compare them."""
 
 
 @dataclass(frozen=True)
 class DecoderLoss:
-    """Losses of a decoder on a batch.
-
-    Attributes:
-        mel: What fits it to the target's mel; scheduled as `mel`.
-        pitch: What fits it to the target's F0; scheduled as `pitch`. None for a decoder without F0.
-        output: What was decoded on the way, with gradient; None where training decodes nothing.
-    """
+    """Losses of a decoder on a batch."""
 
     mel: Term
+    """Fits the decoder to the target's mel; scheduled as `mel`."""
     pitch: Term | None = None
+    """Fits it to the target's F0; scheduled as `pitch`. None for a decoder without F0."""
     output: DecoderOutput | None = None
+    """The output that the losses were computed from, with gradient; None where training decodes nothing."""
 
     @property
     def terms(self) -> dict[str, Term]:
@@ -61,12 +55,8 @@ class DecoderLoss:
 class Decoder(nn.Module, abc.ABC):
     """Base of all decoders, which are built with `(config, inputs, voice, n_mels, hop)`.
 
-    Args:
-        config: Its own `Config`.
-        inputs: Width of the content frames.
-        voice: Features of a voice.
-        n_mels: Mel bands.
-        hop: Feature frames in one content frame.
+    These are its own `Config`, the width of content frames, the features of a voice, the mel bands, and the feature frames
+    in one content frame.
     """
 
     Config: ClassVar[type[Config]]
@@ -75,10 +65,7 @@ class Decoder(nn.Module, abc.ABC):
     def forward(self, content: Content, voice: torch.Tensor, keys: Sequence[str]) -> DecoderOutput:
         """Decode content frames (B, T / hop, inputs) in voices (B, features) to normalised log-mel.
 
-        Args:
-            content: The content frames.
-            voice: One row for each utterance.
-            keys: One for each utterance; whatever is random is drawn with `keyed_noise`.
+        There is a key for each utterance; whatever is random is drawn with `keyed_noise`.
         """
 
     @abc.abstractmethod
@@ -86,13 +73,10 @@ class Decoder(nn.Module, abc.ABC):
         """Compute the losses; arguments as in `forward`, keys that differ from step to step."""
 
 
-DECODERS = Choices("models", "decoder_", "DECODER", "decoder")
-
-
 class DecoderSlot(Slot):
     """Name and options of a decoder."""
 
-    CHOICES = DECODERS
+    CHOICES = Choices("models", "decoder_", "DECODER", "decoder")
     name: str = "regression"
     """Name of the decoder: the module `ctaplib/models/decoder_<name>.py`."""
 

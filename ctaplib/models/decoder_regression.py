@@ -67,12 +67,10 @@ class RegressionDecoder(Decoder):
         return out[..., :-2], out[..., -2], out[..., -1]
 
     def forward(self, content: Content, voice: torch.Tensor, keys: Sequence[str] = ()) -> DecoderOutput:
-        """Decode; nothing is random."""
         mel, octave, voiced_logit = self._predict(content, voice)
         return DecoderOutput(mel, hertz(octave, voiced_logit) if self.config.pitch else None)
 
     def loss(self, content: Content, voice: torch.Tensor, target: DecoderTarget, keys: Sequence[str] = ()) -> DecoderLoss:
-        """Compare mel and F0 with the target."""
         mel, octave, voiced_logit = self._predict(content, voice)
         f0_hz, mask = target.f0_hz, target.mask
         pitch = pitch_loss(octave, voiced_logit, octaves(f0_hz), f0_hz > 0, mask)

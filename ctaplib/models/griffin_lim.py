@@ -9,24 +9,14 @@ import torch
 
 from ctaplib.audio.features import hann_window, mel_filterbank
 from ctaplib.audio.settings import FeatureConfig
-from ctaplib.config import Config
 from ctaplib.nn.stft import frame_spectra, overlap_add
 from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 
 START_SEED = 20132
-
-
-class GriffinLimConfig(Config):
-    """Settings of Griffin-Lim."""
-
-    inverse_steps: int = 30
-    """Multiplicative updates from the mel spectrogram to magnitudes."""
-    iterations: int = 32
-    """Iterations between spectrum and waveform."""
-    momentum: float = 0.99
-    """Acceleration; 0: the plain algorithm."""
+MOMENTUM = 0.99
+"""Acceleration; 0: the plain algorithm."""
 
 
 class GriffinLim:
@@ -34,12 +24,13 @@ class GriffinLim:
 
     Args:
         features: Settings of the log-mel spectrograms.
-        config: Settings.
+        inverse_steps: Multiplicative updates from the mel spectrogram to magnitudes.
+        iterations: Iterations between spectrum and waveform.
         quiet: Do not warn, where Griffin-Lim is the baseline.
     """
 
-    def __init__(self, features: FeatureConfig, config: GriffinLimConfig | None = None, *, quiet: bool = False) -> None:
-        self.features, self.config = features, config or GriffinLimConfig()
+    def __init__(self, features: FeatureConfig, inverse_steps: int = 30, iterations: int = 32, *, quiet: bool = False) -> None:
+        self.features, self.inverse_steps, self.iterations = features, inverse_steps, iterations
         self.bank = torch.from_numpy(mel_filterbank(features).copy())
         self.window = torch.from_numpy(hann_window(features).copy())
         if not quiet:
@@ -56,9 +47,10 @@ class GriffinLim:
         generator = torch.Generator().manual_seed(START_SEED)
         angles = torch.rand(magnitude.shape, generator=generator) * (2 * torch.pi)
         current, previous = torch.polar(magnitude, angles), torch.zeros(())
-        for _ in range(self.config.iterations):
-            consistent = self._analyse(self._synthesise(current))
-            pushed = consistent + self.config.momentum * (consistent - previous)
+        for _ in range(self.iterations):
+            wave = self._synthesise(current)
+            consistent = frame_spectra(wave[None], self.features.hop_samples, self.window, self.features.fft_size)[0]
+            pushed = consistent + MOMENTUM * (consistent - previous)
             current = pushed * (magnitude / pushed.abs().clamp_min(1e-9))
             previous = consistent
         edge = self.features.pad_samples
@@ -70,15 +62,11 @@ class GriffinLim:
         Source: Lee and Seung, Algorithms for non-negative matrix factorization, 2001, eq. 4, with one factor fixed.
         """
         mel = log_mel.exp()
-        estimate = mel @ (self.bank / self.bank.sum(0).square().clamp_min(1e-12)).T
-        estimate = estimate.clamp_min(1e-9)
+        estimate = (mel @ (self.bank / self.bank.sum(0).square().clamp_min(1e-12)).T).clamp_min(1e-9)
         target = mel @ self.bank.T
-        for _ in range(self.config.inverse_steps):
+        for _ in range(self.inverse_steps):
             estimate = estimate * (target / ((estimate @ self.bank) @ self.bank.T).clamp_min(1e-12))
         return estimate
-
-    def _analyse(self, wave: torch.Tensor) -> torch.Tensor:
-        return frame_spectra(wave[None], self.features.hop_samples, self.window, self.features.fft_size)[0]
 
     def _synthesise(self, spectra: torch.Tensor) -> torch.Tensor:
         return overlap_add(spectra[None], self.features.hop_samples, self.window, self.features.fft_size)[0]

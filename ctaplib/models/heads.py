@@ -29,19 +29,16 @@ class PhonemeDecoderConfig(Config):
 
 @dataclass(frozen=True)
 class Readout:
-    """Logits of a phoneme decoder.
-
-    Attributes:
-        classes: (B, T, n_labels) logits of the class of each content frame; blank is never right.
-        ctc: (B, T ctc_factor, n_labels) CTC logits; blank is 0.
-        hidden: (B, T, width) input of both outputs.
-        mask: (B, T) True where valid.
-    """
+    """Logits of a phoneme decoder."""
 
     classes: torch.Tensor
+    """(B, T, n_labels) logits of the class of each content frame; blank is never right."""
     ctc: torch.Tensor
+    """(B, T ctc_factor, n_labels) CTC logits; blank is 0."""
     hidden: torch.Tensor
+    """(B, T, width) input of both outputs."""
     mask: torch.Tensor
+    """(B, T) True where valid."""
 
     @property
     def ctc_factor(self) -> int:
@@ -60,7 +57,7 @@ class Readout:
 
 
 class PhonemeDecoder(nn.Module):
-    """(B, T, inputs) content frames -> Readout."""
+    """(B, T, inputs) content frames -> Readout, in float32."""
 
     def __init__(self, config: PhonemeDecoderConfig, inputs: int, n_labels: int) -> None:
         super().__init__()
@@ -74,7 +71,6 @@ class PhonemeDecoder(nn.Module):
         self.ctc = Linear(fast, n_labels)
 
     def forward(self, content: torch.Tensor, mask: torch.Tensor) -> Readout:
-        """Compute the logits of both branches, in float32."""
         x = self.stack(self.inward(content), mask)
         batch, time, _ = x.shape
         y = self.faster(x).view(batch, self.ctc_factor * time, -1)
@@ -83,13 +79,7 @@ class PhonemeDecoder(nn.Module):
 
 
 class WordHead(nn.Module):
-    """Word pieces by CTC at the rate of the content, blank 0.
-
-    Args:
-        stack: Blocks before the output.
-        inputs: Width of the input.
-        n_pieces: Number of word pieces.
-    """
+    """Word pieces by CTC at the rate of the content, blank 0."""
 
     def __init__(self, stack: StackConfig, inputs: int, n_pieces: int) -> None:
         super().__init__()

@@ -28,9 +28,8 @@ class PhonemeEncoder(TimeConvs):
 
     def __init__(self, config: PhonemeEncoderConfig, n_tokens: int, hop: int) -> None:
         super().__init__()
-        width = config.stack.width
         self.embedding = nn.Embedding(n_tokens, config.embedding)
-        self.add_convs(config.embedding, width, hop)
+        self.add_convs(config.embedding, config.stack.width, hop)
         self.stack = Stack(config.stack)
 
     def forward(self, phones: torch.Tensor, durations: torch.Tensor, lengths: torch.Tensor, frames: int) -> torch.Tensor:
@@ -45,5 +44,6 @@ class PhonemeEncoder(TimeConvs):
         Returns:
             P (B, T / hop, width).
         """
-        x = self.embedding(regulate(phones, durations, frames))
-        return self.stack(*self.reduce(x, length_mask(lengths, frames)))
+        mask = length_mask(lengths, frames)
+        x = self.reduce(self.embedding(regulate(phones, durations, frames)), mask)
+        return self.stack(x, mask[:, :: self.hop])

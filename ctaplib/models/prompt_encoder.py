@@ -46,13 +46,7 @@ class PromptEncoder(nn.Module):
         self.out = nn.Linear(2 * width, 2 * config.output)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor, noise: torch.Tensor | None = None) -> Prompt:
-        """Encode a clip; without noise the sample is the mean.
-
-        Args:
-            mel: (B, T, n_mels).
-            lengths: (B,) valid frames.
-            noise: (B, output) samples of a standard normal.
-        """
+        """Encode clips of (B,) frames; the sample is the mean, or drawn with (B, output) standard normal noise."""
         x = F.pad(mel, (0, 0, 0, -mel.shape[1] % 4))  # the strides divide by 4
         mask = length_mask(lengths, x.shape[1])
         for conv, norm in zip(self.convs, self.norms):

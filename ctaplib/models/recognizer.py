@@ -39,13 +39,7 @@ class Recognized:
 
 
 class Recognizer(MelNormalizer):
-    """Recogniser of phones and word pieces.
-
-    Args:
-        config: Sizes.
-        n_labels: Size of the label set.
-        n_pieces: Number of word pieces; 0: no word head.
-    """
+    """Recogniser of phones and word pieces; without a word head if `n_pieces` is 0."""
 
     uses_f0 = False
 
@@ -60,12 +54,7 @@ class Recognizer(MelNormalizer):
         self.word_head = WordHead(config.word_stack, hidden, n_pieces) if n_pieces else None
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> Recognized:
-        """Compute the logits of all heads.
-
-        Args:
-            mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.
-            lengths: (B,) valid frames.
-        """
+        """Compute the logits of all heads from normalised log-mel (B, T, n_mels), T a multiple of `hop`."""
         x, mask = self.speech_encoder(mel, lengths)
         quantized = self.quantizer(x, mask) if self.quantizer is not None else None
         read = self.phoneme_decoder(x if quantized is None else quantized.quantized, mask)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ctaplib.config import Config
-from ctaplib.models.speech_front import TimeFront, TimeMelFront
+from ctaplib.models.speech_front import TimeConvs, TimeMelFront
 from ctaplib.nn.blocks import Stack, StackConfig
 from ctaplib.tensors import length_mask
 
@@ -46,20 +46,16 @@ class SpeechEncoder(nn.Module):
         self.config = config
         width = config.stack.width
         channels = config.front_channels
-        self.front = TimeMelFront(n_mels, channels, width, config.hop) if channels else TimeFront(n_mels, width, config.hop)
+        self.front: TimeMelFront | TimeConvs
+        if channels:
+            self.front = TimeMelFront(n_mels, channels, width, config.hop)
+        else:
+            self.front = TimeConvs().add_convs(n_mels, width, config.hop)
         self.stack = Stack(config.stack)
 
     def forward(self, mel: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode normalised log-mel.
-
-        Args:
-            mel: (B, T, n_mels) normalised log-mel, T a multiple of `hop`.
-            lengths: (B,) valid frames, multiples of `hop`.
-
-        Returns:
-            S (B, T / hop, width) and its mask (B, T / hop).
-        """
+        """Return S (B, T / hop, width) and its mask (B, T / hop); T and the lengths (B,) are multiples of `hop`."""
         mask = length_mask(lengths, mel.shape[1])
         x = instance_normalize(mel, mask) if self.config.instance_norm else mel
         out = mask[:, :: self.config.hop]
-        return self.stack(self.front(x, mask), out), out
+        return self.stack(self.front.reduce(x, mask), out), out

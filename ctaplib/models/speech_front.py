@@ -5,6 +5,8 @@ all mel bands at once, or convolutions over time and mel, which find the same pa
 axis (the front end of Hori et al. 2017, arXiv 1706.02737, section 3.1, with two strided layers of three).
 """
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -20,44 +22,27 @@ TIME_MEL_STRIDES = {1: (1, 1, 1), 2: (2, 1, 1), 4: (2, 1, 2), 8: (2, 2, 2)}
 
 
 class TimeConvs(nn.Module):
-    """Base of modules that reduce the frame rate by convolutions over time, with ReLU between them."""
+    """Convolutions over time that reduce the frame rate, with ReLU between them."""
 
-    def add_convs(self, inputs: int, width: int, hop: int) -> None:
+    def add_convs(self, inputs: int, width: int, hop: int) -> Self:
         """Add `first`, `second` ... to the module, so that (B, T, inputs) becomes (B, T / hop, width)."""
+        self.hop = hop
         for name, stride in zip(NAMES, TIME_STRIDES[hop]):
             kernel = (6 if stride == 2 else 5) if name == "first" else (4 if stride == 2 else 3)
             self.add_module(name, MaskedConv(inputs if name == "first" else width, width, kernel, stride))
+        return self
 
-    def reduce(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Apply the convolutions: (B, T, inputs), (B, T) -> (B, T / hop, width) and its mask."""
+    def reduce(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Apply the convolutions: (B, T, inputs), (B, T) -> (B, T / hop, width)."""
         convs = [conv for name in NAMES if isinstance(conv := getattr(self, name, None), MaskedConv)]
         for index, conv in enumerate(convs):
             x = conv(F.relu(x) if index else x, mask)
             mask = mask[:, :: conv.stride]
-        return x, mask
-
-
-class TimeFront(TimeConvs):
-    """Convolutions over time."""
-
-    def __init__(self, n_mels: int, width: int, hop: int) -> None:
-        super().__init__()
-        self.add_convs(n_mels, width, hop)
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, n_mels), (B, T) -> (B, T / hop, width)."""
-        return self.reduce(x, mask)[0]
+        return x
 
 
 class TimeMelFront(nn.Module):
-    """Three convolutions over time and mel, which halve the mel axis twice, and a linear layer.
-
-    Args:
-        n_mels: Mel bands, a multiple of 4.
-        channels: Features at every point of time and mel.
-        width: Features of the output.
-        hop: Feature frames of one output frame.
-    """
+    """Three convolutions over time and mel, which halve the mel axis twice, and a linear layer; `n_mels` divides by 4."""
 
     def __init__(self, n_mels: int, channels: int, width: int, hop: int) -> None:
         super().__init__()
@@ -68,7 +53,7 @@ class TimeMelFront(nn.Module):
         self.third = nn.Conv2d(channels, 2 * channels, (kernels[2], 4), stride=(self.strides[2], 2), padding=1)
         self.out = Linear(2 * channels * n_mels // 4, width)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def reduce(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, T, n_mels), (B, T) -> (B, T / hop, width)."""
         x, mask = (x * mask.unsqueeze(-1)).unsqueeze(1), mask[:, None, :, None]
         for conv, stride in zip((self.first, self.second, self.third), self.strides):

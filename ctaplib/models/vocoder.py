@@ -64,11 +64,7 @@ class VocoderOutput(NamedTuple):
 class Vocoder(nn.Module):
     """Mel spectrogram to waveform.
 
-    Args:
-        config: Sizes.
-        features: Settings of the log-mel spectrograms.
-        mean: (n_mels,) mean of log-mel over training data; 0 by default, until a checkpoint is loaded.
-        std: (n_mels,) its standard deviation; 1 by default.
+    Mean and standard deviation (n_mels,) are those of log-mel over training data; without them, load a checkpoint.
     """
 
     mean: torch.Tensor
@@ -119,7 +115,7 @@ class Vocoder(nn.Module):
         """Generate waveforms.
 
         Args:
-            log_mel: (B, T, n_mels) natural logarithm, not normalised.
+            log_mel: (B, T, n_mels), not normalised.
             lengths: (B,) valid frames.
             f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default it is read from `log_mel`.
             noise_start: (B,) first frame of the fixed noise, 0 by default.
@@ -168,11 +164,9 @@ class Vocoder(nn.Module):
 
     @torch.no_grad()
     def generate(self, log_mels: Sequence[torch.Tensor], f0s_hz: Sequence[torch.Tensor] | None = None) -> list[torch.Tensor]:
-        """Generate waveforms (T * hop,) float32; a batch changes none of them.
+        """Generate waveforms (T * hop,) float32 of log-mel spectrograms (T, n_mels); a batch changes none of them.
 
-        Args:
-            log_mels: Log-mel spectrograms (T, n_mels).
-            f0s_hz: F0 (T,) of each, 0 where unvoiced; by default it is read from the spectrograms.
+        F0 (T,), 0 where unvoiced, is read from the spectrograms if not given.
         """
         device = self.mean.device
         padded, lengths = pad_stack([mel.to(device) for mel in log_mels])

@@ -26,12 +26,7 @@ class MelCorrectionConfig(Config):
 
 
 class MelCorrection(nn.Module):
-    """Correction of waveforms, without parameters or state.
-
-    Args:
-        config: Settings.
-        features: Settings of the mel spectrograms.
-    """
+    """Correction of waveforms, without parameters or state."""
 
     window: torch.Tensor
     bank: torch.Tensor
@@ -48,23 +43,14 @@ class MelCorrection(nn.Module):
 
     @torch.no_grad()
     def forward(self, wave: torch.Tensor, log_mel: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Correct waveforms.
-
-        Args:
-            wave: (B, T * hop), zero beyond each utterance.
-            log_mel: (B, T, n_mels) the target.
-            lengths: (B,) valid frames.
-
-        Returns:
-            (B, T * hop), zero beyond each utterance.
-        """
+        """Correct waveforms (B, T * hop), zero beyond each utterance, toward mel spectrograms (B, T, n_mels)."""
         hop, pad, n_fft = self.features.hop_samples, self.features.pad_samples, self.features.fft_size
         frames = length_mask(lengths, log_mel.shape[1])[..., None]
         samples = length_mask(lengths * hop, wave.shape[1])
         for _ in range(self.config.passes):
             spectra = frame_spectra(F.pad(wave, (pad, pad)), hop, self.window, n_fft)
-            found = (spectra.abs() @ self.bank).clamp_min(self.features.floor).log()
-            gain = torch.exp((log_mel - found).clamp(-self.config.limit, self.config.limit) @ self.share)
+            present = (spectra.abs() @ self.bank).clamp_min(self.features.floor).log()
+            gain = torch.exp((log_mel - present).clamp(-self.config.limit, self.config.limit) @ self.share)
             # Add the change only: overlap-add of the whole spectrum would fade where frames are missing.
             change = overlap_add(spectra * ((gain - 1.0) * frames), hop, self.window, n_fft)
             wave = (wave + change[:, pad : pad + wave.shape[1]]) * samples

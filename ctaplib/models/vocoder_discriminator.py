@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from ctaplib.config import Config
-from ctaplib.nn.stft import Resolution, stft_magnitude
+from ctaplib.nn.stft import stft_magnitude
 
 
 class DiscriminatorConfig(Config):
@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
         """Score waveforms (B, samples) at each resolution."""
         outputs = []
         for net, (n_fft, hop) in zip(self.nets, self.config.resolutions):
-            magnitude = stft_magnitude(wave, Resolution(n_fft, hop), self.config.floor)
+            magnitude = stft_magnitude(wave, n_fft, hop, self.config.floor)
             # Log magnitudes of speech lie between about -6 and 4: scaled to about -1 to 1.
             scores, layers = net((magnitude.log() + 1.0) * 0.2)
             outputs.append(Scores(scores, layers, hop))

@@ -40,10 +40,6 @@ class F0Reader(nn.Module):
 
     Source: classes and the local expectation around the best one follow CREPE (Kim et al., 2018, eq. 2). The track
     through the classes is our choice.
-
-    Args:
-        config: Sizes.
-        n_mels: Mel bands.
     """
 
     def __init__(self, config: F0ReaderConfig, n_mels: int) -> None:
@@ -63,12 +59,7 @@ class F0Reader(nn.Module):
         """Compute F0 in Hz (B, T), 0 where unvoiced: expected log F0 around the track.
 
         The result is rounded to `GRID` steps per class, so that rounding errors, which may differ between batches, do not
-        accumulate in the phase.
-
-        Args:
-            logits: (B, T, bins).
-            voiced_logit: (B, T).
-            lengths: (B,) valid frames.
+        accumulate in the phase. Arguments: logits as from `forward`, valid frames (B,).
         """
         best = logits.argmax(-1)
         if self.config.jump_cost > 0:
@@ -93,46 +84,20 @@ class F0Reader(nn.Module):
 def best_track(scores: torch.Tensor, lengths: torch.Tensor, reach: int, jump_cost: float) -> torch.Tensor:
     """Return the track of largest sum (Viterbi) whose moves cost nothing up to `reach` classes and `jump_cost` beyond.
 
-    Args:
-        scores: (B, T, bins).
-        lengths: (B,) valid frames; padding does not change the track before it.
-        reach: Classes.
-        jump_cost: Above 0.
-
-    Returns:
-        (B, T) classes.
+    From scores (B, T, bins) to classes (B, T); padding does not change the track before it.
     """
-    # (T, B, bins); numpy is faster frame by frame. The floor keeps impossible classes above the -inf of the margins.
-    values = scores.detach().float().cpu().clamp_min(-1e30).transpose(0, 1).contiguous().numpy()
-    frames, batch, bins = values.shape
-    width = 2 * reach + 1
-    totals = np.full((frames, batch, bins + 2 * reach), -np.inf, np.float32)
-    totals[0, :, reach : reach + bins] = values[0]
-    furthest = np.empty((frames, batch), np.float32)
+    from scipy.ndimage import maximum_filter1d  # here: most commands do not need it
+
+    # (T, B, bins), summed up in place; numpy is faster than torch frame by frame. The floor keeps all sums finite.
+    totals = scores.detach().float().cpu().clamp_min(-1e30).transpose(0, 1).contiguous().numpy().copy()
+    frames, batch, bins = totals.shape
     for t in range(1, frames):
-        furthest[t - 1] = totals[t - 1].max(1)
-        moved = np.maximum(_window_max(totals[t - 1], width), furthest[t - 1, :, None] - jump_cost)
-        np.add(moved, values[t], out=totals[t, :, reach : reach + bins])
-    last = lengths.cpu().numpy() - 1
-    rows, offsets = np.arange(batch), np.arange(width)
+        near = maximum_filter1d(totals[t - 1], 2 * reach + 1, mode="nearest")
+        totals[t] += np.maximum(near, totals[t - 1].max(1, keepdims=True) - jump_cost)
+    classes, last = np.arange(bins), lengths.cpu().numpy() - 1
+    costs = np.float32(jump_cost) * (abs(classes[:, None] - classes) > reach)
     path = np.empty((frames, batch), np.int64)
-    path[-1] = totals[last, rows, reach : reach + bins].argmax(1)
+    path[-1] = totals[last, np.arange(batch)].argmax(1)
     for t in range(frames - 2, -1, -1):
-        windows = totals[t, rows[:, None], path[t + 1, :, None] + offsets]
-        near = windows.argmax(1)
-        far = furthest[t] - jump_cost > windows[rows, near]
-        path[t] = path[t + 1] + near - reach
-        if far.any():
-            path[t, far] = totals[t, far, reach : reach + bins].argmax(1)
-        path[t, t >= last] = path[t + 1, t >= last]
+        path[t] = np.where(t < last, (totals[t] - costs[path[t + 1]]).argmax(1), path[t + 1])
     return torch.from_numpy(path.T.copy()).to(scores.device)
-
-
-def _window_max(x: np.ndarray, width: int) -> np.ndarray:
-    """Return the maximum of every `width` neighbours of the last axis: (B, N) -> (B, N - width + 1)."""
-    # Maxima of 2, 4, 8 ... neighbours from those of half as many; two overlapping ones make the rest.
-    size, out = 1, x
-    while 2 * size <= width:
-        out = np.maximum(out[:, :-size], out[:, size:])
-        size *= 2
-    return np.maximum(out[:, : out.shape[1] - (width - size)], out[:, width - size :]) if size < width else out

@@ -17,15 +17,9 @@ NOISE_SEED = 1729
 
 
 def continuous_log_f0(f0_hz: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Compute the natural logarithm of F0, interpolated linearly over unvoiced frames.
+    """Compute the natural logarithm of F0 (B, T), interpolated linearly over unvoiced frames (0); padding is ignored.
 
-    Args:
-        f0_hz: (B, T), 0 where unvoiced.
-        lengths: (B,) valid frames; padding is ignored.
-
-    Returns:
-        (B, T); constant before the first and after the last voiced frame. `DEFAULT_F0_HZ` in an utterance without
-        voiced frames.
+    It is constant before the first and after the last voiced frame; that of `DEFAULT_F0_HZ` where no frame is voiced.
     """
     frames = f0_hz.shape[1]
     position = torch.arange(frames, device=f0_hz.device).expand_as(f0_hz)
@@ -68,16 +62,13 @@ def pulse_train(f0_hz: torch.Tensor, hop_samples: int, sample_rate: int) -> torc
 
 
 def noise_spectra(frames: int, hop_samples: int, n_fft: int, analysis_window: int) -> torch.Tensor:
-    """Compute windowed spectra of one period of fixed Gaussian noise.
+    """Compute windowed spectra (frames, n_fft // 2 + 1) of one period of fixed Gaussian noise, the same in every run.
 
     Args:
         frames: Length of the period; frame t of a signal uses spectrum t modulo `frames`.
         hop_samples: Samples between frames.
         n_fft: Length of the transform.
         analysis_window: Window length of the features, with which the mean magnitude is one.
-
-    Returns:
-        (frames, n_fft // 2 + 1) complex64, the same on every machine and in every run.
     """
     generator = torch.Generator().manual_seed(NOISE_SEED)
     noise = torch.randn(frames * hop_samples, generator=generator)

@@ -55,10 +55,7 @@ class VQCTAPConfig(Config):
 class VQCTAP(MelNormalizer):
     """The model. Its task calls the parts; everybody else uses its abilities (`ctaplib/models/abilities.py`).
 
-    Args:
-        config: Sizes.
-        n_tokens: Size of the token list (phones with stress).
-        n_labels: Size of the label set (phones without stress).
+    Tokens are phones with stress, labels those without.
     """
 
     uses_f0 = False

@@ -14,10 +14,7 @@ Rotation = tuple[torch.Tensor, torch.Tensor]
 def rotation_of(time: int, width: int, device: torch.device) -> Rotation:
     """Compute the angles by which pairs of features are rotated; they are the same for all heads and layers.
 
-    Args:
-        time: Frames T.
-        width: Features D of a head, even; features i and i + D / 2 are a pair.
-        device: Device of the result.
+    The width D of a head is even; features i and i + D / 2 are a pair.
 
     Source: Su et al. 2021, RoFormer (arXiv 2104.09864), eq. 34. The sines of the first half carry the equation's minus.
     """
@@ -47,13 +44,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over time.
-
-    Args:
-        width: Features of input and output.
-        heads: Number of heads; must divide `width`.
-        dropout: On the attention weights, in training.
-    """
+    """Multi-head self-attention over time; the number of heads divides the width. Dropout is that of the weights."""
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -61,10 +52,9 @@ class SelfAttention(nn.Module):
         self.inward = Linear(width, 3 * width)
         self.outward = Linear(width, width)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor, rotation: Rotation | None = None) -> torch.Tensor:
-        """(B, T, D), (B, T) -> (B, T, D), over keys in the mask; `rotation` if it is computed already."""
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, rotation: Rotation) -> torch.Tensor:
+        """(B, T, D), (B, T), that of heads of width D / heads -> (B, T, D), over keys in the mask."""
         batch, time, width = x.shape
-        rotation = rotation_of(time, width // self.heads, x.device) if rotation is None else rotation
         parts = self.inward(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).contiguous()
         both, v = parts.split([2, 1])
         q, k = rotate(both, rotation)

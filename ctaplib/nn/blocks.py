@@ -51,9 +51,9 @@ class Block(nn.Module):
             nn.init.zeros_(self.modulate.bias)
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None = None, rotation: Rotation | None = None
+        self, x: torch.Tensor, mask: torch.Tensor, condition: torch.Tensor | None, rotation: Rotation | None
     ) -> torch.Tensor:
-        """(B, T, D), (B, T), (B, C) or None -> (B, T, D); `rotation` if it is computed already."""
+        """(B, T, D), (B, T), (B, C) or None -> (B, T, D); `rotation` for blocks with attention."""
         styles: list[torch.Tensor | None] = [None] * 4
         if self.modulate is not None and condition is not None:
             styles = list(self.modulate(condition).unsqueeze(1).chunk(4, -1))

@@ -6,11 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-TILE_ELEMENTS_CPU = 2**20
-TILE_ELEMENTS_GPU = 2**26
-_GROUP = 128
-_SPREAD = 10.0
-_DRAW_ROWS = 4096
+GROUP = 128
+"""Codes in a group of the search for the best score."""
 
 
 @contextmanager
@@ -27,21 +24,14 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 @torch.no_grad()
 def nearest_codes(vectors: Tensor, codebook: Tensor, tile_elements: int | None = None) -> Tensor:
-    """Return the code of smallest Euclidean distance to every vector; the lowest of several.
+    """Return the code of smallest Euclidean distance, the lowest of several: (rows, dim), (codes, dim) -> (rows,) int64.
 
-    Vectors are searched in blocks that reuse one tile of scores, so memory does not grow with their number.
-
-    Args:
-        vectors: (rows, dim).
-        codebook: (codes, dim), the same dtype.
-        tile_elements: Scores held at a time; by default what fits the device's cache.
-
-    Returns:
-        (rows,) int64.
+    Vectors are searched in blocks that reuse one tile of `tile_elements` scores, by default what fits the device's cache, so
+    memory does not grow with their number.
     """
     if tile_elements is None:
-        tile_elements = TILE_ELEMENTS_CPU if vectors.device.type == "cpu" else TILE_ELEMENTS_GPU
-    group = _GROUP if len(codebook) >= 4 * _GROUP else len(codebook)
+        tile_elements = 2**20 if vectors.device.type == "cpu" else 2**26
+    group = GROUP if len(codebook) >= 4 * GROUP else len(codebook)
     fill = -len(codebook) % group
     offset = torch.nn.functional.pad(codebook.square().sum(1).mul_(-0.5), (0, fill), value=-torch.inf)
     book = torch.nn.functional.pad(codebook, (0, 0, 0, fill)) if fill else codebook
@@ -74,18 +64,16 @@ def draw_order(vectors: Tensor, key: int) -> Tensor:
 
     Args:
         vectors: (rows, dim).
-        key: Integer, usually the training step.
+        key: Usually the training step.
 
     Returns:
         (rows,) int64, indices by decreasing priority.
     """
-    if len(vectors) == 0:
-        return torch.zeros(0, dtype=torch.int64, device=vectors.device)
     generator = torch.Generator().manual_seed(int(key) & (2**63 - 1))
     direction = torch.randn(vectors.shape[1], generator=generator, dtype=torch.float64).to(vectors.device)
-    along = torch.cat([part.double() @ direction for part in vectors.split(_DRAW_ROWS)])
+    along = torch.cat([part.double() @ direction for part in vectors.split(4096)])
     spread = (along - along.mean()).square().mean().sqrt().clamp_min(1e-12)
-    return torch.argsort(torch.frac(_SPREAD * along / spread).abs(), descending=True, stable=True)
+    return torch.argsort(torch.frac(10.0 * along / spread).abs(), descending=True, stable=True)
 
 
 @torch.no_grad()
@@ -107,10 +95,7 @@ def kmeans(vectors: Tensor, size: int, iterations: int, key: int) -> Tensor:
         vectors: (rows, dim), at least one row.
         size: Number of codes.
         iterations: Rounds of assignment and averaging; 0 keeps the drawn vectors.
-        key: Integer that seeds the draw.
-
-    Returns:
-        (size, dim).
+        key: Seeds the draw.
     """
     vectors = vectors[draw_order(vectors, key)]
     repeats = -(-size // len(vectors))

@@ -9,25 +9,22 @@ from ctaplib.collective import sum_over_ranks
 
 
 def usage_pct(counts: Tensor) -> Tensor:
-    """Compute the share of the codes that occurred, in percent; (..., codes) to (...)."""
+    """Compute the share of the codes that occurred at least once, in percent; (..., codes) to (...)."""
     return 100.0 * (counts > 0).double().mean(-1)
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    """Compute the exponential of the entropy of the frequencies; (..., codes) to (...)."""
+    """Compute the exponential of the entropy of the frequencies, from 1 to the number of codes; (..., codes) to (...)."""
     share = counts.double() / counts.sum(-1, keepdim=True)
     return torch.exp(torch.special.entr(share).sum(-1))
 
 
 @dataclass(frozen=True)
 class CodebookUse:
-    """Number of frames of every code.
-
-    Attributes:
-        counts: (codes,) int64.
-    """
+    """Number of frames of every code."""
 
     counts: Tensor
+    """(codes,) int64."""
 
     @property
     def frames(self) -> int:
@@ -36,12 +33,12 @@ class CodebookUse:
 
     @property
     def usage_pct(self) -> float:
-        """Percentage of the codes that occurred at least once."""
+        """Share of the codes that occurred, in percent."""
         return float(usage_pct(self.counts))
 
     @property
     def perplexity(self) -> float:
-        """Exponential of the entropy of the frequencies, from 1 to the number of codes; 0 without frames."""
+        """Perplexity of the frequencies; 0 without frames."""
         return float(perplexity(self.counts)) if self.frames else 0.0
 
     def metrics(self) -> dict[str, float]:
@@ -50,11 +47,7 @@ class CodebookUse:
 
 
 class UsageMeter:
-    """Counts of codes over a set; padding (negative codes) is not counted.
-
-    Args:
-        size: Number of codes of the codebook.
-    """
+    """Counts of the codes of a codebook over a set; padding (negative codes) is not counted."""
 
     def __init__(self, size: int) -> None:
         self.counts = torch.zeros(size, dtype=torch.int64)

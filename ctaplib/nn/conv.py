@@ -10,12 +10,7 @@ from ctaplib.nn.linear import Linear, linear
 class MaskedConv(nn.Module):
     """Convolution with zeros outside the mask and at the ends.
 
-    Args:
-        inputs: Features of the input.
-        outputs: Features of the output.
-        kernel: Width in frames; odd for stride 1, even for stride 2.
-        stride: 1, or 2 to halve the frame rate.
-        dilation: Frames between the taps; 1 with stride 2.
+    The kernel is odd for stride 1, and even for stride 2, which halves the frame rate and allows for no dilation.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> None:

@@ -19,16 +19,7 @@ STEPS = 16
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """Compute `torch.nn.functional.linear`, rounded in another order where oneDNN is used; once differentiable.
-
-    Args:
-        x: (..., inputs).
-        weight: (outputs, inputs).
-        bias: (outputs,).
-
-    Returns:
-        (..., outputs).
-    """
+    """Compute `torch.nn.functional.linear`, rounded in another order where oneDNN is used; once differentiable."""
     if not _by_onednn(x, weight, bias):
         return F.linear(x, weight, bias)
     return _Product.apply(x.reshape(-1, x.shape[-1]), weight, bias).view(*x.shape[:-1], -1)
@@ -49,7 +40,6 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        """(rows, inputs), (outputs, inputs), (outputs,) or None -> (rows, outputs)."""
         ctx.save_for_backward(x, weight)
         ctx.has_bias = bias is not None
         return F.linear(_packed(x), weight, bias).to_dense()[: len(x)]
@@ -57,15 +47,14 @@ class _Product(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-        """Return the gradients of input, weight and bias."""
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = None, None, None
         packed = _packed(grad)
         if ctx.needs_input_grad[0]:
             of_x = torch.ops.aten.mkldnn_linear_backward_input((len(packed), x.shape[1]), packed, weight).to_dense()[: len(x)]
         if any(ctx.needs_input_grad[1:]):
-            found = torch.ops.aten.mkldnn_linear_backward_weights(packed, _packed(x), weight, ctx.has_bias)
-            of_weight, of_bias = (None if t is None else t.to_dense() for t in found)
+            both = torch.ops.aten.mkldnn_linear_backward_weights(packed, _packed(x), weight, ctx.has_bias)
+            of_weight, of_bias = (None if t is None else t.to_dense() for t in both)
         return of_x, of_weight, of_bias if ctx.has_bias else None
 
 

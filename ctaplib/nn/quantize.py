@@ -24,7 +24,6 @@ from ctaplib.nn.codebook_use import CodebookUse, count_codes
 from ctaplib.nn.linear import Linear
 from ctaplib.slots import Choices, Slot
 
-PADDING_CODE = -1
 _repeating: list[bool] = []
 
 
@@ -40,21 +39,18 @@ def repeating(on: bool = True) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Quantized:
-    """Output of a quantizer.
-
-    Attributes:
-        quantized: (batch, time, input_dim), float32, zero at padding; the gradient passes straight through to the input.
-        codes: (batch, time) int64, -1 at padding.
-        loss_total: Scalar, sum of the quantizer's own loss over valid frames.
-        loss_count: Scalar, number of valid frames.
-        latent: (batch, time, code_dim), the vectors compared with the codes, with gradient; zero at padding.
-    """
+    """Output of a quantizer."""
 
     quantized: Tensor
+    """(batch, time, input_dim), float32, zero at padding; the gradient passes straight through to the input."""
     codes: Tensor
+    """(batch, time) int64, -1 at padding."""
     loss_total: Tensor
+    """Scalar, sum of the quantizer's own loss over valid frames."""
     loss_count: Tensor
+    """Scalar, number of valid frames."""
     latent: Tensor
+    """(batch, time, code_dim), the vectors compared with the codes, with gradient; zero at padding."""
 
 
 class CodebookConfig(Config):
@@ -139,7 +135,7 @@ class Quantizer(nn.Module, abc.ABC):
             total = self.frame_loss(latent, vectors).sum()
         return Quantized(
             quantized=_scatter(outward, mask),
-            codes=_scatter(codes, mask, PADDING_CODE),
+            codes=_scatter(codes, mask, -1),
             loss_total=total,
             loss_count=mask.sum(),
             latent=_scatter(latent, mask),
@@ -172,10 +168,7 @@ class Quantizer(nn.Module, abc.ABC):
     def after_step(self, step: int) -> None:
         """Update the codebook from what was recorded since the last call, summed over ranks, and count its use.
 
-        Every rank must call it, after the optimizer's step.
-
-        Args:
-            step: Number of the training step, which seeds every random draw.
+        Every rank must call it, after the optimizer's step, whose number seeds every random draw.
         """
         counts = sum_over_ranks(self.pending_counts).clone()
         self.epoch_counts += counts
@@ -196,13 +189,10 @@ class Quantizer(nn.Module, abc.ABC):
         self.epoch_counts.zero_()
 
 
-QUANTIZERS = Choices("nn", "quantize_", "QUANTIZER", "quantizer")
-
-
 class QuantizerSlot(Slot):
     """Name and options of a quantizer."""
 
-    CHOICES = QUANTIZERS
+    CHOICES = Choices("nn", "quantize_", "QUANTIZER", "quantizer")
     name: str = "normalized"
     """Name of the quantizer: the module `ctaplib/nn/quantize_<name>.py`."""
 

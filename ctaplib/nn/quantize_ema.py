@@ -60,19 +60,15 @@ class EmaQuantizer(Quantizer):
         return codebook
 
     def search(self, latent: Tensor) -> Tensor:
-        """Return the nearest codes: (rows, code_dim) to (rows,)."""
         return nearest_codes(latent, self.codebook)
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Return the vectors of codes: (rows,) to (rows, code_dim)."""
         return self.codebook[codes]
 
     def frame_loss(self, latent: Tensor, vectors: Tensor) -> Tensor:
-        """Compute the commitment loss, (rows,)."""
         return self.config.commitment * (latent - vectors.detach()).square().mean(1)
 
     def record(self, latent: Tensor, codes: Tensor) -> None:
-        """Add the vectors to the sums of their codes and keep them as candidates."""
         super().record(latent, codes)
         self.pending_sums += sums_per_code(latent, codes, self.config.codebook_size)[1]
         self._pool.append(latent)
@@ -81,7 +77,6 @@ class EmaQuantizer(Quantizer):
             self._pool = [pool[draw_order(pool, 0)[: self.config.pool_frames]]]
 
     def update(self, step: int, counts: Tensor) -> None:
-        """Update the moving averages, then restart dead codes from vectors of this step."""
         sums = sum_over_ranks(self.pending_sums).clone()
         frames = int(counts.sum())
         if frames and not bool(self.placed):
@@ -89,12 +84,13 @@ class EmaQuantizer(Quantizer):
         elif frames:
             self._average(counts.to(sums.dtype), sums)
             self._restart(step)
-        self.pending_sums.zero_()
-        self._pool = []
+        self._reset()
 
     def discard_pending(self) -> None:
-        """Discard the sums and candidates of this step as well."""
         super().discard_pending()
+        self._reset()
+
+    def _reset(self) -> None:
         self.pending_sums.zero_()
         self._pool = []
 

@@ -38,21 +38,17 @@ class FsqQuantizer(Quantizer):
         self.register_buffer("places", places, persistent=False)
 
     def prepare(self, projected: Tensor) -> Tensor:
-        """Bound every dimension so that rounding gives its levels: (rows, dims), about within (-1, 1).
-
-        Even numbers of levels are shifted by half a level, as in the paper's Eq. for f.
-        """
+        # Bounded so that rounding gives the levels, about within (-1, 1). Even numbers of levels are shifted by half a
+        # level, as in the paper's equation for f.
         half = ((self.levels - 1).to(projected) * (1 - 1e-3) / 2).clamp_min(0.5 + 1e-3)
         shift = torch.where(self.levels % 2 == 0, 0.5, 0.0).to(projected)
         return (torch.tanh(projected + torch.atanh(shift / half)) * half - shift) / (self.levels // 2)
 
     def search(self, latent: Tensor) -> Tensor:
-        """Round to the grid: (rows, dims) to (rows,)."""
         digits = torch.round(latent * (self.levels // 2)).to(torch.int64) + self.levels // 2
         return (digits.clamp_min(0).minimum(self.levels - 1) * self.places).sum(1)
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Return the grid points of codes: (rows,) to (rows, dims), within [-1, 1]."""
         digits = codes[:, None] // self.places % self.levels
         return ((digits - self.levels // 2) / (self.levels // 2)).to(self._dtype)
 

@@ -8,20 +8,13 @@ Source: Yu et al. 2022 (ViT-VQGAN, arXiv 2110.04627), section 3.2 (factorised an
 import torch
 from torch import Tensor
 
-from ctaplib.nn.quantize_ema import EmaConfig, EmaQuantizer
-
-
-class NormalizedConfig(EmaConfig):
-    """Settings of the quantizer on a sphere."""
+from ctaplib.nn.quantize_ema import EmaQuantizer
 
 
 class NormalizedQuantizer(EmaQuantizer):
     """Moving-average vector quantizer by cosine."""
 
-    Config = NormalizedConfig
-
     def prepare(self, projected: Tensor) -> Tensor:
-        """Project frames (rows, code_dim) to the sphere."""
         return self.refine(projected)
 
     def refine(self, codebook: Tensor) -> Tensor:

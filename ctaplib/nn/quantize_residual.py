@@ -46,46 +46,34 @@ class ResidualQuantizer(Quantizer):
         return torch.where(codes[..., None] < 0, codes[..., None], digits)
 
     def search(self, latent: Tensor) -> Tensor:
-        """Quantize with one codebook after the other: (rows, code_dim) to (rows,)."""
-        return self._quantize(latent)[0]
-
-    def _quantize(self, latent: Tensor, record: bool = False) -> tuple[Tensor, list[Tensor]]:
         codes = torch.zeros(len(latent), dtype=torch.int64, device=latent.device)
-        residual, chosen = latent, []
         for book, stage in enumerate(self._stages()):
-            own = stage.search(residual)
-            if record:
-                stage.record(residual, own)
-            chosen.append(own)
-            residual = residual - stage.vectors(own)
+            own = stage.search(latent)
+            latent = latent - stage.vectors(own)
             codes = codes + own * self.config.codebook_size**book
-        return codes, chosen
+        return codes
 
     def _stages(self) -> list[EmaQuantizer]:
         return [stage for stage in self.stages if isinstance(stage, EmaQuantizer)]
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Add the vectors of all codebooks: (rows,) to (rows, code_dim)."""
-        digits = self.split(codes)
-        parts = [stage.vectors(digits[:, book]) for book, stage in enumerate(self._stages())]
+        parts = [stage.vectors(own) for stage, own in zip(self._stages(), self.split(codes).unbind(1))]
         return torch.stack(parts).sum(0)
 
     def frame_loss(self, latent: Tensor, vectors: Tensor) -> Tensor:
-        """Compute the commitment loss to the sum of the vectors, (rows,)."""
         return self.config.commitment * (latent - vectors.detach()).square().mean(1)
 
     def record(self, latent: Tensor, codes: Tensor) -> None:
-        """Record the residuals of every codebook, and count its codes."""
-        chosen = self._quantize(latent, record=True)[1]
-        size = self.config.codebook_size
-        self.pending_counts += torch.cat([torch.bincount(own, minlength=size) for own in chosen])
+        for stage, own in zip(self._stages(), self.split(codes).unbind(1)):
+            stage.record(latent, own)
+            latent = latent - stage.vectors(own)
+        self.pending_counts.copy_(torch.cat([stage.pending_counts for stage in self._stages()]))
 
     def update(self, step: int, counts: Tensor) -> None:
-        """Update every codebook; the first step initialises each on the residuals of those before it."""
         first = not bool(self._stages()[0].placed)
         left = self._stages()[0].candidates()
         for stage in self._stages():
-            if first:
+            if first:  # each codebook is initialised on the residuals of those before it
                 stage.replace_candidates(left)
             stage.after_step(step)
             if first:

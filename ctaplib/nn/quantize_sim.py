@@ -11,17 +11,13 @@ from ctaplib.nn.codebook import nearest_codes
 from ctaplib.nn.quantize import CodebookConfig, Quantizer
 
 
-class SimConfig(CodebookConfig):
-    """Settings of SimVQ."""
-
-
 class SimQuantizer(Quantizer):
     """Vector quantizer with a frozen codebook and a learned basis."""
 
-    Config = SimConfig
+    Config = CodebookConfig
     frozen: Tensor
 
-    def __init__(self, config: SimConfig, input_dim: int) -> None:
+    def __init__(self, config: CodebookConfig, input_dim: int) -> None:
         super().__init__(input_dim, config.code_dim, (config.codebook_size,))
         self.config = config
         self.register_buffer("frozen", torch.randn(config.codebook_size, self.code_dim) * self.code_dim**-0.5)
@@ -29,16 +25,13 @@ class SimQuantizer(Quantizer):
         nn.init.orthogonal_(self.basis.weight)
 
     def search(self, latent: Tensor) -> Tensor:
-        """Return the nearest codes: (rows, code_dim) to (rows,)."""
         with torch.no_grad():
             return nearest_codes(latent, self.basis(self.frozen))
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Return the vectors of codes, with gradient to the basis: (rows,) to (rows, code_dim)."""
         return self.basis(self.frozen)[codes]
 
     def frame_loss(self, latent: Tensor, vectors: Tensor) -> Tensor:
-        """Compute the codebook loss and, weighted by beta, the commitment loss: (rows,)."""
         to_code = (latent - vectors.detach()).square().mean(1)
         to_frame = (latent.detach() - vectors).square().mean(1)
         return to_frame + self.config.commitment * to_code

@@ -1,19 +1,12 @@
 """Short-time spectra of batches of waveforms: magnitudes, spectra of blocks, overlap-add."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
 from ctaplib.tensors import at_least_float32
-
-
-class Resolution(NamedTuple):
-    """Transform length and hop of a short-time analysis, samples."""
-
-    n_fft: int
-    hop: int
 
 
 class _Magnitude(torch.autograd.Function):
@@ -50,12 +43,13 @@ class _Magnitude(torch.autograd.Function):
         return total.flatten(1)[:, : ctx.samples], None, None, None, None
 
 
-def stft_magnitude(wave: torch.Tensor, resolution: Resolution, floor: float, window_samples: int | None = None) -> torch.Tensor:
+def stft_magnitude(wave: torch.Tensor, n_fft: int, hop: int, floor: float, window_samples: int | None = None) -> torch.Tensor:
     """Compute short-time magnitudes with a smooth floor: sqrt(re^2 + im^2 + floor^2).
 
     Args:
         wave: (B, samples), padded with zeros.
-        resolution: Transform and hop.
+        n_fft: Length of the transform.
+        hop: Samples between frames.
         floor: Magnitude below which differences fade out; above 0.
         window_samples: Length of the Hann window; the transform's by default.
 
@@ -63,13 +57,12 @@ def stft_magnitude(wave: torch.Tensor, resolution: Resolution, floor: float, win
         (B, samples // hop, n_fft // 2 + 1), at least float32; frame t is centred on the middle of samples
         [t * hop, (t + 1) * hop).
     """
-    width = window_samples or resolution.n_fft
-    left = (width - resolution.hop) // 2
-    frames = wave.shape[1] // resolution.hop
-    right = (frames - 1) * resolution.hop + width - left - wave.shape[1]
+    width = window_samples or n_fft
+    left = (width - hop) // 2
+    right = (wave.shape[1] // hop - 1) * hop + width - left - wave.shape[1]
     padded = F.pad(at_least_float32(wave), (left, right))
     window = torch.hann_window(width, dtype=padded.dtype, device=wave.device)
-    return _Magnitude.apply(padded, window, resolution.hop, resolution.n_fft, floor)
+    return _Magnitude.apply(padded, window, hop, n_fft, floor)
 
 
 def frame_spectra(samples: torch.Tensor, hop_samples: int, window: torch.Tensor, n_fft: int) -> torch.Tensor:

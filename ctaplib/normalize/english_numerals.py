@@ -1,5 +1,7 @@
 """Numbers in English words: cardinals, ordinals, years, digits one by one, fractions, Roman numerals (American, no `and`)."""
 
+import re
+
 _ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen""".split()
 _TENS = ["", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split()]
@@ -8,6 +10,7 @@ _ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth",
 }  # fmt: skip
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_CANONICAL = re.compile(r"(?=.)c{0,3}(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})", re.IGNORECASE)
 LONGEST = 15
 """Most digits of a number that is read as one; longer ones are read digit by digit."""
 
@@ -92,19 +95,13 @@ def plural(words: str) -> str:
     return words + ("es" if words.endswith("x") else "s")
 
 
-def roman(numeral: str) -> int | None:
-    """Return the value of a Roman numeral below 400; None where the letters are not one in its canonical form."""
-    values = [_ROMAN[c] for c in numeral.lower() if c in _ROMAN]
-    if not values or len(values) != len(numeral):
-        return None
-    total = sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0]))
-    return total if 0 < total < 400 and _to_roman(total) == numeral.lower() else None
+def roman(numeral: str) -> int:
+    """Return the value of a Roman numeral below 400.
 
-
-def _to_roman(number: int) -> str:
-    steps = ((100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
-    text = ""
-    for value, letters in steps:
-        text += letters * (number // value)
-        number %= value
-    return text
+    Raises:
+        ValueError: the letters are not one in its canonical form.
+    """
+    if not _CANONICAL.fullmatch(numeral):
+        raise ValueError(numeral)
+    values = [_ROMAN[c] for c in numeral.lower()]
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0]))

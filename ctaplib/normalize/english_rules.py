@@ -1,14 +1,10 @@
-"""Rules that turn written English into words, in the order MARKS, (dates, quantities), NAMES, CAPITALS, NUMBERS.
-
-Each is applied to the result of the one before. The text still has its capitals (they tell `Dr. Brown` from `Elm Dr.`), and
-plain apostrophes, hyphens and full stops.
-"""
+"""The rules of written English (`english_rules.tsv`) with their words (`english_words.tsv`) and spoken forms."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from re import Match
 
-from ctaplib.normalize import english_words as table
-from ctaplib.normalize.english_base import ANY_CASE, pronounceable, spell_letters, spoken
 from ctaplib.normalize.english_numerals import (
     plural,
     roman,
@@ -22,189 +18,227 @@ from ctaplib.normalize.english_numerals import (
     spell_whole,
     spell_year,
 )
-from ctaplib.normalize.rules import Rule
+from ctaplib.normalize.rules import DENOMINATORS, Form, read_rules
+from ctaplib.normalize.tables import read_tables
 
-APOSTROPHE_S = "'s"
+WORDS = read_tables(Path(__file__).with_name("english_words.tsv"))
+_PER = WORDS["unit"] | WORDS["per_unit"]
+WORDS["divisor"] = {unit: name for unit, name in _PER.items() if "/" not in unit and unit[0] != "°"}
+_MONTHS = list(WORDS["month"])
+_CENTURY = 50
+"""Years of two digits from here on are 19xx, those below 20xx."""
+_NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xz]{2,5}", re.IGNORECASE)
+
+
+def spell_letters(text: str) -> str:
+    """Spell the letters of a text: `FBI` is `f b i`."""
+    return " ".join(c.lower() for c in text if c.isalpha())
+
+
+def net_address(match: Match[str]) -> str:
+    """Read an address of mail or of the net: `a@b.com` is `a at b dot com`; `https://` is dropped."""
+    text = re.sub(r"^[a-z]+://", "", match[0], flags=re.IGNORECASE)
+    tail = re.search(r"[.,;:!?)/'\"]*$", text)
+    words = text[: tail.start()] if tail else text
+    parts = []
+    for part in re.findall(r"[A-Za-z]+|\d+|.", words):
+        spelled = WORDS["spelled_domain"].get(part.lower()) or (" ".join(part.lower()) if _NO_VOWEL.fullmatch(part) else "")
+        parts.append(WORDS["web_sign"].get(part) or spelled or part.lower())
+    return f" {' '.join(parts)} {tail[0] if tail else ''}"
+
+
+# --- dates and times
+
+
+def _month(text: str) -> str:
+    if text.isdigit():
+        return _MONTHS[_between(text, 12) - 1]
+    key = text.lower().rstrip(".")
+    return WORDS["short_month"].get(key, key)
+
+
+def _between(text: str, highest: int) -> int:
+    if not 1 <= int(text) <= highest:
+        raise ValueError(text)
+    return int(text)
+
+
+def _day(text: str) -> str:
+    return spell_ordinal(_between(text, 31))
+
+
+def _year(text: str) -> str:
+    year = int(text)
+    return spell_year(year if len(text) > 2 else year + (1900 if year >= _CENTURY else 2000))
+
+
+def date_with_slashes(match: Match[str]) -> str:
+    """Read `5/3/2020` with the month first, unless only the day can be first."""
+    month, day = match[1], match[2]
+    if int(month) > 12 >= int(day):
+        month, day = day, month
+    return f"{_month(month)} {_day(day)} {_year(match[3])} "
+
+
+def month_and_day(match: Match[str]) -> str:
+    """Read `5/31` as a date where the words before it or the numbers tell that it is no fraction."""
+    month, day = int(match["month"]), int(match["day"])
+    if not match["before"] and (day in DENOMINATORS or month >= day):
+        return match[0]
+    return f"{match['before'] or ''}{_month(match['month'])} {_day(match['day'])} "
+
+
+def clock(match: Match[str]) -> str:
+    """Read a time of the day."""
+    hour, minute, half = int(match["hour"]), int(match["minute"]), match["half"]
+    if hour > 24 or minute > 59:
+        return f"{spell_number(hour)} to {spell_number(minute)}"
+    ending = f" {half[0].lower()} m " if half else ""
+    if match["second"]:
+        return f"{spell_number(hour)} {spell_pair(minute)} {spell_pair(int(match['second']))}{ending}"
+    if minute or half:
+        return f"{spell_number(hour)}{f' {spell_pair(minute)}' if minute else ''}{ending}"
+    return f"{spell_number(hour)} o'clock" if 1 <= hour <= 12 else f"{spell_number(hour)} hundred"
+
+
+def season(match: Match[str]) -> str:
+    """Read `1998-99`."""
+    first, last = int(match[1]), int(match[2])
+    return f"{spell_year(first)} to {spell_pair(last)} " if first % 100 < last or last == 0 else match[0]
+
+
+# --- quantities
+
+
+def _telephone(text: str) -> str:
+    return f"{'plus ' if '+' in text else ''}{spell_digits(text)}"
+
+
+def money(match: Match[str]) -> str:
+    """Read a sum of money."""
+    one, many, *hundredth = WORDS["money"][match["sign"] or match["after"]].split()
+    amount, scale = (match["amount"] or match["before"]).replace(",", ""), match["scale"] or match["short"]
+    country = f"{WORDS['country'].get(match['country']) or spell_letters(match['country'])} " if match["country"] else ""
+    beside = bool(match["article"]) and re.match(r"[\s-]+[a-z]", match.string[match.end() :]) is not None
+    head = match["article"] or ""
+    scaled = f"{WORDS['scale'][scale.lower()]} " if scale else ""
+    if match["last"]:
+        return f"{head}{spell_decimal(amount)} to {spell_decimal(match['last'])} {scaled}{country}{many} "
+    if scale:
+        return f"{head}{spell_decimal(amount)} {scaled}{country}{one if beside else many} "
+    whole, _, fraction = amount.partition(".")
+    if fraction and (len(fraction) != 2 or not hundredth):
+        return f"{head}{spell_decimal(amount)} {country}{many} "
+    units, small = int(whole or 0), int(fraction or 0)
+    parts = [f"{spell_number(units)} {country}{one if units == 1 or beside else many}"] if units or not small else []
+    if small:
+        parts.append(f"{spell_number(small)} {hundredth[small != 1]}")
+    return f"{head}{' and '.join(parts)} "
+
+
+def quantity(match: Match[str]) -> str:
+    """Read the unit of a number; the number itself is left to a later rule."""
+    unit = match["unit"]
+    if unit in {"G", "M", "L", "T"} or re.fullmatch(r"[A-Z]{2,}s", unit):  # 5G, 3M, 40 HRs: names, no grams or metres
+        return match[0]
+    name = WORDS["unit"][unit.lower()]
+    first, *rest = name.split()
+    beside = (bool(match["article"]) and re.match(r"\s+[a-z]", match.string[match.end() :]) is not None) or match["hyphen"]
+    if match["number"] != "1" and not beside and name not in WORDS["uncounted_unit"]:
+        if rest and rest[0] not in {"per", "celsius", "fahrenheit"}:
+            rest[-1] = _many(rest[-1])
+        else:
+            first = _many(first)
+    if match["each"]:
+        rest += ["per", WORDS["divisor"][match["each"].lower()]]
+    return f"{match['article'] or ''}{match['number']} {' '.join([first, *rest])} "
+
+
+def _many(name: str) -> str:
+    return {"foot": "feet", "inch": "inches"}.get(name) or (plural(name) if name.endswith("y") else name + "s")
+
+
+def inches(match: Match[str]) -> str:
+    """Read the mark of inches where it is no quotation mark."""
+    return match[0] if match.string.count('"') % 2 == 0 else f"{match[1]} inches "
+
+
+def power(match: Match[str]) -> str:
+    """Read an exponent."""
+    sign, digits = match[1].strip("{}("), match[2]
+    if not sign and digits in {"2", "3"}:
+        return f" {'squared' if digits == '2' else 'cubed'} "
+    return f" to the power of {'minus ' if sign else ''}{spell_decimal(digits)} "
+
 
 # --- names, abbreviations, initialisms
 
 
-def _title(match: Match[str]) -> str:
+def title(match: Match[str]) -> str:
+    """Expand a title before a name, `St.` and `Dr.` also after the name of a street."""
     word, dot = match["word"].lower(), match["dot"]
     rest, before = match.string[match.end() :], match.string[: match.start()]
     named = re.match(r"\s*[A-Z]", rest) is not None
     if word in {"st", "dr"} and not named and re.search(r"(?:[A-Z][\w']*|\d(?:st|nd|rd|th))\s+$", before):
         return "street " if word == "st" else "drive "
-    if not dot and not (word in table.BARE_TITLES and named and match["word"][0].isupper()) and word not in {"jr", "sr"}:
+    if not dot and not (word in WORDS["bare_title"] and named and match["word"][0].isupper()) and word not in {"jr", "sr"}:
         return match[0]
-    if word not in table.PLAIN_TITLES and not named and not re.search(r"\b(?:Lt|Maj|Brig|Vice)\.?\s+$", before):
+    if word not in WORDS["plain_title"] and not named and not re.search(r"\b(?:Lt|Maj|Brig|Vice)\.?\s+$", before):
         return match[0]
     if word in {"jr", "sr"} and not (dot or re.search(r"[A-Z][\w']*,?\s+$", before)):
         return match[0]
-    return table.TITLES[word] + " "
+    return WORDS["title"][word] + " "
 
 
-def _initials(match: Match[str]) -> str:
-    word = match["word"]
-    if word in table.INITIALISMS or word in {"NY", "TY"} or not (pronounceable(word.lower()) or word in table.INTERJECTIONS):
-        many = "'s" if match["many"] else ""
-        return f" {spell_letters(word)}{many} "
-    return match[0]
+def _initials(word: str) -> str:
+    if word not in WORDS["initialism"] and (_pronounceable(word.lower()) or word in WORDS["interjection"]):
+        raise ValueError(word)
+    return spell_letters(word)
 
 
-def _monarch(match: Match[str]) -> str:
-    value = roman(match[2])
-    return f"{match[1]} the {spell_ordinal(value)}" if value else match[0]
-
-
-def _part(match: Match[str]) -> str:
-    value = roman(match[2])
-    return f"{match[1]} {spell_number(value)}" if value else match[0]
-
-
-def _parts(match: Match[str]) -> str:
-    first, last = roman(match[2]), roman(match[4])
-    return f"{match[1]} {spell_number(first)} {match[3]} {spell_number(last)}" if first and last else match[0]
-
-
-def _formula(match: Match[str]) -> str:
-    many = match["many"] or ""
-    return f" {spell_letters(match[0].removesuffix(many))}{many and APOSTROPHE_S} "
+def _pronounceable(word: str) -> bool:
+    """Return whether a lower-case word can be read (`nasa`, not `hdmi`): it has a vowel between an English onset and coda."""
+    match = re.fullmatch(r"([^aeiouy]*|y)(?:[aeiouy].*?)??[aeiouy]([^aeiouy]*)", word)
+    if not match:
+        return False
+    onset, coda = match.groups()
+    return (len(onset) < 2 or onset in WORDS["onset"]) and (len(coda) < 2 or coda in WORDS["coda"])
 
 
 # --- plain numbers
 
 
-def _fraction(match: Match[str]) -> str:
+def fraction(match: Match[str]) -> str:
+    """Read `3/4`, with a whole number before it or without."""
     whole, top, bottom = match["whole"], int(match["top"]), int(match["bottom"])
     if not 2 <= bottom <= 100 or top >= bottom:
-        return f"{match['whole'] or ''} {match['top']} slash {match['bottom']} "
+        return f"{whole or ''} {match['top']} slash {match['bottom']} "
     words = spell_fraction(top, bottom)
-    if not whole:
-        return f" {words} "
-    return f"{spell_decimal(whole)} and {'a half' if words == 'one half' else words} "
+    return f"{spell_decimal(whole)} and {'a half' if words == 'one half' else words} " if whole else f" {words} "
 
 
-def _decade(match: Match[str]) -> str:
-    number = int(match[1])
-    return f" {plural(spell_year(number) if len(match[1]) == 4 else spell_number(number))} "
+def _agent(text: str) -> str:
+    words = spell_number(int(text))
+    return f"{words}{'rs' if words.endswith('e') else 'ers'}"
 
 
-def _year_alone(match: Match[str]) -> str:
-    """Read `2020's` as the possessive of a year; decades before 2000 are left to the rule of decades."""
-    year = int(match[1])
-    return match[0] if year % 10 == 0 and year < 2000 else f" {spell_year(year)}'s"
+def _plain(text: str) -> str:
+    return spell_year(int(text)) if len(text) == 4 and text.isdigit() and 1100 <= int(text) < 2100 else spell_decimal(text)
 
 
-def _people(match: Match[str]) -> str:
-    words = spell_number(int(match[1]))
-    return f" {words}{'rs' if words.endswith('e') else 'ers'} "
+def _of_number(spell: Callable[[int], str]) -> Form:
+    return lambda text: spell(int(text.replace(",", "")))
 
 
-def _dialled(match: Match[str]) -> str:
-    return f"{match[1]} {spell_digits(match[2])}"
-
-
-def _plain(match: Match[str]) -> str:
-    text = match[0]
-    if len(text) == 4 and text.isdigit() and 1100 <= int(text) < 2100:
-        return f" {spell_year(int(text))} "
-    return f" {spell_decimal(text)} "
-
-
-_NUMBERED = "|".join(map(re.escape, table.NUMBERED))
-MARKS = [
-    Rule(r"(?m)^\s*[•*·-]\s+", spoken("")),
-    Rule(r"(?<![\w*])\*+(?=[\w'\"])([^*\n]+?)(?<=[\w.,!?'\"])\*+(?![\w*])", lambda m: m[1]),
-    Rule(r"(?<!\w)_+(?=[^\W_])([^_\n]+?)_+(?!\w)", lambda m: m[1]),
-]
-"""Marks of lists and of emphasis."""
-NAMES = [
-    Rule(r"\b([A-Z]{2})\s+(\d{5})(?:-(\d{4}))?(?!\w)", lambda m: f"{spell_letters(m[1])} {spell_digits(m[2] + (m[3] or ''))}"),
-    Rule(rf"(?<=[,-])(\s?)({'|'.join(table.STATES)})\.(?=[,)]|\s+[a-z]|\s*$)", lambda m: f"{m[1] or ' '}{table.STATES[m[2]]} "),
-    Rule(r"\b([A-Z][A-Za-z]+) ([IVX]+) (and|or|to) ([IVX]{2,})(?!\w)", _parts),
-    Rule(rf"\b((?i:{_NUMBERED}))\s+([IVXLC]{{2,}})(?!\w)(?!')", _part),
-    Rule(rf"\b((?:{'|'.join(map(str.capitalize, table.ONE_LETTER_NUMERAL))}|World War)) ([IVX])(?!\w)(?!')", _part),
-    Rule(rf"\b((?i:{'|'.join(table.RULERS)}))\s+([IVX]{{2,}}|[VX](?!\.\s+[A-Z]))(?!\w)", _monarch),
-    Rule(rf"\b((?i:{_NUMBERED}))\s+([ivx]{{2,}})(?!\w)(?!')", _part),
-    Rule(r"\b((?!The\b|And\b|But\b|For\b|His\b|Her\b|This\b|With\b)[A-Z][a-z]{2,}) ([IVX]{2,})(?!\w)(?!')", _part),
-    Rule(
-        r"(?<![\w.])(?:" + "|".join(re.escape(d) for d in table.DOTTED) + r")(?!\w)",
-        lambda m: f" {table.DOTTED[m[0].lower()]} ",
-        ANY_CASE,
-    ),
-    Rule(rf"\b({'|'.join(table.BEFORE_NUMBERS)})\.\s*(?=\d)", lambda m: f"{table.BEFORE_NUMBERS[m[1].lower()]} ", ANY_CASE),
-    Rule(rf"(?<![\w'])(?P<word>{'|'.join(table.TITLES)})\b(?P<dot>\.)?(?!['\w])", _title, ANY_CASE),
-    Rule(rf"(?<![\w'])({'|'.join(table.ABBREVIATIONS)})\.(?!\w)", lambda m: f"{table.ABBREVIATIONS[m[1].lower()]} ", ANY_CASE),
-    Rule(r"(?<![\w.])((?:[A-Za-z]\.){2,}(?:[A-Za-z](?!\w))?)('s\b)?", lambda m: f" {spell_letters(m[1])}{m[2] or ''} "),
-    Rule(r"(?<!\w)([A-Z]{1,2})&([A-Z]{1,2})(?!\w)", lambda m: f" {spell_letters(m[1])} and {spell_letters(m[2])} "),
-    Rule(r"\band/or\b", spoken("and or"), ANY_CASE),
-    Rule(r"(?<=[A-Z])/(?=[A-Z])", spoken("")),
-]
-CAPITALS = [
-    Rule(
-        r"(?<!\w)(?:p[HO]\b|NaCl|(?=[A-Z]*[a-z])(?:[B-DF-HJ-NP-TV-Z][b-df-hj-np-rtv-xz]?|(?<=[BM])S(?=c)){2,4}|[a-z][A-Z]{3})(?P<many>'?s)?(?!\w)",
-        _formula,
-    ),
-    Rule(r"\b(an|the|in|our|their|his|her|my|your) IT(?!\w|'\w)", lambda m: f"{m[1]} i t"),
-    Rule(r"\b([Tt]he) WHO(?!\w)", lambda m: f"{m[1]} w h o"),
-    Rule(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<many>'?s)?(?!\w)(?!'\w)(?!-\d)", _initials),
-    Rule(r"(?<![A-Za-z])([A-Z]{2,3})-?(?=\d)", lambda m: f" {spell_letters(m[1])} "),
-    Rule(r"(?<=\d)[A-Z]{2,3}(?!\w)", lambda m: f" {spell_letters(m[0])} "),
-]
-NUMBERS = [
-    Rule(r"(?<!\w)24/7(?!\w)", spoken("twenty four seven")),
-    Rule(r"(?<!\w)9/11(?!\w)", spoken("nine eleven")),
-    Rule(r"(?<![\w.,$/-])911(?![\w/-]|[.,]\d|\s?%)", spoken("nine one one")),
-    Rule(r"(?<=\d/\d)-(?=\d/\d)", spoken("to")),
-    Rule(r"(?<![\w/])(\d{1,3})/\1(?![\w/])", lambda m: f" {spell_number(int(m[1]))} {spell_number(int(m[1]))} "),
-    Rule(r"\b((?:call|dial|called|dialed|dialled|calling)(?:\s+\d{3}\s+or)?)\s+(\d{3})(?!\w)", _dialled, ANY_CASE),
-    Rule(r"\b(call|dial|called|dialed|dialled|calling)\s+(\d{3})(?!\w)", _dialled, ANY_CASE),
-    Rule(r"(?<=\d )[b-df-hj-np-tv-xz]{2,4}(?!\w)(?!')(?<!ft)(?<!th)", lambda m: " ".join(m[0])),
-    Rule(
-        r"\b(boeing|airbus|flight|room|suite|highway|apartment|apt|bus|area)\s+(\d{3})(?!\w)",
-        lambda m: f"{m[1]} {spell_room(int(m[2]))}",
-        ANY_CASE,
-    ),
-    Rule(
-        r"\b(in|since|of|from|until|till|before|after|by|year|around)\s+(10[1-9]\d)(?![\w,.]\d|\w)",
-        lambda m: f"{m[1]} {spell_year(int(m[2]))}",
-        ANY_CASE,
-    ),
-    Rule(
-        r"(?:(?P<whole>(?<![\w.,/-])\d+)(?:\s+|-))?(?<![\w.,/])(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?:ths?|rds?|nds?)?(?![\w/]|[.,]\d)",
-        _fraction,
-    ),
-    Rule(
-        r"(?<!\w)(\d{1,3}(?:,\d{3})+|\d{1,15})-?(?:st|nd|rd|th)(?!\w)",
-        lambda m: f" {spell_ordinal(int(m[1].replace(',', '')))} ",
-        ANY_CASE,
-    ),
-    Rule(r"(?<![\w'])(\d{2})ers(?!\w)", _people),
-    Rule(r"(?<!\bthe )(?<!\w)(?<!\bearly )(?<!\blate )(?<!\bmid-)([12]\d{3})'s(?=\s+[a-z])", _year_alone, ANY_CASE),
-    Rule(r"(?<!\w)'(\d{2})(?![\w'])", lambda m: f" {spell_pair(int(m[1]))} "),
-    Rule(r"(?<![\w.])'?(\d{2}|\d{3}0|\d0)'?s(?!\w)", _decade),
-    Rule(r"(?<!\w)(\d+)'?s(?!\w)", lambda m: f" {plural(spell_whole(m[1]))} "),
-    Rule(r"(?<![\w-])(20|50)-\1(?![\w-])", lambda m: f"{m[1]} {m[1]}"),
-    Rule(r"(?<![\w.])(?<!\d-)(\d[\d,.]*%?)\s?-\s?(?=[.\d])(\d[\d,.]*%?)(?!-?\d|[A-Za-z]{2})", lambda m: f"{m[1]} to {m[2]}"),
-    Rule(r"(?<![\w.,)%'])-(?=\.?\d)", spoken("minus")),
-    Rule(r"(?<=\d)\s?x\s?(?=\d)", spoken("by")),
-    Rule(r"(?<=\d)\s?\*\s?(?=\d)|(?<=\b[A-Za-z])\s?\*\s?(?=[A-Za-z]\b)", spoken("times")),
-    Rule(
-        r"(?<=(?:ents|lars|ound|unds|uros|onds|rams|ters)\s)/(?=[a-z]+\b)|(?<=(?:ents|lars|unds|uros))/(?=[a-z]+\b)",
-        spoken("per"),
-    ),
-    Rule(rf"(?<=[a-z])/({'|'.join(table.PER_AFTER_WORD)})\b", lambda m: f" per {table.PER_UNIT.get(m[1]) or table.UNITS[m[1]]}"),
-    Rule(r"(?<=\w)\s?/\s?(?=\w)", spoken("slash")),
-    Rule(r"(?<=[\w:])\\(?=\w)", spoken("backslash")),
-    Rule(r"(?<=\w)_(?=\w)", spoken("underscore")),
-    Rule(r"(?<=\b[A-G])#(?!\w)", spoken("sharp")),
-    Rule(r"#(?=\d)", spoken("number")),
-    Rule(r"#(?=[A-Za-z])", spoken("hashtag")),
-    Rule(r"~(?=\d)", spoken("about")),
-    Rule(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w])", lambda m: f" {' point '.join(map(spell_whole, m[0].split('.')))} "),
-    Rule(r"(?<=[A-Za-z'])(?=\d)|(?<=\d)(?=[A-Za-z'])", spoken("")),
-    Rule(r"(?<![\w.])\.\d+(?!\w)", _plain),
-    Rule(r"(?<![\w.,])(\d+),(\d{1,2})(?![\w,]|\.\d)", lambda m: f" {spell_decimal(f'{m[1]}.{m[2]}')} "),
-    Rule(r"(?<!\w)(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?", _plain),
-]
+FORMS: dict[str, Form] = {
+    "agent": _agent, "day": _day, "decimal": spell_decimal, "digits": spell_digits, "genitive": lambda text: "'s",
+    "initials": _initials, "letters": spell_letters, "lower": str.lower, "month": _month, "number": _of_number(spell_number),
+    "ordinal": _of_number(spell_ordinal), "pair": _of_number(spell_pair), "plain": _plain, "room": _of_number(spell_room),
+    "decade": lambda text: plural(spell_year(int(text)) if len(text) == 4 else spell_number(int(text))),
+    "plural": lambda text: plural(spell_whole(text)), "ratio": lambda text: " to ".join(text.split(":")),
+    "roman": lambda text: spell_number(roman(text)), "roman_ordinal": lambda text: spell_ordinal(roman(text)),
+    "telephone": _telephone, "units": lambda text: _many(WORDS["unit"][text.lower()]),
+    "version": lambda text: " point ".join(map(spell_whole, text.split("."))), "whole": spell_whole, "year": _year,
+}  # fmt: skip
+_FUNCTIONS = (net_address, date_with_slashes, month_and_day, clock, season, money, quantity, inches, power, title, fraction)
+RULES = read_rules(Path(__file__).with_suffix(".tsv"), WORDS, FORMS, _FUNCTIONS)

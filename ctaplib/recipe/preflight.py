@@ -21,7 +21,13 @@ def find_faults(stamps: Stamps, stages: Sequence[Stage], check: Check) -> list[s
         check: Further checks of their commands.
     """
     unknown = _unknown_sets(stamps, stages)
-    faults = [*missing_programs(stages), *unknown.values()]
+    programs = {shlex.split(command)[0]: stage.label for stage in stages for command in stage.commands}
+    faults = [
+        f"missing program: {program} ({label}); to fix it: run tools/install.sh"
+        for program, label in programs.items()
+        if shutil.which(program) is None
+    ]
+    faults += unknown.values()
     numbers = [stage.number for stage in stages]
     for place, stage in enumerate(stages):
         for path in stage.configs:
@@ -47,13 +53,6 @@ def refuse(faults: Sequence[str]) -> None:
         raise StageError(faults[0])
     if faults:
         raise StageError("\n  ".join([f"{len(faults)} faults were found; nothing was started or moved", *faults]))
-
-
-def missing_programs(stages: Sequence[Stage]) -> list[str]:
-    """List the programs that the stages call and that are not installed."""
-    firsts = {shlex.split(command)[0]: stage for stage in stages for command in stage.commands}
-    missing = {program: stage for program, stage in firsts.items() if shutil.which(program) is None}
-    return [f"missing program: {program} ({stage.label}); to fix it: run tools/install.sh" for program, stage in missing.items()]
 
 
 def _missing_inputs(stamps: Stamps, stage: Stage, earlier: Collection[int], unknown: Collection[str]) -> Iterator[str]:

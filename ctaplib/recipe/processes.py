@@ -114,7 +114,6 @@ class _Memory(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Sample until stopped."""
         while not self._ended.wait(SAMPLE_EVERY_S):
             self.peak_mib = max(self.peak_mib, self._sample())
 

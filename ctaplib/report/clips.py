@@ -21,14 +21,7 @@ _WINDOW_S = 0.025
 
 @dataclass(frozen=True)
 class Clip:
-    """An audio clip of the page.
-
-    Attributes:
-        label: What it is, under the spectrogram.
-        audio_uri: FLAC, 16 bit.
-        picture_uri: PNG, time to the right, 0 to 8 kHz upwards.
-        duration_s: Length.
-    """
+    """An audio clip of the page: 16-bit FLAC and a PNG of its spectrogram (time to the right, 0 to 8 kHz upwards)."""
 
     label: str
     audio_uri: str
@@ -47,12 +40,8 @@ def make_clip(path: Path, label: str) -> Clip:
     image = Image.fromarray(spectrogram(audio, rate_hz), "P")
     image.putpalette(_palette())
     image.save(picture, "PNG", optimize=False, compress_level=9)
-    return Clip(
-        label,
-        data_uri("audio/flac", flac_bytes(audio, rate_hz)),
-        data_uri("image/png", picture.getvalue()),
-        len(audio) / rate_hz,
-    )
+    audio_uri, picture_uri = data_uri("audio/flac", flac_bytes(audio, rate_hz)), data_uri("image/png", picture.getvalue())
+    return Clip(label, audio_uri, picture_uri, len(audio) / rate_hz)
 
 
 def data_uri(kind: str, content: bytes) -> str:

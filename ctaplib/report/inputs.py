@@ -1,8 +1,11 @@
-"""Readers of what the report shows beside results and audio: codes with their phones, prompt vectors, stage times."""
+"""What the report shows beside results and audio: codes with their phones, prompt vectors, stage times, the machine."""
 
 import json
+import os
+import platform
 from collections import Counter
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -15,30 +18,16 @@ from ctaplib.evaluate.probes import evenly_spaced
 from ctaplib.phones import SILENCE, fold
 
 MOST_POINTS = 600
+_PACKAGES = ("torch", "numpy", "rapidfuzz", "Resemblyzer", "pesq", "pystoi", "pyworld", "mel-cepstral-distance")
 
 
 @dataclass(frozen=True)
 class CodeMap:
-    """The codes that occur in a set.
-
-    Attributes:
-        vectors: Their vectors, (codes, d).
-        phones: The phone that each mostly falls on, folded.
-        counts: Frames of each.
-    """
+    """The codes that occur in a set: vectors (codes, d), the phone that each mostly falls on (folded), and frames of each."""
 
     vectors: np.ndarray
     phones: list[str]
     counts: np.ndarray
-
-
-def code_counts(inputs: Inputs, set_: str) -> np.ndarray | None:
-    """Count the frames of every code, (code book size,); None without codes."""
-    path, size = inputs.codes(set_) / "codes.scp", inputs.codes_header(set_).get("codebook_size")
-    if not path.exists() or size is None:
-        return None
-    store = FeatureStore(path)
-    return np.bincount(np.concatenate([np.asarray(store[utt], np.int64) for utt in store]), minlength=size)
 
 
 def code_map(inputs: Inputs, set_: str) -> CodeMap | None:
@@ -79,10 +68,30 @@ def prompt_vectors(inputs: Inputs, set_: str) -> tuple[np.ndarray, list[str]] | 
 def stage_times(*homes: Path) -> list[tuple[int, str, float, int]]:
     """Read number, name, seconds and peak memory (MiB) of every finished stage from the driver's stamps."""
     found = {}
-    for home in dict.fromkeys(homes):
-        for path in sorted((home / ".stamps").glob("*.json")):
-            stamp = json.loads(path.read_text(encoding="utf-8"))
-            if stamp.get("state") == "done":
-                row = (stamp["stage"], stamp["name"], float(stamp["seconds"]), int(stamp.get("peak_mib", 0)))
-                found[stamp["stage"]] = row
+    for path in (path for home in dict.fromkeys(homes) for path in sorted((home / ".stamps").glob("*.json"))):
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+        if stamp.get("state") == "done":
+            found[stamp["stage"]] = (stamp["stage"], stamp["name"], float(stamp["seconds"]), int(stamp.get("peak_mib", 0)))
     return [found[number] for number in sorted(found)]
+
+
+def environment() -> dict[str, str]:
+    """Return the lines of a report's header: machine, system, versions of packages, none of which is imported."""
+    lines = {
+        "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} CPU cores",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+    for package in _PACKAGES:
+        try:
+            lines[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            lines[package] = "not installed"
+    return lines
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown processor")

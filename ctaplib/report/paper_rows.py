@@ -42,21 +42,17 @@ class PaperRows(Config):
     """Numbers that are not available, and why."""
 
 
-OWN_PATH = Path("conf") / "paper_rows.yaml"
-"""The file of a recipe's own published numbers, in its folder."""
-
-
 def read_recipe_rows(folder: Path) -> PaperRows:
-    """Read the published numbers of a recipe, its own first, then those that all recipes show.
+    """Read the published numbers of a recipe: its own (`conf/paper_rows.yaml`), then those that all recipes show.
 
     Raises:
         ConfigError: a file cannot be used.
     """
-    shared, own = read_paper_rows(), folder / OWN_PATH
-    if not own.exists() or own.resolve() == DEFAULT_PATH:
+    shared, path = read_paper_rows(), folder / "conf" / "paper_rows.yaml"
+    if not path.exists() or path.resolve() == DEFAULT_PATH:
         return shared
-    found = read_paper_rows(own)
-    return PaperRows(rows=(*found.rows, *shared.rows), missing=(*found.missing, *shared.missing))
+    own = read_paper_rows(path)
+    return PaperRows(rows=own.rows + shared.rows, missing=own.missing + shared.missing)
 
 
 def read_paper_rows(path: Path = DEFAULT_PATH) -> PaperRows:

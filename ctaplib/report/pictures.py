@@ -1,6 +1,7 @@
-"""Sections of the report with pictures: training, alignment, codes."""
+"""Pictures of the report: training, alignment, codes."""
 
-from html import escape
+import io
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
@@ -10,71 +11,80 @@ from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.probes import evenly_spaced
 from ctaplib.methods.base import SYSTEMS
 from ctaplib.report import inputs as report_inputs
-from ctaplib.report import page, plots
+from ctaplib.report import plots
+from ctaplib.report.clips import data_uri
 from ctaplib.runs import curves
 
 _ALIGNMENTS = 3
 """Utterances of each set whose alignment is shown."""
 
 
-def training(inputs: Inputs) -> str:
-    """Show the loss curves of every run, with the schedule of the weights."""
-    parts = []
-    for run in dict.fromkeys(inputs.run(system) for system in SYSTEMS):
-        found = None if run is None else curves.read_curves(run)
-        if run is None or found is None or not (found.train or found.valid):
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page, with a title, a text above it and a note below; each may be empty."""
+
+    uri: str
+    alt: str
+    title: str = ""
+    text: str = ""
+    note: str = ""
+
+
+def _uri(figure: Figure, kind: str = "svg") -> str:
+    out = io.BytesIO()
+    figure.savefig(out, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else None)
+    return data_uri("image/svg+xml" if kind == "svg" else "image/png", out.getvalue())
+
+
+def training(inputs: Inputs) -> list[Picture]:
+    """Draw the loss curves of every run, with the schedule of the weights."""
+    pictures = []
+    for run in dict.fromkeys(run for system in SYSTEMS if (run := inputs.run(system))):
+        found = curves.read_curves(run)
+        if not (found.train or found.valid):
             continue
         name = str(run.relative_to(inputs.exp)) if run.is_relative_to(inputs.exp) else run.name
         weights = found.weights if len({tuple(values) for _, values in found.weights.values()}) > 1 else {}
-        figure = curves.loss_curves(found.train, found.valid, weights)
-        parts.append(page.card(f"<h3>{escape(name)}</h3>{_picture(figure, f'Curves of {name}')}"))
-    legend = page.note("Blue: training. Red dots: validation.")
-    return legend + "".join(parts) if parts else page.note("No run has left a metrics.jsonl.")
+        pictures.append(Picture(_uri(curves.loss_curves(found.train, found.valid, weights)), f"Curves of {name}", name))
+    return pictures
 
 
-def alignment(inputs: Inputs) -> str:
-    """Show mel spectrograms with the aligner's (below) and the true (above) phone boundaries."""
-    parts = []
+def alignment(inputs: Inputs) -> list[Picture]:
+    """Draw mel spectrograms with the aligner's (below) and the true (above) phone boundaries."""
+    pictures = []
     for set_ in inputs.sets:
-        found_path, feats = inputs.data / set_ / "phones.ctm", inputs.dump / set_ / "feats.scp"
-        if not (found_path.exists() and feats.exists()):
+        aligned_path, feats = inputs.data / set_ / "phones.ctm", inputs.dump / set_ / "feats.scp"
+        if not (aligned_path.exists() and feats.exists()):
             continue
         true_path = inputs.data / set_ / "phones_true.ctm"
-        found, true = read_ctm(found_path), read_ctm(true_path) if true_path.exists() else {}
+        aligned, true = read_ctm(aligned_path), read_ctm(true_path) if true_path.exists() else {}
         store, text = FeatureStore(feats), inputs.table(set_, "text")
-        utts = sorted(utt for utt in found if utt in store)
+        utts = sorted(utt for utt in aligned if utt in store)
         for utt in (utts[i] for i in evenly_spaced(len(utts), _ALIGNMENTS)):
-            figure = plots.alignment(store[utt], inputs.hop_s(set_), found[utt], true.get(utt))
-            head = f"<h3>{escape(utt)}</h3><p>{escape(text.get(utt, ''))}</p>"
-            parts.append(page.card(head + _picture(figure, f"Alignment of {utt}", "png")))
-    legend = page.note("Below, blue: found by the aligner. Above, green: true times, where the corpus has them.")
-    return legend + "".join(parts) if parts else page.note("No set is aligned; the stage align (4) does it.")
+            figure = plots.alignment(store[utt], inputs.hop_s(set_), aligned[utt], true.get(utt))
+            pictures.append(Picture(_uri(figure, "png"), f"Alignment of {utt}", utt, text.get(utt, "")))
+    return pictures
 
 
-def codes(inputs: Inputs) -> str:
-    """Show the use of the code book; codes by phone and prompt vectors by speaker, flattened by t-SNE."""
-    parts, maps = [], []
-    counts = {set_: report_inputs.code_counts(inputs, set_) for set_ in inputs.sets}
-    known = {set_: count for set_, count in counts.items() if count is not None}
-    if known:
-        parts.append(page.card(_picture(plots.code_use(known), "Use of the code book")))
-    else:
-        missing = inputs.declaration.missing("codes")
-        parts.append(page.note(missing or "There are no codes; the stage codes (6) dumps them."))
+def code_use(inputs: Inputs) -> Picture | None:
+    """Draw the use of the code book on every set; None without codes."""
+    counts = {set_: counts.sum(0) for set_ in inputs.sets if (counts := inputs.code_counts(set_)) is not None}
+    return Picture(_uri(plots.code_use(counts)), "Use of the code book") if counts else None
+
+
+def maps(inputs: Inputs) -> list[Picture]:
+    """Draw codes by phone and prompt vectors by speaker, flattened by t-SNE, of the last set that has either."""
+    pictures = []
     for set_ in reversed(inputs.sets):
-        found, prompts = report_inputs.code_map(inputs, set_), report_inputs.prompt_vectors(inputs, set_)
-        if found is not None:
-            figure = plots.map_of_codes(plots.flat_map(found.vectors), found.phones, found.counts)
-            text = f"Codes of {set_} (t-SNE): each is shown as the phone that it mostly falls on; a dot is silence."
-            maps.append(page.card(_picture(figure, "Codes by phone") + page.note(text)))
+        codes, prompts = report_inputs.code_map(inputs, set_), report_inputs.prompt_vectors(inputs, set_)
+        if codes is not None:
+            figure = plots.map_of_codes(plots.flat_map(codes.vectors), codes.phones, codes.counts)
+            note = f"Codes of {set_} (t-SNE): each is shown as the phone that it mostly falls on; a dot is silence."
+            pictures.append(Picture(_uri(figure), "Codes by phone", note=note))
         if prompts is not None:
             figure = plots.map_of_prompts(plots.flat_map(prompts[0]), prompts[1])
-            text = f"Prompt vectors of {set_} (t-SNE): one point an utterance, coloured by speaker."
-            maps.append(page.card(_picture(figure, "Prompts by speaker") + page.note(text)))
-        if maps:
+            note = f"Prompt vectors of {set_} (t-SNE): one point an utterance, coloured by speaker."
+            pictures.append(Picture(_uri(figure), "Prompts by speaker", note=note))
+        if pictures:
             break
-    return "".join(parts) + f'<div class="two">{"".join(maps)}</div>'
-
-
-def _picture(figure: Figure, alt: str, kind: str = "svg") -> str:
-    return page.plot(plots.to_bytes(figure, kind), kind, alt)
+    return pictures

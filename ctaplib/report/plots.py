@@ -1,6 +1,5 @@
 """Figures of the report: alignments, code use, maps of codes and of prompts."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,29 +12,17 @@ from ctaplib.phones import SILENCE
 from ctaplib.runs.curves import COLOURS, FAINT
 
 
-def to_bytes(figure: Figure, kind: str) -> bytes:
-    """Render a figure as "svg" or "png"."""
-    out = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else None
-    figure.savefig(out, format=kind, dpi=130, metadata=metadata)
-    return out.getvalue()
-
-
 def alignment(mel: np.ndarray, hop_s: float, found: Alignment, true: Alignment | None) -> Figure:
     """Draw a mel spectrogram (frames, bands) with the aligner's boundaries, and the true ones above where known."""
     figure = Figure(figsize=(11, 2.9), layout="constrained")
     axes = figure.add_subplot()
     axes.grid(False)
-    end_s = len(mel) * hop_s
-    bands = mel.shape[1]
+    end_s, bands = len(mel) * hop_s, mel.shape[1]
     axes.imshow(mel.T, origin="lower", aspect="auto", cmap="magma", extent=(0, end_s, 0, bands))
     _boundaries(axes, found, bands, below=True)
     if true:
         _boundaries(axes, true, bands, below=False)
-    axes.set_ylim(-0.16 * bands, (1.16 if true else 1.0) * bands)
-    axes.set_xlim(0, end_s)
-    axes.set_yticks([])
-    axes.set_xlabel("seconds")
+    axes.set(xlim=(0, end_s), ylim=(-0.16 * bands, (1.16 if true else 1.0) * bands), yticks=[], xlabel="seconds")
     return figure
 
 
@@ -61,10 +48,7 @@ def code_use(counts: Mapping[str, np.ndarray]) -> Figure:
     size = max(len(count) for count in counts.values())
     axes.axhline(100 / size, color=FAINT, lw=0.9, ls="--")
     axes.text(size, 100 / size, " uniform use", va="bottom", ha="right", color=FAINT, fontsize=8)
-    axes.set_yscale("log")
-    axes.set_xlim(0.5, size + 0.5)
-    axes.set_xlabel("code, the most used first")
-    axes.set_ylabel("share of frames, %")
+    axes.set(yscale="log", xlim=(0.5, size + 0.5), xlabel="code, the most used first", ylabel="share of frames, %")
     axes.legend()
     return figure
 
@@ -109,10 +93,7 @@ def map_of_prompts(places: np.ndarray, speakers: Sequence[str]) -> Figure:
 
 
 def _frame(axes: Axes, places: np.ndarray) -> None:
-    low, high = places.min(0), places.max(0)
-    margin = 0.05 * (high - low) + 1e-3
-    axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
-    axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.update_datalim(places)
+    axes.autoscale_view()
+    axes.set(xticks=[], yticks=[])
     axes.grid(False)

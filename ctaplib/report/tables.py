@@ -1,6 +1,6 @@
-"""Rows arranged for readers: one table a task and set, systems down, metrics across."""
+"""Rows arranged for readers: one table for each task and set, systems down, metrics across."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctaplib.evaluate.catalogue import METRIC_TITLES
@@ -16,7 +16,9 @@ TASK_TITLES = {
     "resynthesis": "Resynthesis",
     "judge": "The judge itself",
 }
-_BARE = {"cosine", "index", "correlation", "ratio", "MOS-LQO", "codes"}
+PUBLISHED = ("system", "metric", "value", "source", "why not comparable")
+RUNS = ("task", "system", "config hash", "seed")
+_UNITS_NOT_SHOWN = {"cosine", "index", "correlation", "ratio", "MOS-LQO", "codes"}
 
 
 @dataclass(frozen=True)
@@ -24,58 +26,69 @@ class Table:
     """Cells of one task on one set.
 
     Attributes:
-        systems: Names down the side; systems with no number at all are left out.
-        metrics: Names across the top.
+        set: Test set.
+        systems: Names down the side: the systems that have a number; the largest number of items of each.
+        columns: Metrics of which some system has a number, with their headings.
         cells: Row by (system, metric).
-        absent: Systems without any number, with the reason.
+        absent: Reason by system without any number.
+        remarks: Cells ("systems (metrics)") with the reason why they are empty, then cells with their note.
     """
 
-    task: str
     set: str
-    systems: tuple[str, ...]
-    metrics: tuple[str, ...]
+    systems: dict[str, int]
+    columns: list[tuple[str, str]]
     cells: dict[tuple[str, str], Row]
     absent: dict[str, str]
-
-    def value(self, system: str, metric: str) -> float | None:
-        """Return the number of a cell; None where there is none."""
-        row = self.cells.get((system, metric))
-        return None if row is None else row.value
-
-    @property
-    def columns(self) -> list[tuple[str, str]]:
-        """Metrics of which some system has a number, with their headings."""
-        heads = {metric: _heading(row) for (_, metric), row in self.cells.items()}
-        return [(m, heads[m]) for m in self.metrics if any(self.value(s, m) is not None for s in self.systems)]
+    remarks: list[tuple[str, str]]
 
 
-def arrange(rows: Sequence[Row]) -> list[Table]:
-    """Arrange rows as tables: tasks, and sets within a task, in the order of their first row."""
+def arrange(rows: Sequence[Row]) -> dict[str, list[Table]]:
+    """Arrange rows as tables by task; tasks, and sets within a task, in the order of their first row."""
     groups: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
         groups.setdefault(row.task, {}).setdefault(row.set, []).append(row)
-    return [_table(task, set_, group) for task, sets in groups.items() for set_, group in sets.items()]
+    return {task: [_table(set_, group) for set_, group in sets.items()] for task, sets in groups.items()}
 
 
-def _table(task: str, set_: str, rows: Sequence[Row]) -> Table:
-    systems = dict.fromkeys(row.system for row in rows)
-    measured = {row.system for row in rows if row.value is not None}
-    absent = {system: next(row.why or "" for row in rows if row.system == system) for system in systems if system not in measured}
-    return Table(
-        task,
-        set_,
-        tuple(system for system in systems if system in measured),
-        tuple(dict.fromkeys(row.metric for row in rows)),
-        {(row.system, row.metric): row for row in rows},
-        absent,
-    )
+def _table(set_: str, rows: Sequence[Row]) -> Table:
+    measured = [row for row in rows if row.value is not None]
+    with_number = {row.system for row in measured}
+    systems = {row.system: max(r.n for r in rows if r.system == row.system) for row in rows if row.system in with_number}
+    absent: dict[str, str] = {}
+    for row in rows:
+        if row.system not in with_number:
+            absent.setdefault(row.system, row.why or "")
+    headings = {row.metric: _heading(row) for row in rows}
+    columns = [(metric, headings[metric]) for metric in headings if metric in {row.metric for row in measured}]
+    cells = {(row.system, row.metric): row for row in rows}
+    shown = [cells[system, metric] for system in systems for metric in headings if (system, metric) in cells]
+    remarks = _grouped([(row, row.why) for row in shown if row.value is None])
+    remarks += _grouped([(row, row.note) for row in shown if row.value is not None])
+    return Table(set_, systems, columns, cells, absent, remarks)
 
 
 def _heading(row: Row) -> str:
     """Return the name of a column with its unit and judge."""
-    unit = "" if row.unit in _BARE else f", {row.unit}"
+    unit = "" if row.unit in _UNITS_NOT_SHOWN else f", {row.unit}"
     judge = f" ({row.judge})" if row.judge else ""
-    return f"{METRIC_TITLES.get(row.metric, row.metric)}{unit}{judge}"
+    return f"{metric_title(row.metric)}{unit}{judge}"
+
+
+def metric_title(metric: str) -> str:
+    """Return the name of a metric in headings."""
+    return METRIC_TITLES.get(metric, metric)
+
+
+def _grouped(remarks: Sequence[tuple[Row, str | None]]) -> list[tuple[str, str]]:
+    """Join cells that share a remark to one phrase, "systems (metrics)"."""
+    metrics: dict[tuple[str, str], list[str]] = {}
+    for row, text in remarks:
+        if text:
+            metrics.setdefault((text, row.system), []).append(metric_title(row.metric))
+    systems: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (text, system), names in metrics.items():
+        systems.setdefault((text, tuple(names)), []).append(system)
+    return [(f"{', '.join(group)} ({'; '.join(names)})", text) for (text, names), group in systems.items()]
 
 
 def number(value: float) -> str:
@@ -91,40 +104,11 @@ def interval(row: Row) -> str:
     return "" if row.ci95 is None else f"[{number(row.ci95[0])}, {number(row.ci95[1])}]"
 
 
-def gaps(table: Table) -> list[tuple[str, str]]:
-    """Return the empty cells of the systems shown, and why they are empty."""
-    return _grouped(table, lambda row: row.why if row.value is None else None)
-
-
-def notes(table: Table) -> list[tuple[str, str]]:
-    """Return the cells with a note, and the note."""
-    return _grouped(table, lambda row: row.note if row.value is not None else None)
-
-
-def _grouped(table: Table, remark: Callable[[Row], str | None]) -> list[tuple[str, str]]:
-    """Join cells that share a remark to one phrase, "systems (metrics)"."""
-    metrics: dict[tuple[str, str], list[str]] = {}
-    for system in table.systems:
-        for metric in table.metrics:
-            row = table.cells.get((system, metric))
-            text = remark(row) if row is not None else None
-            if text:
-                metrics.setdefault((text, system), []).append(METRIC_TITLES.get(metric, metric))
-    together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (text, system), names in metrics.items():
-        together.setdefault((text, tuple(names)), []).append(system)
-    return [(f"{', '.join(systems)} ({'; '.join(names)})", text) for (text, names), systems in together.items()]
-
-
-PUBLISHED = ("system", "metric", "value", "source", "why not comparable")
-RUNS = ("task", "system", "config hash", "seed")
-
-
 def published(task: str, papers: PaperRows) -> list[tuple[str, ...]]:
     """Return the published numbers of a task, with the columns `PUBLISHED`."""
     return [
-        (row.system, METRIC_TITLES.get(row.metric, row.metric), f"{number(row.value)} {row.unit}",
-         f"{row.source} ({HOW.get(row.how, row.how)})", row.why_not)
+        (row.system, metric_title(row.metric), f"{number(row.value)} {row.unit}", f"{row.source} ({HOW.get(row.how, row.how)})",
+         row.why_not)
         for row in papers.rows if row.task == task
     ]  # fmt: skip
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from ctaplib.files import atomic_write
 from ctaplib.runs.listing import read_metrics
-from ctaplib.runs.state import METRICS_FILE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,10 +48,8 @@ class RunCurves:
     rates: Curves
 
 
-def read_curves(run: Path) -> RunCurves | None:
-    """Read the curves of `metrics.jsonl`; None without that file."""
-    if not (run / METRICS_FILE).exists():
-        return None
+def read_curves(run: Path) -> RunCurves:
+    """Read the curves of `metrics.jsonl`, none without that file."""
     found: dict[str, dict[str, tuple[list[int], list[float]]]] = {"train": {}, "valid": {}, "weight": {}, "lr": {}}
     for record in read_metrics(run):
         split = record.get("split", "train")
@@ -105,12 +102,8 @@ def curves_together(curves: Curves, title: str) -> "Figure":
 
 def save_curves(run: Path) -> list[Path]:
     """Write `images/losses.png`, `learning_rate.png` and `weights.png` of a run, those that have data, and list them."""
-    curves = read_curves(run)
-    if curves is None:
-        return []
-    written = []
+    curves, figures, written = read_curves(run), {}, []
     with style():
-        figures = {}
         if curves.train or curves.valid:
             figures["losses"] = loss_curves(curves.train, curves.valid, {})
         if curves.rates:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ctaplib.config_file import flatten, read_saved
 from ctaplib.errors import ConfigError, DataError, shortened
-from ctaplib.runs.state import METRICS_FILE, STATE_FILE, as_record, newest, read_state
+from ctaplib.runs.state import METRICS_FILE, STATE_FILE, newest, read_state, split_records
 
 MARKS = (METRICS_FILE, STATE_FILE, "checkpoints", "aligner.pt")
 """Files of which a run has at least one beside `config.yaml`."""
@@ -25,8 +25,7 @@ class RunRow:
     """One run.
 
     Attributes:
-        name: Its folder, as found.
-        task: Name of the task.
+        name: Its folder, as given.
         config: Hash of its config.
         commit: Version of the code.
         state: running, stopped, finished or failed.
@@ -34,9 +33,7 @@ class RunRow:
         step: Last recorded step.
         max_steps: Number of steps in all; None where unknown.
         epoch: Number of epochs begun so far; None where unknown.
-        best_metric: Validation metric that chooses the best checkpoint.
-        best: Its smallest value.
-        best_step: Step of the smallest value.
+        best_metric: Validation metric that chooses the best checkpoint; `best` is its smallest value.
         loss: Latest training loss.
         codebook_usage_pct: Latest share of codes in use on the validation set.
         audio_h_per_h: Latest hours of audio trained on per hour.
@@ -61,11 +58,6 @@ class RunRow:
     age_s: float
 
 
-def is_run(folder: Path) -> bool:
-    """Return whether a folder is that of a run."""
-    return (folder / "config.yaml").is_file() and any((folder / mark).exists() for mark in MARKS)
-
-
 def find_runs(folders: Sequence[Path]) -> list[Path]:
     """List the runs that the folders are or hold, each once, in order.
 
@@ -86,7 +78,7 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
-    if is_run(folder):
+    if (folder / "config.yaml").is_file() and any((folder / mark).exists() for mark in MARKS):
         yield folder
         return
     if depth == 0:
@@ -107,19 +99,14 @@ def read_metrics(run: Path) -> list[dict]:
         DataError: another line is not a record; lists all of them.
     """
     path = run / METRICS_FILE
-    if not path.exists():
-        return []
-    records, faults = [], []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, 1):
-        if (record := as_record(line)) is not None:
-            records.append(record)
-        elif number < len(lines):
-            faults.append(f"{path}:{number}: {line[:60]!r}")
-    if faults:
-        found = f"{path} has {len(faults)} lines that are not records"
-        raise DataError(found, shortened(faults), expected='{"step": ..., "split": ..., ...}', fix="remove these lines")
-    return records
+    records, foreign = split_records(path)
+    if foreign and max(foreign) == len(records) + len(foreign):
+        foreign.popitem()
+    if foreign:
+        message = f"{path} has {len(foreign)} lines that are not records"
+        expected = '{"step": ..., "split": ..., ...}'
+        raise DataError(message, shortened(list(foreign.values())), expected=expected, fix="remove these lines")
+    return [record for _, record in records]
 
 
 def read_run(run: Path) -> RunRow:
@@ -129,8 +116,7 @@ def read_run(run: Path) -> RunRow:
         ConfigError, DataError: its files cannot be read.
     """
     config, records, last = read_saved(run / "config.yaml"), read_metrics(run), read_state(run)
-    settings = config.get("train")
-    train: dict[str, Any] = settings if isinstance(settings, dict) else {}
+    train = config.get("train", {})
     step = max((r["step"] for r in records), default=0)
     max_steps = last.max_steps or train.get("max_steps")
     metric = str(train.get("best", "loss"))

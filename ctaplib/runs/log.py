@@ -8,14 +8,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctaplib.errors import LostPeerError, counted, shortened
 from ctaplib.files import atomic_write, make_folder, reporting_full_disk
-from ctaplib.runs.state import METRICS_FILE, Running, as_record
+from ctaplib.runs.state import METRICS_FILE, Running, split_records
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,25 +83,21 @@ def add_log_file(path: str | Path) -> None:
     get_logger().addHandler(handler)
 
 
-def progress(items: Iterable[T], total: int | None = None, what: str = "", enabled: bool = True) -> Iterator[T]:
+def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """Iterate over items with a bar and the time left; without a terminal, log a line every ten seconds."""
-    if not enabled:
-        yield from items
-        return
     if has_live_line():
         from tqdm import tqdm
 
         yield from tqdm(items, total=total, desc=what, dynamic_ncols=True)
         return
-    total = len(items) if total is None and isinstance(items, Sized) else total
     started = last = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
         if now - last >= PLAIN_EVERY_S:
             last = now
-            left = f", about {(now - started) / done * (total - done):.0f} s left" if total else ""
-            get_logger().info("%s: %d%s done%s", what, done, f" of {total}" if total else "", left)
+            left_s = (now - started) / done * (total - done)
+            get_logger().info("%s: %d of %d done, about %.0f s left", what, done, total, left_s)
 
 
 class LiveLine:
@@ -114,28 +110,24 @@ class LiveLine:
     """
 
     def __init__(self, total: int, done: int, enabled: bool = True) -> None:
-        self._bar: Any = None
-        if enabled and has_live_line():
-            from tqdm import tqdm
+        from tqdm import tqdm
 
-            form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
-            self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True)
+        form = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
+        live = enabled and has_live_line()
+        self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True, disable=not live)
 
     def step(self) -> None:
         """Count one step."""
-        if self._bar is not None:
-            self._bar.update()
+        self._bar.update()
 
     def show(self, values: Mapping[str, float]) -> None:
         """Show the loss, every term whose weight is not 0, and the speed."""
-        if self._bar is not None:
-            width = shutil.get_terminal_size().columns - 28
-            self._bar.set_postfix_str(" " + short_words(values, width))
+        if not self._bar.disable:
+            self._bar.set_postfix_str(" " + short_words(values, shutil.get_terminal_size().columns - 28))
 
     def close(self) -> None:
         """End the line."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 def short_words(values: Mapping[str, float], width: int) -> str:
@@ -178,13 +170,12 @@ class RunLog:
         self._running = Running(self.exp, task, max_steps)
         self._step, self._max_steps = from_step, max_steps
         self._path = self.exp / METRICS_FILE
-        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines() if self._path.exists() else []
-        rows = [(number, line, as_record(line)) for number, line in enumerate(lines, 1)]
-        if foreign := [f"{number}: {line[:60]!r}" for number, line, row in rows if row is None]:
-            listed = "; ".join(shortened(foreign, 5))
+        records, foreign = split_records(self._path)
+        if foreign:
+            listed = "; ".join(shortened(list(foreign.values()), 5))
             get_logger().warning("%s: dropped %s (torn or foreign): %s", self._path, counted(len(foreign), "line"), listed)
         with atomic_write(self._path) as out:
-            out.writelines(f"{line}\n" for _, line, row in rows if row is not None and row["step"] <= from_step)
+            out.writelines(f"{line}\n" for line, record in records if record["step"] <= from_step)
         self._file = self._path.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter
 

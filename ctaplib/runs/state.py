@@ -18,7 +18,6 @@ STATE_FILE = "run_state.json"
 LOCK_FILE = "run.lock"
 ERRORS = "errors"
 """Folder of a run for the errors of its processes; rank 0 writes its own to `STATE_FILE`, and here only where it ends at once."""
-ENDINGS = ("finished", "stopped", "failed")
 METRICS_FILE = "metrics.jsonl"
 SILENT_S = 600.0
 """Seconds without a write after which a run of another machine counts as dead."""
@@ -52,7 +51,7 @@ class Running:
 
     def __init__(self, exp: Path, task: str, max_steps: int) -> None:
         self.exp = exp
-        self.document: dict[str, object] = {"state": "running", "task": task, "max_steps": max_steps}
+        self.document: dict[str, Any] = {"state": "running", "task": task, "max_steps": max_steps}
         self.document |= {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
         self._lock = _take_lock(exp)
         write_json(exp / STATE_FILE, self.document)
@@ -119,11 +118,11 @@ def read_state(exp: Path) -> RunState:
     saved = _read(exp)
     if not saved:
         return RunState("")
-    steps, task, note = int(str(saved.get("max_steps", 0))), str(saved.get("task", "")), str(saved.get("note", ""))
-    state, host = str(saved.get("state", "")), str(saved.get("host", ""))
+    steps, task, note = saved.get("max_steps", 0), saved.get("task", ""), saved.get("note", "")
+    state, host = saved.get("state", ""), saved.get("host", "")
     if _is_locked(exp):
         return RunState("running", f"process {saved.get('pid')} on {host}", steps, task)
-    if state in ENDINGS:
+    if state in ("finished", "stopped", "failed"):
         return RunState(state, (_cause(exp) if saved.get("lost_peer") else "") or note, steps, task)
     quiet_s, cause = time.time() - newest(exp), _cause(exp)
     if not cause and host != socket.gethostname() and quiet_s < SILENT_S:
@@ -163,13 +162,24 @@ def _cause(exp: Path) -> str:
     return min(errors)[1] if errors else ""
 
 
-def as_record(line: str) -> dict[str, Any] | None:
-    """Parse a line of `metrics.jsonl`; None for a line that was torn by a kill or is not a record."""
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
+def split_records(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], dict[int, str]]:
+    """Read `metrics.jsonl`; an absent file has no lines.
+
+    Returns:
+        Lines with their records; and the start of each line that is none (torn by a kill, or foreign), by its number.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    records, foreign = [], {}
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            records.append((line, record))
+        else:
+            foreign[number] = f"{number}: {line[:60]!r}"
+    return records, foreign
 
 
 def newest(exp: Path) -> float:
@@ -178,7 +188,7 @@ def newest(exp: Path) -> float:
     return max((path.stat().st_mtime for path in map(exp.joinpath, names) if path.exists()), default=0.0)
 
 
-def _read(exp: Path) -> dict[str, object]:
+def _read(exp: Path) -> dict[str, Any]:
     path = exp / STATE_FILE
     if not path.exists():
         return {}

@@ -1,7 +1,7 @@
 """Phones, times and words of an utterance as the engine spoke it.
 
 The engine writes the tone of each syllable as a pitch contour (55, 35, 214, 51, 11) in its transcription and changes a third tone
-before another third tone to a second one, within what it says without a pause. Its phone events carry no tone, so tones are
+before another third tone to a second one, within a stretch without pauses. Its phone events carry no tone, so tones are
 taken from the transcription and put on the vowel of each syllable, after that change.
 """
 
@@ -88,11 +88,11 @@ def word_index(speech: Speech, text: str) -> list[int]:
 def add_tones(text: str, labels: Labels) -> Labels | str:
     """Put the tone of each syllable on its vowel; return the reason where counts disagree."""
     tones = engine_tones(labels.transcript)
-    vowels = sum(_is_vowel(phone) for phone, _, _ in labels.phones)
+    vowels = sum(_VOWEL.match(phone) is not None for phone, _, _ in labels.phones)
     if not len(text) == len(tones) == vowels:
         return f"{len(text)} characters, {len(tones)} tones and {vowels} syllables in the speech disagree"
     rest = iter(tones)
-    phones = tuple((phone + next(rest) if _is_vowel(phone) else phone, a, b) for phone, a, b in labels.phones)
+    phones = tuple((phone + next(rest) if _VOWEL.match(phone) else phone, a, b) for phone, a, b in labels.phones)
     if any(phone != SILENCE and "(" in phone for phone, _, _ in phones):
         return "the engine changed the language"
     return replace(labels, phones=phones)
@@ -109,7 +109,3 @@ def engine_tones(transcript: str) -> list[str]:
 def sandhi(tones: list[str]) -> list[str]:
     """Change every third tone directly before a third tone to a second one."""
     return [("2" if t == "3" and following == "3" else t) for t, following in zip(tones, [*tones[1:], ""], strict=True)]
-
-
-def _is_vowel(phone: str) -> bool:
-    return bool(_VOWEL.match(phone))

@@ -24,7 +24,7 @@ class Language:
         sentences: From seed to sentences without end.
         rename: From engine mnemonic to phone.
         normalize: From text as written to the words of `text`.
-        relabel: Corrects the labels, given the text; a string is the reason to leave the utterance out.
+        relabel: Corrects the labels, given the text; a string is the reason to drop the utterance.
     """
 
     code: str

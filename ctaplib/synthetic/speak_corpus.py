@@ -7,6 +7,7 @@ sets share none. Audio goes to `<audio>/<speaker>/<utt>.wav`, tables to `<data>/
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ctaplib.audio.files import write_audio
@@ -47,16 +48,10 @@ def read_plan(path: str | Path) -> list[PlanRow]:
     return [PlanRow(r["set"], r["speaker"], r["gender"], voice, int(r["utts"])) for r, voice in zip(rows, voices)]
 
 
-@dataclass(frozen=True)
-class _Writer:
-    """Writes the audio of an utterance and returns its labels, in the process that spoke it."""
-
-    folder: Path
-    rename: Callable[[str], str]
-
-    def __call__(self, job: Job, speech: Speech) -> Labels:
-        write_audio(wav_path(self.folder, job.utt), speech.samples, speech.rate_hz, sync=False)
-        return label(job, speech, self.rename)
+def _write(job: Job, speech: Speech, folder: Path, rename: Callable[[str], str]) -> Labels:
+    """Write the audio of an utterance and return its labels, in the process that spoke it."""
+    write_audio(wav_path(folder, job.utt), speech.samples, speech.rate_hz, sync=False)
+    return label(job, speech, rename)
 
 
 def wav_path(folder: Path, utt: str) -> Path:
@@ -106,7 +101,8 @@ def make_corpus(
         Minutes of audio of each set.
     """
     jobs = make_jobs(plan, language, seed)
-    labels = list(speak_all([job for _, job, _ in jobs], _Writer(audio.absolute(), language.rename), nj, engine))
+    write = partial(_write, folder=audio.absolute(), rename=language.rename)
+    labels = list(speak_all([job for _, job, _ in jobs], write, nj, engine))
     minutes: dict[str, float] = {}
     for name in dict.fromkeys(row.set for row in plan):
         kept, dropped = [], []

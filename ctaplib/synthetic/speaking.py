@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 
@@ -82,13 +82,9 @@ def _level(samples: np.ndarray) -> np.ndarray:
 _engine: Engine | None = None
 
 
-def _start_engine(data: Path | None = None) -> None:
+def _start_worker(data: Path | None) -> None:
     global _engine
     _engine = Engine(data)
-
-
-def _start_worker(data: Path | None) -> None:
-    _start_engine(data)
     gc.disable()  # a collection would touch, and so copy, every page after a fork
     gc.freeze()
 
@@ -126,9 +122,8 @@ def _in_fork(function: Callable[[], Result]) -> Result:
 
 def speak_once(job: Job) -> Speech:
     """Speak one utterance in a fork of this process; the engine is started at the first call."""
-    if _engine is None:
-        _start_engine()
-    engine = cast(Engine, _engine)
+    global _engine
+    _engine = engine = _engine or Engine()
     raw, phones, words, transcript = _in_fork(lambda: engine.speak(job))  # only this in the fork: its memory is all new
     return _finish(job, np.frombuffer(raw, np.int16), engine.rate_hz, phones, words, transcript)
 

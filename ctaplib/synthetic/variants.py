@@ -5,13 +5,14 @@ eSpeak NG, docs/voices.md); ours go into a copy of that folder made of links.
 """
 
 import importlib
+import os
 import random
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ctaplib.files import atomic_write, read_tsv, write_tsv
+from ctaplib.files import atomic_write, read_tsv
 
-FIELDS = ("variant", "gender", "definition")
 # Lowest and highest base pitch (Hz) and formant scale (per cent) of each sex: our choice.
 _RANGES = {"f": ((135, 215), (102, 128)), "m": ((62, 112), (88, 106))}
 
@@ -34,43 +35,23 @@ def draw_variant(gender: str, rng: random.Random) -> str:
     return ";".join(lines)
 
 
-def write_variants(path: str | Path, definitions: Mapping[str, tuple[str, str]]) -> None:
-    """Write a table of variants; values are (gender, definition)."""
-    write_tsv(path, [{"variant": v, "gender": g, "definition": d} for v, (g, d) in definitions.items()], FIELDS)
-
-
 def read_variants(path: str | Path) -> dict[str, str]:
     """Read the definition of each variant of a table (columns: `variant gender definition`)."""
     return {row["variant"]: row["definition"] for row in read_tsv(path)}
 
 
 def engine_data(definitions: Mapping[str, str], folder: Path) -> Path:
-    """Make a data folder for the engine with its own variants and ours.
+    """Make a data folder for the engine with its own variants and ours, and return it.
 
     Args:
         definitions: Definition of each variant, lines joined by `;`.
-        folder: Folder to make; files and links in it are replaced.
-
-    Returns:
-        The folder.
+        folder: Folder to make; what it holds is removed.
     """
     package = Path(importlib.import_module("espeakng_loader").get_data_path())
-    _link_all(package, folder, leave="voices")
-    _link_all(package / "voices", folder / "voices", leave="!v")
-    _link_all(package / "voices" / "!v", folder / "voices" / "!v")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(package, folder, copy_function=os.symlink)
     for name, definition in definitions.items():
         lines = ["language variant", f"name {name}", *definition.split(";")]
         with atomic_write(folder / "voices" / "!v" / name) as handle:
             handle.write("\n".join(lines) + "\n")
     return folder
-
-
-def _link_all(source: Path, target: Path, leave: str = "") -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for entry in source.iterdir():
-        link = target / entry.name
-        if entry.name == leave:
-            continue
-        if link.is_symlink() or link.exists():
-            link.unlink()
-        link.symlink_to(entry)

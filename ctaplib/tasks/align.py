@@ -8,25 +8,25 @@ realignment are computed by all ranks together (`align/parallel.py`).
 import copy
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field
 
-from ctaplib.align.aligner import Aligner, save_aligner
+from ctaplib.align.aligner import Aligner
 from ctaplib.align.chunks import GAP_FRAMES, IGNORED, Chunks
 from ctaplib.align.config import AlignConfig
 from ctaplib.align.corpus import Utterance, compute_mel, evenly, find_units
 from ctaplib.align.flat_start import label_by_mixtures, train_mixtures
 from ctaplib.align.frontend import centre
 from ctaplib.align.network import FrameNetwork, log_priors
-from ctaplib.align.parallel import map_shards
+from ctaplib.align.parallel import map_items
 from ctaplib.align.preview import path_preview
-from ctaplib.align.topology import make_graph, make_topology
+from ctaplib.align.topology import Topology
 from ctaplib.align.training_set import choose_evenly, load_training_set, read_usable
 from ctaplib.align.viterbi import load_loops
 from ctaplib.audio.settings import FeatureConfig, read_feature_config
@@ -39,31 +39,9 @@ from ctaplib.losses.terms import Term
 from ctaplib.runs.log import get_logger
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import BatchStats, Task, TaskPaths
-from ctaplib.tasks.settings import Decay, LrSchedule, OptimConfig, Precision, TaskConfig, TrainConfig
+from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 
 log = get_logger(__name__)
-
-
-class AlignBatchConfig(BatchConfig):
-    """Size of the batches: chunks have one length and need no padding, so that only `batch_s` is used."""
-
-    batch_s: PositiveFloat = 20.5
-    """Seconds of audio in one global batch."""
-    min_items: int = Field(2, ge=1)
-    """Batches differ by at most one chunk."""
-
-
-class AlignOptimConfig(OptimConfig):
-    """AdamW and its learning-rate schedule, for a few hundred steps."""
-
-    lr: PositiveFloat = 2e-3
-    """Peak learning rate."""
-    warmup_steps: NonNegativeInt = 20
-    """Steps of linear warm-up."""
-    schedule: LrSchedule = "linear"
-    """After the warm-up, over all passes."""
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """AdamW's decay rates."""
 
 
 class AlignTrainConfig(TrainConfig):
@@ -73,10 +51,6 @@ class AlignTrainConfig(TrainConfig):
     """The aligner is the network of the last step, whose labels it was trained on: our choice."""
     max_steps: int = 0
     """Computed from the passes and the data, and written to the run's config; may not be given."""
-    valid_every_steps: PositiveInt = 500
-    """Steps between validations."""
-    precision: Precision = "fp32"
-    """fp32, bf16, or auto; realignments are always in fp32."""
 
 
 class AlignTaskConfig(AlignConfig, TaskConfig):
@@ -84,26 +58,22 @@ class AlignTaskConfig(AlignConfig, TaskConfig):
 
     valid_minutes: float = Field(default=10.0, gt=0)
     """Audio of the validation set to align at each validation, minutes."""
-    batch: AlignBatchConfig = AlignBatchConfig()
-    optim: AlignOptimConfig = AlignOptimConfig()
-    train: AlignTrainConfig = AlignTrainConfig()
+    batch: BatchConfig = BatchConfig(batch_s=20.5, min_items=2)
+    """Size of the batches; chunks have one length, so that only `batch_s` and `min_items` are used."""
+    optim: OptimConfig = OptimConfig(lr=2e-3, warmup_steps=20, schedule="linear", betas=(0.9, 0.999))
+    train: AlignTrainConfig = AlignTrainConfig(valid_every_steps=500, precision="fp32")
+    """Training; realignments are always in fp32."""
 
 
 @dataclass(frozen=True)
 class ChunkBatch:
-    """Some chunks.
+    """Frames (chunks, size + 2 * GAP_FRAMES, n_mels) of some chunks.
 
-    Attributes:
-        frames: (chunks, size + 2 * GAP_FRAMES, n_mels).
-        places: (chunks, size) index of every frame of the middle among all frames; on the CPU.
+    `places` (chunks, size) is the index of every frame of the middle among all frames.
     """
 
     frames: torch.Tensor
     places: torch.Tensor
-
-    def to(self, device: torch.device) -> "ChunkBatch":
-        """Return the batch with the frames on another device."""
-        return replace(self, frames=self.frames.to(device, non_blocking=True))
 
 
 class AlignTask(Task):
@@ -125,33 +95,37 @@ class AlignTask(Task):
         self.jobs = torch.get_num_threads()
         data, dump = paths.data / paths.train_set, paths.dump / paths.train_set
         utterances = read_usable(data, dump)
-        self.valid, self.valid_lengths = self._choose_valid()
+        if not paths.valid_set:
+            raise ConfigError("the aligner has no validation set", fix="give --valid_set")
+        valid_dump = paths.dump / paths.valid_set
+        self.valid = choose_evenly(read_usable(paths.data / paths.valid_set, valid_dump), valid_dump, config.valid_minutes)
+        self.valid_frame_counts = read_table(valid_dump / "utt2num_frames")
         self.features = read_feature_config(dump / "features.yaml")
-        self.topology = make_topology(config, find_units(utterances, config.drop_tone))
+        self.topology = Topology(config, find_units(utterances, config.drop_tone))
         chosen = choose_evenly(utterances, dump, max(config.network.minutes, config.bootstrap.minutes))
         self.training_set = load_training_set(config, self.topology, chosen, self.features.rate_hz, self.jobs)
         self.chunks = Chunks([centre(mel) for mel in self.training_set.mels], config.network.chunk_frames)
         self.batch_chunks = max(1, round(config.batch.batch_s / (config.network.chunk_frames * config.hop_s)))
         self.ends = list(accumulate(self.chunks.steps(self.batch_chunks, epochs) for epochs in config.network.passes))
-        self.config = _with_steps(config, self.ends[-1])
+        steps = self.ends[-1]
+        if config.train.max_steps not in (0, steps):
+            raise ConfigError(
+                f"train.max_steps is {config.train.max_steps}, the passes take {steps}", fix="set network.passes instead"
+            )
+        self.config = config.model_copy(update={"train": config.train.model_copy(update={"max_steps": steps})})
         self.stamp = f"{config_hash(self.config, of_numbers=True)} {self.training_set.digest()}"
         self.index, self.log_prior = -1, np.zeros(0, np.float32)
         torch.manual_seed(config.seed)
         self.model = FrameNetwork(config.n_mels, self.topology.n_classes, config.network)
 
-    # ---- batches and losses ----------------------------------------------------------------------------------
-
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """Plan the batches of chunks of one pass."""
         config = self.config
         return self.chunks.plan(self.batch_chunks, config.network.passes[epoch], 1000 * config.seed + epoch)
 
     def valid_plan(self) -> list[list[int]]:
-        """Return one batch of all validation utterances."""
         return [list(range(len(self.valid)))]
 
     def load(self, split: str, items: Sequence[int], step: int) -> ChunkBatch | list[Utterance]:
-        """Return chunks, or utterances of the validation set."""
         if split == "valid":
             return [self.valid[i] for i in items]
         places = self.chunks.places(items)
@@ -169,15 +143,13 @@ class AlignTask(Task):
             self._relabel(step + 1)
 
     def losses(self, batch: ChunkBatch, step: int, optimizer: str) -> dict[str, Term]:
-        """Compute the cross-entropy of the class of every frame."""
         self._relabel(step)
         logits = self.model(batch.frames)[:, GAP_FRAMES:-GAP_FRAMES]
-        targets = self.targets[batch.places].to(logits.device)
+        targets = self.targets[batch.places]
         total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
         return {"frames": Term(total, (targets != IGNORED).sum())}
 
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """Return the weight of the one term."""
         return {"frames": 1.0}
 
     @torch.no_grad()
@@ -192,27 +164,22 @@ class AlignTask(Task):
 
     def previews(self, batch: list[Utterance]) -> list[Preview]:
         """Show the path through every utterance, over the posteriors of the units."""
-        aligner, shown = self._aligner(), []
-        for u in batch:
-            mel, _ = compute_mel(u.wav, aligner.front_end)
-            shown.append(path_preview(aligner, u.utt, u.phones, mel, make_graph(self.topology, u.phones, self.config.drop_tone)))
-        return shown
+        aligner = self._aligner()
+        mels = [compute_mel(u.wav, aligner.front_end)[0] for u in batch]
+        graphs = [self.topology.graph(u.phones) for u in batch]
+        return [path_preview(aligner, u.utt, u.phones, mel, graph) for u, mel, graph in zip(batch, mels, graphs)]
 
     def batch_stats(self, batch: ChunkBatch) -> BatchStats:
-        """Count the frames; chunks have no padding."""
         return BatchStats(len(batch.places), batch.places.numel(), batch.places.numel(), self.config.hop_s)
 
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the feature frames of a chunk for each."""
         return [round(self.config.network.chunk_frames * self.config.hop_s / self.features.hop_s) for _ in items]
 
     def item_names(self, items: Sequence[int]) -> list[str]:
-        """Return the numbers of chunks, which are cut from all utterances in a row."""
         return [f"chunk {i} of {self.chunks.count}" for i in items]
 
     def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the lengths of validation utterances."""
-        return [self.valid_lengths[i] for i in items]
+        return [int(self.valid_frame_counts[self.valid[i].utt]) for i in items]
 
     def trial_step(self) -> int:
         """Return the last step of the current pass, for which there are labels: a trial makes none."""
@@ -221,10 +188,8 @@ class AlignTask(Task):
     def after_validation(self, step: int) -> dict[str, float]:
         """Write the aligner at the end of training."""
         if step == self.ends[-1] and rank() == 0:
-            save_aligner(self.paths.exp, self._aligner())
+            self._aligner().save(self.paths.exp)
         return {}
-
-    # ---- labels ----------------------------------------------------------------------------------------------
 
     def _relabel(self, step: int) -> None:
         """Set the labels of the pass of a step, on all ranks together; they change at the first step of a pass."""
@@ -244,7 +209,7 @@ class AlignTask(Task):
             if rank() == 0:
                 with atomic_write(path, "wb") as out:
                     np.savez(out, labels=np.concatenate(labels), made_from=np.array(self.stamp))
-        self.index, self.targets = index, self.chunks.targets(labels)
+        self.index, self.targets = index, self.chunks.targets(labels).to(next(self.model.parameters()).device)
         self.log_prior = log_priors(labels, self.topology.n_classes)
 
     def _read_labels(self, path: Path) -> list[np.ndarray] | None:
@@ -259,7 +224,7 @@ class AlignTask(Task):
 
     def _bootstrap(self) -> list[np.ndarray]:
         training_set, config = self.training_set, self.config.bootstrap
-        chosen = evenly(training_set.mels, training_set.seconds, config.minutes)
+        chosen = evenly(training_set.seconds, config.minutes)
         mixtures = train_mixtures(
             [training_set.mels[i] for i in chosen], [training_set.graphs[i] for i in chosen],
             self.topology.n_classes, config, self.jobs,
@@ -270,33 +235,15 @@ class AlignTask(Task):
     def _realign(self) -> list[np.ndarray]:
         aligner, chunks, graphs = self._aligner(), self.chunks, self.training_set.graphs
 
-        def work(shard: range) -> list[np.ndarray]:
-            return [graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]] for i in shard]
+        def work(i: int) -> np.ndarray:
+            return graphs[i].chain.classes[aligner.path(chunks.mel(i), graphs[i])[0]]
 
-        return [label for part in map_shards(work, len(graphs), self.jobs) for label in part]
+        return map_items(work, len(graphs), self.jobs)
 
     def _aligner(self) -> Aligner:
         """Make an aligner with the current weights, on the CPU."""
         network = copy.deepcopy(self.model).cpu()
         return Aligner(self.config, self.topology, network, self.log_prior, self.features.rate_hz)
-
-    def _choose_valid(self) -> tuple[list[Utterance], list[int]]:
-        """Choose utterances to validate on, and return how many feature frames each has."""
-        name = self.paths.valid_set
-        if not name:
-            raise ConfigError("the aligner has no validation set", fix="give --valid_set")
-        dump = self.paths.dump / name
-        chosen = choose_evenly(read_usable(self.paths.data / name, dump), dump, self.config.valid_minutes)
-        frames = read_table(dump / "utt2num_frames")
-        return chosen, [int(frames[u.utt]) for u in chosen]
-
-
-def _with_steps(config: AlignTaskConfig, steps: int) -> AlignTaskConfig:
-    if config.train.max_steps not in (0, steps):
-        raise ConfigError(
-            f"train.max_steps is {config.train.max_steps}, the passes take {steps}", fix="set network.passes instead"
-        )
-    return config.model_copy(update={"train": config.train.model_copy(update={"max_steps": steps})})
 
 
 TASK = AlignTask

@@ -1,20 +1,18 @@
 """Training of recognisers: fine-tuned from VQ-CTAP, supervised from random weights, and the judge."""
 
-import torch
-
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE, SILENCE_LABEL
 from ctaplib.losses.quantization import quantization_loss
-from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
+from ctaplib.losses.sequence import ctc_loss
 from ctaplib.losses.terms import Term
 from ctaplib.models.recognizer import Recognizer, RecognizerConfig
 from ctaplib.models.vqctap import VQCTAP
 from ctaplib.runs.panels import Preview
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, collapse, error_rate, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, collapse, error_rate, recognition_errors, recognition_terms
 from ctaplib.tasks.load import load_source
 from ctaplib.tasks.preview import posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
+from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 
 
@@ -32,9 +30,9 @@ class ASRConfig(SpeechTaskConfig):
     """Settings of a recogniser and its training."""
 
     model: RecognizerConfig = RecognizerConfig()
-    """Sizes; taken from the pre-trained model where there is one."""
+    """Sizes; taken from the pre-trained model where there is one. Without a quantizer, its code book is not used."""
     schedule: ASRSchedule = ASRSchedule()
-    train: RecognitionTrainConfig = RecognitionTrainConfig()
+    train: TrainConfig = TrainConfig(best="per_ctc")
     freeze_codebook: bool = False
     """Keep the code book of the pre-trained model unchanged."""
 
@@ -52,10 +50,11 @@ class ASRTask(SpeechTask[Recognizer]):
         source: VQCTAP | None = None
         if training and "pretrained" in paths.init:
             source = load_source(self.name, paths, VQCTAP)
-            config = config.model_copy(update={"model": _sizes_of(source, config.model)})
+            names = ("n_mels", "speech", "phoneme_decoder", *(() if config.model.quantizer is None else ("quantizer",)))
+            sizes = config.model.model_copy(update={name: getattr(source.config, name) for name in names})
+            config = config.model_copy(update={"model": sizes})
         hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
         super().__init__(config, paths, hop, ctc_factor, training=training)
-        torch.manual_seed(config.seed)
         pieces = self.pieces.get_piece_size() if self.pieces is not None else 0
         self.model = Recognizer(config.model, len(self.labels), pieces)
         if training:
@@ -67,27 +66,16 @@ class ASRTask(SpeechTask[Recognizer]):
                 self.model.quantizer.load_state_dict(source.quantizer.state_dict())
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
-        """Compute all terms."""
         output = self.model(self.encoder_input(batch), batch.mel_lengths)
-        zero = Term(batch.mel.new_zeros(()), 0.0)
-        words = zero
+        words = vq = Term.none(batch.mel)
         if output.words is not None:
             words = ctc_loss(output.words, output.read.lengths, batch.words, batch.words_lengths)
-        start = zero
-        if self.weights(step, optimizer)["ctc_start"]:
-            start = ctc_start_loss(
-                output.read.ctc, batch.frame_labels, output.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
-            )
-        return {
-            "classify": frame_classification_loss(output.read.classes, batch.frame_labels, output.mask),
-            "ctc": ctc_loss(output.read.ctc, output.read.ctc_lengths, batch.labels, batch.labels_lengths),
-            "ctc_start": start,
-            "words": words,
-            "vq": zero if output.quantized is None else quantization_loss(output.quantized),
-        }
+        if output.quantized is not None:
+            vq = quantization_loss(output.quantized)
+        with_start = self.weights(step, optimizer)["ctc_start"] > 0
+        return recognition_terms(output.read, batch, output.mask, with_start) | {"words": words, "vq": vq}
 
     def after_step(self, step: int) -> None:
-        """Update the code book, unless there is none or it is frozen."""
         if self.model.quantizer is not None and not self.config.freeze_codebook:
             self.model.quantizer.after_step(step)
 
@@ -109,12 +97,6 @@ class ASRTask(SpeechTask[Recognizer]):
             panels = {"phone posteriors": posteriors(self, read.classes[row], batch, row), "CTC posteriors": ctc}
             found.append(preview_row(self, batch, row, panels=panels))
         return found
-
-
-def _sizes_of(source: VQCTAP, config: RecognizerConfig) -> RecognizerConfig:
-    """Copy the sizes of the pre-trained model, except for a quantizer that the recogniser does not want."""
-    names = ("n_mels", "speech", "phoneme_decoder", *(() if config.quantizer is None else ("quantizer",)))
-    return config.model_copy(update={name: getattr(source.config, name) for name in names})
 
 
 TASK = ASRTask

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 
 from ctaplib.audio.settings import FeatureConfig
+from ctaplib.data.dataset import SpeechSet
 from ctaplib.errors import ConfigError
 from ctaplib.files import make_folder
 from ctaplib.losses.terms import Term
@@ -24,17 +26,13 @@ from ctaplib.tasks.settings import OptimConfig, TaskConfig
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LONGEST_PREVIEW_S = 6.0
+"""Previews take utterances of at most so many seconds, where there are enough of them."""
+
 
 @dataclass(frozen=True)
 class BatchStats:
-    """Batch statistics: how much audio a batch holds.
-
-    Attributes:
-        items: Utterances or segments.
-        frames: Frames without padding.
-        padded: Frames with padding.
-        hop_s: Seconds of a frame.
-    """
+    """Batch statistics: utterances or segments, their frames, frames with padding, and the seconds of a frame."""
 
     items: int
     frames: int
@@ -80,8 +78,7 @@ class Task(abc.ABC):
     model: torch.nn.Module
 
     def __init__(self, config: TaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
-        unknown = sorted(set(paths.init) - set(self.inits))
-        if unknown:
+        if unknown := sorted(set(paths.init) - set(self.inits)):
             expected = f"one of {', '.join(self.inits)}" if self.inits else "none: this task starts from random weights"
             raise ConfigError(f"--init names {', '.join(unknown)}", expected=expected)
         self.config, self.paths, self.training = config, paths, training
@@ -196,6 +193,42 @@ class Task(abc.ABC):
     def assets(self) -> dict[str, Path]:
         """Return the files without which the model cannot be rebuilt: name in the run's folder -> file to copy there."""
         return {}
+
+
+class SetTask(Task):
+    """Base of tasks on the utterances of a training and a validation set."""
+
+    features: FeatureConfig
+    train: SpeechSet
+    valid: SpeechSet
+
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read mean and standard deviation of every mel band over the training set."""
+        with np.load(self.paths.dump / "stats.npz") as stats:
+            return stats["mean"], stats["std"]
+
+    def items(self) -> dict[str, dict[str, int]]:
+        return {self.train.name: dict(zip(self.train.utts, self.train.lengths))}
+
+    def item_frames(self, items: Sequence[int]) -> list[int]:
+        return [self.train.lengths[i] for i in items]
+
+    def item_names(self, items: Sequence[int]) -> list[str]:
+        return [self.train.utts[i] for i in items]
+
+    def valid_frames(self, items: Sequence[int]) -> list[int]:
+        return [self.valid.lengths[i] for i in items]
+
+    def preview_items(self, count: int) -> list[int]:
+        """Choose utterances evenly spread over the short ones, or over all where those are too few."""
+        lengths = self.valid.lengths
+        short = [i for i, n in enumerate(lengths) if n <= round(LONGEST_PREVIEW_S / self.features.hop_s)]
+        usable = short if len(short) >= count else list(range(len(lengths)))
+        count = min(count, len(usable))
+        return sorted({usable[(2 * k + 1) * len(usable) // (2 * count)] for k in range(count)})
+
+    def batch_stats(self, batch: Any) -> BatchStats:
+        return BatchStats(len(batch.mel), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
 
 
 def save_assets(task: Task) -> None:

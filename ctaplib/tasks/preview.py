@@ -1,7 +1,6 @@
 """Parts of the previews of tasks on speech: reference phones, natural audio, and tensors as panels."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,23 +14,6 @@ from ctaplib.runs.panels import Panel, Preview, posterior_panel
 
 if TYPE_CHECKING:
     from ctaplib.tasks.speech import SpeechTask
-
-LONGEST_S = 6.0
-"""Previews take utterances of at most so many seconds, where there are enough of them."""
-
-
-def spread(lengths: list[int], count: int, hop_s: float) -> list[int]:
-    """Return the indices of `count` utterances, evenly spread over the short ones, or over all where those are too few.
-
-    Args:
-        lengths: Feature frames of each utterance.
-        count: How many to choose.
-        hop_s: Seconds of a frame.
-    """
-    short = [i for i, n in enumerate(lengths) if n <= round(LONGEST_S / hop_s)]
-    usable = short if len(short) >= count else list(range(len(lengths)))
-    count = min(count, len(usable))
-    return sorted({usable[(2 * k + 1) * len(usable) // (2 * count)] for k in range(count)})
 
 
 def array(x: torch.Tensor) -> np.ndarray:
@@ -50,9 +32,6 @@ def preview_row(
     """Make the preview of one utterance: id, length, reference phones, target, natural audio, and what is given.
 
     Args:
-        task: Its task.
-        batch: The batch.
-        row: Place of the utterance in the batch.
         mels: Predicted log-mel (B, T, n_mels) as stored, by name.
         panels: Further panels by name.
         f0_hz: (B, T) predicted F0, which becomes a panel.
@@ -66,17 +45,10 @@ def preview_row(
     shown = {name: array(mel[row, :frames]) for name, mel in {"target": batch.mel, **mels}.items()}
     if f0_hz is not None:
         panels = {**panels, "pitch": pitch(batch.f0_hz[row, :frames], f0_hz[row, :frames], hop_s)}
-    waves = natural(task.paths.dump / task.paths.valid_set, utt)
+    path = task.paths.dump / task.paths.valid_set / "wav.scp"
+    files = read_table(path) if path.exists() else {}
+    waves = {"original": read_audio(files[utt])[0]} if utt in files else {}
     return Preview(utt, frames * hop_s, shown, phones, panels, waves, rebuilt=tuple(mels))
-
-
-def natural(dump: Path, utt: str) -> dict[str, np.ndarray]:
-    """Read the natural audio of an utterance from the set's `wav.scp`; nothing for features without audio."""
-    path = dump / "wav.scp"
-    waves = read_table(path) if path.exists() else {}
-    if utt not in waves:
-        return {}
-    return {"original": read_audio(waves[utt])[0]}
 
 
 def posteriors(task: "SpeechTask", logits: torch.Tensor, batch: Batch, row: int, per_label: int = 1) -> Panel:

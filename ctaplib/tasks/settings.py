@@ -9,8 +9,6 @@ from ctaplib.config import Config
 from ctaplib.data.batching import BatchConfig
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
-Precision = Literal["fp32", "bf16", "fp16", "fp64", "auto"]
-LrSchedule = Literal["constant", "linear", "cosine"]
 
 
 class OptimConfig(Config):
@@ -22,7 +20,7 @@ class OptimConfig(Config):
     """Factors on the learning rate, by the beginning of parameter names, for example `word_head: 10`."""
     warmup_steps: int = Field(100, ge=0)
     """Steps of linear warm-up."""
-    schedule: LrSchedule = "cosine"
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
     """After the warm-up: constant, linear or cosine, down to `final_lr` times the peak."""
     final_lr: float = Field(0.02, ge=0, le=1)
     """Learning rate at the last step, relative to the peak."""
@@ -47,7 +45,7 @@ class TrainConfig(Config):
     """Steps between checkpoints."""
     log_every_steps: int = Field(20, ge=1)
     """Steps between records."""
-    precision: Precision = "auto"
+    precision: Literal["fp32", "bf16", "fp16", "fp64", "auto"] = "auto"
     """fp32, bf16, fp16 (with loss scaling), fp64, or auto: bf16 where the processor has fast instructions for it."""
     tf32: bool = True
     """Allow TF32 in float32 matrix products on a GPU; code books never use it."""
@@ -66,9 +64,7 @@ class TrainConfig(Config):
     loaders: int = Field(1, ge=1)
     """Threads that load batches, each one batch ahead."""
 
-    RUNNING: ClassVar[frozenset[str]] = frozenset(
-        {"save_every_steps", "log_every_steps", "compile", "max_bad_steps", "loaders"}
-    )  # fmt: skip
+    RUNNING: ClassVar[frozenset[str]] = frozenset({"save_every_steps", "log_every_steps", "compile", "max_bad_steps", "loaders"})
 
     @field_validator("compile")
     @classmethod

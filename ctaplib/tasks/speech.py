@@ -1,7 +1,7 @@
 """Common parts of tasks on mel and phones: their sets, their plans, their batches and the transforms of these."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -15,7 +15,7 @@ from ctaplib.corpus.datadir import read_words
 from ctaplib.data.batch import Batch, Entry, Padded
 from ctaplib.data.batching import plan_batches
 from ctaplib.data.dataset import SpeechSet
-from ctaplib.data.labels import IGNORE, LabelSet, Rates
+from ctaplib.data.labels import LabelSet, Rates
 from ctaplib.data.transform_mask import Mask, MaskConfig
 from ctaplib.data.transform_perturb import Perturb, PerturbConfig
 from ctaplib.data.transform_tempo import Tempo, TempoConfig
@@ -23,8 +23,8 @@ from ctaplib.data.transform_voice import Voice, VoiceConfig
 from ctaplib.data.transforms import MASKED_MEL, Example, TransformSlot, build_transforms, keyed_rng
 from ctaplib.errors import ConfigError, DataError
 from ctaplib.files import atomic_write, make_folder
-from ctaplib.tasks.base import BatchStats, Task, TaskPaths
-from ctaplib.tasks.preview import spread
+from ctaplib.losses.sequence import IGNORED_LABEL
+from ctaplib.tasks.base import SetTask, TaskPaths
 from ctaplib.tasks.schedule import Schedule
 from ctaplib.tasks.settings import TaskConfig
 from ctaplib.text.tokens import TokenList, read_token_list
@@ -57,21 +57,17 @@ class SpeechTaskConfig(TaskConfig):
     """Size of the SentencePiece model whose pieces are recognised as well; 0 for none."""
 
 
-class SpeechTask(Task, Generic[Model]):
+class SpeechTask(SetTask, Generic[Model]):
     """Sets, token list, features and batches; a subclass adds the model, its losses and, where it needs them, more entries.
 
     Attributes:
         labelled: Whether utterances need phones.
         with_speakers: Whether to keep a table of the training speakers beside the model, as `speakers`.
+        frozen: A model that the trained one needs and that is not trained; on the same device.
         noise_width: Features of the global vector that noise is drawn for.
         speakers: Index of every training speaker, in the order of their names; empty without `with_speakers`.
-
-    Args:
-        config: The settings.
-        paths: Where data and run lie.
         hop: Feature frames in one content frame of the model.
         ctc_factor: CTC frames in one content frame; 0 where nothing is trained with CTC on the phones.
-        training: Whether to open the sets.
     """
 
     config: SpeechTaskConfig
@@ -79,6 +75,7 @@ class SpeechTask(Task, Generic[Model]):
     labelled = True
     with_speakers = False
     noise_width = 0
+    frozen: Any = None
 
     def __init__(
         self, config: SpeechTaskConfig, paths: TaskPaths, hop: int, ctc_factor: int = 0, *, training: bool = True
@@ -118,27 +115,29 @@ class SpeechTask(Task, Generic[Model]):
         return sources
 
     def assets(self) -> dict[str, Path]:
-        """Return token list, feature settings, word pieces and speakers."""
         return self._files
+
+    def before_training(self, step: int) -> None:
+        if self.frozen is not None:
+            self.frozen.to(next(self.model.parameters())).eval()
 
     def _open_sets(self) -> None:
         make_folder(self.paths.exp)
         self.rates = Rates(self.features, self.hop, self.ctc_factor)
         self.pad = math.lcm(self.config.batch.pad_frames, self.hop)
         self.batching = self.config.batch.model_copy(update={"pad_frames": self.pad})
-        draw, more = self.config.draw, self.config.transforms
-        self.transforms = build_transforms(BUILT_IN, draw, more, self.rates)
+        self.transforms = build_transforms(BUILT_IN, self.config.draw, self.config.transforms, self.rates)
         self.train, self.valid = self._open(self.paths.train_set, "train"), self._open(self.paths.valid_set, "valid")
         self.other = self.train
         if self.paths.speech_only_set:
             self.other = self._open(self.paths.speech_only_set, "speech", labelled=False)
-        self.mates: dict[str, list[str]] = {}
+        self.utts_of: dict[str, list[str]] = {}
         for utt in self.train.utts:
-            self.mates.setdefault(self.train.speakers[utt], []).append(utt)
+            self.utts_of.setdefault(self.train.speakers[utt], []).append(utt)
         self.texts = {s.name: read_words(self.paths.data / s.name) if self.config.words else {} for s in (self.train, self.valid)}
         if self.with_speakers:
             with atomic_write(self._files["speakers.txt"]) as out:
-                out.writelines(f"{speaker}\n" for speaker in sorted(self.mates))
+                out.writelines(f"{speaker}\n" for speaker in sorted(self.utts_of))
 
     def _open(self, name: str, part: str, labelled: bool = True) -> SpeechSet:
         found = SpeechSet(
@@ -152,58 +151,26 @@ class SpeechTask(Task, Generic[Model]):
             )  # fmt: skip
         return found
 
-    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Read mean and standard deviation of every mel band over the training set."""
-        with np.load(self.paths.dump / "stats.npz") as stats:
-            return stats["mean"], stats["std"]
-
-    # ---- plans -----------------------------------------------------------------------------------------------
-
     def train_plan(self, epoch: int) -> list[list[int]]:
-        """Plan batches of utterances of similar lengths, other ones in each epoch."""
         return plan_batches(self.train.lengths, self._batch_frames(), self.batching, seed=self.config.seed, epoch=epoch)
 
     def valid_plan(self) -> list[list[int]]:
-        """Plan batches of the validation set, always the same."""
         return plan_batches(self.valid.lengths, self._batch_frames(), self.batching, seed=0, epoch=1)
 
     def _batch_frames(self) -> int:
         return int(self.config.batch.batch_s * self.features.frames_per_s)
 
     def items(self) -> dict[str, dict[str, int]]:
-        """Return the lengths in the training set and, where there is one, the set without labels."""
-        return {s.name: dict(zip(s.utts, s.lengths)) for s in (self.train, self.other)}
-
-    def item_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the lengths of training utterances."""
-        return [self.train.lengths[i] for i in items]
-
-    def item_names(self, items: Sequence[int]) -> list[str]:
-        """Return the ids of training utterances."""
-        return [self.train.utts[i] for i in items]
-
-    def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the lengths of validation utterances."""
-        return [self.valid.lengths[i] for i in items]
-
-    def preview_items(self, count: int) -> list[int]:
-        """Choose short utterances, evenly spread."""
-        return spread(self.valid.lengths, count, self.features.hop_s)
+        return super().items() | {self.other.name: dict(zip(self.other.utts, self.other.lengths))}
 
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
-        """Compute the weight of every term at this step."""
         return self.config.schedule.weights(step / self.config.train.max_steps)
-
-    # ---- batches ---------------------------------------------------------------------------------------------
 
     def extra(self, example: Example, source: SpeechSet, step: int) -> dict[str, Entry]:
         """Return entries for `Batch.extra` besides those of transforms, for example a speaker's index; none unless overridden.
 
-        Args:
-            example: The utterance, transformed.
-            source: The training or the validation set.
-            step: Training step; 0 in validation. What is random is drawn from `keyed_rng(seed, step, utt, name)` with the
-                name of the entry, so that no other number changes.
+        The example is transformed; the step is 0 in validation. What is random is drawn from `keyed_rng(seed, step, utt, name)`
+        with the name of the entry, so that no other number changes.
         """
         return {}
 
@@ -213,19 +180,15 @@ class SpeechTask(Task, Generic[Model]):
         rows = [self._load_one(source, source.utts[i], step) for i in items]
         return Batch.of([source.utts[i] for i in items], [r[0] for r in rows], [r[1] for r in rows], self.pad)
 
-    def batch_stats(self, batch: Batch) -> BatchStats:
-        """Count utterances and frames of their mel."""
-        return BatchStats(len(batch.ids), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
-
     def _load_one(self, source: SpeechSet, utt: str, step: int) -> tuple[dict[str, Entry], dict[str, Entry]]:
         """Make the fields of the batch and its further entries for one utterance."""
         config, training, rng = self.config.draw, source is self.train, keyed_rng(self.config.seed, step, utt)
-        seconds, where, mate = rng.uniform(*config.prompt_s), rng.uniform(), utt
+        seconds, where, prompt_utt = rng.uniform(*config.prompt_s), rng.uniform(), utt
         if config.prompt_from == "speaker" and training:
-            mates = self.mates[source.speakers[utt]]
-            mate = mates[int(rng.integers(len(mates)))]
+            utts = self.utts_of[source.speakers[utt]]
+            prompt_utt = utts[int(rng.integers(len(utts)))]
         labelled = source.labelled[utt] if self.labelled else None
-        example = Example(utt, source.mel_view(utt), source.f0_view(utt), source.clip(mate, seconds, where), labelled)
+        example = Example(utt, source.mel(utt), source.f0_hz(utt), source.clip(prompt_utt, seconds, where), labelled)
         row: dict[str, Entry] = {}
         if config.random_s > 0:
             other = self.other.utts[int(rng.integers(len(self.other.utts)))]
@@ -233,39 +196,30 @@ class SpeechTask(Task, Generic[Model]):
         noise = rng.normal(size=self.noise_width)
         if self.noise_width:
             row["noise"] = noise
-        for each in self.transforms if training else ():
-            own = keyed_rng(self.config.seed, step, utt, *each.words) if each.words else rng
-            each.transform.apply(example, own)
+        for transform, words in self.transforms if training else ():
+            transform.apply(example, keyed_rng(self.config.seed, step, utt, *words) if words else rng)
         row |= {"mel": Padded(example.mel, 1), "f0_hz": Padded(example.f0_hz, 1), "prompt": Padded(example.prompt, 1)}
         if (known := example.labelled) is not None:
             row |= {"phones": Padded(known.phones), "durations": Padded(known.durations), "labels": Padded(known.labels)}
-            row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORE)
+            row["frame_labels"] = Padded(known.frame_labels, self.hop, IGNORED_LABEL)
         if self.pieces is not None:
             row["words"] = Padded(np.asarray(self.pieces.encode(self.texts[source.name][utt]), dtype=np.int64) + 1)
-        return row, _joined(example.entries, self.extra(example, source, step))
+        extra = self.extra(example, source, step)
+        if twice := sorted(set(example.entries) & set(extra)):
+            raise ConfigError(f"a transform and the task both add {', '.join(twice)} to a batch", fix="rename one of them")
+        return row, example.entries | extra
 
     def encoder_input(self: "SpeechTask[Any]", batch: Batch, part: Literal["mel", "random"] = "mel") -> torch.Tensor:
-        """Return the speech encoder's input in training: masked, normalised and transformed; (B, T, n_mels).
-
-        Args:
-            batch: The batch.
-            part: The utterances, or the clips of other speech.
-        """
+        """Return the speech encoder's input (B, T, n_mels) in training, masked, normalised and transformed."""
         stored = batch.random if part == "random" else batch.extra.get(MASKED_MEL, batch.mel)
         mel = self.model.normalize(stored)
-        for each in self.transforms:
-            mel = each.transform.encoder_input(mel, batch, part)
+        for transform, _ in self.transforms:
+            mel = transform.encoder_input(mel, batch, part)
         return mel
 
     def target(self: "SpeechTask[Any]", batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return what is to be reconstructed in training, transformed: normalised mel, normalised prompt, F0."""
         mel, prompt, f0_hz = self.model.normalize(batch.mel), self.model.normalize(batch.prompt), batch.f0_hz
-        for each in self.transforms:
-            mel, prompt, f0_hz = each.transform.target(mel, prompt, f0_hz, batch)
+        for transform, _ in self.transforms:
+            mel, prompt, f0_hz = transform.target(mel, prompt, f0_hz, batch)
         return mel, prompt, f0_hz
-
-
-def _joined(drawn: Mapping[str, Entry], own: Mapping[str, Entry]) -> dict[str, Entry]:
-    if twice := sorted(set(drawn) & set(own)):
-        raise ConfigError(f"a transform and the task both add {', '.join(twice)} to a batch", fix="rename one of them")
-    return {**drawn, **own}

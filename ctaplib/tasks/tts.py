@@ -1,14 +1,14 @@
 """Training of synthesis: a duration model and the sequence-aware semantic connector beside a frozen model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import Labelled
 from ctaplib.files import read_table
 from ctaplib.losses.reconstruction import duration_loss
 from ctaplib.losses.terms import Term
@@ -33,6 +33,7 @@ class TTSSchedule(Schedule):
     codes: Ramp = constant(0.5)
 
 
+Phone = TypeVar("Phone", int, str)
 TERMS = tuple(TTSSchedule.model_fields)
 
 
@@ -59,7 +60,7 @@ class TTSTask(SpeechTask[Synthesis]):
 
     def __init__(self, config: TTSConfig, paths: TaskPaths, *, training: bool = True) -> None:
         if training:
-            self.frozen: Any = load_source(self.name, paths, abilities=("codes", "phonemes", "voice", "speak"))
+            self.frozen = load_source(self.name, paths, abilities=("codes", "phonemes", "voice", "speak"))
             stack = config.connector.stack.model_copy(update={"width": self.frozen.quantizer.input_dim})
             config = config.model_copy(update={"connector": ConnectorConfig(stack=stack), "hop": self.frozen.hop})
         super().__init__(config, paths, config.hop, training=training)
@@ -76,13 +77,11 @@ class TTSTask(SpeechTask[Synthesis]):
         for part in (self.train, self.valid):
             path = self.paths.data / part.name / "phn2word"
             words = read_table(path) if path.exists() else {}
-            silence = self.tokens.id(SILENCE)
             for utt in part.utts:
-                part.labelled[utt] = with_pauses(part.labelled[utt], words.get(utt, "").split(), silence)
-
-    def before_training(self, step: int) -> None:
-        """Move the frozen model to the device of the trained one."""
-        self.frozen.to(next(self.model.parameters())).eval()
+                own = part.labelled[utt]
+                spans = list(zip(own.phones.tolist(), own.durations.tolist()))
+                phones, durations = zip(*with_pauses(spans, words.get(utt, "").split(), self.tokens.id(SILENCE)))
+                part.labelled[utt] = replace(own, phones=np.array(phones), durations=np.array(durations))
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Compute durations in the log domain, S by mean square, and codes by cross entropy over distances."""
@@ -101,7 +100,7 @@ class TTSTask(SpeechTask[Synthesis]):
         durations = self.model.duration(batch.phones, known, voice)
         square = ((predicted - at_least_float32(content.speech)) ** 2).mean(-1)
         terms = {
-            "duration": duration_loss(durations, batch.durations, known, "l1"),
+            "duration": duration_loss(durations, batch.durations, known),
             "semantic": Term(square[mask].sum(), mask.sum()),
             "codes": Term(F.cross_entropy(logits, codes, reduction="sum"), mask.sum()),
         }
@@ -142,30 +141,23 @@ def code_distances(quantizer: Quantizer, speech: torch.Tensor) -> torch.Tensor:
         return torch.cdist(latent, book).square()
 
 
-def with_pauses(known: Labelled, words: Sequence[str], silence: int) -> Labelled:
-    """Insert silences of length 0 at the ends and between words, where there are none, so that pauses are learned.
+def with_pauses(phones: Sequence[tuple[Phone, int]], words: Sequence[str], silence: Phone) -> list[tuple[Phone, int]]:
+    """Insert silences of length 0 at the ends and between words, where there are none, so that pauses are learned or predicted.
 
-    Args:
-        known: Phones and durations of an utterance.
-        words: Word of every phone but silence; without words, silences are inserted at the ends only.
-        silence: Token of silence.
+    `phones` have their durations, `words` the word of every phone but silence; without words, silences come at the ends only.
     """
-    phones: list[int] = []
-    durations: list[int] = []
+    slots: list[tuple[Phone, int]] = []
     spoken = 0
-    for phone, duration in zip(known.phones.tolist(), known.durations.tolist()):
+    for phone, duration in phones:
         if phone != silence:
             new_word = spoken > 0 and spoken < len(words) and words[spoken] != words[spoken - 1]
-            if (new_word or spoken == 0) and (not phones or phones[-1] != silence):
-                phones.append(silence)
-                durations.append(0)
+            if (new_word or spoken == 0) and (not slots or slots[-1][0] != silence):
+                slots.append((silence, 0))
             spoken += 1
-        phones.append(phone)
-        durations.append(duration)
-    if phones[-1] != silence:
-        phones.append(silence)
-        durations.append(0)
-    return Labelled(np.array(phones), np.array(durations), known.frame_labels, known.labels)
+        slots.append((phone, duration))
+    if not slots or slots[-1][0] != silence:
+        slots.append((silence, 0))
+    return slots
 
 
 TASK = TTSTask

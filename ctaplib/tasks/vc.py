@@ -4,11 +4,8 @@ from collections.abc import Iterable
 
 import torch
 
-from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.kl import kl_loss
-from ctaplib.losses.reconstruction import Distance
 from ctaplib.losses.terms import Term
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
@@ -19,6 +16,7 @@ from ctaplib.tasks.preview import preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
+from ctaplib.tasks.vqctap import ReconstructionLossConfig, voice_consistency
 from ctaplib.tensors import length_mask
 
 
@@ -31,28 +29,13 @@ class VCSchedule(Schedule):
     consistency: Ramp = constant(1.0)
 
 
-class VCLossConfig(Config):
-    """Settings of the terms."""
-
-    mel: Distance = "l1"
-    """Distance of the mel reconstruction."""
-    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
-
-
-class VCTrainConfig(TrainConfig):
-    """Training of a task without one validation loss."""
-
-    best: str = "mel"
-    """Name of the validation metric whose smallest value chooses the best checkpoint."""
-
-
 class VCConfig(SpeechTaskConfig):
     """Settings of conversion and its fine-tuning."""
 
     model: VQCTAPConfig = VQCTAPConfig()
     """Sizes; taken from the pre-trained model."""
-    loss: VCLossConfig = VCLossConfig()
-    train: VCTrainConfig = VCTrainConfig()
+    loss: ReconstructionLossConfig = ReconstructionLossConfig()
+    train: TrainConfig = TrainConfig(best="mel")
     schedule: VCSchedule = VCSchedule()
 
 
@@ -70,7 +53,7 @@ class VCTask(SpeechTask[VQCTAP]):
 
     def __init__(self, config: VCConfig, paths: TaskPaths, *, training: bool = True) -> None:
         if training:
-            self.frozen: VQCTAP = load_source(self.name, paths, VQCTAP)
+            self.frozen = load_source(self.name, paths, VQCTAP)
             config = config.model_copy(update={"model": self.frozen.config})
         hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
         super().__init__(config, paths, hop, ctc_factor, training=training)
@@ -80,19 +63,11 @@ class VCTask(SpeechTask[VQCTAP]):
             self.model.load_state_dict(self.frozen.state_dict())
             self.frozen.requires_grad_(False)
             self.model.requires_grad_(False)
-            for part in self._trained_parts():
-                part.requires_grad_(True)
-
-    def before_training(self, step: int) -> None:
-        """Move the frozen model to the device of the trained one."""
-        self.frozen.to(next(self.model.parameters())).eval()
-
-    def _trained_parts(self) -> tuple[torch.nn.Module, ...]:
-        return (self.model.mel_decoder, self.model.prompt_encoder)
+            for parameter in self.optimizer_parameters("model"):
+                parameter.requires_grad_(True)
 
     def optimizer_parameters(self, optimizer: str) -> Iterable[torch.nn.Parameter]:
-        """Return the parameters of the mel decoder and the prompt encoder."""
-        return (p for part in self._trained_parts() for p in part.parameters())
+        return (*self.model.mel_decoder.parameters(), *self.model.prompt_encoder.parameters())
 
     def losses(self, batch: Batch, step: int, optimizer: str) -> dict[str, Term]:
         """Compute reconstruction from codes and a prompt, and the consistency of the converted voice."""
@@ -108,17 +83,8 @@ class VCTask(SpeechTask[VQCTAP]):
         target = DecoderTarget(mel, f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), loss.mel)
         decoded = model.mel_decoder.loss(content, prompt.sample, target, keys)
         predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
-        moved = model.mel_decoder(random_content, prompt.sample, draw_keys(keys, "random"))
-        return {
-            **decoded.terms,
-            "kl": kl_loss(prompt.mean, prompt.log_variance),
-            "consistency": consistency_loss(
-                prompt.mean,
-                model.prompt_encoder(predicted.mel, batch.mel_lengths).mean,
-                model.prompt_encoder(moved.mel, random_lengths).mean,
-                loss.consistency,
-            ),
-        }
+        consistency = voice_consistency(model, prompt, predicted, batch, random_content, keys, loss.consistency)
+        return {**decoded.terms, "kl": kl_loss(prompt.mean, prompt.log_variance), "consistency": consistency}
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
         """Compute the terms; `mel` chooses the best checkpoint."""
@@ -126,15 +92,15 @@ class VCTask(SpeechTask[VQCTAP]):
 
     def previews(self, batch: Batch) -> list[Preview]:
         """Show reconstruction with the utterance's own prompt, and conversion to the voice of the next utterance."""
-        model, found = self.model, []
+        model, shown = self.model, []
         content = self.frozen.content(batch.mel, batch.mel_lengths)
         voice = model.voice(batch.prompt, batch.prompt_lengths)
         own, other = (model.speak(content, v, batch.ids) for v in (voice, voice.roll(-1, 0)))
         for row in range(len(batch.ids)):
             target = batch.ids[(row + 1) % len(batch.ids)]
             mels = {"reconstructed from codes and prompt": own.mel, f"converted to the voice of {target}": other.mel}
-            found.append(preview_row(self, batch, row, mels, f0_hz=own.f0_hz))
-        return found
+            shown.append(preview_row(self, batch, row, mels, f0_hz=own.f0_hz))
+        return shown
 
 
 TASK = VCTask

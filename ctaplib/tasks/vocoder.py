@@ -5,7 +5,6 @@ at first, and from `read_f0_from` on the F0 that the generator predicts from the
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from pydantic import Field
 from torch import nn
 
 from ctaplib.audio.features import log_mel, mel_filterbank
-from ctaplib.audio.settings import FeatureConfig, read_feature_config
+from ctaplib.audio.settings import read_feature_config
 from ctaplib.config import Config
 from ctaplib.data.waves import SegmentConfig, WaveBatch, WaveSet
 from ctaplib.files import make_folder
@@ -24,10 +23,10 @@ from ctaplib.losses.spectral import distance, log_distance
 from ctaplib.losses.terms import Term
 from ctaplib.models.vocoder import Vocoder, VocoderConfig, VocoderOutput
 from ctaplib.models.vocoder_discriminator import Discriminator, DiscriminatorConfig
-from ctaplib.nn.stft import Resolution, stft_magnitude
+from ctaplib.nn.stft import stft_magnitude
 from ctaplib.runs.panels import Preview
-from ctaplib.tasks.base import BatchStats, Task, TaskPaths
-from ctaplib.tasks.preview import array, pitch, spread
+from ctaplib.tasks.base import SetTask, TaskPaths
+from ctaplib.tasks.preview import array, pitch
 from ctaplib.tasks.schedule import Ramp, Schedule, constant
 from ctaplib.tasks.settings import TaskConfig
 from ctaplib.tensors import length_mask
@@ -81,22 +80,15 @@ class VocoderPair(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
 
-@dataclass(frozen=True)
-class Resynthesis:
-    """A batch with the output of the generator, for the updates of both optimizers."""
-
-    batch: WaveBatch
-    output: VocoderOutput
-
-
-class VocoderTask(Task):
+class VocoderTask(SetTask):
     """Mel spectrogram to waveform."""
 
     name = "vocoder"
     Config = VocoderTaskConfig
     config: VocoderTaskConfig
-    features: FeatureConfig
     model: VocoderPair
+    train: WaveSet
+    valid: WaveSet
     optimizers = ("discriminator", "generator")
     metrics = ("loss", "convergence", "log_magnitude", "mel", "f0_error_st", "voicing_error_pct")
 
@@ -104,24 +96,17 @@ class VocoderTask(Task):
         super().__init__(config, paths, training=training)
         self._header = (paths.dump / paths.train_set if training else paths.exp) / "features.yaml"
         self.features = read_feature_config(self._header)
-        mean = std = None
-        if training:
-            with np.load(paths.dump / "stats.npz") as stats:
-                mean, std = torch.from_numpy(stats["mean"]), torch.from_numpy(stats["std"])
+        mean, std = map(torch.from_numpy, self.statistics()) if training else (None, None)
         self.model = VocoderPair(Vocoder(config.model, self.features, mean, std), Discriminator(config.discriminator))
         self._bank = torch.from_numpy(mel_filterbank(self.features).copy())
         if training:
-            self.train = self._open(paths.train_set, "train")
-            self.valid = self._open(paths.valid_set, "valid")
-
-    def _open(self, set_name: str, part: str) -> WaveSet:
-        batch, exp = self.config.batch, self.paths.exp
-        make_folder(exp)
-        folder = self.paths.dump / set_name
-        return WaveSet(folder, self.features, batch.min_s, batch.max_s, exp / f"left_out_{part}.tsv")
+            make_folder(paths.exp)
+            self.train, self.valid = (
+                WaveSet(paths.data, paths.dump, name, None, hop=1, limits=config.batch, report=paths.exp / f"left_out_{part}.tsv")
+                for name, part in ((paths.train_set, "train"), (paths.valid_set, "valid"))
+            )
 
     def assets(self) -> dict[str, Path]:
-        """Return the settings of the front end."""
         return {"features.yaml": self._header}
 
     def train_plan(self, epoch: int) -> list[list[int]]:
@@ -132,27 +117,14 @@ class VocoderTask(Task):
             order += order
         return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
 
-    def items(self) -> dict[str, dict[str, int]]:
-        """Return the lengths in the training set."""
-        return {self.paths.train_set: self.train.lengths}
-
     def item_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the length of a segment for each."""
         return [round(self.config.segment.segment_s * self.features.frames_per_s) for _ in items]
-
-    def item_names(self, items: Sequence[int]) -> list[str]:
-        """Return the ids of training utterances."""
-        return [self.train.utts[i] for i in items]
-
-    def valid_frames(self, items: Sequence[int]) -> list[int]:
-        """Return the lengths of validation utterances."""
-        return [self.valid.lengths[self.valid.utts[i]] for i in items]
 
     def valid_plan(self) -> list[list[int]]:
         """Plan batches of four of similar lengths, of utterances evenly spread over the set."""
         count = min(self.config.valid_utts, len(self.valid.utts))
         chosen = sorted({i * len(self.valid.utts) // count for i in range(count)})
-        chosen.sort(key=lambda i: self.valid.lengths[self.valid.utts[i]])
+        chosen.sort(key=lambda i: self.valid.lengths[i])
         return [chosen[i : i + 4] for i in range(0, len(chosen), 4)]
 
     def load(self, split: str, items: Sequence[int], step: int) -> WaveBatch:
@@ -162,7 +134,6 @@ class VocoderTask(Task):
         return self.valid.whole(items)
 
     def optimizer_parameters(self, optimizer: str) -> Iterable[nn.Parameter]:
-        """Return the parameters of the discriminator or of the generator."""
         return getattr(self.model, optimizer).parameters()
 
     def weights(self, step: int, optimizer: str) -> dict[str, float]:
@@ -177,15 +148,14 @@ class VocoderTask(Task):
         """Return both, or the generator alone while the weight of the discriminator is 0."""
         return self.optimizers if self.weights(step, "discriminator")["discriminator"] else ("generator",)
 
-    def shared(self, batch: WaveBatch, step: int) -> Resynthesis:
-        """Generate the waves, from the F0 of the features or, later, the predicted F0."""
+    def shared(self, batch: WaveBatch, step: int) -> tuple[WaveBatch, VocoderOutput]:
+        """Generate the waves for both updates, from the F0 of the features or, later, the predicted F0."""
         given = step < self.config.read_f0_from * self.config.train.max_steps
         f0 = batch.f0_hz if given else None
-        return Resynthesis(batch, self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start))
+        return batch, self.model.generator(batch.mel, batch.lengths, f0, batch.noise_start)
 
-    def losses(self, batch: Resynthesis, step: int, optimizer: str) -> dict[str, Term]:
-        """Compute the terms of the discriminator or of the generator."""
-        output, segments = batch.output, batch.batch
+    def losses(self, batch: tuple[WaveBatch, VocoderOutput], step: int, optimizer: str) -> dict[str, Term]:
+        segments, output = batch
         discriminator = self.model.discriminator
         samples = segments.lengths * self.features.hop_samples
         if optimizer == "discriminator":
@@ -208,22 +178,22 @@ class VocoderTask(Task):
 
     def _spectral(self, made: torch.Tensor, batch: WaveBatch) -> dict[str, Term]:
         features, floor = self.features, self.config.spectral.floor
-        own = (Resolution(features.fft_size, features.hop_samples), features.window_samples)
-        others = [(Resolution(*r), None) for r in self.config.spectral.resolutions]
+        own = (features.fft_size, features.hop_samples, features.window_samples)
+        others = [(n_fft, hop, n_fft) for n_fft, hop in self.config.spectral.resolutions]
         near, far = [], []
         mel: list[Term] = []
-        for resolution, window in (own, *others):
-            ours = stft_magnitude(made, resolution, floor, window)
+        for n_fft, hop, window in (own, *others):
+            ours = stft_magnitude(made, n_fft, hop, floor, window)
             with torch.no_grad():
-                true = stft_magnitude(batch.wave, resolution, floor, window)
-            frames = batch.lengths * features.hop_samples // resolution.hop
+                true = stft_magnitude(batch.wave, n_fft, hop, floor, window)
+            frames = batch.lengths * features.hop_samples // hop
             convergence, logs = distance(ours, true, frames)
             near.append(convergence)
             far.append(logs)
             if not mel:
                 self._bank = self._bank.to(ours)
                 mel.append(log_distance(ours @ self._bank, true @ self._bank, frames))
-        hops = [r.hop for r, _ in (own, *others)]
+        hops = [hop for _, hop, _ in (own, *others)]
         return {"convergence": _join(near, [1] * len(near)), "log_magnitude": _join(far, hops), "mel": mel[0]}
 
     def _pitch(self, output: VocoderOutput, batch: WaveBatch) -> dict[str, Term]:
@@ -254,25 +224,17 @@ class VocoderTask(Task):
             "voicing_error_pct": Term(100.0 * wrong.sum(), valid.sum()),
         }
 
-    def batch_stats(self, batch: WaveBatch) -> BatchStats:
-        """Count segments and frames of their mel."""
-        return BatchStats(len(batch.wave), batch.frames, batch.mel.shape[0] * batch.mel.shape[1], self.features.hop_s)
-
-    def preview_items(self, count: int) -> list[int]:
-        """Choose short utterances, evenly spread."""
-        return spread([self.valid.lengths[utt] for utt in self.valid.utts], count, self.features.hop_s)
-
     def previews(self, batch: WaveBatch) -> list[Preview]:
         """Resynthesise natural mel: audio, spectrogram, predicted F0."""
         output, hop_s, hop = self.model.generator(batch.mel, batch.lengths), self.features.hop_s, self.features.hop_samples
-        found = []
+        shown = []
         for row, frames in enumerate(batch.lengths.tolist()):
             made = array(output.wave[row, : frames * hop])
             mels = {"target": array(batch.mel[row, :frames]), "of the resynthesised wave": log_mel(made, self.features)}
             panels = {"pitch": pitch(batch.f0_hz[row, :frames], output.f0_hz[row, :frames], hop_s)}
             waves = {"original": array(batch.wave[row, : frames * hop]), "resynthesised": made}
-            found.append(Preview(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
-        return found
+            shown.append(Preview(batch.ids[row], frames * hop_s, mels, panels=panels, waves=waves))
+        return shown
 
 
 def _join(terms: Sequence[Term], hops: Sequence[int]) -> Term:

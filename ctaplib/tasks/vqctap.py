@@ -9,45 +9,51 @@ and pitch terms are ours. Weights and schedule are not published: our choice, al
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 
 from ctaplib.config import Config
 from ctaplib.data.batch import Batch
-from ctaplib.data.labels import IGNORE, SILENCE_LABEL
+from ctaplib.data.labels import SILENCE_LABEL
+from ctaplib.errors import CollapseError
 from ctaplib.losses.consistency import ConsistencyConfig, consistency_loss
 from ctaplib.losses.contrastive import ContrastiveConfig, contrastive_loss
 from ctaplib.losses.kl import kl_loss
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.reconstruction import Distance
-from ctaplib.losses.sequence import ctc_loss, ctc_start_loss, frame_classification_loss
 from ctaplib.losses.terms import Term
-from ctaplib.models.abilities import CodedContent
+from ctaplib.models.abilities import CodedContent, Content, DecoderOutput
 from ctaplib.models.decoder import DecoderTarget, draw_keys
 from ctaplib.models.prompt_encoder import Prompt
 from ctaplib.models.vqctap import VQCTAP, VQCTAPConfig
-from ctaplib.nn.codebook_use import UsageMeter
+from ctaplib.nn.codebook_use import CodebookUse, UsageMeter
 from ctaplib.runs.panels import Panel, Preview
 from ctaplib.tasks.base import TaskPaths
-from ctaplib.tasks.collapse import check_collapse
-from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, RecognitionTrainConfig, recognition_errors
+from ctaplib.tasks.error_rates import RECOGNITION_ERRORS, recognition_errors, recognition_terms
 from ctaplib.tasks.preview import array, posteriors, preview_row
 from ctaplib.tasks.schedule import Ramp, Schedule, constant, draw_schedule
+from ctaplib.tasks.settings import TrainConfig
 from ctaplib.tasks.speech import SpeechTask, SpeechTaskConfig
 from ctaplib.tensors import length_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MIN_PERPLEXITY_PCT = 1.0
 
-class LossConfig(Config):
+
+class ReconstructionLossConfig(Config):
+    """Settings of the terms of the decoder's output."""
+
+    mel: Distance = "l1"
+    """Distance of the mel reconstruction (the paper's figure says mse; l1 is our choice)."""
+    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
+
+
+class LossConfig(ReconstructionLossConfig):
     """Settings of the terms."""
 
     contrastive: ContrastiveConfig = ContrastiveConfig()
-    consistency: ConsistencyConfig = ConsistencyConfig(hold_prompt=True)
-    mel: Distance = "l1"
-    """Distance of the mel reconstruction (the paper's figure says mse; l1 is our choice)."""
     kl_margin: float = 0.0
     """Divergence without a cost, nats over all features of G."""
 
@@ -78,7 +84,7 @@ class VQCTAPTaskConfig(SpeechTaskConfig):
     """Progress, 0 to 1, from which a collapsed code book stops the run; above 1 for never."""
     min_usage_pct: float = Field(5.0, ge=0, le=100)
     """Smallest share of codes in use on the validation set, percent."""
-    train: RecognitionTrainConfig = RecognitionTrainConfig()
+    train: TrainConfig = TrainConfig(best="per_ctc")
 
 
 class VQCTAPTask(SpeechTask[VQCTAP]):
@@ -92,7 +98,6 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
     def __init__(self, config: VQCTAPTaskConfig, paths: TaskPaths, *, training: bool = True) -> None:
         hop, ctc_factor = config.model.speech.hop, config.model.phoneme_decoder.ctc_factor
         super().__init__(config, paths, hop, ctc_factor, training=training)
-        torch.manual_seed(config.seed)
         self.noise_width = config.model.prompt.output
         self.model = VQCTAP(config.model, len(self.tokens), len(self.labels))
         self.usage = UsageMeter(self.model.quantizer.codebook_size)
@@ -106,7 +111,7 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         content = model.encode(self.encoder_input(batch), batch.mel_lengths)
         mel, clip, f0_hz = self.target(batch)
         terms = self._recognition_terms(batch, content, weights)
-        terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else _no_term(mel)
+        terms["contrastive"] = self._contrast(batch, content) if weights["contrastive"] else Term.none(mel)
         prompt = model.prompt_encoder(clip, batch.prompt_lengths, batch.noise)
         keys = draw_keys(batch.ids, self.config.seed, step)
         target = DecoderTarget(mel, f0_hz, length_mask(batch.mel_lengths, mel.shape[1]), self.config.loss.mel)
@@ -117,49 +122,29 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         if batch.random is not None and weights["consistency"]:
             branches.append(model.encode(self.encoder_input(batch, "random"), batch.random_lengths))
         terms["vq"] = quantization_loss(*(b.quantized for b in branches))
-        terms["consistency"] = _no_term(mel)
+        terms["consistency"] = Term.none(mel)
         if weights["consistency"]:
             predicted = decoded.output or model.mel_decoder(content, prompt.sample, keys)
-            terms["consistency"] = self._consistency(prompt, predicted.mel, batch, branches[-1], keys)
+            config = self.config.loss.consistency
+            terms["consistency"] = voice_consistency(model, prompt, predicted, batch, branches[-1], keys, config)
         return terms
 
     def _recognition_terms(self, batch: Batch, content: CodedContent, weights: dict[str, float]) -> dict[str, Term]:
-        none = {t: _no_term(batch.mel) for t in ("classify", "ctc", "ctc_start")}
+        none = dict.fromkeys(("classify", "ctc", "ctc_start"), Term.none(batch.mel))
         if not any(weights[t] for t in none):
             return none
         read = self.model.phoneme_decoder(content.quantized.quantized, content.mask)
-        terms = {"classify": frame_classification_loss(read.classes, batch.frame_labels, content.mask)}
-        terms["ctc"] = ctc_loss(read.ctc, read.ctc_lengths, batch.labels, batch.labels_lengths)
-        if weights["ctc_start"]:
-            terms["ctc_start"] = ctc_start_loss(
-                read.ctc, batch.frame_labels, content.mask, silence_label=SILENCE_LABEL, ignored_label=IGNORE
-            )
+        terms = recognition_terms(read, batch, content.mask, with_start=weights["ctc_start"] > 0)
         return {t: terms[t] if weights[t] else none[t] for t in none}
 
     def _contrast(self, batch: Batch, content: CodedContent) -> Term:
         phonemes = self.model.phoneme_encoder(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
+        scale, config = self.model.scale(), self.config.loss.contrastive
         return contrastive_loss(
-            content.speech,
-            phonemes,
-            content.mask,
-            self.model.scale(),
-            self.config.loss.contrastive,
-            labels=batch.frame_labels,
-            silence_label=SILENCE_LABEL,
+            content.speech, phonemes, content.mask, scale, config, labels=batch.frame_labels, silence_label=SILENCE_LABEL
         )
 
-    def _consistency(
-        self, prompt: Prompt, predicted: torch.Tensor, batch: Batch, other: CodedContent, keys: Sequence[str]
-    ) -> Term:
-        model = self.model
-        of_target = model.prompt_encoder(predicted, batch.mel_lengths).mean
-        lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
-        moved = model.mel_decoder(other, prompt.sample, draw_keys(keys, "random"))
-        of_random = model.prompt_encoder(moved.mel, lengths).mean
-        return consistency_loss(prompt.mean, of_target, of_random, self.config.loss.consistency)
-
     def after_step(self, step: int) -> None:
-        """Update the code book."""
         self.model.quantizer.after_step(step)
 
     def evaluate(self, batch: Batch) -> dict[str, Term]:
@@ -196,25 +181,63 @@ class VQCTAPTask(SpeechTask[VQCTAP]):
         read = model.read(content)
         phonemes = model.phonemes(batch.phones, batch.durations, batch.mel_lengths, batch.mel.shape[1])
         output = model.speak(content, model.voice(batch.prompt, batch.prompt_lengths), batch.ids)
-        found = []
+        shown = []
         for row, frames in enumerate(batch.mel_lengths.tolist()):
             rows, columns = (F.normalize(x[row, : frames // self.hop].float(), dim=-1) for x in (phonemes, content.speech))
             panels = {
                 "phone posteriors": posteriors(self, read.classes[row], batch, row),
                 "similarity of phoneme frames (up) and speech frames": Panel(array(rows @ columns.T)),
             }
-            mels = {"reconstructed from codes and prompt": output.mel}
-            found.append(preview_row(self, batch, row, mels, panels, output.f0_hz))
-        return found
+            shown.append(preview_row(self, batch, row, {"reconstructed from codes and prompt": output.mel}, panels, output.f0_hz))
+        return shown
 
     def figures(self) -> dict[str, "Figure"]:
-        """Plot the schedule."""
         return {"schedule": draw_schedule(self.config.schedule, self.config.train.max_steps)}
 
 
-def _no_term(like: torch.Tensor) -> Term:
-    """Return a term that counts nothing."""
-    return Term(like.new_zeros(()), 0.0)
+def voice_consistency(
+    model: VQCTAP,
+    prompt: Prompt,
+    predicted: DecoderOutput,
+    batch: Batch,
+    other: Content,
+    keys: Sequence[str],
+    config: ConsistencyConfig,
+) -> Term:
+    """Compute the consistency of a prompt's voice with those of the reconstruction and of `other` content decoded in it.
+
+    `other` is the content of the clips of other speech, or of the batch itself where there are none.
+    """
+    of_target = model.prompt_encoder(predicted.mel, batch.mel_lengths).mean
+    lengths = batch.mel_lengths if batch.random is None else batch.random_lengths
+    moved = model.mel_decoder(other, prompt.sample, draw_keys(keys, "random"))
+    return consistency_loss(prompt.mean, of_target, model.prompt_encoder(moved.mel, lengths).mean, config)
+
+
+def check_collapse(use: CodebookUse, *, step: int, min_usage_pct: float = 5.0) -> None:
+    """Stop a run whose codebook has collapsed.
+
+    Raises:
+        CollapseError: a smaller percentage of the codes is in use, or the perplexity is below `MIN_PERPLEXITY_PCT` of their
+            number; with fewer frames than codes, of the number of frames.
+    """
+    if use.frames == 0:
+        return
+    codes = len(use.counts)
+    reachable = min(codes, use.frames)
+    usage_pct = use.usage_pct * codes / reachable
+    perplexity_pct = 100.0 * use.perplexity / reachable
+    if usage_pct >= min_usage_pct and perplexity_pct >= MIN_PERPLEXITY_PCT:
+        return
+    raise CollapseError(
+        f"the codebook has collapsed at step {step}: {use.usage_pct:.1f} % of {codes} codes are used, perplexity "
+        f"{use.perplexity:.1f} over {use.frames} frames",
+        expected=f"at least {min_usage_pct:g} % of the codes used, and a perplexity of at least {MIN_PERPLEXITY_PCT:g} % of "
+        "their number",
+        fix="lower the learning rate or the weight of the vq term, raise restart_threshold or lower restart_every_steps, "
+        "set a smaller code_dim, or choose another quantizer (fsq has no codebook to lose, normalized keeps more codes "
+        "in use than ema)",
+    )
 
 
 TASK = VQCTAPTask

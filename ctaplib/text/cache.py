@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -86,26 +86,19 @@ class PhoneCache:
 
     def read(self) -> dict[str, Entry]:
         """Return all entries; a damaged file is skipped with a warning."""
-        known: dict[str, Entry] = {}
+        entries: dict[str, Entry] = {}
         for path in sorted(self._folder.glob("*.jsonl")):
             content = path.read_bytes()
             if hashlib.sha256(content).hexdigest()[:20] == path.stem:
-                known.update(_parse(content))
+                for text, values in map(json.loads, content.decode().splitlines()):
+                    entries[text] = Entry(**{**values, "unknown": tuple(values["unknown"])})
             else:
                 log.warning("%s is damaged and is skipped; it can be deleted", path)
-        return known
+        return entries
 
     def add(self, entries: Mapping[str, Entry]) -> None:
         """Write entries to a file of their own."""
-        if not entries:
-            return
         lines = [json.dumps([text, asdict(entries[text])], ensure_ascii=False) for text in sorted(entries)]
         content = ("\n".join(lines) + "\n").encode()
         with atomic_write(self._folder / f"{hashlib.sha256(content).hexdigest()[:20]}.jsonl", "wb") as out:
             out.write(content)
-
-
-def _parse(content: bytes) -> Iterator[tuple[str, Entry]]:
-    for line in content.decode().splitlines():
-        text, values = json.loads(line)
-        yield text, Entry(**{**values, "unknown": tuple(values["unknown"])})

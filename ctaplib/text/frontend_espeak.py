@@ -23,7 +23,6 @@ class Espeak:
         self._voice = Voice(config.accent if config.language == "en" else self._language.accent, "m3")
 
     def __call__(self, text: str) -> Pronunciation:
-        """Return the phones that the engine speaks."""
         words = self._language.normalize(text)
         job = Job("text", words if " " in words else text, self._voice)  # Mandarin: clauses matter for its tones
         labels = self._language.relabel(words, label(job, speak_once(job), self._language.rename))

@@ -81,7 +81,6 @@ class G2pEn:
         self._user = read_user_lexicon(config.user_lexicon)
 
     def __call__(self, text: str) -> Pronunciation:
-        """Return the phones of a text."""
         words = normalize_english(text).split()
         tags = cache(lambda: [tag for _, tag in self._tag(words)])
         guessed: list[str] = []

@@ -11,7 +11,6 @@ class Given:
         pass
 
     def __call__(self, text: str) -> Pronunciation:
-        """Raise, always."""
         raise DataError(
             f"there are no phones for {text!r}, and the front end `given` finds none",
             fix="put them into text.phn, or name a front end in conf/text.yaml",

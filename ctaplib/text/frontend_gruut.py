@@ -27,7 +27,6 @@ class Gruut:
         self._user = read_user_lexicon(config.user_lexicon)
 
     def __call__(self, text: str) -> Pronunciation:
-        """Return the phones of a text."""
         words = normalize_english(text).split()
         pieces = self._pieces(" ".join(words))
         found: list[Sequence[str]] = []

@@ -14,7 +14,6 @@ class Lexicon:
         self._lexicon |= {word.upper(): phones for word, phones in read_user_lexicon(config.user_lexicon).items()}
 
     def __call__(self, text: str) -> Pronunciation:
-        """Return the phones of a text."""
         words = normalize_english(text).upper().split()
         missing = [w for w in words if w not in self._lexicon]
         if missing:

@@ -28,7 +28,6 @@ class Pinyin:
         self._foreign: FrontEnd | None = None
 
     def __call__(self, text: str) -> Pronunciation:
-        """Return the phones of a text."""
         found: list[list[str]] = []
         guessed: list[str] = []
         for clause in mandarin_clauses(text):

@@ -10,23 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from ctaplib.files import read_tsv
+from ctaplib.normalize.tables import read_tables
 
-_BEFORE_VERB = set(
-    """to will would can could must should may might shall do does did please i you we they who let's never always often cannot
-    not don't doesn't didn't won't wouldn't can't couldn't shouldn't mustn't i'll you'll he'll she'll we'll they'll it'll i'd
-    you'd we'd they'd that'll us people""".split()
-)
-_BEFORE_NOUN = set(
-    """the a an this that these those my your his her its our their no every each some any of in on at for from with by and's
-    another one two three new old good bad great small big child game strange fresh whole first last next is was are were be
-    been very so too such what which whose""".split()
-)
-_DETERMINERS = set(
-    "the a an this that these those my your his her its our their it them him me us you every some any each".split()
-)
-_AFTER_PLURAL = _DETERMINERS | set("in on at for to through around up down along across".split())
-_NOT_PLURAL = set("is was has does this his its us as yes 's".split())
-_BEFORE_TO = set("is was are were due according close".split())
+_WORDS = read_tables(Path(__file__).with_name("word_classes.tsv"))
 _START, _END = "^", "$"
 """Neighbours of the first and the last word in `homographs.tsv`."""
 
@@ -41,17 +27,17 @@ def word_class(words: Sequence[str], index: int) -> str:
     before = words[index - 1] if index else ""
     second = words[index - 2] if index > 1 else ""
     after = words[index + 1] if index + 1 < len(words) else ""
-    if before in {"to", "not"} and second in _BEFORE_TO:
+    if before in {"to", "not"} and second in _WORDS["before_to"]:
         return ""
-    if before in _BEFORE_VERB or second == "let":
+    if before in _WORDS["before_verb"] or second == "let":
         return "V"
-    if before in _BEFORE_NOUN or before.endswith("'s"):
+    if before in _WORDS["before_noun"] or before.endswith("'s"):
         return "N"
     if before in {"and", "or"} and second and word_class(words, index - 2) == "V":
         return "V"
-    if before in {"", "and"} and after in _DETERMINERS:
+    if before in {"", "and"} and after in _WORDS["determiner"]:
         return "V"
-    if before.endswith("s") and before not in _NOT_PLURAL and after in _AFTER_PLURAL:
+    if before.endswith("s") and before not in _WORDS["no_plural"] and after in _WORDS["determiner"] | _WORDS["after_plural"]:
         return "V"
     return ""
 
@@ -76,10 +62,8 @@ def pronounce(words: Sequence[str], index: int) -> list[str] | None:
         words: Sentence in lower case.
         index: Place of the word.
     """
-    for row in _rules().get(words[index], ()):
-        if _holds(row, words, index):
-            return row["phones"].split()
-    return None
+    rows = _rules().get(words[index], ())
+    return next((row["phones"].split() for row in rows if _holds(row, words, index)), None)
 
 
 def _holds(row: dict[str, str], words: Sequence[str], index: int) -> bool:

@@ -50,8 +50,8 @@ def find_phones(texts: Mapping[str, str], config: TextConfig, nj: int, folder: P
         DependencyError: a package or data that the front end needs is missing.
         ConfigError: there is no such front end.
     """
-    known = PhoneCache(folder, config) if folder else None
-    found = known.read() if known else {}
+    phone_cache = PhoneCache(folder, config) if folder else None
+    found = phone_cache.read() if phone_cache else {}
     distinct = set(texts.values())
     missing = sorted(distinct - found.keys())
     log.info("phones of %d texts: %d known from before", len(distinct), len(distinct) - len(missing))
@@ -59,8 +59,8 @@ def find_phones(texts: Mapping[str, str], config: TextConfig, nj: int, folder: P
         _frontend(config)  # here, a fault of the front end itself is an error; later it would drop every utterance
     for chunk, entries in in_chunks(missing, partial(phones_of, config=config), nj):
         fresh = dict(zip(chunk, entries, strict=True))
-        if known:
-            known.add(fresh)
+        if phone_cache:
+            phone_cache.add(fresh)
         found.update(fresh)
     return {utt: found[text] for utt, text in texts.items()}
 

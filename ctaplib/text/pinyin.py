@@ -1,20 +1,31 @@
 """Characters to pinyin: words for polyphones, erhua, and the tone sandhi of third tones, 一 and 不.
 
 Tone conventions are those of AISHELL-3's `content.txt`: tones after sandhi (`hen2 hao3`, `yi2 zhi4`), the neutral tone
-is 5, 个 keeps its fourth tone, 一 inside a number keeps its first tone, and ü is `v`.
+is 5, 个 keeps its fourth tone, 一 inside a number keeps its first tone, and ü is `v`. Words and characters that pypinyin's
+dictionary lacks or has otherwise are in `pinyin_words.tsv`.
 """
 
 import importlib
 import re
 from functools import cache
+from pathlib import Path
 
 from ctaplib.errors import DataError
 from ctaplib.normalize.normalizer import is_hanzi
-from ctaplib.text.pinyin_words import CHARACTERS, COMPOUNDS, CONTEXT, PHRASES, STRONG_CONTEXT, SYLLABIC_ER, WORDS
+from ctaplib.normalize.tables import read_tables
 
+_TABLES = read_tables(Path(__file__).with_name("pinyin_words.tsv"))
+
+
+def _compiled(patterns: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern), reading) for pattern, reading in patterns.items()]
+
+
+_CONTEXT = _compiled(_TABLES["context"] | {f"(?<=姓){name}": reading for name, reading in _TABLES["surname"].items()})
+_STRONG_CONTEXT = _compiled(_TABLES["strong_context"])
+_SYLLABIC_ER = re.compile("|".join(_TABLES["syllabic_er"]))
 _LONGEST = 8
 _NUMERALS = "零〇一二三四五六七八九十百千万亿两点幺"
-_NUMBER = re.compile(r"[零〇一二三四五六七八九两幺]?[十百千万亿]+|[零〇二三四五六七八九幺]")
 _UNITS = set("十百千万亿")
 _RANKED = re.compile(r"一(?:年级|等奖|等[品舱座]|级|流|线|班|季度|环|把手|中$)")
 """一 as an ordinal."""
@@ -27,7 +38,7 @@ def _dictionary() -> dict[str, list[list[str]]]:
 
 
 def _is_word(text: str) -> bool:
-    return text in WORDS or text in COMPOUNDS or (text in _dictionary() and text not in PHRASES)
+    return text in _TABLES["word"] or text in _TABLES["compound"] or (text in _dictionary() and text not in _TABLES["phrase"])
 
 
 def words(clause: str) -> list[str]:
@@ -59,16 +70,15 @@ def _convert(word: str) -> list[str]:
 
 def _readings(clause: str, parts: list[str]) -> list[str]:
     """Return the syllable of each character of a clause, before erhua and sandhi."""
-    context = {match.end() - 1: reading for pattern, reading in reversed(CONTEXT) for match in pattern.finditer(clause)}
+    context = {match.end() - 1: reading for pattern, reading in reversed(_CONTEXT) for match in pattern.finditer(clause)}
     found: list[str] = []
     for word in parts:
+        syllables = _TABLES["word"].get(word, "").split() or _convert(word)
         if len(word) == 1:
-            syllables = [context.get(len(found)) or CHARACTERS.get(word) or (WORDS.get(word) or _convert(word))[0]]
-        else:
-            syllables = list(WORDS.get(word) or _convert(word))
+            syllables = [context.get(len(found)) or _TABLES["character"].get(word) or syllables[0]]
         for character, syllable in zip(word, syllables, strict=True):
             found.append({"一": "yi1", "不": "bu4", "个": "ge4"}.get(character, syllable))
-    for pattern, reading in STRONG_CONTEXT:
+    for pattern, reading in _STRONG_CONTEXT:
         for match in pattern.finditer(clause):
             found[match.end() - 1] = reading
     unknown = sorted({c for c, s in zip(clause, found, strict=True) if not re.search(r"[a-zê]", s)})
@@ -140,7 +150,7 @@ def read_clause(clause: str) -> list[tuple[str, str]]:
             changed[i] = _one(clause, i, following, spans)
         elif character == "不" and following == "4":
             changed[i] = "2"
-    erhua = {m.start() for m in re.finditer("儿", clause)} - {m.start() for m in SYLLABIC_ER.finditer(clause)}
+    erhua = {m.start() for m in re.finditer("儿", clause)} - {m.start() for m in _SYLLABIC_ER.finditer(clause)}
     erhua = {i for i in erhua if i and not syllables[i - 1][:-1].endswith("r")}
     kept = [i for i in range(len(clause)) if i not in erhua]
     place = {old: new for new, old in enumerate(kept)}

@@ -6,44 +6,45 @@ phone without tone after the final: `huar1` is `h ua1 rr`.
 """
 
 import re
+from pathlib import Path
 
 from ctaplib.errors import DataError
+from ctaplib.normalize.tables import read_tables
 
-_INITIALS = "zh ch sh b p m f d t n l g k h j q x r z c s".split()
+_TABLES = read_tables(Path(__file__).with_suffix(".tsv"))
 _ERHUA = "rr"
-_BARE = {
-    "yi": "i", "ya": "ia", "yo": "io", "ye": "ie", "yai": "iai", "yao": "iao", "you": "iou", "yan": "ian", "yin": "in",
-    "yang": "iang", "ying": "ing", "yong": "iong", "yu": "v", "yv": "v", "yue": "ve", "yve": "ve", "yuan": "van", "yvan": "van",
-    "yun": "vn", "yvn": "vn", "wu": "u", "wa": "ua", "wo": "uo", "wai": "uai", "wei": "uei", "wan": "uan", "wen": "uen",
-    "wang": "uang", "weng": "ueng",
-}  # fmt: skip
-_BARE |= {final: final for final in "a ai an ang ao e ei en eng er o ou m n ng hm hng".split()}
-"""Finals of syllables without initial."""
-_SHORT = {"iu": "iou", "ui": "uei", "un": "uen", "ue": "ve"}
-_FINALS = set(
-    """a ai an ang ao e ei en eng er i ia ian iang iao ie in ing iong iou o ong ou u
-    ua uai uan uang uei uen uo v van ve vn ii iii""".split()
-)
 _SYLLABLE = re.compile(r"^([a-zv]+?)([1-5])$")
 
 
 def _split_base(base: str) -> tuple[str, str] | None:
     """Split a syllable without tone and erhua into initial and full final; None where it is no syllable."""
-    if base in _BARE:
-        return "", _BARE[base]
-    initial = next((i for i in _INITIALS if base.startswith(i)), "")
+    if base in _TABLES["bare"]:
+        return "", _TABLES["bare"][base]
+    initial = next((i for i in _TABLES["initial"] if base.startswith(i)), "")
     final = base[len(initial) :]
     if not initial or not final:
         return None
     if initial in {"j", "q", "x"} and final.startswith("u"):
         final = "v" + final[1:]
-    elif final in _SHORT and not (final == "ue" and initial not in {"n", "l"}):
-        final = _SHORT[final]
+    elif final in _TABLES["short"] and not (final == "ue" and initial not in {"n", "l"}):
+        final = _TABLES["short"][final]
     elif final == "i" and initial in {"z", "c", "s"}:
         final = "ii"
     elif final == "i" and initial in {"zh", "ch", "sh", "r"}:
         final = "iii"
-    return (initial, final) if final in _FINALS else None
+    return (initial, final) if final in _TABLES["final"] else None
+
+
+def _phones(syllable: str) -> list[str]:
+    match = _SYLLABLE.match(syllable)
+    if not match:
+        return []
+    base, tone = match.groups()
+    erhua = base.endswith("r") and base != "er"
+    parts = ("", "") if base == "r" else _split_base(base.removesuffix("r") if erhua else base)
+    if parts is None:
+        return []
+    return [p for p in (parts[0], parts[1] + tone if parts[1] else "", _ERHUA if erhua else "") if p]
 
 
 def pinyin_phones(syllable: str) -> list[str]:
@@ -52,23 +53,13 @@ def pinyin_phones(syllable: str) -> list[str]:
     Raises:
         DataError: it is no syllable of Mandarin with a tone from 1 to 5.
     """
-    match = _SYLLABLE.match(syllable.lower().replace("ü", "v").replace("u:", "v"))
-    if match:
-        base, tone = match.groups()
-        erhua = base.endswith("r") and base != "er"
-        found = ("", "") if base == "r" else _split_base(base.removesuffix("r") if erhua else base)
-        if found is not None:
-            initial, final = found
-            return [p for p in (initial, final + tone if final else "", _ERHUA if erhua else "") if p]
-    raise DataError(
-        f"{syllable!r} is no pinyin syllable", expected="letters and a tone from 1 to 5 (5: neutral), e.g. zhong1, lv4, huar1"
-    )
+    phones = _phones(syllable.lower().replace("ü", "v").replace("u:", "v"))
+    if not phones:
+        expected = "letters and a tone from 1 to 5 (5: neutral), e.g. zhong1, lv4, huar1"
+        raise DataError(f"{syllable!r} is no pinyin syllable", expected=expected)
+    return phones
 
 
 def is_syllable(text: str) -> bool:
     """Return whether a text is a lower-case pinyin syllable with its tone."""
-    match = _SYLLABLE.match(text)
-    if not match:
-        return False
-    base = match[1]
-    return _split_base(base) is not None or (base.endswith("r") and _split_base(base[:-1]) is not None)
+    return bool(_phones(text))

@@ -1,6 +1,6 @@
 """The text stage: phones of every utterance, the phone list, and a SentencePiece model.
 
-Utterances that cannot be used (empty text, symbols or words without phones, phones that training never has) are left out of
+Utterances that cannot be used (empty text, symbols or words without phones, phones that training never has) are dropped from
 `text.phn` and listed with the reason in `data/<set>/dropped_text.tsv`. Words that are in no dictionary and symbols without a
 rule are counted in `data/<set>/oov.tsv`, with the utterances that have them. The normalised words go to
 `data/<set>/text.norm`. Phones found by earlier runs are taken from `dump/phone_cache/`.
@@ -68,16 +68,16 @@ def prepare(data: Path, dump: Path, sets: Sequence[str], train_set: str, config:
         dropped = [{"utt": u, "reason": r} for u, r in sorted(entry.reasons.items())]
         dropped_pct = 100 * len(dropped) / max(1, len(dropped) + len(kept))
         write_tsv(data / name / "dropped_text.tsv", dropped, ("utt", "reason"))
-        log.info("%s: phones of %d utterances; %d left out (dropped_text.tsv)", name, len(kept), len(dropped))
+        log.info("%s: phones of %d utterances; %d dropped (dropped_text.tsv)", name, len(kept), len(dropped))
         if not kept or dropped_pct > config.max_dropped_pct:
             utt, reason = next(iter(entry.reasons.items()), ("", "no utterance"))
-            faults.append(f"{name}: {len(dropped)} utterances ({dropped_pct:.1f} %) left out, e.g. {utt}: {reason}")
+            faults.append(f"{name}: {len(dropped)} utterances ({dropped_pct:.1f} %) dropped, e.g. {utt}: {reason}")
             continue
         _write_phones(data / name, kept, entry.words)
     if faults:
         raise DataError(
             f"too much text cannot be used in {data}", faults,
-            expected=f"at most {config.max_dropped_pct} % of each set left out",
+            expected=f"at most {config.max_dropped_pct} % of each set dropped",
             fix="see dropped_text.tsv; correct the text, choose another front end, or raise max_dropped_pct",
         )  # fmt: skip
     write_token_list(tokens, dump / "token_list" / "phn" / "tokens.txt")
@@ -113,21 +113,21 @@ def _set_phones(folder: Path, config: TextConfig, nj: int, cache: Path) -> _SetP
     return _SetPhones(phones, {utt: words[utt] for utt in phones if utt in words}, reasons)
 
 
-def _list_unknown(folder: Path, entries: Mapping[str, Entry], fate: str = "") -> None:
+def _list_unknown(folder: Path, entries: Mapping[str, Entry], kind: str = "") -> None:
     """Write `oov.tsv`: words in no dictionary and unknown symbols, how often, whether phones were guessed, and where.
 
-    With a `fate`, the rows of that fate are replaced and all others stay.
+    With a `kind`, the rows of that kind are replaced and all others stay.
     """
     places: dict[tuple[str, str], list[str]] = {}
     for utt in sorted(entries):
         for word in entries[utt].unknown:
-            places.setdefault((word, fate or ("dropped" if entries[utt].reason else "guessed")), []).append(utt)
+            places.setdefault((word, kind or ("dropped" if entries[utt].reason else "guessed")), []).append(utt)
     rows: list[dict[str, object]] = [
-        {"word": word, "count": len(utts), "phones": kind, "utts": " ".join(dict.fromkeys(utts))}
-        for (word, kind), utts in places.items()
+        {"word": word, "count": len(utts), "phones": phones, "utts": " ".join(dict.fromkeys(utts))}
+        for (word, phones), utts in places.items()
     ]
-    if fate and (folder / "oov.tsv").exists():
-        rows += [dict(row) for row in read_tsv(folder / "oov.tsv") if row["phones"] != fate]
+    if kind and (folder / "oov.tsv").exists():
+        rows += [dict(row) for row in read_tsv(folder / "oov.tsv") if row["phones"] != kind]
     rows.sort(key=lambda row: (-int(str(row["count"])), row["word"], row["phones"]))
     write_tsv(folder / "oov.tsv", rows, ("word", "count", "phones", "utts"))
     if places:

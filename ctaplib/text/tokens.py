@@ -38,12 +38,8 @@ class TokenList:
         """
         return self.ids([token])[0]
 
-    def ids(self, tokens: Iterable[str], where: str = "") -> list[int]:
+    def ids(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of tokens.
-
-        Args:
-            tokens: Tokens of the list.
-            where: What they belong to, for the message.
 
         Raises:
             DataError: the list does not have some of the tokens; all of these are named.
@@ -52,15 +48,11 @@ class TokenList:
         missing = sorted({t for t in tokens if t not in self._ids})
         if missing:
             raise DataError(
-                f"{where + ': ' if where else ''}unknown symbols {' '.join(missing)}",
+                f"unknown symbols {' '.join(missing)}",
                 expected=f"tokens of a list of {len(self)}",
                 fix="use the phone set of the token list, or make the list from the training text again (stage 2)",
             )
         return [self._ids[t] for t in tokens]
-
-    def names(self, ids: Iterable[int]) -> list[str]:
-        """Return the tokens of ids."""
-        return [self.tokens[i] for i in ids]
 
     def nearest(self, phone: str) -> str | None:
         """Return the phone if the list has it, else the first that differs in stress or position only, else None."""

@@ -3,8 +3,9 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,8 +18,7 @@ from ctaplib.train.accumulate import cut
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explained
 
-CHECK_S = 20.0
-"""Most seconds for checking the batches of all epochs before the first step."""
+CHECK_S = 20.0  # most seconds for checking the batches of all epochs before the first step
 log = get_logger("ctaplib.train")
 Load = Callable[[str, Sequence[int], int], Any]
 
@@ -45,13 +45,11 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Share:
+class LocalBatch:
     """The local batch of a step.
 
     Attributes:
-        step: Number of the step.
-        items: Items of this rank.
-        micros: The same, in micro-batches.
+        micros: The items in micro-batches.
         several: Whether any rank has more than one micro-batch.
         epoch, batch: Position after the step.
         last: Whether the epoch ends with the step.
@@ -73,12 +71,9 @@ def check_batches(task: Task, start: Position, world: World) -> None:
         TrainingError: one is too small.
     """
     step, epoch, limit = start.step - start.batch, start.epoch, time.monotonic() + CHECK_S
-    while world.size > 1 and (left := task.config.train.max_steps - step) > 0:
-        sizes = [len(items) for items in task.train_plan(epoch)[:left]]
-        if not sizes:
-            return  # `shares` raises
-        _check_size(epoch, min(sizes), world)
-        step, epoch = step + len(sizes), epoch + 1
+    while world.size > 1 and (left := task.config.train.max_steps - step) > 0 and (plan := task.train_plan(epoch)):
+        _check_size(epoch, min(map(len, plan[:left])), world)
+        step, epoch = step + len(plan), epoch + 1
         if time.monotonic() > limit:
             log.warning("batches are checked up to epoch %d; those of later epochs are when they come", epoch - 1)
             return
@@ -92,7 +87,7 @@ def _check_size(epoch: int, items: int, world: World) -> None:
         )
 
 
-def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> Iterator[Share]:
+def local_batches(task: Task, start: Position, world: World, micro_frames: int = 0) -> Iterator[LocalBatch]:
     """Yield the local batches of all steps still to do. Global batches depend neither on the ranks nor on `micro_frames`.
 
     Raises:
@@ -111,7 +106,7 @@ def shares(task: Task, start: Position, world: World, micro_frames: int = 0) -> 
             every = [items[rank :: world.size] for rank in range(world.size)]
             micros = [cut(mine, task.item_frames(mine), micro_frames) for mine in every]
             several, last_batch = any(len(each) > 1 for each in micros), at.batch == len(plan)
-            yield Share(at.step, every[world.rank], micros[world.rank], several, at.epoch, at.batch, last_batch)
+            yield LocalBatch(at.step, every[world.rank], micros[world.rank], several, at.epoch, at.batch, last_batch)
         at.epoch, at.batch = at.epoch + 1, 0
 
 
@@ -127,17 +122,17 @@ def _warn_of_longer(task: Task, start: Position, world: World, micro_frames: int
         )  # fmt: skip
 
 
-def _make(task: Task, share: Share, load: Load, pin: bool) -> list[Any]:
+def _make(task: Task, local: LocalBatch, load: Load, pin: bool) -> list[Any]:
     """Make the micro-batches of a step.
 
     Raises:
         TrainingError: it cannot be done; names the items. An error of the task that says what it met stays what it is.
     """
-    batch = f"the batch of step {share.step} ({', '.join(shortened(task.item_names(share.items), 8))})"
+    batch = f"the batch of step {local.step} ({', '.join(shortened(task.item_names(local.items), 8))})"
     fewer = "lower train.loaders or batch.batch_s, or take a machine with more memory for each process"
     try:
-        with explained(task, task.item_frames(share.items), f"while {batch} was loaded", fewer):
-            micros = [load("train", items, share.step) for items in share.micros]
+        with explained(task, task.item_frames(local.items), f"while {batch} was loaded", fewer):
+            micros = [load("train", items, local.step) for items in local.micros]
             return [map_tensors(micro, torch.Tensor.pin_memory) for micro in micros] if pin else micros
     except CtapError:
         raise
@@ -149,7 +144,7 @@ def _make(task: Task, share: Share, load: Load, pin: bool) -> list[Any]:
 
 def batches(
     task: Task, position: Position, world: World, load: Load, micro_frames: int = 0
-) -> Iterator[tuple[Share, list[Any], float]]:
+) -> Iterator[tuple[LocalBatch, list[Any], float]]:
     """Yield local batches with their micro-batches and the seconds waited; moves `position` in the epoch, not its step.
 
     Micro-batches are on the CPU; where the model is on a GPU, in pinned memory, which is copied while the GPU computes.
@@ -162,21 +157,15 @@ def batches(
 
     _warn_of_longer(task, position, world, micro_frames)
     with ThreadPoolExecutor(ahead, initializer=begin) as pool:
-        plan = shares(task, position, world, micro_frames)
-        waiting: deque[tuple[Share, Future[list[Any]]]] = deque()
-
-        def submit() -> None:
-            share = next(plan, None)
-            if share is not None:
-                waiting.append((share, pool.submit(_make, task, share, load, pin)))
-
-        for _ in range(ahead):
-            submit()
+        # Batches are begun in the order of the steps, as many ahead as there are threads.
+        plan = local_batches(task, position, world, micro_frames)
+        begun = ((local, pool.submit(_make, task, local, load, pin)) for local in plan)
+        waiting = deque(islice(begun, ahead))
         while waiting:
-            share, future = waiting.popleft()
+            local, future = waiting.popleft()
             started = time.perf_counter()
             micros = future.result()
             waited_s = time.perf_counter() - started
-            submit()
-            position.epoch, position.batch, position.epoch_ends = share.epoch, share.batch, share.last
-            yield share, micros, waited_s
+            waiting.extend(islice(begun, 1))
+            position.epoch, position.batch, position.epoch_ends = local.epoch, local.batch, local.last
+            yield local, micros, waited_s

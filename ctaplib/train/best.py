@@ -13,15 +13,11 @@ log = get_logger("ctaplib.train")
 
 
 class Best:
-    """The smallest values so far, and their checkpoints: `best.pt`, and `best_<step>.pt` where several are kept.
-
-    Attributes:
-        seen: Pairs of value and step, best first.
-    """
+    """The smallest values so far, and their checkpoints: `best.pt`, and `best_<step>.pt` where several are kept."""
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder, self.keep = folder, keep
-        self.seen: list[tuple[float, int]] = []
+        self.seen: list[tuple[float, int]] = []  # value and step, best first
 
     @property
     def value(self) -> float:

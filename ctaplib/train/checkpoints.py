@@ -1,17 +1,20 @@
-"""The state of a run on disk: its checkpoints, and the list of what it is trained on."""
+"""The state of a run on disk, its checkpoints and the list of its items, and whether all ranks see the same."""
 
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctaplib.checkpoint import load_checkpoint, save_checkpoint
-from ctaplib.config import Config, running_settings
+from ctaplib.checkpoint import load_checkpoint, save_checkpoint, weights_digest
+from ctaplib.collective import gather_objects
+from ctaplib.config import Config, config_hash, running_settings
 from ctaplib.config_file import flatten
-from ctaplib.errors import CheckpointError, DataError, counted, shortened
+from ctaplib.errors import CheckpointError, DataError, TrainingError, counted, shortened
 from ctaplib.files import atomic_write
 from ctaplib.runs.listing import ABOUT
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
+from ctaplib.train.distributed import World
 
 log = get_logger("ctaplib.train")
 BEGIN_AGAIN = "begin the run again (--resume false in a recipe, or another --exp)"
@@ -63,10 +66,7 @@ class Checkpoints:
 
 
 def check_settings(config: Config, before: Mapping[str, Any], path: Path) -> None:
-    """Check that a run goes on with the settings that its numbers depend on.
-
-    Args:
-        before: The config that it began with, as `save_config` writes it.
+    """Check that a run goes on with the settings that its numbers depend on; `before` is the config that it began with.
 
     Raises:
         CheckpointError: settings differ; all are named with both values.
@@ -107,6 +107,37 @@ def check_items(task: Task, path: Path) -> None:
             shortened([fault.replace("\t", " ") for fault in faults]),
             expected=f"the items of {path}",
             fix=f"bring them back, or {BEGIN_AGAIN}",
+        )
+
+
+def check_agreement(task: Task, step: int, world: World) -> None:
+    """Check that all ranks begin from the same state of the run, the data and the config.
+
+    Raises:
+        TrainingError: they differ, as where a machine does not see the run's folder, or still sees an old one.
+    """
+    if world.size == 1:
+        return
+    items = "\n".join(f"{key} {frames}" for key, frames in _items(task).items())
+    paths = task.paths
+    every = gather_objects({
+        "step to go on from": str(step),
+        "config": config_hash(task.config),
+        "list of training items": f"{zlib.crc32(items.encode()):08x}",
+        "weights": weights_digest(task.model)[:12],
+        "folders and sets": f"{paths.data} {paths.dump} {paths.exp} {paths.train_set} {paths.valid_set} {paths.speech_only_set}",
+    })  # fmt: skip
+    differing = [
+        f"{name}: {value} on process 0, {other[name]} on process {rank}"
+        for name, value in every[0].items()
+        for rank, other in enumerate(every)
+        if other[name] != value
+    ]
+    if differing:
+        raise TrainingError(
+            f"the processes begin from different states: {'; '.join(shortened(differing, 8))}",
+            expected="one state on all of them",
+            fix="let every machine see the same --exp, --data and --dump folders, and run the same command again",
         )
 
 

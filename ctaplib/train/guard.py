@@ -4,7 +4,6 @@ A skipped update changes no weight. The norm of every update enters the window, 
 term of the loss sets in, is normal after half a window.
 """
 
-import json
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -18,27 +17,21 @@ import torch
 from ctaplib.checkpoint import save_checkpoint
 from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError
-from ctaplib.files import atomic_write
+from ctaplib.files import write_json
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.settings import TrainConfig
+from ctaplib.tensors import map_tensors
 from ctaplib.train.accumulate import Accumulator
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import LocalBatch
 
 WINDOW = 100
-FIRST_LOOK = 50
-"""Norms in the window from which one can be called too large."""
-KEPT = 8
-"""Most bad batches that are kept; the first are the ones worth inspecting."""
+FIRST_LOOK = 50  # norms in the window from which one can be called too large
+KEPT = 8  # most bad batches that are kept; the first are the ones worth inspecting
 log = get_logger("ctaplib.train")
 
 
 class Guard:
-    """Judges every gradient norm, keeps bad batches, and stops a run that does not recover.
-
-    Args:
-        exp: Folder of the run; batches go to `bad_batches/`.
-        rank: This rank, in the names of its files.
-    """
+    """Check of every gradient norm; keeps bad batches in `bad_batches/` of the run, and stops a run that does not recover."""
 
     def __init__(self, config: TrainConfig, exp: Path, rank: int) -> None:
         self.config, self.folder, self.rank = config, exp / "bad_batches", rank
@@ -58,15 +51,11 @@ class Guard:
             )
         return ""
 
-    def keep(self, share: Share, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
-        """Write the local batch and what is known of it, for inspection; all ranks must call.
-
-        Args:
-            passes: The forward and backward passes of the update.
-            values: Terms of the global batch, and what else is recorded of the step.
-        """
-        step, micros = share.step, [_plain(batch) for batch in passes.micros]
-        ids = [_ids(plain, items) for plain, items in zip(micros, share.micros, strict=True)]
+    def keep(self, local: LocalBatch, optimizer: str, reason: str, passes: Accumulator, values: Mapping[str, float]) -> None:
+        """Write the local batch, its terms and those of the global batch (`values`) for inspection; all ranks must call."""
+        step, micros = local.step, [_plain(batch) for batch in passes.micros]
+        named = [plain.get("ids") if isinstance(plain, dict) else None for plain in micros]
+        ids = [names or [f"item {i}" for i in items] for names, items in zip(named, local.micros, strict=True)]
         utts = [utt for plain, names in zip(micros, ids, strict=True) for utt in _not_finite(plain, names)]
         own = {name: torch.stack([pairs[name] for pairs in passes.own]).sum(0) for name in passes.own[0]}
         terms = {name: float(pair[0] / pair[1].clamp_min(1.0)) for name, pair in own.items()}
@@ -77,13 +66,18 @@ class Guard:
             log.warning("step %d is skipped: %s; %s has %d batches already, this one is not kept",
                         step, because, self.folder, KEPT)  # fmt: skip
             return
-        known = {"step": step, "optimizer": optimizer, "reason": reason, "where": self.where, "rank": self.rank}
-        for name, figures in (("terms", terms), ("terms_of_all", values)):
-            known[name] = {term: repr(value) for term, value in figures.items()}
-        known["not_finite"] = utts
-        save_checkpoint(path, {**known, "batches": micros})
-        with atomic_write(path.with_suffix(".json")) as out:
-            out.write(json.dumps({**known, "ids": ids}, indent=1) + "\n")
+        record = {
+            "step": step,
+            "optimizer": optimizer,
+            "reason": reason,
+            "where": self.where,
+            "rank": self.rank,
+            "terms": {term: repr(value) for term, value in terms.items()},
+            "terms_of_all": {term: repr(value) for term, value in values.items()},
+            "not_finite": utts,
+        }
+        save_checkpoint(path, {**record, "batches": micros})
+        write_json(path.with_suffix(".json"), {**record, "ids": ids})
         log.warning("step %d is skipped: %s; its batch is kept as %s", step, because, path)
 
     def count(self, step: int, finite: bool, values: Mapping[str, float]) -> None:
@@ -110,18 +104,14 @@ class Guard:
         self.norms = {name: deque(window, maxlen=WINDOW) for name, window in state["norms"].items()}
 
 
-def _blame(found: Sequence[tuple[list[str], list[str]]]) -> str:
-    """Name the ranks that had something that is not finite: in what they loaded, if any had that, or else in their terms.
-
-    Args:
-        found: Terms and utterances that are not finite, of every rank.
-    """
+def _blame(faults: Sequence[tuple[list[str], list[str]]]) -> str:
+    """Name the ranks that loaded utterances that are not finite, or where none did, those with terms that are not finite."""
     words = []
-    loaded = any(utts for _, utts in found)
-    for rank, (terms, utts) in enumerate(found):
+    loaded = any(utts for _, utts in faults)
+    for rank, (terms, utts) in enumerate(faults):
         if utts if loaded else terms:
             what = f"{', '.join(terms) or 'no term'} not finite" + (f", loaded as not finite: {', '.join(utts)}" if utts else "")
-            words.append(f"process {rank} of {len(found)}: {what}")
+            words.append(f"process {rank} of {len(faults)}: {what}")
     return "; ".join(words)
 
 
@@ -136,21 +126,14 @@ def _plain(batch: Any) -> Any:
     return list(batch) if isinstance(batch, tuple) else batch
 
 
-def _ids(plain: Any, items: Sequence[int]) -> list[str]:
-    """Return what identifies each item of a batch."""
-    return list(plain.get("ids", ()) if isinstance(plain, dict) else ()) or [f"item {i}" for i in items]
-
-
 def _not_finite(plain: Any, ids: Sequence[str]) -> list[str]:
     """List the items with values that are not finite in what was loaded."""
     rows = torch.zeros(len(ids), dtype=torch.bool)
-    for tensor in _tensors(plain):
+
+    def check(tensor: torch.Tensor) -> torch.Tensor:
         if tensor.is_floating_point() and tensor.dim() and len(tensor) == len(ids) and tensor.numel():
-            rows |= ~tensor.isfinite().reshape(len(ids), -1).all(1)
+            rows.logical_or_(~tensor.isfinite().reshape(len(ids), -1).all(1))
+        return tensor
+
+    map_tensors(plain, check)
     return [name for name, bad in zip(ids, rows.tolist()) if bad]
-
-
-def _tensors(plain: Any) -> list[torch.Tensor]:
-    if isinstance(plain, dict):
-        return [tensor for value in plain.values() for tensor in _tensors(value)]
-    return [plain] if torch.is_tensor(plain) else []

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
+import psutil
 import torch.distributed as dist
 
 from ctaplib.collective import from_first, gather_objects
@@ -160,18 +161,16 @@ class Heartbeat:
             silent = [rank for rank, seen in self._seen.items() if self._answered - seen > self.patience_s]
             if self.world.rank and now - self._answered > self.patience_s:  # nothing can be read where rank 0 is silent
                 silent = [0]
-            if failed or silent:
-                error = self._failed_error(failed) if failed else self._silent_error(silent)
-                for rank in () if failed else silent:
+            if failed:  # a rank that lost another one is named only where no other failed
+                rank = min(failed, key=lambda rank: (self._beats[rank].lost, rank))
+                beat = self._beats[rank]
+                return self.end(
+                    LostPeerError(f"process {rank} on {beat.host} has ended: {beat.error}", fix=f"mend that; {GO_ON}")
+                )
+            if silent:
+                for rank in silent:
                     self._kill(self._beats[rank])
-                self.end(error)
-                return
-
-    def _failed_error(self, failed: list[int]) -> LostPeerError:
-        """Return the error of a rank that ended with one; that of a rank that lost another one only where there is no other."""
-        rank = min(failed, key=lambda rank: (self._beats[rank].lost, rank))
-        beat = self._beats[rank]
-        return LostPeerError(f"process {rank} on {beat.host} has ended: {beat.error}", fix=f"mend that; {GO_ON}")
+                return self.end(self._silent_error(silent))
 
     def _silent_error(self, silent: list[int]) -> LostPeerError:
         which = ", ".join(shortened([f"process {rank} on {self._beats[rank].host}" for rank in silent], 8))
@@ -184,8 +183,6 @@ class Heartbeat:
 
     def _kill(self, beat: Beat) -> None:
         """Kill a silent process of the same launcher, which would wait half a minute for it to end by itself."""
-        import psutil
-
         try:
             process = psutil.Process(beat.pid)
             if beat.host == socket.gethostname() and process.ppid() == os.getppid():

@@ -11,20 +11,22 @@ from pathlib import Path
 import psutil
 import torch
 
+from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError, counted
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
-from ctaplib.train.cgroup import free_bytes
 from ctaplib.train.distributed import World
 
-USE = 0.85
-"""Share of the free memory that a trial may plan with."""
-KERNELS = 400 * 2**20
-"""Bytes of address space for kernels that are compiled later, where it is limited (`ulimit -v`)."""
-FEW = 4
-"""Items of the second trial; memory is extrapolated along the line through both."""
+USE = 0.85  # share of the free memory that a trial may plan with
+KERNELS = 400 * 2**20  # bytes of address space for kernels that are compiled later, where it is limited (`ulimit -v`)
+FEW = 4  # items of the second trial; memory is extrapolated along the line through both
 LESS = "lower batch.max_s (what is left out is listed), or take a machine with more memory"
 FEWER = "--batch_bins auto finds how much fits in one pass and adds up the rest; or lower batch.batch_s, or batch.max_s"
+# Of both versions of control groups: files of the limit and of what is used, and the pages of files in `memory.stat`.
+_NAMES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_active_file", "total_inactive_file")),
+    2: ("memory.max", "memory.current", ("active_file", "inactive_file")),
+}
 log = get_logger("ctaplib.train")
 
 
@@ -46,28 +48,25 @@ def find_micro_frames(
     Raises:
         TrainingError: the longest item alone does not fit, or memory cannot be measured here.
     """
-    frame_s, share = task.frame_s, sorted(largest_share(task, world), key=lambda i: -task.item_frames([i])[0])
-    one, whole = padded_frames(task, share[:1]), padded_frames(task, share)
+    frame_s, items = task.frame_s, sorted(largest_local_batch(task, world), key=lambda i: -task.item_frames([i])[0])
+    one, whole = padded_frames(task, items[:1]), padded_frames(task, items)
     free = _free_bytes(world)
     world.barrier()  # trials on this machine begin when all ranks have read what is free
-    first, reason = _try(world, partial(attempt, share[:1]))
+    first, reason = _try(world, partial(attempt, items[:1]))
     if reason:
         raise TrainingError(f"the longest item, {one * frame_s:.1f} s, does not fit into memory ({reason})", fix=LESS)
-    second, few, failed = first, one, False
-    for count in sorted({min(n, len(share)) for n in (FEW, 2)} - {1}, reverse=True):
-        peak, reason = _try(world, partial(attempt, share[:count]))
+    failed = False
+    for count in sorted({1, *(min(n, len(items)) for n in (FEW, 2))}, reverse=True):
+        second, reason = _try(world, partial(attempt, items[:count])) if count > 1 else (first, "")
+        few = padded_frames(task, items[:count])
         if not reason:
-            second, few = peak, padded_frames(task, share[:count])
             break
         log.info("memory: %d items of up to %.1f s do not fit into one pass (%s)", count, one * frame_s, reason)
         failed = True
     free = min(free, _free_bytes(world))  # kernels that the trials compiled stay
     slope = max(1.0, (second - first) / max(1, few - one))
-    rooms = torch.tensor([one + (limit - to_come - first) / slope for limit in (USE * free, free)], dtype=torch.float64)
-    rooms = rooms.to(world.device)
-    if world.size > 1:
-        torch.distributed.all_reduce(rooms, torch.distributed.ReduceOp.MIN)
-    room, most = (math.floor(min(r, few) if failed else r) for r in rooms.tolist())
+    rooms = gather_objects([one + (limit - to_come - first) / slope for limit in (USE * free, free)])
+    room, most = (math.floor(min(*rank_rooms, few) if failed else min(rank_rooms)) for rank_rooms in zip(*rooms))
     limit = USE * free - to_come
     log.info("memory: %.2f GiB for %.1f s, %.2f GiB for %.1f s of audio in one pass, %.2f GiB free: %.0f s fit, %.1f s wanted",
              first / 2**30, one * frame_s, second / 2**30, few * frame_s, limit / 2**30, max(0, room) * frame_s,
@@ -86,16 +85,16 @@ def find_micro_frames(
     return found
 
 
-def largest_share(task: Task, world: World) -> list[int]:
+def largest_local_batch(task: Task, world: World) -> list[int]:
     """Return the local batch of most padded frames.
 
     Raises:
         TrainingError: there is no batch.
     """
-    shares = [batch[:: world.size] for batch in task.train_plan(0)]
-    if not shares:
+    batches = [batch[:: world.size] for batch in task.train_plan(0)]
+    if not batches:
         raise TrainingError("the training set gives no batch", fix="see the list of what was left out and why")
-    return max(shares, key=lambda items: padded_frames(task, items))
+    return max(batches, key=lambda items: padded_frames(task, items))
 
 
 def padded_frames(task: Task, items: list[int]) -> int:
@@ -117,10 +116,7 @@ def ran_out(error: BaseException) -> str:
 
 @contextmanager
 def explained(task: Task, sizes: Sequence[int], where: str, fix: str = FEWER) -> Iterator[None]:
-    """Raise an error within that means that memory ran out as one that says where, with what, and what to do.
-
-    Args:
-        sizes: Frames of the items that are worked on.
+    """Turn an error that means that memory ran out into one that says where, with items of which sizes (frames), and what to do.
 
     Raises:
         TrainingError: memory ran out.
@@ -160,7 +156,7 @@ def _free_bytes(world: World) -> float:
 
 
 def _free_of_machine() -> float:
-    free, process = min(float(psutil.virtual_memory().available), free_bytes()), psutil.Process()
+    free, process = min(float(psutil.virtual_memory().available), free_in_groups()), psutil.Process()
     limit, _ = process.rlimit(psutil.RLIMIT_AS)
     return free if limit == psutil.RLIM_INFINITY else min(free, limit - process.memory_info().vms - KERNELS)
 
@@ -177,3 +173,29 @@ def _peak_bytes(world: World, work: Callable[[], None]) -> float:
         raise TrainingError(f"memory cannot be measured here: {error}", fix="give --batch_bins a number of frames") from error
     work()
     return int(Path("/proc/self/status").read_text(encoding="ascii").partition("VmHWM:")[2].split()[0]) * 1024.0
+
+
+def free_in_groups(process: Path = Path("/proc/self"), mount: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return the memory that control groups (containers, Slurm jobs) leave to this process; infinite where none has a limit.
+
+    Pages of files count as free, as the kernel gives them up first: they fill any group that reads a corpus.
+    """
+    free = math.inf
+    for line in (process / "cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top, version = (mount / "memory", 1) if controllers else (mount, 2)
+        inside = Path(group.lstrip("/"))
+        free = min(free, *(_free_of(top / folder, version) for folder in (inside, *inside.parents)))
+    return free
+
+
+def _free_of(folder: Path, version: int) -> float:
+    limit_name, used_name, pages = _NAMES[version]
+    try:
+        limit, used = ((folder / name).read_text(encoding="ascii").strip() for name in (limit_name, used_name))
+        words = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+    except OSError:  # a group outside the container is not visible, and the outermost has no limit
+        return math.inf
+    return math.inf if limit == "max" else float(int(limit) - int(used) + sum(int(words.get(name, 0)) for name in pages))

@@ -52,11 +52,8 @@ def total_stats(task: Task, batches: Iterable[Any]) -> BatchStats | None:
 class EpochTally:
     """Sums over the steps of an epoch and all ranks; saved in checkpoints, so that a resumed epoch is recorded whole.
 
-    The time of validations and checkpoints does not count: call `skip` after them.
-
-    Args:
-        kept: What `join` returned in the run that is resumed. The main rank continues from it, others from nothing.
-        is_main: Whether this is the main rank.
+    The time of validations and checkpoints does not count: call `skip` after them. The main rank of a resumed run continues from
+    `kept`, what `join` returned before; others from nothing.
     """
 
     NAMES = ("steps", "items", "frames", "padded_frames", "audio_s", "seconds", "waited_s")

@@ -44,24 +44,16 @@ def build_optimizers(task: Task) -> dict[str, AdamW]:
     named = {o: {names[p]: p for p in task.optimizer_parameters(o)} for o in task.optimizers}
     if empty := [optimizer for optimizer, held in named.items() if not held]:
         raise ConfigError(f"the task {task.name} gives its optimizer {', '.join(empty)} no parameters")
-    _check_lr_scale({o: (task.optim(o), held) for o, held in named.items()})
-    return {optimizer: build_optimizer(held, task.optim(optimizer)) for optimizer, held in named.items()}
-
-
-def _check_lr_scale(given: Mapping[str, tuple[OptimConfig, Mapping[str, torch.nn.Parameter]]]) -> None:
-    """Check that every part that an `lr_scale` names has parameters in one of the optimizers with these settings.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    for config, _ in given.values():
-        names = [name for other, held in given.values() if other == config for name in held]
-        if unused := [part for part in config.lr_scale if not any(name.startswith(part) for name in names)]:
-            parts = sorted({name.split(".")[0] for name in names})
+    settings = {optimizer: task.optim(optimizer) for optimizer in named}
+    for config in settings.values():
+        scalable = [name for optimizer, held in named.items() if settings[optimizer] == config for name in held]
+        if unused := [part for part in config.lr_scale if not any(name.startswith(part) for name in scalable)]:
+            parts = sorted({name.split(".")[0] for name in scalable})
             raise ConfigError(f"optim.lr_scale names {', '.join(unused)}", expected=f"parts of the model: {', '.join(parts)}")
+    return {optimizer: _build_optimizer(held, settings[optimizer]) for optimizer, held in named.items()}
 
 
-def build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig) -> AdamW:
+def _build_optimizer(named: Mapping[str, torch.nn.Parameter], config: OptimConfig) -> AdamW:
     """Build an AdamW that decays matrices and not vectors; every group has its `lr_scale`."""
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in named.items():

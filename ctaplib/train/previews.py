@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 import torch
 
-from ctaplib.models.griffin_lim import GriffinLim, GriffinLimConfig
+from ctaplib.models.griffin_lim import GriffinLim
 from ctaplib.runs.curves import save_curves
 from ctaplib.runs.log import RunLog, get_logger
 from ctaplib.runs.panels import Allowance, Preview, draw
@@ -14,8 +14,6 @@ from ctaplib.tasks.base import Task
 from ctaplib.train.batches import Load
 
 log = get_logger(__name__)
-
-EFFORT = GriffinLimConfig(inverse_steps=15, iterations=16)
 
 
 class Previewer:
@@ -58,7 +56,7 @@ class Previewer:
         waves = {kind: wave for kind, wave in preview.waves.items() if kind != "original" or self.made == 0}
         if preview.rebuilt:
             if self._vocoder is None:
-                self._vocoder = GriffinLim(features, EFFORT, quiet=True)
+                self._vocoder = GriffinLim(features, inverse_steps=15, iterations=16, quiet=True)
             made = self._vocoder.generate([torch.from_numpy(preview.mels[kind]) for kind in preview.rebuilt])
             waves |= {f"{kind} (Griffin-Lim)": wave.numpy() for kind, wave in zip(preview.rebuilt, made)}
         for kind, wave in waves.items():

@@ -14,23 +14,18 @@ import torch.distributed as dist
 
 from ctaplib.train.distributed import World
 
-BUCKET_BYTES = 8 * 2**20
+BUCKET_BYTES = 8 * 2**20  # about how much is sent at once
 
 
 class Reducer:
-    """Makes the gradient of every parameter its sum over the ranks.
+    """Sum over the ranks of the gradients of one optimizer's parameters, which are the same on all ranks."""
 
-    Args:
-        parameters: Those of one optimizer; the same on all ranks.
-        bucket_bytes: About how much is sent at once.
-    """
-
-    def __init__(self, parameters: Sequence[torch.nn.Parameter], world: World, bucket_bytes: int = BUCKET_BYTES) -> None:
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], world: World) -> None:
         self.parameters, self._buckets = list(parameters), list[_Bucket]()
         self._open, self._sent = False, 0
         held: list[torch.nn.Parameter] = []
         for parameter in reversed(self.parameters) if world.size > 1 else ():
-            if held and (parameter.dtype != held[0].dtype or sum(p.nbytes for p in held) >= bucket_bytes):
+            if held and (parameter.dtype != held[0].dtype or sum(p.nbytes for p in held) >= BUCKET_BYTES):
                 self._buckets.append(_Bucket(held))
                 held = []
             held.append(parameter)

@@ -10,8 +10,9 @@ from ctaplib.collective import apart
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.runs.log import get_logger
 from ctaplib.tasks.base import Task
+from ctaplib.tensors import map_tensors
 from ctaplib.train.accumulate import Accumulator, seed_draws
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import LocalBatch
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.memory import explained
@@ -36,7 +37,7 @@ class Steps:
         self.guard = Guard(self.config.train, task.paths.exp, world.rank)
         self._optimizer_of_term: dict[str, str] = {}
 
-    def take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
+    def take(self, local: LocalBatch, micros: Sequence[Any]) -> dict[str, float]:
         """Take a step with the micro-batches of a local batch.
 
         Returns:
@@ -45,26 +46,26 @@ class Steps:
         Raises:
             TrainingError: memory ran out, or too many steps in a row had gradients that are not finite.
         """
-        with explained(self.task, self.task.item_frames(share.items), f"at step {share.step}"):
-            return self._take(share, [on_device(batch, self.world.device) for batch in micros])
+        with explained(self.task, self.task.item_frames(local.items), f"at step {local.step}"):
+            return self._take(local, [on_device(batch, self.world.device) for batch in micros])
 
-    def _take(self, share: Share, micros: Sequence[Any]) -> dict[str, float]:
-        seed = (self.config.seed * 1_000_003 + share.step) * 64 + self.world.rank % 64
+    def _take(self, local: LocalBatch, micros: Sequence[Any]) -> dict[str, float]:
+        seed = (self.config.seed * 1_000_003 + local.step) * 64 + self.world.rank % 64
         seed_draws(seed, self.world.device)
-        passes = Accumulator(self.task, self.world, self.autocast, micros, share.step, seed, share.several)
+        passes = Accumulator(self.task, self.world, self.autocast, micros, local.step, seed, local.several)
         figures: dict[str, float] = {}
         skipped, finite = False, True
-        for name in self._updates(share.step):
-            values, norm, fault = self._update(share, passes, name)
+        for name in self._updates(local.step):
+            values, norm, fault = self._update(local, passes, name)
             skipped, finite = skipped or bool(fault), finite and norm is not None
             figures.update(values)
             if norm is not None:
                 figures[f"grad_norm/{name}"] = norm
-        self.guard.count(share.step, finite, figures)
+        self.guard.count(local.step, finite, figures)
         if skipped:
             self.task.discard_pending()
             return figures
-        self.task.after_step(share.step)
+        self.task.after_step(local.step)
         if self.average is not None:
             self.average.update(self.task.model)
         return figures
@@ -86,13 +87,13 @@ class Steps:
                     )
         return updates
 
-    def _update(self, share: Share, passes: Accumulator, name: str) -> tuple[dict[str, float], float | None, str]:
+    def _update(self, local: LocalBatch, passes: Accumulator, name: str) -> tuple[dict[str, float], float | None, str]:
         """Make an update.
 
         Returns:
             Values for the record, the norm of the gradient (None where it is not finite), and why the update was skipped, if so.
         """
-        optimizer, config, step = self.optimizers[name], self.task.optim(name), share.step
+        optimizer, config, step = self.optimizers[name], self.task.optim(name), local.step
         lr = learning_rate(config, step, self.config.train.max_steps)
         for group in optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
@@ -118,7 +119,7 @@ class Steps:
         if overflowed:
             log.info("step %d is skipped: a gradient overflowed fp16, the loss scale is now %g", step, self.scaler.get_scale())
         else:
-            self.guard.keep(share, name, fault, passes, values)
+            self.guard.keep(local, name, fault, passes, values)
         return values, norm if finite or overflowed else None, fault
 
     def attempt(self, batch: Any) -> None:
@@ -170,8 +171,10 @@ class Steps:
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
-    """Return a batch on a device; one that has no tensors stays where it is."""
-    return batch.to(device) if hasattr(batch, "to") else batch
+    """Return a batch on a device: by its own `to`, or else every tensor of it."""
+    if device.type == "cpu":
+        return batch
+    return batch.to(device) if hasattr(batch, "to") else map_tensors(batch, lambda t: t.to(device, non_blocking=True))
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:

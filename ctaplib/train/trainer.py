@@ -19,14 +19,12 @@ from ctaplib.runs.log import LiveLine, RunLog, add_log_file, get_logger
 from ctaplib.tasks.base import Task, save_assets
 from ctaplib.train.batches import Position, batches, check_batches
 from ctaplib.train.best import Best
-from ctaplib.train.checkpoints import Checkpoints, check_items, check_settings, write_items
-from ctaplib.train.device import prepare_device
+from ctaplib.train.checkpoints import Checkpoints, check_agreement, check_items, check_settings, write_items
 from ctaplib.train.distributed import World, lost_peer
-from ctaplib.train.memory import find_micro_frames, largest_share, padded_frames
+from ctaplib.train.memory import find_micro_frames, largest_local_batch, padded_frames
 from ctaplib.train.meter import EpochTally, Meter, total_stats
-from ctaplib.train.precision import as_double, autocast, choose_precision
+from ctaplib.train.precision import as_double, autocast, choose_precision, prepare_device
 from ctaplib.train.previews import Previewer
-from ctaplib.train.rank_check import check_agreement
 from ctaplib.train.signals import StopRequest
 from ctaplib.train.steps import Steps, on_device
 from ctaplib.train.validation import measure, try_largest
@@ -92,10 +90,10 @@ class Trainer:
             self._save()
         meter, live = Meter(), LiveLine(train.max_steps, position.step, enabled=self.world.is_main)
         self.tally.skip()
-        for share, micros, waited_s in batches(task, position, self.world, self._make, self.micro_frames or 0):
+        for local, micros, waited_s in batches(task, position, self.world, self._make, self.micro_frames or 0):
             position.step += 1
             stats = total_stats(task, micros)
-            meter.add(self.steps.take(share, micros), waited_s, stats.audio_s * self.world.size if stats is not None else 0.0)
+            meter.add(self.steps.take(local, micros), waited_s, stats.audio_s * self.world.size if stats is not None else 0.0)
             self.tally.add(stats, waited_s)
             live.step()
             last = position.step == train.max_steps
@@ -131,7 +129,7 @@ class Trainer:
             to_come = self.steps.bytes_to_come()
             self.micro_frames = find_micro_frames(task, self.world, self._attempt, to_come, self.kept_frames)
         # A validation takes no more at once than training does, also where its items are longer.
-        self.valid_frames = self.micro_frames or padded_frames(task, largest_share(task, self.world))
+        self.valid_frames = self.micro_frames or padded_frames(task, largest_local_batch(task, self.world))
         if to_do:
             try_largest(task, self.world, self.precision, self._load, self.valid_frames)
 
@@ -169,7 +167,7 @@ class Trainer:
             self.steps.average.swap(self.task.model)
 
     def _measure(self, keeps: bool = True) -> dict[str, float]:
-        """Return the metrics of the validation set for the weights as they are; `keeps` where the run goes on with them."""
+        """Return the metrics of the validation set; `keeps`: whether the run goes on with the model's weights."""
         values = measure(self.task, self.world, self.precision, self._load, self.valid_frames)
         if keeps or self.config.train.best not in values:
             values |= self.task.after_validation(self.position.step)
@@ -253,13 +251,20 @@ class Trainer:
         if self.micro_frames is None and state.get("micro_layout") == self.layout:
             self.kept_frames = state["micro_frames"]
         if self.world.is_main:
-            log.info("%s (%s)", _standing(self.position, self.config.train.max_steps), path)
-        if self.world.is_main and state["processes"] != self.world.size:
-            log.warning(
-                "this run had %d process(es) and goes on with %d: batches, schedule and draws stay the same; sums are rounded in "
-                "another order, and dropout masks, where there is dropout, are others",
-                state["processes"], self.world.size,
-            )  # fmt: skip
+            done = self.position.step >= self.config.train.max_steps
+            what = f"all {self.position.step} steps are done" if done else f"going on from step {self.position.step}"
+            if done:
+                what += (
+                    "; what is left is the validation behind the last" * bool(self.position.due)
+                    or " before: nothing is left to do"
+                )
+            log.info("%s (%s)", what, path)
+            if state["processes"] != self.world.size:
+                log.warning(
+                    "this run had %d process(es) and goes on with %d: batches, schedule and draws stay the same; sums are "
+                    "rounded in another order, and dropout masks, where there is dropout, are others",
+                    state["processes"], self.world.size,
+                )  # fmt: skip
         return True
 
     def _report(self, meter: Meter, live: LiveLine) -> None:
@@ -273,15 +278,6 @@ class Trainer:
             _words({n: v for n, v in values.items() if "/" not in n}), extra={"live": True},
         )  # fmt: skip
         live.show(values)
-
-
-def _standing(position: Position, max_steps: int) -> str:
-    """Say what is left to do of a run that has a checkpoint."""
-    if position.step < max_steps:
-        return f"going on from step {position.step}"
-    if position.due:
-        return f"all {max_steps} steps are done; what is left is the validation behind the last"
-    return f"all {max_steps} steps are done before: nothing is left to do"
 
 
 def _announce(task: Task, world: World, precision: str) -> None:

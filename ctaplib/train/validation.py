@@ -7,13 +7,12 @@ import torch
 from ctaplib.collective import gather_objects
 from ctaplib.errors import TrainingError
 from ctaplib.tasks.base import Task
-from ctaplib.train.accumulate import cut
+from ctaplib.train.accumulate import cut, pairs_of, sum_pairs
 from ctaplib.train.batches import Load
 from ctaplib.train.distributed import World
 from ctaplib.train.memory import explained
 from ctaplib.train.precision import autocast
 from ctaplib.train.previews import unchanged
-from ctaplib.train.reduce import pairs_of, sum_pairs
 
 
 @torch.no_grad()
@@ -27,15 +26,15 @@ def measure(task: Task, world: World, precision: str, load: Load, max_frames: in
     Raises:
         TrainingError: memory ran out.
     """
+    none = torch.zeros(2, dtype=torch.float64)
     sums: dict[str, torch.Tensor] = {}
     for part in _parts(task, world, max_frames):
         torch.manual_seed(task.config.seed)
         for name, pair in _evaluate(task, part, world, precision, load).items():
-            sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair.cpu()
-    names = sorted({n for found in gather_objects(sorted(sums)) for n in found})  # a rank may have had no item
+            sums[name] = sums.get(name, none) + pair.cpu()
+    names = {n for rank_names in gather_objects(list(sums)) for n in rank_names}  # a rank may have had no item
     if not names:
         return {}
-    none = torch.zeros(2, dtype=torch.float64)
     total = sum_pairs([{n: sums.get(n, none) for n in names}], world)
     values = {n: float(pair[0] / pair[1].clamp_min(1)) for n, pair in total.items()}
     return values | task.overall(values)

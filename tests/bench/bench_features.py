@@ -165,7 +165,7 @@ def ours(kind: str, quick: bool, f0: bool) -> Callable[[Path], None]:
         extract.f0_track = lambda wave, config: np.zeros(config.frames(len(wave)), np.float32)
     spans = extract.read_spans(folder_of(quick) / "data" / kind).values()
     with tempfile.TemporaryDirectory() as folder:  # what is imported at the first call
-        extract.extract(extract.Source("", next(iter(spans)).path, f"{folder}/a.wav", extract.FeatureConfig()))
+        extract.extract(extract.FeatureConfig(), Path(folder), ("a", next(iter(spans))))
     parser = argparse.ArgumentParser()
     features.configure(parser)
 

@@ -36,7 +36,7 @@ def prepare(form: str, quick: bool) -> Callable[[], object]:
 
         tokens = problems[0].shape[1]
         nothing, numbers = np.zeros(tokens, np.float32), np.arange(tokens, dtype=np.int32)
-        chain = Chain(numbers, 0 * numbers, nothing, nothing, nothing, (0,), (tokens - 1,))
+        chain = Chain(numbers, 0, nothing, nothing, (0,), (tokens - 1,))
 
         def align() -> list[np.ndarray]:
             return [best_path(scores, chain)[0] for scores in problems]

@@ -28,8 +28,8 @@ GOAL, SPOKEN_SET = 0.35, "test_unseen"
 OPTIONS = "--config small.sh --nj 1 --nproc 1 --ngpu 0"
 SPEAK = (
     "from pathlib import Path as P; from ctaplib.infer.decode_sets import DecodeConfig, Decoder; "
-    "from ctaplib.methods.base import systems; Decoder(P('exp_tiny'), P('data_tiny'), P('dump_tiny'), P('lists/tiny'), "
-    "DecodeConfig()).decode('test_unseen', systems('tts')[:1])"
+    "from ctaplib.methods.base import find_method, systems; Decoder(P('exp_tiny'), P('data_tiny'), P('dump_tiny'), "
+    "P('lists/tiny'), DecodeConfig(), find_method('vqctap')).decode('test_unseen', systems('tts')[:1])"
 )
 OURS = {
     "text": f"./run.sh {OPTIONS} --stage 2 --stop_stage 2",

@@ -24,7 +24,7 @@ CTAP = "-m ctaplib.cli.main "
 LIGHT = {
     "help": "--help",
     "data validate": "data validate --nj 1 data/train",
-    "data subset": "data subset data/train data/one --first 1",
+    "data subset": "kaldi subset_data_dir --first data/train 1 data/one",
     "kaldi": "kaldi spk2utt_to_utt2spk data/train/spk2utt",
     "stage": "stage --plan plan --dry_run true",
     "text": "text normalize it costs 5 pounds",

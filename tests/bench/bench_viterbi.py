@@ -34,15 +34,14 @@ def problem(frames: int, labels: int, seed: int) -> tuple[np.ndarray, np.ndarray
 
 def chain_of(labels: np.ndarray):
     """The graph of CTC: a blank before, between and behind the labels, each of which may be left out."""
-    from ctaplib.align.viterbi import Chain
+    from ctaplib.align.viterbi import IMPOSSIBLE, Chain
 
     states = 2 * len(labels) + 1
     classes = np.zeros(states, np.int32)
     classes[1::2] = labels
-    jump = np.zeros(states, np.int32)
-    jump[3::2] = 2 * (labels[1:] != labels[:-1])
-    nothing = np.zeros(states, np.float32)
-    return Chain(classes, jump, nothing, nothing, nothing, (0, 1), (states - 2, states - 1))
+    leap = np.full(states, IMPOSSIBLE)
+    leap[3::2][labels[1:] != labels[:-1]] = 0
+    return Chain(classes, 2, np.zeros(states, np.float32), leap, (0, 1), (states - 2, states - 1))
 
 
 def prepare(form: str, quick: bool) -> Callable[[], object]:

@@ -134,9 +134,10 @@ def test_a_training_gets_the_cores_that_its_job_has(cores: str, tmp_path: Path) 
     """srun does not take `--cpus-per-task` over from sbatch since Slurm 22.05."""
     (tmp_path / "srun").write_text('#!/usr/bin/env bash\nprintf "%s|" "$@"\n')
     (tmp_path / "srun").chmod(0o755)
-    script = SCRIPT.format(cwd=tmp_path, folder=tmp_path, command="python3 -m work")
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": cores}
     environment |= {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node1"}
-    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [SCRIPT, tmp_path, "python3", "-m", "work"], env=environment, capture_output=True, text=True, check=True
+    )
     asked = f"--cpus-per-task={cores}|" if cores else ""
     assert done.stdout.splitlines()[1] == f"--kill-on-bad-exit=1|--export=ALL|{asked}python3|-m|work|"

@@ -34,7 +34,7 @@ LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=30)
 def test_durations_sum_and_no_phone_vanishes(lengths_ms: list[int], extra: int) -> None:
     alignment = build(lengths_ms)
     n_frames = max(1, sum(lengths_ms) // 10 + extra)
-    phones, durations = to_durations(alignment, n_frames)
+    phones, durations = to_durations(alignment, n_frames, 0.01)
     assert len(phones) == len(durations) == len(alignment)
     assert durations.sum() == n_frames and durations.min() >= (1 if n_frames >= len(alignment) else 0)
 
@@ -42,7 +42,7 @@ def test_durations_sum_and_no_phone_vanishes(lengths_ms: list[int], extra: int) 
 @given(st.lists(st.integers(2, 20), min_size=1, max_size=30))
 def test_whole_frames_stay_as_they_are(frames: list[int]) -> None:
     alignment = build([10 * f for f in frames])
-    np.testing.assert_array_equal(to_durations(alignment, sum(frames))[1], frames)
+    np.testing.assert_array_equal(to_durations(alignment, sum(frames), 0.01)[1], frames)
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=30).filter(sum), st.integers(1, 5))

@@ -210,7 +210,7 @@ def test_token_lists_keep_every_phone(sequences: list[list[str]]) -> None:
     tokens = make_phone_list(sequences)
     assert set(tokens.phones) == {phone for sequence in sequences for phone in sequence}
     for sequence in sequences:
-        assert tokens.names(tokens.ids(sequence)) == sequence
+        assert [tokens.tokens[i] for i in tokens.ids(sequence)] == sequence
     with tempfile.TemporaryDirectory() as folder:
         write_token_list(tokens, Path(folder) / "tokens.txt")
         assert read_token_list(Path(folder) / "tokens.txt") == tokens

@@ -10,7 +10,7 @@ from ctaplib.losses.quantization import quantization_loss
 from ctaplib.losses.reconstruction import mel_loss
 from ctaplib.losses.sequence import ctc_loss, frame_classification_loss
 from ctaplib.nn.codebook_use import UsageMeter
-from ctaplib.nn.quantize import QUANTIZERS, QuantizerSlot
+from ctaplib.nn.quantize import QuantizerSlot
 
 QUICK = settings(max_examples=20, deadline=None, derandomize=True)
 lengths_lists = st.lists(st.integers(1, 14), min_size=1, max_size=5)
@@ -64,7 +64,7 @@ def test_contrast_does_not_depend_on_tiles(rows: int, tile: tuple[int, int], see
 
 
 @QUICK
-@given(lengths=lengths_lists, extra=st.integers(0, 6), seed=seeds, name=st.sampled_from(QUANTIZERS.names()))
+@given(lengths=lengths_lists, extra=st.integers(0, 6), seed=seeds, name=st.sampled_from(QuantizerSlot.CHOICES.names()))
 def test_codes_see_neither_padding_nor_neighbours(lengths: list[int], extra: int, seed: int, name: str) -> None:
     torch.manual_seed(seed)
     options = {} if name == "fsq" else {"codebook_size": 9, "code_dim": 3}

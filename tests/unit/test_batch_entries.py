@@ -16,6 +16,7 @@ from ctaplib.tasks.asr import ASRTask
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.load import read_task_config
 from ctaplib.tensors import map_tensors
+from ctaplib.train.steps import on_device
 
 LOUDER = "transforms=[{name: louder, options: {most: 0.5}}]"
 
@@ -61,7 +62,7 @@ def test_entries_of_a_task_are_padded_and_change_no_other_number(task: SpeakerTa
     assert torch.equal(again.extra["noise"][0], extra["noise"][1, : again.mel.shape[1]])
     doubled = map_tensors(batch, lambda t: t + t)
     assert torch.equal(doubled.extra["noise"], 2 * extra["noise"]) and doubled.ids == batch.ids
-    on_meta = batch.to(torch.device("meta"))
+    on_meta = on_device(batch, torch.device("meta"))
     assert on_meta.extra["speaker"].device.type == on_meta.mel.device.type == "meta"
 
 

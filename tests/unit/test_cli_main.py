@@ -3,8 +3,9 @@ import gc
 
 import pytest
 
-from ctaplib.cli import _collection, train
 from ctaplib.cli import main as cli
+from ctaplib.cli import train
+from ctaplib.cli._common import fast_imports
 from ctaplib.errors import ConfigError, CtapError
 from ctaplib.find import find, offering
 
@@ -133,7 +134,7 @@ def collecting():
 
 
 def test_the_collector_rests_while_modules_are_imported_and_leaves_them_alone_behind(collecting):
-    with _collection.paused():
+    with fast_imports():
         kept = [[]]
         assert not gc.isenabled() and gc.is_tracked(kept)
     assert gc.isenabled() and gc.get_freeze_count() > 0
@@ -141,22 +142,22 @@ def test_the_collector_rests_while_modules_are_imported_and_leaves_them_alone_be
 
 
 def test_the_collector_rests_once_in_a_process(collecting):
-    with _collection.paused():
+    with fast_imports():
         pass
-    with _collection.paused():
+    with fast_imports():
         assert gc.isenabled()
         later = [[]]
     assert any(later is one for one in gc.get_objects())
 
 
 def test_the_collector_works_again_behind_a_fault(collecting):
-    with pytest.raises(ImportError), _collection.paused():
+    with pytest.raises(ImportError), fast_imports():
         raise ImportError
     assert gc.isenabled() and gc.get_freeze_count() == 0
 
 
 def test_a_collector_that_is_off_stays_off(collecting):
     gc.disable()
-    with _collection.paused():
+    with fast_imports():
         pass
     assert not gc.isenabled()

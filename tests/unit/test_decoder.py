@@ -10,7 +10,7 @@ import ctaplib.models
 from ctaplib.config import load_config, save_config
 from ctaplib.errors import ConfigError
 from ctaplib.models.abilities import Content
-from ctaplib.models.decoder import DECODERS, Decoder, DecoderSlot, DecoderTarget, draw_keys, keyed_noise
+from ctaplib.models.decoder import Decoder, DecoderSlot, DecoderTarget, draw_keys, keyed_noise
 from ctaplib.models.vqctap import VQCTAPConfig
 
 
@@ -55,7 +55,7 @@ def test_noise_depends_on_the_key_alone() -> None:
 
 
 def test_a_decoder_that_draws_noise_is_a_file(noise: None) -> None:
-    assert DECODERS.names() == ["noise", "regression"]
+    assert DecoderSlot.CHOICES.names() == ["noise", "regression"]
     decoder = DecoderSlot(name="noise", options={"steps": 2}).build(6, 4, 8, 2)
     assert isinstance(decoder, Decoder)
     frames, mask = torch.randn(2, 10, 6), torch.arange(10) < torch.tensor([[10], [7]])

@@ -77,7 +77,7 @@ def test_unusable_audio_is_listed_and_too_much_of_it_fails(data: Path, tmp_path:
     soundfile.write(train / "u2.wav", wave(0, 100), 24000, "PCM_16")
     (train / "u3.wav").write_bytes(b"")
     (train / "u4.wav").unlink()
-    with pytest.raises(DataError, match=r"5 of 6 utterances \(83.3 %\) have unusable audio") as fault:
+    with pytest.raises(DataError, match=r"5 of 6 utterances \(83.3 %\) cannot be used") as fault:
         extract_set(train, tmp_path / "dump", CONFIG)
     assert not (tmp_path / "dump" / "feats.scp").exists()
     text = str(fault.value)

@@ -10,7 +10,8 @@ from mel_spectrogram import MelSpectrogram
 from test_vocoder import pitch_hz, tone
 
 from ctaplib.audio.settings import FeatureConfig
-from ctaplib.infer.vocode import VocoderInput, load_vocoder, vocode
+from ctaplib.infer.batches import Features
+from ctaplib.infer.vocode import load_vocoder, vocode
 from ctaplib.models.griffin_lim import GriffinLim
 
 FEATURES = FeatureConfig()
@@ -47,7 +48,7 @@ def test_magnitudes_explain_the_mel() -> None:
 def test_it_warns_that_it_replaces_the_vocoder(warnings_seen: pytest.LogCaptureFixture) -> None:
     vocoder = load_vocoder(None, FEATURES)
     assert "Griffin-Lim generates the waveforms" in warnings_seen.text
-    waves, seconds = vocode(vocoder, {u: VocoderInput(torch.full((n, 80), -6.0)) for u, n in (("b", 9), ("a", 4))})
+    waves, seconds = vocode(vocoder, {u: Features(torch.full((n, 80), -6.0)) for u, n in (("b", 9), ("a", 4))})
     assert {u: len(w) for u, w in waves.items()} == {"a": 960, "b": 2160}
     assert set(seconds) == {"a", "b"} and all(s > 0 for s in seconds.values())
 

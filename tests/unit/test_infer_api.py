@@ -12,10 +12,11 @@ from small_configs import small_task
 from ctaplib import CTAP
 from ctaplib.errors import CheckpointError, ConfigError
 from ctaplib.files import read_table
-from ctaplib.infer import api, load
-from ctaplib.infer.load import load_model, trained_method
+from ctaplib.infer import api
 from ctaplib.methods.base import find_method
 from ctaplib.models.vqctap import VQCTAP
+from ctaplib.tasks import load
+from ctaplib.tasks.load import load_model, trained_method
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 

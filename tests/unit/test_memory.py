@@ -18,7 +18,7 @@ from ctaplib.runs.state import read_state
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.train import memory
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import LocalBatch
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 from ctaplib.train.validation import measure, try_largest
@@ -315,9 +315,9 @@ def test_no_pass_of_a_validation_is_larger_than_those_tried(lengths: list[int], 
         passes, first = with_long_validation(trainer, 10**9, OUT["cpu"], lengths), list[int]()
         plain = trainer.steps.take
 
-        def take(share: Share, micros: Sequence[torch.Tensor]) -> dict[str, float]:
+        def take(local: LocalBatch, micros: Sequence[torch.Tensor]) -> dict[str, float]:
             first.append(len(passes))
-            return plain(share, micros)
+            return plain(local, micros)
 
         trainer.steps.take = take  # type: ignore[method-assign]
         assert trainer.fit()

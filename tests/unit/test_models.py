@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctaplib.data.warp import warp_mel, warp_pitch
+from ctaplib.data.transforms import warp_mel, warp_pitch
 from ctaplib.errors import ConfigError
 from ctaplib.models.decoder import DecoderSlot
 from ctaplib.models.decoder_regression import hertz, octaves
@@ -226,7 +226,8 @@ def test_a_condition_of_zero_weight_changes_nothing_at_first() -> None:
     torch.manual_seed(0)
     block = Block(STACK, condition=4)
     x, mask = torch.randn(1, 6, 16), torch.ones(1, 6, dtype=torch.bool)
-    torch.testing.assert_close(block(x, mask, torch.randn(1, 4)), block(x, mask, torch.zeros(1, 4)))
+    rotation = rotation_of(6, 16 // STACK.heads, x.device)
+    torch.testing.assert_close(block(x, mask, torch.randn(1, 4), rotation), block(x, mask, torch.zeros(1, 4), rotation))
 
 
 @pytest.mark.parametrize("slot", [None, QuantizerSlot(name="fsq", options={"levels": [3, 3]})])

@@ -12,7 +12,7 @@ from ctaplib.evaluate import catalogue, results
 from ctaplib.evaluate.inputs import Inputs
 from ctaplib.methods.base import find_method
 from ctaplib.report.paper_rows import PaperRows
-from ctaplib.report.report import Report
+from ctaplib.report.report import page_html
 
 TOY = """
 from ctaplib.methods.base import Method
@@ -127,7 +127,7 @@ def test_the_report_shows_title_audio_and_rows_of_both(made, rows):
         exp=made.exp, align=made.exp / "align", data=made.data, dump=made.dump, lists=made.lists, sets=made.sets,
         method="toy",
     )  # fmt: skip
-    html = Report("mini", inputs, list(rows.values()), PaperRows(), {}).html()
+    html = page_html("mini", inputs, list(rows.values()), PaperRows(), {})
     assert "Method: The &lt;toy&gt;." in html
     for label in ("converted, frozen", "through the content", "natural mel, trained vocoder"):
         assert f"<figcaption>{label}" in html, label

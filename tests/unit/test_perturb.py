@@ -10,7 +10,7 @@ import soundfile
 from ctaplib.audio.files import read_audio
 from ctaplib.corpus.alignment import Interval
 from ctaplib.corpus.datadir import DataDir, Segment, read_datadir, read_spans, write_datadir
-from ctaplib.corpus.perturb import align_copies, perturb_set, perturb_speed
+from ctaplib.corpus.perturb import align_copies, perturb_set
 from ctaplib.corpus.validate import validate_datadir
 from ctaplib.errors import DataError, DependencyError
 
@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("factor", ["0.9", "1.1"])
 def test_a_copy_has_kaldis_names_and_the_length_and_pitch_of_its_speed(data: Path, tool: str, factor: str) -> None:
-    perturb_speed(data, data.parent / "sp", factor, tool=tool)
+    perturb_set(data, data.parent / "sp", [factor], tool=tool)
     made = read_datadir(data.parent / "sp")
     name = f"sp{factor}-s-1"
     assert made.utt_ids == [name, f"sp{factor}-s-2"] and made.speakers == [f"sp{factor}-s"]
@@ -75,7 +75,7 @@ def test_segments_move_with_the_speed(data: Path) -> None:
     utts = {"utt2spk": {"s-1": "s", "s-2": "s"}}
     segments = {"s-1": Segment("rec", 0.0, 0.9), "s-2": Segment("rec", 0.9, 1.8)}
     write_datadir(DataDir({"rec": given.wavs["s-1"]}, utts, segments=segments), data.parent / "cut")
-    made = perturb_speed(data.parent / "cut", data.parent / "cut_sp", "0.9", tool="soxr")
+    made = perturb_set(data.parent / "cut", data.parent / "cut_sp", ["0.9"], tool="soxr")
     assert made.segments == {"sp0.9-s-1": Segment("sp0.9-rec", 0.0, 1.0), "sp0.9-s-2": Segment("sp0.9-rec", 1.0, 2.0)}
     assert validate_datadir(data.parent / "cut_sp").fatal == []
 
@@ -85,7 +85,7 @@ def test_a_command_is_perturbed_by_a_longer_command(data: Path) -> None:
     given = read_datadir(data)
     wavs = {"s-1": f"cat '{given.wavs['s-1']}' |", "s-2": given.wavs["s-2"]}
     write_datadir(DataDir(wavs, given.utts), data)
-    made = perturb_speed(data, data.parent / "sp", "1.1", tool="sox")
+    made = perturb_set(data, data.parent / "sp", ["1.1"], tool="sox")
     assert made.wavs["sp1.1-s-1"].endswith("| sox -t wav - -t wav - speed 1.1 |")
     assert validate_datadir(data.parent / "sp", rate_hz=RATE).fatal == []
 
@@ -100,10 +100,10 @@ def test_speeds_that_are_none_are_refused(data: Path, factors: list[str]) -> Non
 def test_bad_audio_is_listed_and_the_source_is_not_overwritten(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data.parent / "c.wav").write_bytes(b"")
     with pytest.raises(DataError, match=r"s-2: the file is empty"):
-        perturb_speed(data, data.parent / "sp", "0.9", tool="soxr")
+        perturb_set(data, data.parent / "sp", ["0.9"], tool="soxr")
     with pytest.raises(DataError, match="overwritten"):
-        perturb_speed(data, data, "0.9")
+        perturb_set(data, data, ["0.9"])
     monkeypatch.setenv("PATH", "")
     soundfile.write(data.parent / "c.wav", 0.1 * np.ones(RATE), RATE)
     with pytest.raises(DependencyError, match=r"sox is not installed.*--tool soxr"):
-        perturb_speed(data, data.parent / "sp", "0.9", tool="sox")
+        perturb_set(data, data.parent / "sp", ["0.9"], tool="sox")

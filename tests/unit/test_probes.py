@@ -58,16 +58,16 @@ def test_retrieval_equals_the_plain_loop(monkeypatch):
     phones, utts = random.integers(0, 3, 40), np.sort(random.integers(0, 5, 40))
     utts = np.unique(utts, return_inverse=True)[1]
     hits = probes.retrieve(s, p, phones, utts, np.arange(40))
-    assert hits.right.sum() == plain_retrieval(s, p, phones, utts)
-    assert hits.asked.sum() == 40 and hits.asked.tolist() == np.bincount(utts).tolist()
+    assert hits.correct.sum() == plain_retrieval(s, p, phones, utts)
+    assert hits.total.sum() == 40 and hits.total.tolist() == np.bincount(utts).tolist()
 
 
 def test_retrieval_never_looks_into_its_own_utterance():
     s = np.eye(4)
     hits = probes.retrieve(s, s, np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), np.arange(4))
-    assert hits.right.sum() < 4
+    assert hits.correct.sum() < 4
     alone = probes.retrieve(s, s, np.zeros(4, int), np.zeros(4, int), np.arange(4))
-    assert alone.right.sum() == 0
+    assert alone.correct.sum() == 0
 
 
 def test_chance_level_of_unrelated_spaces():
@@ -75,7 +75,7 @@ def test_chance_level_of_unrelated_spaces():
     s, p = random.normal(size=(2, 1500, 8))
     phones, utts = random.integers(0, 5, 1500), np.repeat(np.arange(30), 50)
     hits = probes.retrieve(s, p, phones, utts, np.arange(1500))
-    assert hits.right.sum() / 1500 == pytest.approx(0.2, abs=0.04)
+    assert hits.correct.sum() / 1500 == pytest.approx(0.2, abs=0.04)
 
 
 def test_windows_and_choice():
@@ -116,5 +116,5 @@ def test_the_probe_finds_speakers_that_are_there_and_none_that_are_not():
 
     leaky = probes.speaker_probe(utterances(10, 2.0), utterances(3, 2.0), 1e-4)
     clean = probes.speaker_probe(utterances(10, 0.0), utterances(3, 0.0), 1e-4)
-    assert leaky.right.sum() / leaky.asked.sum() > 0.95
-    assert clean.right.sum() / clean.asked.sum() < 0.4
+    assert leaky.correct.sum() / leaky.total.sum() > 0.95
+    assert clean.correct.sum() / clean.total.sum() < 0.4

@@ -7,8 +7,8 @@ from ctaplib.errors import CollapseError, ConfigError
 from ctaplib.losses.quantization import quantization_loss
 from ctaplib.nn.codebook import draw_order, kmeans, nearest_codes
 from ctaplib.nn.codebook_use import CodebookUse, UsageMeter
-from ctaplib.nn.quantize import QUANTIZERS, QuantizerSlot
-from ctaplib.tasks.collapse import check_collapse
+from ctaplib.nn.quantize import QuantizerSlot
+from ctaplib.tasks.vqctap import check_collapse
 
 NAMES = ["ema", "fsq", "normalized", "residual", "sim"]
 
@@ -30,7 +30,7 @@ def trained(name: str, steps: int = 12, **options: object):
 
 
 def test_every_quantizer_is_tested() -> None:
-    assert QUANTIZERS.names() == NAMES
+    assert QuantizerSlot.CHOICES.names() == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,8 +20,7 @@ from ctaplib.evaluate.results import Row, write_results
 from ctaplib.report import clips, plots, tables
 from ctaplib.report import inputs as report_inputs
 from ctaplib.report.paper_rows import DEFAULT_PATH, HOW, PaperRow, PaperRows, read_paper_rows, read_recipe_rows
-from ctaplib.report.report import Report
-from ctaplib.report.results_md import render
+from ctaplib.report.report import page_html, results_md
 from ctaplib.runs.curves import read_curves
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -70,7 +69,7 @@ def inputs_of(fake):
 
 @pytest.fixture(scope="module")
 def html(made):
-    return Report("a <test>", inputs_of(made), ROWS, PAPERS, {"machine": "x & y"}).html()
+    return page_html("a <test>", inputs_of(made), ROWS, PAPERS, {"machine": "x & y"})
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(html):
@@ -136,7 +135,7 @@ def test_an_empty_experiment_still_makes_a_page(tmp_path):
         exp=tmp_path / "exp", align=tmp_path / "exp/align", data=tmp_path / "data", dump=tmp_path / "dump",
         lists=tmp_path / "lists", sets=("test",),
     )  # fmt: skip
-    html = Report("empty", inputs, [], PaperRows(), {}).html()
+    html = page_html("empty", inputs, [], PaperRows(), {})
     checker = Checker()
     checker.feed(html)
     assert checker.faults == []
@@ -156,7 +155,7 @@ def test_curves_keep_the_schedule_and_pass_over_a_half_written_line(tmp_path):
     assert curves.train == {"loss": ([1], [2.0])}
     assert curves.valid == {"loss": ([2], [1.5])}
     assert curves.weights == {"kl": ([1, 2], [0.0, 0.5])}
-    assert read_curves(tmp_path / "none") is None
+    assert read_curves(tmp_path / "none").train == {}
 
 
 def test_codes_stand_as_the_phone_they_mostly_fall_on(made):
@@ -169,7 +168,7 @@ def test_codes_stand_as_the_phone_they_mostly_fall_on(made):
 
 
 def test_results_md_has_header_tables_gaps_and_published_rows():
-    text = render("mini", [*ROWS, replace(ROWS[0], set="test_seen", value=3.0)], PAPERS, {"python": "3.11"})
+    text = results_md("mini", [*ROWS, replace(ROWS[0], set="test_seen", value=3.0)], PAPERS, {"python": "3.11"})
     assert "* command: `./run.sh <x> & y`" in text and "* commit: `c0ffee`" in text and "* python: 3.11" in text
     assert "| `frozen_ctc` | 12.3 [11, 13.5] | – | 20 |" in text
     assert "* `supervised_ctc`: not measured: no output" in text
@@ -227,4 +226,4 @@ def test_a_recipe_shows_its_own_published_rows_before_those_of_all(recipe: str) 
     assert all(row.metric in {metric.name for metric in METRICS[row.task]} for row in papers.rows)
     measured = (folder / "results").exists()
     if not measured:
-        assert (folder / "RESULTS.md").read_text() == render(recipe, [], papers, {})
+        assert (folder / "RESULTS.md").read_text() == results_md(recipe, [], papers, {})

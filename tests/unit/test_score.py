@@ -12,7 +12,7 @@ from ctaplib.audio.store import ArkWriter
 from ctaplib.cli.main import main
 from ctaplib.errors import DataError
 from ctaplib.evaluate import catalogue, scoring
-from ctaplib.evaluate.inputs import Inputs, Options
+from ctaplib.evaluate.inputs import Inputs
 from ctaplib.evaluate.results import read_results
 from ctaplib.evaluate.rows import RowMaker
 from ctaplib.evaluate.score_align import start_errors_ms
@@ -35,7 +35,7 @@ def files_measured_once():
 def inputs_of(fake, **options):
     return Inputs(
         exp=fake.exp, align=fake.exp / "align", data=fake.data, dump=fake.dump, lists=fake.lists,
-        sets=("test_seen", "test_unseen"), options=Options(**options),
+        sets=("test_seen", "test_unseen"), **options,
     )  # fmt: skip
 
 
@@ -222,8 +222,9 @@ def test_missing_lines_of_the_judge_are_an_error(copy):
         scored(copy)
 
 
-def test_few_queries_are_announced(copy):
-    note = scored(copy, retrieval_frames=50)["pretrain", "phone_retrieval_s2p_top1_pct", "test_seen", "vqctap", ""].note
+def test_few_queries_are_announced(copy, monkeypatch):
+    monkeypatch.setattr("ctaplib.evaluate.score_pretrain.RETRIEVAL_QUERIES", 50)
+    note = scored(copy)["pretrain", "phone_retrieval_s2p_top1_pct", "test_seen", "vqctap", ""].note
     assert note.startswith("50 queries, evenly spaced among ")
 
 

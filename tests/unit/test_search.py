@@ -6,8 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from ctaplib.infer.ctc_search import SearchConfig, search_ctc
-from ctaplib.infer.phone_ngram import PhoneNgram
+from ctaplib.infer.ctc_search import PhoneNgram, SearchConfig, search_ctc
 
 TRANSCRIPTS = [[2, 3, 4], [2, 3, 3], [4, 2, 3]]
 

@@ -81,24 +81,24 @@ def test_mcd_agrees_with_the_package_whose_bands_it_uses(tmp_path, voice):
 
 def test_the_same_audio_is_perfect(voice):
     same = sm.compare_resynthesis(voice, voice, RATE_HZ)
-    assert same.mcd_db == 0.0
-    assert same.stoi == pytest.approx(1.0, abs=1e-6)
-    assert same.pesq_wb == pytest.approx(4.644, abs=0.01)
+    assert same["mcd_db"] == 0.0
+    assert same["stoi"] == pytest.approx(1.0, abs=1e-6)
+    assert same["pesq_wb"] == pytest.approx(4.644, abs=0.01)
     pair = sm.compare_synthesis(voice, voice, RATE_HZ)
-    assert (pair.mcd_db, pair.f0_rmse_st, pair.speaking_rate_dev_pct) == (0.0, 0.0, 0.0)
+    assert set(pair.values()) == {0.0}
 
 
 def test_noise_makes_everything_worse(voice):
     noisy = voice + 0.05 * np.random.default_rng(0).standard_normal(len(voice))
     worse = sm.compare_resynthesis(noisy, voice, RATE_HZ)
-    assert worse.mcd_db > 1 and worse.stoi < 0.99 and worse.pesq_wb < 4
+    assert worse["mcd_db"] > 1 and worse["stoi"] < 0.99 and worse["pesq_wb"] < 4
 
 
 def test_a_slower_reading_in_another_pitch(voice):
     slow = speak([(p, d * 1.25) for p, d in SAID], 240.0, 1.0, 1)
     pair = sm.compare_synthesis(slow, voice, RATE_HZ)
-    assert pair.speaking_rate_dev_pct == pytest.approx(20.0, abs=2.5)
-    assert pair.f0_rmse_st == pytest.approx(12.0, abs=0.7)
+    assert pair["speaking_rate_dev_pct"] == pytest.approx(20.0, abs=2.5)
+    assert pair["f0_rmse_st"] == pytest.approx(12.0, abs=0.7)
 
 
 def test_silence_has_no_measure_instead_of_a_number(voice):
@@ -107,8 +107,8 @@ def test_silence_has_no_measure_instead_of_a_number(voice):
     assert sm.pesq_wb(silence, voice, RATE_HZ) is None
     assert sm.stoi(voice[:2000], voice[:2000], RATE_HZ) is None
     assert sm.speech_duration_s(silence, RATE_HZ) is None
-    assert sm.compare_synthesis(silence, voice, RATE_HZ) == sm.SynthesisPair(None, None, None)
-    assert np.isfinite(sm.compare_resynthesis(silence, voice, RATE_HZ).mcd_db)
+    assert sm.compare_synthesis(silence, voice, RATE_HZ) == dict.fromkeys(("mcd_db", "f0_rmse_st", "speaking_rate_dev_pct"))
+    assert np.isfinite(sm.compare_resynthesis(silence, voice, RATE_HZ)["mcd_db"])
 
 
 def test_audio_that_cannot_be_used_is_named(tmp_path):

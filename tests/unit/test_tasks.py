@@ -17,7 +17,7 @@ from ctaplib.runs.log import RunLog
 from ctaplib.tasks.base import Task, TaskPaths
 from ctaplib.tasks.load import load_task, read_task_config, task_class
 from ctaplib.tasks.vqctap import VQCTAPSchedule
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import LocalBatch
 from ctaplib.train.distributed import World
 from ctaplib.train.trainer import Trainer
 
@@ -48,10 +48,10 @@ def test_resume_is_exact_and_the_model_loads(name: str, tiny: Path, tmp_path: Pa
     killed = Trainer(make(name, tiny, tmp_path / "killed", pretrained), ALONE)
     plain = killed.steps.take
 
-    def dying(share: Share, micros: list[object]) -> dict[str, float]:
-        if share.step == 4:
+    def dying(local: LocalBatch, micros: list[object]) -> dict[str, float]:
+        if local.step == 4:
             raise KeyboardInterrupt
-        return plain(share, micros)
+        return plain(local, micros)
 
     killed.steps.take = dying  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):

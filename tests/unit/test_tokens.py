@@ -12,13 +12,13 @@ from ctaplib.text.tokens import make_phone_list, read_token_list, write_token_li
 def test_special_tokens_come_first_then_phones_in_c_order() -> None:
     tokens = make_phone_list([["b", "a", "sil"], ["B", "'a", "b"]])
     assert tokens.tokens == ("<blank>", "<unk>", "sil", "'a", "B", "a", "b")
-    assert tokens.ids(["sil", "a"]) == [2, 5] and tokens.names([5]) == ["a"]
+    assert tokens.ids(["sil", "a"]) == [2, 5] and tokens.tokens[5] == "a"
     assert tokens.phones == ("'a", "B", "a", "b") and "zz" not in tokens and len(tokens) == 7
 
 
 def test_unknown_symbols_are_all_named() -> None:
-    with pytest.raises(DataError, match=r"utt1: unknown symbols q z"):
-        make_phone_list([["a"]]).ids(["z", "a", "q"], "utt1")
+    with pytest.raises(DataError, match=r"unknown symbols q z"):
+        make_phone_list([["a"]]).ids(["z", "a", "q"])
 
 
 def test_nearest_ignores_stress() -> None:

@@ -22,12 +22,12 @@ from ctaplib.runs.state import read_state
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.settings import OptimConfig, TaskConfig, TrainConfig
 from ctaplib.tensors import map_tensors
-from ctaplib.train.batches import Position, Share, batches, check_batches
+from ctaplib.train.accumulate import pairs_of, sum_pairs, values_of, weigh
+from ctaplib.train.batches import LocalBatch, Position, batches, check_batches
 from ctaplib.train.distributed import World
 from ctaplib.train.guard import Guard
 from ctaplib.train.optim import clip_gradients, learning_rate
 from ctaplib.train.precision import load_scaler, make_scaler
-from ctaplib.train.reduce import pairs_of, sum_pairs, values_of, weigh
 from ctaplib.train.signals import StopRequest
 from ctaplib.train.trainer import Trainer
 
@@ -48,10 +48,10 @@ def train_killed_at(exp: Path, step: int, **options: object) -> None:
     trainer = make(exp, **options)
     plain = trainer.steps.take
 
-    def dying(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
-        if share.step == step:
+    def dying(local: LocalBatch, micros: list[torch.Tensor]) -> dict[str, float]:
+        if local.step == step:
             raise Killed
-        return plain(share, micros)
+        return plain(local, micros)
 
     trainer.steps.take = dying  # type: ignore[method-assign]
     with pytest.raises(Killed):
@@ -127,9 +127,9 @@ def test_the_number_of_threads_that_load_changes_nothing(loaders: int, tmp_path:
                 time.sleep(0.01 * (step % 3))  # later ones may be ready before earlier ones
             return plain(split, items, step)
 
-        def take(share: Share, micros: list[torch.Tensor], plain=plain, kept=seen[number]) -> dict[str, float]:
-            kept.append((share.items, micros[0]))
-            return plain(share, micros)
+        def take(local: LocalBatch, micros: list[torch.Tensor], plain=plain, kept=seen[number]) -> dict[str, float]:
+            kept.append((local.items, micros[0]))
+            return plain(local, micros)
 
         trainer.task.load, trainer.steps.take = load, take  # type: ignore[method-assign]
         assert trainer.fit()
@@ -196,10 +196,10 @@ def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
     trainer = make(tmp_path)
     plain = trainer.steps.take
 
-    def asked(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
-        if share.step == 4:
+    def asked(local: LocalBatch, micros: list[torch.Tensor]) -> dict[str, float]:
+        if local.step == 4:
             trainer.stop.ask()
-        return plain(share, micros)
+        return plain(local, micros)
 
     trainer.steps.take = asked  # type: ignore[method-assign]
     assert trainer.fit() is False
@@ -214,10 +214,10 @@ def test_a_signal_saves_the_step_and_ends(tmp_path: Path, number: signal.Signals
     trainer = make(tmp_path)
     plain = trainer.steps.take
 
-    def struck(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
-        if share.step == 4:
+    def struck(local: LocalBatch, micros: list[torch.Tensor]) -> dict[str, float]:
+        if local.step == 4:
             os.kill(os.getpid(), number)
-        return plain(share, micros)
+        return plain(local, micros)
 
     trainer.steps.take = struck  # type: ignore[method-assign]
     assert trainer.fit() is False
@@ -232,11 +232,11 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path, capfd: pytest.CaptureFi
     trainer = make(tmp_path)
     plain = trainer.steps.take
 
-    def struck(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
-        if share.step == 4:
+    def struck(local: LocalBatch, micros: list[torch.Tensor]) -> dict[str, float]:
+        if local.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
-        return plain(share, micros)
+        return plain(local, micros)
 
     trainer.steps.take = struck  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
@@ -260,7 +260,7 @@ def test_the_log_has_the_lines_before_it_and_the_error(tmp_path: Path) -> None:
     get_logger("ctaplib.train").warning("before there was a file")
     trainer = make(tmp_path)
 
-    def fails(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
+    def fails(local: LocalBatch, micros: list[torch.Tensor]) -> dict[str, float]:
         raise TrainingError("no such step", fix="none")
 
     trainer.steps.take = fails  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from ctaplib.nn.quantize import Quantizer, QuantizerSlot
 from ctaplib.runs.listing import read_metrics
 from ctaplib.tasks.base import TaskPaths
 from ctaplib.tasks.settings import OptimConfig, TrainConfig
-from ctaplib.train.batches import Share
+from ctaplib.train.batches import LocalBatch
 from ctaplib.train.distributed import World
 from ctaplib.train.optim import learning_rate
 from ctaplib.train.trainer import Trainer
@@ -113,10 +113,10 @@ def test_a_killed_run_goes_on_bit_for_bit(killed_at: int, micro_frames: int, tmp
     assert whole.fit()
     plain = first.steps.take
 
-    def dying(share: Share, micros: list[torch.Tensor]) -> dict[str, float]:
-        if share.step == killed_at:
+    def dying(local: LocalBatch, micros: list[torch.Tensor]) -> dict[str, float]:
+        if local.step == killed_at:
             raise KeyboardInterrupt
-        return plain(share, micros)
+        return plain(local, micros)
 
     first.steps.take = dying  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):

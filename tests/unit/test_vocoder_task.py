@@ -82,8 +82,8 @@ def test_batches_are_keyed_by_step_and_item_and_short_ones_are_listed(dump: Path
     torch.testing.assert_close(both.mel[1], alone.mel[0], rtol=0, atol=0)
     assert not torch.equal(alone.wave, later.wave)
     assert (tmp_path / "left_out_train.tsv").read_text().splitlines() == [
-        "utt\treason",
-        "u0\t0.28 s long, allowed are 0.3 to 20.0 s",
+        "set\tutt\treason",
+        "train\tu0\t0.28 s long, allowed are 0.3 to 20.0 s",
     ]
 
 
@@ -177,7 +177,7 @@ def test_what_is_shown_is_the_wave_that_was_made(dump: Path, tmp_path: Path) -> 
     with torch.no_grad():
         shown = task.previews(batch)
     for one, item in zip(shown, items):
-        frames = task.valid.lengths[task.valid.utts[item]]
+        frames = task.valid.lengths[item]
         assert one.utt == task.valid.utts[item] and one.seconds == pytest.approx(frames * FEATURES.hop_s)
         assert [mel.shape for mel in one.mels.values()] == [(frames, FEATURES.n_mels)] * 2
         assert {name: len(wave) for name, wave in one.waves.items()} == {"original": frames * HOP, "resynthesised": frames * HOP}

@@ -8,7 +8,7 @@ import numpy as np
 
 from ctaplib.synthetic.engine import Job, Voice
 from ctaplib.synthetic.speaking import Speech, speak_all
-from ctaplib.synthetic.variants import draw_variant, engine_data, read_variants, write_variants
+from ctaplib.synthetic.variants import draw_variant, engine_data, read_variants
 
 MINI = Path(__file__).resolve().parents[2] / "egs" / "mini"
 
@@ -31,13 +31,6 @@ def test_the_engine_speaks_drawn_variants_and_its_own(tmp_path: Path) -> None:
     assert ours[2].tobytes() != theirs[0].tobytes(), "our f2 hides the package's"
     np.testing.assert_array_equal(ours[3], theirs[1])
     assert {p.name: p.read_bytes() for p in package.iterdir()} == before
-
-
-def test_write_then_read(tmp_path: Path) -> None:
-    rng = random.Random(1)
-    table = {f"v{i}": (g, draw_variant(g, rng)) for i, g in enumerate("fmf")}
-    write_variants(tmp_path / "v.tsv", table)
-    assert read_variants(tmp_path / "v.tsv") == {name: definition for name, (_, definition) in table.items()}
 
 
 def test_no_drawn_variant_of_the_recipe_has_the_name_of_one_of_the_engine() -> None:

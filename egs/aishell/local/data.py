@@ -52,11 +52,7 @@ class Corpus:
 
 
 def find_corpus(folder: Path) -> Corpus:
-    """Find the places of the corpus under the given folder, which may be `data_aishell` itself.
-
-    Raises:
-        DataError: It is another folder, parts are missing, or archives of speakers are not unpacked.
-    """
+    """Find the places of the corpus under a folder, which may be `data_aishell` itself; raise DataError where one lacks."""
     data = folder / "data_aishell" if (folder / "data_aishell").is_dir() else folder
     corpus = Corpus(data, data.resolve().parent / "resource_aishell" / "speaker.info")
     names, found, fix = {path.name for path in data.iterdir()}, contents(data), FETCH
@@ -80,11 +76,7 @@ def find_corpus(folder: Path) -> Corpus:
 
 
 def check_unpacked(data: Path) -> None:
-    """Make sure that the archive of every speaker in `wav/` is unpacked.
-
-    Raises:
-        DataError: Some are not; says how many and what to do.
-    """
+    """Raise DataError where archives of speakers in `wav/` are not unpacked."""
     wav = data / "wav"
     archives = c_sorted(path.name.removesuffix(".tar.gz") for path in wav.glob("S*.tar.gz"))
     unpacked = {path.name for part in PARTS if (wav / part).is_dir() for path in (wav / part).iterdir()}
@@ -126,11 +118,7 @@ def speaker_of(utt: str) -> str:
 
 
 def find(data: Path) -> dict[str, list[Item]]:
-    """Find the utterances of each set; one that lacks audio or text has its reason.
-
-    Raises:
-        DataError: A recording is in two sets.
-    """
+    """Find the utterances of each set; one that lacks audio or text has its reason. DataError: one is in two sets."""
     texts, bad_lines = read_transcript(data / TRANSCRIPT)
     wavs = {part: files_of_speakers(data / "wav" / part, (".wav", ".flac")) for part in PARTS}
     twice = [f"{u}: in {a} and {b}" for a, b in (("train", "dev"), ("train", "test"), ("dev", "test"))
@@ -175,11 +163,7 @@ def make(folder: Path, target: Path, lists: Path, nj: int, max_dropped_pct: floa
 
 
 def check_parts(data: Path, parts: Mapping[str, list[Item]], max_dropped_pct: float) -> None:
-    """Make sure that not too much of any set is missing.
-
-    Raises:
-        DataError: It is, as after half an archive.
-    """
+    """Raise DataError where too much of a set is missing, as after half an archive."""
     for name, items in parts.items():
         check_items(f"{data}/wav/{name}", items, UNPACK, max_dropped_pct)
 

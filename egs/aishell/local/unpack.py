@@ -18,11 +18,7 @@ PARTS = ("train", "dev", "test")
 
 
 def unpack_speaker(archive: Path, wav: Path) -> bool:
-    """Unpack one archive, unless its speaker is there; return whether anything was done.
-
-    Raises:
-        DataError: The archive is broken, unsafe, or does not hold the speaker of its name.
-    """
+    """Unpack one archive, unless its speaker is there; return whether anything was done."""
     speaker = archive.name.removesuffix(".tar.gz")
     if any((wav / part / speaker).is_dir() for part in PARTS):
         return False

@@ -49,11 +49,7 @@ UNPACK = "unpack the archive again, whole; or raise --max_dropped_pct (in --loca
 
 
 def find_corpus(folder: Path) -> Path:
-    """Find the folder that holds the parts: the given one or `data_aishell3` in it.
-
-    Raises:
-        DataError: It is another folder, or parts are missing; says what was found.
-    """
+    """Find the folder that holds the parts: the given one or `data_aishell3` in it; raise DataError where parts lack."""
     root = next((d for d in (folder, folder / "data_aishell3") if (d / "train").is_dir() or (d / "test").is_dir()), folder)
     missing = [name for name in NEEDED if not (root / name).exists()]
     if not missing:
@@ -137,11 +133,7 @@ def read_labels(path: Path, readings: Mapping[str, Reading]) -> tuple[dict[str, 
 
 
 def check_parts(corpus: Path, parts: Mapping[str, Sequence[Item]], max_dropped_pct: float) -> None:
-    """Make sure that not too much of a part is missing.
-
-    Raises:
-        DataError: It is, as after half an archive.
-    """
+    """Raise DataError where too much of a part is missing, as after half an archive."""
     for name, items in parts.items():
         check_items(f"{corpus / name}", items, UNPACK, max_dropped_pct)
 

@@ -31,11 +31,7 @@ FETCH = "give --corpus_dir DIR, or fetch it with ./run.sh --stage -1 --stop_stag
 
 
 def check_layout(corpus: Path, parts: Sequence[str]) -> None:
-    """Make sure that the folder is the corpus and holds the parts that are asked for.
-
-    Raises:
-        DataError: It does not; says what lies there.
-    """
+    """Raise DataError where the folder is not the corpus, or lacks parts that are asked for."""
     missing = [part for part in parts if not (corpus / part).is_dir()]
     if not any((corpus / part).is_dir() for part in PARTS):
         inside = [path for path in sorted(corpus.iterdir()) if any((path / part).is_dir() for part in PARTS)]
@@ -53,11 +49,7 @@ def check_layout(corpus: Path, parts: Sequence[str]) -> None:
 
 
 def read_speakers(corpus: Path) -> dict[str, str]:
-    """Read the sex (`m`, `f`) of each speaker from `speakers.tsv` or `SPEAKERS.txt`.
-
-    Raises:
-        DataError: Neither is there, or it says nothing that can be read.
-    """
+    """Read the sex (`m`, `f`) of each speaker from `speakers.tsv` or `SPEAKERS.txt`."""
     for name, mark in (("speakers.tsv", "\t"), ("SPEAKERS.txt", "|"), ("SPEAKERS.TXT", "|")):
         if not (corpus / name).exists():
             continue
@@ -91,11 +83,7 @@ def plain(name: str) -> str:
 
 
 def find_audio(folder: Path) -> list[Item]:
-    """Find all audio below a folder; the folders of its first level are the speakers.
-
-    Raises:
-        DataError: There is none.
-    """
+    """Find all audio below a folder; the folders of its first level are the speakers."""
     items = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO and path.is_file()):
         *above, name = path.relative_to(folder).with_suffix("").parts
@@ -108,11 +96,7 @@ def find_audio(folder: Path) -> list[Item]:
 
 
 def check_speakers(corpus: Path, sets: Mapping[str, Sequence[Item]]) -> None:
-    """Make sure that the sex of every speaker is known, and that no training speaker is in a dev or test set.
-
-    Raises:
-        DataError: It is not so of some.
-    """
+    """Raise DataError where the sex of a speaker is not known, or a training speaker is in a dev or test set."""
     speakers = {name: {item.speaker for item in items} for name, items in sets.items()}
     shared = [
         f"{spk}: {a} and {b}" for a in speakers for b in speakers for spk in c_sorted(speakers[a] & speakers[b])

@@ -15,7 +15,7 @@ from ctaplib.synthetic.labels import Labels, label
 from ctaplib.synthetic.languages import Language, language
 from ctaplib.synthetic.speak_corpus import PLAN_FIELDS, PlanRow, make_jobs, read_plan
 from ctaplib.synthetic.speaking import Speech, speak_all
-from ctaplib.synthetic.variants import draw_variant, write_variants
+from ctaplib.synthetic.variants import draw_variant
 
 LISTS = Path(__file__).resolve().parent.parent / "lists"
 ENGLISH = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
@@ -122,13 +122,14 @@ def unseen_utts(rows: list[PlanRow], code: str) -> dict[str, list[str]]:
 def main() -> None:
     """Write all lists."""
     rng = random.Random(1)
-    write_variants(LISTS / "variants.tsv", {v: (g, draw_variant(g, rng)) for v, g in DRAWN.items()})
+    variants = [{"variant": v, "gender": g, "definition": draw_variant(g, rng)} for v, g in DRAWN.items()]
+    write_tsv(LISTS / "variants.tsv", variants, ("variant", "gender", "definition"))
     for (code, folder), (accents, sizes, keep) in PLANS.items():
         path = LISTS / folder / "voices.tsv"
         write_tsv(path, plan_rows(accents, sizes, keep, seed=1), PLAN_FIELDS)
         rows = read_plan(path)
         genders = {row.speaker: row.gender for row in rows if row.set == "test_unseen"}
-        counts = {"pairs": 112, "tts": 48, "references": 3} if sizes is FULL else {"pairs": 16, "tts": 8, "references": 3}
+        counts = {"pairs": 112, "tts": 48} if sizes is FULL else {"pairs": 16, "tts": 8}
         write_task_lists(LISTS / folder, ["test_unseen"], unseen_utts(rows, code), genders, **counts)
 
 

@@ -47,11 +47,7 @@ class Split(Config):
 
 
 def find_release(corpus: Path) -> str:
-    """Return which release lies in the folder.
-
-    Raises:
-        DataError: None does; says what lies there.
-    """
+    """Return which release lies in the folder; raise DataError where none does."""
     found = [name for name, folder in RELEASES.items() if (corpus / folder).is_dir()]
     if found and (corpus / "txt").is_dir():
         return found[0]
@@ -112,11 +108,7 @@ def find(corpus: Path, release: str, mic: str, genders: dict[str, str]) -> list[
 
 
 def check_speakers(corpus: Path, items: list[Item], named: set[str], split: Split, mic: str) -> None:
-    """Make sure that every speaker is there whom the corpus names, and some to train on.
-
-    Raises:
-        DataError: Audio of some is not; half an archive, most likely.
-    """
+    """Raise DataError where a speaker of the corpus has no audio (half an archive, most likely), or none is left to train on."""
     there = {item.speaker for item in items if item.audio}
     missing = c_sorted(named - there - set(WITHOUT_MIC2 if mic == "mic2" else ()))
     if missing:
@@ -129,11 +121,7 @@ def check_speakers(corpus: Path, items: list[Item], named: set[str], split: Spli
 
 
 def deal_out(items: list[Item], split: Split) -> dict[str, list[Item]]:
-    """Return the utterances of each set; what cannot be used stands with the others of its speaker.
-
-    Raises:
-        DataError: Speakers have too few utterances.
-    """
+    """Return the utterances of each set; what cannot be used stands with the others of its speaker."""
     usable: dict[str, list[str]] = {}
     for item in items:
         if item.text and not item.reason:
