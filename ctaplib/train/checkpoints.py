@@ -119,11 +119,13 @@ def check_agreement(task: Task, step: int, world: World) -> None:
     if world.size == 1:
         return
     items = "\n".join(f"{key} {frames}" for key, frames in _items(task).items())
+    paths = task.paths
     every = gather_objects({
         "step to go on from": str(step),
         "config": config_hash(task.config),
         "list of training items": f"{zlib.crc32(items.encode()):08x}",
         "weights": weights_digest(task.model)[:12],
+        "folders and sets": f"{paths.data} {paths.dump} {paths.exp} {paths.train_set} {paths.valid_set} {paths.speech_only_set}",
     })  # fmt: skip
     differing = [
         f"{name}: {value} on process 0, {other[name]} on process {rank}"

@@ -82,3 +82,5 @@ def test_processes_that_see_different_folders_do_not_begin(tmp_path: Path) -> No
     for said in run((tmp_path / "one", tmp_path / "two")):
         assert "the processes begin from different states: step to go on from: 6 on process 0, 0 on process 1; weights: " in said
         assert "let every machine see the same --exp" in said
+    for said in run((tmp_path / "three", tmp_path / "four")):  # nothing there yet: all else is alike
+        assert "the processes begin from different states: folders and sets: " in said and "/three train dev" in said
