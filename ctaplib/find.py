@@ -31,13 +31,18 @@ def find(package: str, name: str, attribute: str) -> Any:
     """Return the object `attribute` of `ctaplib.<package>.<name>`.
 
     Raises:
-        ConfigError: there is no such module, or it does not offer the attribute; names the nearest.
+        ConfigError: there is no such module, it does not offer the attribute (names the nearest), or it cannot be imported.
     """
     known = offering(package, attribute)
     if name not in known:
         lacking = f" that defines {attribute}" if name in names(package) else ""
         raise unknown_name(f"there is no {name!r} in ctaplib.{package}{lacking}", name, known)
-    return getattr(importlib.import_module(f"ctaplib.{package}.{name}"), attribute)
+    try:
+        return getattr(importlib.import_module(f"ctaplib.{package}.{name}"), attribute)
+    except (SyntaxError, NameError, TypeError, AttributeError) as error:
+        # An ImportError is left to the caller: an extra may be missing.
+        fix = "correct the module; it may lie in a folder of --method_path"
+        raise ConfigError(f"ctaplib.{package}.{name} cannot be imported: {error!r}", fix=fix) from error
 
 
 def unknown_name(found: str, name: str, known: Sequence[str]) -> ConfigError:

@@ -5,12 +5,13 @@ the prompt's G; nothing is trained. Resynthesis is the same with the utterance a
 connector, nearest code where the method has codes, speech decoder.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from ctaplib.errors import DataError
+from ctaplib.errors import ConfigError, DataError
 from ctaplib.infer.batches import FeatureBatch, Features, run_batched, run_by_length
 from ctaplib.infer.prompts import DEFAULT_MATCH, MatchConfig, VoicePrompt, match_prompt
 from ctaplib.models.abilities import Content, Speaks, lacking
@@ -81,8 +82,13 @@ def synthesize(
         speed: 2 is twice as fast.
 
     Raises:
-        DataError: phones that the model does not know; all are named.
+        DataError: phones that the model does not know (all are named), or none.
+        ConfigError: the speed is not positive.
     """
+    if not 0 < speed < math.inf:
+        raise ConfigError(f"the speed is {speed:g}", expected="a positive number; 1 is that of the training speech")
+    if silent := [u for u, ps in phones.items() if all(p == SILENCE for p in ps)]:
+        raise DataError(f"{len(silent)} utterances have no phones", silent, expected="at least one phone besides silence")
     model, tokens = task.model, task.tokens
     unknown = [f"{u}: {' '.join(sorted({p for p in ps if p not in tokens}))}" for u, ps in phones.items()]
     unknown = [line for line in unknown if not line.endswith(": ")]

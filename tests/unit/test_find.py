@@ -42,6 +42,14 @@ def test_modules_of_a_folder_are_found_and_imported_also_by_a_worker(folder: Pat
     assert (done.returncode, done.stdout) == (0, "Toy toy vqctap ctaplib.models.toy_model\n"), done.stderr
 
 
+def test_a_method_file_that_cannot_be_imported_is_named(folder: Path) -> None:
+    (folder / "methods" / "toy.py").write_text("METHOD = undefined\n")
+    code = "from ctaplib.cli.main import main; raise SystemExit(main(['method', 'toy']))"
+    done = run(code, folder)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "ctaplib.methods.toy cannot be imported: NameError" in done.stderr
+
+
 def test_without_the_variable_nothing_is_searched() -> None:
     assert "toy" not in names("methods")
     with pytest.raises(ConfigError, match=r"there is no 'toy' in ctaplib\.methods; expected one of vqctap"):

@@ -10,11 +10,13 @@ import torch
 from small_configs import small_task
 
 from ctaplib import CTAP
-from ctaplib.errors import CheckpointError, ConfigError
+from ctaplib.errors import CheckpointError, ConfigError, DataError
 from ctaplib.files import read_table
 from ctaplib.infer import api
+from ctaplib.infer.speak import synthesize
 from ctaplib.methods.base import find_method
 from ctaplib.models.vqctap import VQCTAP
+from ctaplib.phones import SILENCE
 from ctaplib.tasks import load
 from ctaplib.tasks.load import load_model, trained_method
 from ctaplib.train.distributed import World
@@ -114,3 +116,14 @@ def test_the_vocoder_is_loaded_once(exp: Path, wav: str, monkeypatch: pytest.Mon
     first, second = model.convert(wav, wav), model.convert(wav, wav)
     assert np.array_equal(first, second) and len(loads) == 1
     assert len(first) == len(model.encode(wav)) * model.task.hop * model.task.features.hop_samples
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_speed_that_cannot_be_is_refused(speed: float) -> None:
+    with pytest.raises(ConfigError, match=r"the speed is .*; expected a positive number"):
+        synthesize(None, None, {"a": ["AA1"]}, prompts={}, speed=speed)  # type: ignore[arg-type]
+
+
+def test_an_utterance_without_phones_is_refused() -> None:
+    with pytest.raises(DataError, match="2 utterances have no phones"):
+        synthesize(None, None, {"a": [SILENCE], "b": [], "c": ["AA1"]}, prompts={})  # type: ignore[arg-type]
