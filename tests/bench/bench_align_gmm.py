@@ -10,8 +10,6 @@ true time, aligns the test sets, and writes `<exp>/gmm_mono/<set>/{phones.ctm,al
 Needs the wheels kaldi-hmm-gmm==1.1.4, kaldifst==1.7.17 and kaldi-native-fbank.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import shlex

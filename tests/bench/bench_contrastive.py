@@ -13,8 +13,6 @@ Several rounds at 8,192 pairs; one at 16,384; one of ours alone at 32,768, where
     python tests/bench/bench_contrastive.py --json contrastive.json
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path

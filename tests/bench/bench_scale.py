@@ -8,8 +8,6 @@ every term is on. Memory is the growth of the process's peak from a small to a l
 FOLDER has data/ and dump/ of a recipe that ran stages 1 to 4, with sets train and dev.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile

@@ -9,8 +9,6 @@ alone on our characters, with its own tone sandhi.
     python tests/bench/bench_text.py
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import importlib.util

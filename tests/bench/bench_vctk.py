@@ -8,8 +8,6 @@ shared pages counted once (PSS). The tree is generated (tests/trees/vctk.py: 40 
     python tests/bench/bench_vctk.py                 # 11,000 and 44,000 utterances
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import json

@@ -12,8 +12,6 @@ Time is the ratio of CPU seconds to the best peer.
     python tests/bench/bench_vq.py --json vq.json
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path

@@ -6,8 +6,6 @@ needs. A form measures its work when it has started, and again for every line on
 forms are interleaved and imports are paid once. Only the standard library is needed here: peers run this too.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

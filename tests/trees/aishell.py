@@ -4,8 +4,6 @@ Known irregularities: recordings without a line in the transcript, one transcrip
 `wav/` as an archive of one archive per speaker (`--packed all`, or `some` for a user who stopped half way).
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import tarfile

@@ -4,8 +4,6 @@ Known irregularities: a comment at the head of `spk-info.txt` and a stray blank 
 characters, a test set that has some sentences of training speakers as well, a label file whose pinyin differs once.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """LibriTTS or LibriTTS-R: parts, speakers, chapters, books; a speaker id that begins like another, long ids, texts with marks."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -6,8 +6,6 @@
 A corpus is a module beside this script with `configure(parser)` and `make(dest, args)`; it is found by its name.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import sys

@@ -1,7 +1,5 @@
 """VCTK, release 0.92 or 0.80: p315 without text, p280 without mic2, s5 apart from the others, odd texts, a recording too few."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

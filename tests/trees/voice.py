@@ -3,8 +3,6 @@
 The same speaker always has the same voice; the bytes depend neither on the order nor on the number of processes.
 """
 
-from __future__ import annotations
-
 import io
 import random
 from collections.abc import Iterator, Sequence
