@@ -25,7 +25,7 @@ class Chunks:
         self.count = -(-(len(self.frames) - len(tail)) // size)
 
     def mel(self, index: int) -> np.ndarray:
-        """Return the (T, n_mels) of an utterance."""
+        """Return the log-mel (T, n_mels) of an utterance."""
         return self.frames[self.starts[index] : self.starts[index] + self.lengths[index]].numpy()
 
     def places(self, chosen: Sequence[int]) -> Tensor:

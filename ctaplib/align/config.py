@@ -48,7 +48,7 @@ class AlignConfig(Config):
     window_s: float = Field(0.020, ge=0.005, le=0.05)
     """Length of the analysis window, seconds; short, so that edges stay sharp."""
     onset_lead: float = Field(0.2, ge=0, le=0.5)
-    """Time by which features show a sound too early, in windows: the window reaches ahead (our choice, on mini's dev set)."""
+    """Time by which features show a sound early, as the window looks ahead, in window lengths (our choice, on mini's dev set)."""
     n_mels: int = Field(40, ge=12, le=128)
     """Mel bands."""
     pattern: tuple[int, ...] = (0, 0, 0)
@@ -60,7 +60,7 @@ class AlignConfig(Config):
     max_closure_s: float = Field(0.15, ge=0)
     """Within words, silences up to this are merged into a neighbour; longer ones are pauses."""
     stops: tuple[str, ...] = ()
-    """Phones (without stress) that the silence before them is merged into, as a closure; else it goes to the phone before."""
+    """Phones (without stress) that absorb a silence before them as closure; before others, it joins the previous phone."""
     change_score: float = -0.5
     """Log-score of a step to the next state."""
     silence_score: float = -2.0

@@ -1,4 +1,4 @@
-"""The utterances to align: their audio, their phones, and the units of sound of these."""
+"""Utterances to align: audio, phones, and the modelling unit of each phone."""
 
 import re
 from collections.abc import Iterable, Sequence

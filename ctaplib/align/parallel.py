@@ -47,7 +47,7 @@ def _map(work: Callable[[range], Result], shards: Sequence[range], jobs: int) ->
 
 
 def _start_worker(parent: int, work: Callable[[range], Any]) -> None:
-    """Set up a worker: one thread, out of reach of signals to the run's process group, killed when its parent ends."""
+    """Set up a worker: one thread, its own process group (signals to the run's do not reach it), killed when its parent ends."""
     _work[:] = [work]
     torch.set_num_threads(1)
     os.setpgid(0, 0)

@@ -1,4 +1,4 @@
-"""The preview of an utterance while the aligner trains: its path."""
+"""Training preview of the aligner: one utterance with its best path."""
 
 from collections.abc import Sequence
 

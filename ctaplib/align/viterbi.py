@@ -17,16 +17,16 @@ IMPOSSIBLE = np.float32(-1e30)
 
 @dataclass(frozen=True)
 class Chain:
-    """The states that an utterance passes through."""
+    """Chain of states of an utterance."""
 
     classes: np.ndarray
     """(S,) int32, the column of the scores that each state reads."""
     jump: int
-    """How far back the other predecessor lies; 0 where no state has one."""
+    """Distance to the second predecessor of a state, in states; 0 if the chain has no jumps."""
     step: np.ndarray
-    """(S,) float32, score of entering from the state before."""
+    """(S,) float32, score of a transition from the previous state."""
     leap: np.ndarray
-    """(S,) float32, score of entering by the jump; `IMPOSSIBLE` for states without one."""
+    """(S,) float32, score of a transition by the jump; `IMPOSSIBLE` for states without one."""
     starts: tuple[int, ...]
     """States in which a path may begin."""
     ends: tuple[int, ...]

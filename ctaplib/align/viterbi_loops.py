@@ -15,7 +15,7 @@ LOWEST = np.float32(-1e30)
 VECTOR = 32
 """States per iteration of the vectorised loops."""
 BLOCK = 8
-"""Frames whose scores are gathered at once: reading numbers as a vector right after they were written one by one stalls."""
+"""Frames whose scores are gathered at once; a vector load right after scalar stores to its memory stalls."""
 
 
 @njit(cache=True, nogil=True)

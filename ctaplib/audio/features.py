@@ -18,11 +18,11 @@ F0_RATE_HZ = 8000
 
 # log_mel works in blocks so that all it touches stays in the cache of one core (tests/bench/bench_logmel.py).
 _BLOCK_FRAMES = 256
-"""Frames of one product with the filter bank."""
+"""Number of frames per matrix product with the filter bank."""
 _PART_FRAMES = 128
-"""Frames of one Fourier transform: small enough that the C library reuses the memory of their spectra."""
+"""Number of frames per Fourier transform: small enough that the C library reuses the memory of their spectra."""
 _BANDS = 16
-"""Mel bands of one product, over the bins where they are not zero."""
+"""Number of mel bands per matrix product; each product covers only the bins where they are not zero."""
 
 
 @lru_cache(maxsize=8)

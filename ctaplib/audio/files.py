@@ -24,7 +24,7 @@ SILENT_PEAK = 1e-4
 CLIPPED_SHARE = 0.01
 """Share of samples in runs at full scale from which a file counts as clipped."""
 OVERSHOOT_S = 0.02
-"""How far a segment may reach behind the end of its file, seconds."""
+"""Seconds by which a segment may extend past the end of its file."""
 _MARGIN_S = 0.05
 """Read on each side of a segment that is resampled, so that its edges do not ring."""
 _FULL_SCALE = 0.9995
@@ -241,7 +241,7 @@ def _range(path: str | Path, rate: int, wanted_hz: int, frames: int, start_s: fl
 
 
 def _content_faults(samples: np.ndarray) -> list[AudioFault]:
-    """Return the faults with which samples (samples, channels) cannot be read at all."""
+    """Return the faults that make samples (samples, channels) unusable: none at all, or values that are not finite."""
     if samples.size == 0 or (samples.dtype.kind == "f" and not np.isfinite(samples).all()):
         return _sample_faults(samples)
     return []

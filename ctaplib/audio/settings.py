@@ -1,4 +1,4 @@
-"""Settings of the features (`ctaplib.audio.features`); apart, so that programs that only read them start without numpy."""
+"""Settings of the features (`ctaplib.audio.features`); a module of its own, so that reading them does not import numpy."""
 
 import difflib
 from pathlib import Path

@@ -26,7 +26,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str, **defaults: Any) -> None:
-    """Add options that several commands have, with other defaults where some are given."""
+    """Add options that several commands share; `defaults` overrides their default values."""
     for name in names:
         parser.add_argument(f"--{name}", **OPTIONS[name])
     parser.set_defaults(**defaults)

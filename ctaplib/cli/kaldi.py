@@ -241,7 +241,7 @@ def _choose(args: argparse.Namespace, source: Path, data: "DataDir", count: int)
 
 
 def evenly(utts: Sequence[str], count: int) -> list[str]:
-    """Take so many, spread evenly over the list: those that Kaldi's subset_scp.pl takes (half of them from each half)."""
+    """Select `count` evenly spaced utterances, the same as Kaldi's subset_scp.pl (half of them from each half)."""
     if len(utts) < 2 or not count:
         return list(utts[:count])
     middle, below = len(utts) // 2, count // 2

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ctaplib.tasks.settings import TaskConfig
 
 LEAVE_S = 5.0
-"""Most seconds that a process that ends at once spends on reporting its error."""
+"""Time limit for reporting an error before an immediate exit, seconds."""
 
 
 def configure(parser: argparse.ArgumentParser, task: str | None = None) -> None:

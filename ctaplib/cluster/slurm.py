@@ -105,7 +105,7 @@ def check_cluster() -> None:
 
 
 def submit(words: Sequence[str]) -> str:
-    """Submit a job: options of sbatch, then a script with its arguments or none with `--wrap`. Return the id of the job.
+    """Submit a job and return its id; `words`: options of sbatch, then a script and its arguments (neither with `--wrap`).
 
     Raises:
         CtapError: sbatch refused it; with its message.

@@ -102,7 +102,7 @@ def _follow(job: str, folder: Path) -> int:
 
 
 def _print_log(folder: Path, start: int) -> int:
-    """Print the job's log from a byte on and return its length; it is opened anew, which network file systems need."""
+    """Print the job's log from byte `start` and return its length; opened anew, as network file systems cache open files."""
     with open(folder / "log", "rb") as log:
         log.seek(start)
         shutil.copyfileobj(log, sys.stdout.buffer)

@@ -160,14 +160,14 @@ def frame_phones(durations: np.ndarray, hop: int) -> np.ndarray:
 
 
 def lost_phones(durations: np.ndarray, hop: int) -> np.ndarray:
-    """Find the phones that fill most of no content frame, (phones,) bool: their class is never seen."""
+    """Find the phones that `frame_phones` assigns to no content frame, (phones,) bool: their class is never seen."""
     lost = np.ones(len(durations), bool)
     lost[frame_phones(durations, hop)] = False
     return lost
 
 
 def count_lost(alignment: Sequence[Interval], hop_s: float, hop: int) -> tuple[int, int]:
-    """Return how many phones, silences left out, fill most of no frame of `hop` times `hop_s` seconds, and how many there are."""
+    """Count the phones without silences; return how many get no frame of `hop * hop_s` seconds, and the total."""
     if not alignment:
         return 0, 0
     phones, durations = to_durations(alignment, max(1, round(alignment[-1].end_s / hop_s)), hop_s)

@@ -23,7 +23,7 @@ SHARE_FIX = (
 
 
 class SpeakerOptions(Config):
-    """How speakers are known; at most one of these. None: as the source says, or one speaker with the source's name."""
+    """Source of the speakers, at most one option; without any, those of the source, or one speaker with the source's name."""
 
     speaker: str = ""
     speaker_file: str = ""
@@ -42,7 +42,7 @@ class Corpus(PreparedSet):
 
 
 def _speakers(items: Sequence[Item], options: SpeakerOptions, source: Path) -> list[Item]:
-    """Set the speaker of every item; one that has none where others have gets a reason."""
+    """Set the speaker of every item; an item left without one is rejected, with a reason."""
     asked = [name for name, value in options.model_dump().items() if value]
     if len(asked) > 1:
         raise DataError(f"{' and '.join('--' + name for name in asked)} are given", expected="one of these options")

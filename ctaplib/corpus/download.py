@@ -22,9 +22,9 @@ from ctaplib.runs.log import get_logger
 
 log = get_logger(__name__)
 SPACE = 2.5
-"""Free space needed, in sizes of the archives: they and their content (WAV is larger than its archive)."""
+"""Required free space as a multiple of the archives' size: archives and content (WAV is larger than its archive)."""
 WORTH_ANOTHER_TRY = 1 << 20
-"""Bytes that a cut connection must have brought for the same mirror to be tried again at once."""
+"""Bytes that an interrupted transfer must have added for the same mirror to be retried at once."""
 
 
 class Archive(Config):
@@ -175,7 +175,7 @@ def fetch(archive: Archive, target: Path, mirrors: Sequence[str], about: str = "
 
 
 def _retry(url: str, partial: Path, size_bytes: int) -> None:
-    """Fetch from one mirror; retry as long as each try brings a good piece."""
+    """Fetch from one mirror; retry while each attempt adds at least `WORTH_ANOTHER_TRY` bytes."""
     while True:
         before = partial.stat().st_size if partial.exists() else 0
         try:

@@ -104,7 +104,7 @@ def kinds() -> dict[str, Importer]:
 
 
 def guess_kind(source: Path) -> str:
-    """Guess what kind of source a path is; raise DataError, with what lies there, where it is none or several."""
+    """Guess the kind of a source; raise DataError if none (lists the files there) or several kinds match."""
     known = kinds()
     fitting = [kind for kind, importer in known.items() if importer.recognises(source)]
     if len(fitting) == 1:

@@ -34,12 +34,12 @@ def odd_rates(infos: Mapping[str, AudioInfo], rate_hz: int | None = None) -> dic
 
 
 def remember(folder: Path, infos: Iterable[AudioInfo]) -> None:
-    """Keep what whole files hold that were opened without an expected rate; commands are run again."""
+    """Cache the results for whole files inspected without an expected rate; those of commands are not cached."""
     write_json(folder / NAME, {info.path: [_mark(info.path), asdict(info)] for info in infos if not is_command(info.path)})
 
 
 def recall(folder: Path, files: Mapping[str, str], rate_hz: int | None) -> dict[str, AudioInfo]:
-    """Return what is known of those files of a data directory that have not changed since and have the expected rate."""
+    """Return the cached results of the files of a data directory that are unchanged and have the expected rate."""
     path, found = folder / NAME, {}
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name, file in files.items():

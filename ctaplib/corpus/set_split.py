@@ -18,7 +18,7 @@ from ctaplib.errors import DataError
 from ctaplib.files import atomic_write
 
 SEVERAL = 6
-"""Number of speakers from which on those of the test set are in no other set."""
+"""Minimum number of speakers for a speaker-disjoint test set."""
 
 
 class SplitConfig(Config):

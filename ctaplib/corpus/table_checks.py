@@ -123,7 +123,7 @@ def read_lines(path: Path, faults: list[Fault]) -> Table:
 
 
 def _check_key(key: str, line: str, place: str, faults: list[Fault]) -> None:
-    """Find ids that two programs would not read alike, or that cannot name a file."""
+    """Find ids that programs may parse differently, or that are not valid file names."""
     plain = unicodedata.normalize("NFKC", key)
     if "/" in key or key in (".", ".."):
         faults.append(Fault(place, f"{key}: an id is the name of a file, which cannot hold `/`; rename it", utt=key))
@@ -161,7 +161,7 @@ def check_tables(path: Path, faults: list[Fault], *, wav_scp: bool = True) -> di
 
 
 def _compare(table: Table, expected: Collection[str], by_utt: bool, faults: list[Fault]) -> None:
-    """Find entries that the other tables lack, or that this one lacks, and entries without a value."""
+    """Find ids that only this table or only the other tables have, and entries without a value."""
     for key in c_sorted(table.values.keys() - set(expected)):
         what = f"{key} is not in the other tables; remove the line or add the id there"
         faults.append(Fault(table.place(key), what, utt=key if by_utt else ""))

@@ -103,7 +103,7 @@ def _check(answer: HTTPResponse, have: int, size_bytes: int) -> tuple[int | None
 
 
 def _keep(answer: HTTPResponse, url: str, partial: Path, total: int | None, resumed: bool) -> None:
-    """Write what comes; refuse a page, which the first bytes show too."""
+    """Write the response body; reject an HTML page, recognised by its first bytes."""
     block = answer.read(BLOCK)
     start = block[:512].lstrip().lower()
     if not resumed and start.startswith((b"<!doctype html", b"<html")):

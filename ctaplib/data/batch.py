@@ -10,7 +10,7 @@ import torch
 from ctaplib.tensors import pad_arrays
 
 EMPTY = torch.empty(0, dtype=torch.int64)
-"""A tensor of a batch that its task does not use."""
+"""Placeholder for tensors of a batch that its task does not use."""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def plan_batches(lengths: Sequence[int], max_frames: int, config: BatchConfig, *
 
 
 def _cut(items: list[int], widths: list[int], max_frames: int) -> list[list[int]]:
-    """Cut a list where the next item would make (items x widest) larger than `max_frames`."""
+    """Cut a list before each item that would make the padded size (items x widest) larger than `max_frames`."""
     batches: list[list[int]] = []
     start = widest = 0
     for here, width in enumerate(widths):

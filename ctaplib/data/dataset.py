@@ -91,9 +91,9 @@ class SpeechSet:
         return f0[: self.rates.floor(len(f0))]
 
     def clip(self, utt: str, seconds: float, where: float) -> np.ndarray:
-        """Return `seconds` of the log-mel of an utterance, as whole content frames allow; all of an utterance that is shorter.
+        """Return `seconds` of log-mel, rounded down to whole content frames, or the whole utterance if it is shorter.
 
-        `where` is the place of the part, from 0 for the first possible to 1 for the last.
+        `where` is the position of the part, from 0 (start of the utterance) to 1 (its end).
         """
         mel = self.mel(utt)
         frames = min(self.rates.floor(int(seconds * self.rates.features.frames_per_s)), len(mel))

@@ -56,7 +56,7 @@ def extract(config: FeatureConfig, folder: Path, utterance: tuple[str, Span]) ->
 
 
 def inputs_hash(table: dict[str, str], config: FeatureConfig) -> str:
-    """Compute twelve digits that change with the config, the list, and the size or time of a file, one named by a command too."""
+    """Hash the config, the list, and size and time of every audio file, also of files named in commands; twelve digits."""
     digest = hashlib.sha256(config_hash(config).encode())
     for utt, path in sorted(table.items()):
         files = [word for word in path.split() if Path(word).is_file()] if is_command(path) else [path]

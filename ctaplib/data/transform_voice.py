@@ -1,4 +1,4 @@
-"""Mel warp of target and prompt together: voices between those of the training set."""
+"""Mel warp of target and prompt together, which simulates further speakers."""
 
 import numpy as np
 import torch
@@ -10,10 +10,10 @@ from ctaplib.data.transforms import Example, Transform, warp_mel, warp_pitch
 
 
 class VoiceConfig(Config):
-    """How much is changed."""
+    """Strength of the warp."""
 
     voice: float = Field(0.0, ge=0, lt=1)
-    """Largest relative stretch of the mel axis of target and prompt together: voices between those of the set."""
+    """Maximum relative stretch of the mel axis of target and prompt together; simulates further speakers."""
 
 
 class Voice(Transform):

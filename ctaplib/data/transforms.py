@@ -60,13 +60,13 @@ class Transform(abc.ABC):
         """Change an utterance of the training set, or add entries."""
 
     def encoder_input(self, mel: torch.Tensor, batch: Batch, part: Literal["mel", "random"]) -> torch.Tensor:
-        """Change the normalised mel (B, T, n_mels) that the speech encoder takes: of the utterances or of `batch.random`."""
+        """Transform the normalised encoder input (B, T, n_mels), of the utterances (`mel`) or of `batch.random`."""
         return mel
 
     def target(
         self, mel: torch.Tensor, prompt: torch.Tensor, f0_hz: torch.Tensor, batch: Batch
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Change the normalised mel and F0 that are to be reconstructed, together with the normalised prompt."""
+        """Transform the normalised target mel, the prompt mel and the target F0 together."""
         return mel, prompt, f0_hz
 
 

@@ -9,7 +9,7 @@ from ctaplib.corpus.alignment import Interval, frame_phones, to_durations
 from ctaplib.phones import SILENCE
 
 REFERENCE_S = 0.040
-"""Length of the frames of mel and true phones, which no method makes: equal for all methods, so that their rows compare."""
+"""Frame length of the mel and true-phone rows, seconds; one for all methods, so that rows are comparable."""
 _SLACK_S = 2e-4
 
 

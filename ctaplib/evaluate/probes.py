@@ -17,7 +17,7 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class Hits:
-    """Correct frames and all frames asked by utterance, in the order of the utterances' first frames."""
+    """Numbers of correct and of queried frames per utterance, in the order of the utterances' first frames."""
 
     correct: np.ndarray
     total: np.ndarray

@@ -33,7 +33,7 @@ _PROBE = ("speaker_probe_pct", "speaker_probe_chance_pct")
 
 @dataclass(frozen=True)
 class Measurement:
-    """One long measurement of pre-training; the probe is of a system."""
+    """A slow measurement of pre-training; `system` is set for probes only."""
 
     inputs: Inputs
     set: str

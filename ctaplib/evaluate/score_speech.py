@@ -1,4 +1,4 @@
-"""The common part of the tasks whose output is speech; `score_pairs` and `score_vc` have what is special about each."""
+"""Metrics that the tasks with speech output share; task-specific ones are in `score_pairs` and `score_vc`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -141,7 +141,7 @@ def average(values: Sequence[float | None], missing: str, how: Callable[[Sequenc
 
 
 def real_time_factor(items: Sequence[Item]) -> Estimate | str:
-    """Compute seconds of computing over seconds of audio; without an interval, because it belongs to the machine."""
+    """Compute the real-time factor; without a confidence interval, as it depends on the machine."""
     try:
         compute_s, audio_s = (sum(float(item[name]) for item in items) for name in ("compute_s", "audio_s"))
     except (KeyError, ValueError):

@@ -15,7 +15,7 @@ _START = -1
 
 
 class SearchConfig(Config):
-    """Settings of the search; all are our choice, to be made on dev."""
+    """Settings of the search (our choice); tune them on the dev set."""
 
     order: int = 0
     """Order of the n-gram; 0: no search, the best label of every frame is taken."""

@@ -101,7 +101,7 @@ class Decoder:
         return lambda log_probs: search_ctc(log_probs, ngram, config, {SILENCE_LABEL})
 
     def _resynthesize(self, set_: str, system: System) -> None:
-        """Decode the content of utterances in their own voice; or vocode natural mel."""
+        """Resynthesise utterances from their content in their own voice, or vocode their natural mel."""
         task = self._decoder(system)
         features = self._features(set_, task)
         utts = spread(read_table(self.data / set_ / "utt2spk"), features, self.config.resynthesis_utts)

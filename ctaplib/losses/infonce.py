@@ -99,7 +99,7 @@ def symmetric_infonce(
 
 
 def _softening(speech: Tensor, phonemes: Tensor, scale: Tensor, labels: Tensor, classes: int, across: bool) -> Tensor:
-    """Compute what spreading all of the targets over the pairs of one label adds to the loss with hard targets:
+    """Compute the loss with targets spread evenly over the pairs of one label, minus the loss with hard targets:
 
         sum_i (L_ii - 1/2 mean_j L_ij - 1/2 mean_j L_ji),    j over the pairs of i's label.
 

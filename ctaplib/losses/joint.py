@@ -24,7 +24,7 @@ _active: list["JointRows"] = []
 
 
 def active_rows() -> "JointRows | None":
-    """Return what collects rows now; None if losses are computed at once."""
+    """Return the active collector of rows, or None if losses are computed immediately."""
     return _active[-1] if _active else None
 
 

@@ -12,7 +12,7 @@ from ctaplib.losses.terms import Term
 from ctaplib.tensors import at_least_float32
 
 IGNORED_LABEL = -100
-"""Label of frames whose class is not known; they count in neither sum nor number. That of torch's cross entropy."""
+"""Label of frames of unknown class, which count in neither sum nor number; same as `ignore_index` of torch's cross entropy."""
 
 
 def frame_classification_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Term:

@@ -105,7 +105,7 @@ class Method:
         return self.run(system.run) if system.run in STAGES else system.run or None
 
     def missing(self, *needs: str) -> str | None:
-        """Return why the method lacks the first of these abilities or stages that it lacks; None if it has all."""
+        """Return the reason for the first missing ability or stage; None if the method has all."""
         for need in needs:
             if need in ABILITIES and need not in self.abilities:
                 return self.why_not.get(need, f"{self.title} cannot {ABILITIES[need]}")

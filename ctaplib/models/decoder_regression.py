@@ -30,7 +30,7 @@ class RegressionConfig(Config):
     fast: StackConfig = StackConfig(width=160, layers=2, hidden=480, heads=0)
     """Blocks at the rate of the features."""
     pitch: bool = True
-    """Give the predicted F0 to the vocoder, which otherwise reads F0 from the mel."""
+    """Pass the predicted F0 to the vocoder, which otherwise estimates F0 from the mel."""
 
 
 def octaves(f0_hz: torch.Tensor) -> torch.Tensor:

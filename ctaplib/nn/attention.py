@@ -53,7 +53,7 @@ class SelfAttention(nn.Module):
         self.outward = Linear(width, width)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, rotation: Rotation) -> torch.Tensor:
-        """(B, T, D), (B, T), that of heads of width D / heads -> (B, T, D), over keys in the mask."""
+        """Map features (B, T, D) to (B, T, D), over keys in the mask (B, T); `rotation` is for heads of width D / heads."""
         batch, time, width = x.shape
         parts = self.inward(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).contiguous()
         both, v = parts.split([2, 1])

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 LEAST = 1 << 22
 """Multiplications from which oneDNN is used (our choice: 256 features to as many over 64 frames)."""
 STEPS = 16
-"""Numbers of rows between one power of two and the next; others are padded to the next of them."""
+"""Number of row counts used per octave; inputs with other counts are padded to the next."""
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:

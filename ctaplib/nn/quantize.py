@@ -29,7 +29,7 @@ _repeating: list[bool] = []
 
 @contextmanager
 def repeating(on: bool = True) -> Iterator[None]:
-    """Within, forward passes repeat those of the same step: quantizers do not record their frames again."""
+    """Mark the forward passes inside as recomputed: quantizers do not record their frames a second time."""
     _repeating.append(on)
     try:
         yield

@@ -131,7 +131,7 @@ class LiveLine:
 
 
 def short_words(values: Mapping[str, float], width: int) -> str:
-    """Format loss, terms and speed to about so many columns; names are shortened as far as they stay distinct.
+    """Format loss, terms and speed to about `width` columns; names are abbreviated while they remain unique.
 
     Args:
         values: A record of the trainer: terms, `weight/<term>`, `audio_h_per_h`, `step_s`.

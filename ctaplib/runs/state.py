@@ -17,7 +17,7 @@ from ctaplib.files import write_json
 STATE_FILE = "run_state.json"
 LOCK_FILE = "run.lock"
 ERRORS = "errors"
-"""Folder of a run for the errors of its processes; rank 0 writes its own to `STATE_FILE`, and here only where it ends at once."""
+"""Folder of a run for the errors of its ranks; rank 0 uses `STATE_FILE`, and this folder only on an immediate exit."""
 METRICS_FILE = "metrics.jsonl"
 SILENT_S = 600.0
 """Seconds without a write after which a run of another machine counts as dead."""

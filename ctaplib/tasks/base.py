@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LONGEST_PREVIEW_S = 6.0
-"""Previews take utterances of at most so many seconds, where there are enough of them."""
+"""Maximum length of utterances for previews, seconds, as far as there are enough of them."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def is_trained(exp: Path) -> bool:
 
 
 def load_task(exp: str | Path, model: type[nn.Module] = nn.Module) -> Any:
-    """Load the trained task of a run's folder, in evaluation mode; its model must be a `model`.
+    """Load the trained task of a run's folder, in evaluation mode; its model must be an instance of `model`.
 
     Raises:
         ConfigError, CheckpointError: the folder is no run, its files do not fit together, or it holds another kind of model.

@@ -17,7 +17,7 @@ from ctaplib.text.frontends import FrontEnd, TextConfig, make_frontend
 log = get_logger(__name__)
 T = TypeVar("T")
 SAMPLE, WORTH_S = 200, 20.0
-"""Texts that are timed in one process, and the seconds of work left from which others are started (each loads the front end)."""
+"""Number of texts timed in one process, and seconds of remaining work from which workers start (each loads the front end)."""
 CHUNK = 5000
 """Texts after which results are written, so that a run that is killed loses little."""
 

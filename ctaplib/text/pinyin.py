@@ -165,7 +165,7 @@ def read_clause(clause: str) -> list[tuple[str, str]]:
 
 
 def _runs(clause: str) -> list[list[str]]:
-    """Cut a clause into words by run of numerals and others; each digit with its unit (五百) is a word."""
+    """Split a clause into runs of numerals and of others, and these into words; each digit with its unit (五百) is a word."""
     found: list[list[str]] = []
     at = 0
     for match in re.finditer(rf"[{_NUMERALS}]{{2,}}", clause):

@@ -115,7 +115,7 @@ class Accumulator:
         return self.task.losses(self._shared, self.step, optimizer)
 
     def _micro_losses(self, micro: int, optimizer: str, number: int) -> dict[str, Term]:
-        """Compute the terms of a micro-batch. The shared pass is made again: those of all would take the memory of the whole."""
+        """Compute the terms of a micro-batch. Recomputes the shared pass: keeping all takes a full batch's memory."""
         self._seed("shared", micro)
         with repeating(len(self._done) > 1):
             shared = self.task.shared(self.micros[micro], self.step)

@@ -1,4 +1,4 @@
-"""What training took and gave: means over the steps between two records, and sums over an epoch."""
+"""Training statistics: means over the steps between two records, and sums over an epoch."""
 
 import time
 from collections.abc import Iterable, Mapping

@@ -167,7 +167,7 @@ class Trainer:
             self.steps.average.swap(self.task.model)
 
     def _measure(self, keeps: bool = True) -> dict[str, float]:
-        """Return the metrics of the validation set; `keeps`: whether the run goes on with the model's weights."""
+        """Return the metrics of the validation set; `keeps`: whether training continues with these weights."""
         values = measure(self.task, self.world, self.precision, self._load, self.valid_frames)
         if keeps or self.config.train.best not in values:
             values |= self.task.after_validation(self.position.step)
