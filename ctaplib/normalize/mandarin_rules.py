@@ -1,4 +1,4 @@
-"""The rules of written Mandarin (`mandarin_rules.tsv`) with their words (`mandarin_words.tsv`) and spoken forms."""
+"""Rules that normalise written Mandarin (`mandarin_rules.tsv`), the words they match (`mandarin_words.tsv`), their spoken forms."""
 
 import re
 from pathlib import Path
