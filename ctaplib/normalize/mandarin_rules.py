@@ -1,4 +1,4 @@
-"""Rules that normalise written Mandarin (`mandarin_rules.tsv`), the words they match (`mandarin_words.tsv`), their spoken forms."""
+"""Normalisation rules for Mandarin (`mandarin_rules.tsv`), their words (`mandarin_words.tsv`) and spoken forms."""
 
 import re
 from pathlib import Path
