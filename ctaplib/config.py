@@ -113,13 +113,13 @@ def _override(values: dict[str, Any], lines: Lines, word: str) -> None:
 
 
 def explain(cls: type[Config], error: ValidationError, lines: Lines, whole: str = "config") -> ConfigError:
-    """Return an error that lists every fault with where it stands and the nearest valid name.
+    """Return an error that lists every fault with its location and, for an unknown name, the nearest valid one.
 
     Args:
         cls: The config class.
         error: What pydantic found.
         lines: Where each value was given.
-        whole: Name of the config, for values without a line.
+        whole: Location to report for values that are not in `lines`.
     """
     faults = []
     for item in error.errors():

@@ -10,12 +10,12 @@ Stages (--stage N, --stop_stage M):
 
 What to run
   --stage N --stop_stage M   first and last stage (1 to 14)
-  --skip_train true          skip the stages that train (4, 5, 7 to 10)
+  --skip_train true          skip the training stages (4, 5, 7 to 10)
   --skip_eval true           skip decoding and scoring (11, 12)
   --dry_run true             print what would run and why, change nothing
-  --force true               run the given stages from their beginning, even where they are current
+  --force true               run the given stages from their beginning, even if they are up to date
   --resume false             restart an interrupted training instead of resuming it
-  --config FILE              a file of options, name=value a line; read before the other options
+  --config FILE              a file of options, one name=value per line; read before the other options
 Folders
   --datadir data --dumpdir dump --expdir exp    folders (another --lang or --subset has its own: data_zh, dump_zh, exp_zh)
   --listdir DIR              lists of the utterances to convert and synthesise (lists, or lists/LANG)
@@ -37,8 +37,8 @@ Machine (ctap launch --help has more)
   --ngpu N                   GPUs of each machine (all visible ones); 0: --nproc N processes on the CPU
   --num_nodes N --cmd_backend local|slurm       number of machines, and how programs are started there
   --rdzv_endpoint HOST:PORT --join_timeout 50    address where machines meet without Slurm (docs/clusters.md); seconds to wait
-  --patience 30              seconds without a heartbeat of a training process after which all end
-  --batch_bins N|auto        most feature frames in a micro-batch (0: no limit; auto: what fits in memory)
+  --patience 30              end all training processes if one gives no heartbeat for so many seconds
+  --batch_bins N|auto        maximum feature frames in a micro-batch (0: no limit; auto: what fits in memory)
   --nj N                     processes, or Slurm tasks at once, of the stages that do not train"
 
 stage=1 stop_stage=14

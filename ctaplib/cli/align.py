@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     file = verbs.add_parser("file", help="align one audio file; prints CTM lines")
     file.add_argument("wav", type=Path, help="audio file")
     file.add_argument("--exp", type=Path, default=Path("exp/align"), help="folder of the aligner")
-    file.add_argument("--phones", required=True, help="its phones, separated by spaces")
+    file.add_argument("--phones", required=True, help="phones spoken in the file, separated by spaces")
     file.add_argument("--textgrid", type=Path, help="write a TextGrid as well")
 
     importing = verbs.add_parser("import", help="import CTM files or TextGrids made elsewhere")

@@ -12,10 +12,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     dump = verbs.add_parser("dump", help="write codes, S, P and prompt vectors of sets, as the method has them")
     dump.add_argument("--exp", type=Path, required=True, help="folder of the pre-trained run")
     add_options(dump, "data", "dump", "sets", "nj", nj=2)
-    dump.add_argument("--method", help="pre-training method, where the run's task trains several")
+    dump.add_argument("--method", help="pre-training method, if the run trains several")
     files = verbs.add_parser("file", help="print the codes of audio files")
     files.add_argument("--exp", type=Path, required=True, help="folder of the pre-trained run")
-    files.add_argument("--method", help="pre-training method, where the folder holds several or the run's task trains several")
+    files.add_argument("--method", help="pre-training method, if the folder has runs of several or its run trains several")
     files.add_argument("audio", nargs="+", type=Path)
 
 

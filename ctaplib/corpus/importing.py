@@ -170,7 +170,7 @@ def twins_of(path: Path, value: str) -> str:
 
 
 def gender_of(value: str) -> str:
-    """Return `f`, `m` or empty for the sex as a source writes it."""
+    """Return `f`, `m` or, if neither is recognised, an empty string for the gender given by a source."""
     return {"f": "f", "w": "f", "m": "m"}.get(value.strip().lower()[:1], "")
 
 

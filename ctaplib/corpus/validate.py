@@ -49,7 +49,7 @@ class Report:
 
 
 def _check_audio(tables: Mapping[str, Table], infos: Mapping[str, AudioInfo], faults: list[Fault]) -> dict[str, float]:
-    """Turn what audio files hold into faults; return the duration of each utterance in seconds."""
+    """Add the faults of the inspected audio files to `faults`; return the duration of each utterance in seconds."""
     wavs, durations = tables["wav.scp"], {}
     recording = {utt: utt for utt in tables["utt2spk"].values}
     ends: dict[str, tuple[float, float]] = {}

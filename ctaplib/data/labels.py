@@ -53,7 +53,7 @@ class Labelled:
 
 
 class LabelSet:
-    """The phones that are recognised: the recipe's tokens without stress, blank first, then silence."""
+    """The labels of the recogniser: blank, silence, then the recipe's phones without stress, sorted."""
 
     def __init__(self, tokens: TokenList) -> None:
         phones = [t for t in tokens.tokens if not t.startswith("<") and t != SILENCE]

@@ -49,7 +49,7 @@ def jobs(inputs: Inputs) -> list[Job]:
 
 
 def rows(inputs: Inputs, measured: Measured, make: RowMaker) -> list[Row]:
-    """Make every row of the method's content; mel and phones have the speaker probe only."""
+    """Make the pre-training rows of every set; the baselines, mel and true phones, have the speaker probe only."""
     made = []
     for set_ in inputs.sets:
         for system in systems("pretrain"):

@@ -118,7 +118,7 @@ class Vocoder(nn.Module):
             log_mel: (B, T, n_mels), not normalised.
             lengths: (B,) valid frames.
             f0_hz: (B, T) F0 of the source, 0 where unvoiced; by default it is read from `log_mel`.
-            noise_start: (B,) first frame of the fixed noise, 0 by default.
+            noise_start: (B,) frame of the vocoder's fixed noise signal at which each item starts, 0 by default.
         """
         frames = log_mel.shape[1]
         valid = length_mask(lengths, frames)

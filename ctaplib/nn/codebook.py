@@ -12,7 +12,7 @@ GROUP = 128
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Disable autocast and reduced-precision products: codes must not depend on a run's settings."""
+    """Disable autocast and reduced-precision matrix products (TF32): codes must not depend on a run's settings."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

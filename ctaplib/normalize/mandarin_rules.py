@@ -1,4 +1,4 @@
-"""The rules of written Mandarin (`mandarin_rules.tsv`) with their words (`mandarin_words.tsv`) and spoken forms."""
+"""Normalisation rules for Mandarin (`mandarin_rules.tsv`), their words (`mandarin_words.tsv`) and spoken forms."""
 
 import re
 from pathlib import Path

@@ -76,7 +76,7 @@ def english_sentences(seed: int) -> Iterator[Sentence]:
 
 
 def mandarin_sentences(seed: int) -> Iterator[Sentence]:
-    """Yield Mandarin sentences of 6 to 20 characters without end; `text` has neither spaces nor punctuation."""
+    """Yield distinct Mandarin sentences endlessly, 6 to 20 characters each; their `text` has no spaces or punctuation."""
     seen: set[str] = set()
     for words in _fill_frames("zh", seed):
         text = "".join(w for w in words if w not in "。，？")

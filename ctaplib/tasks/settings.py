@@ -77,7 +77,7 @@ class TrainConfig(Config):
     @classmethod
     def _above_usual(cls, factor: float) -> float:
         if 0 < factor <= 1:
-            raise ValueError("must be above 1, as every second step exceeds the median, or 0 to skip none")
+            raise ValueError("must be above 1, or 0 to skip no step; every second step exceeds the median")
         return factor
 
 

@@ -45,10 +45,10 @@ class Checkpoints:
         self._broken.clear()
 
     def read(self) -> tuple[dict[str, Any], Path] | None:
-        """Load the newest checkpoint that is whole; None where there is none.
+        """Load the newest checkpoint that can be read; return None if the folder holds no checkpoint.
 
         Raises:
-            CheckpointError: none can be used.
+            CheckpointError: There are checkpoints, but none can be read.
         """
         found = [path for path in (self.fresh, self.last, self.previous) if path.exists()]
         for path in found:
