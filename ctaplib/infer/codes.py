@@ -44,11 +44,11 @@ def _dump_set(exp: Path, data: Path, dump: Path, method_name: str | None, name: 
     if method.missing("voice") is None:
         for utt, prompt in encode_prompts(task, {u: f.mel for u, f in inputs.items()}).items():
             arrays[utt]["prompts"] = prompt.vector.float().numpy()
-    for name in sorted({n for row in arrays.values() for n in row}):
-        with ArkWriter(folder / f"{name}.scp") as out:
+    for kind in sorted({n for row in arrays.values() for n in row}):
+        with ArkWriter(folder / f"{kind}.scp") as out:
             for utt in speech.utts:
-                if name in arrays[utt]:
-                    out[utt] = arrays[utt][name]
+                if kind in arrays[utt]:
+                    out[utt] = arrays[utt][kind]
     book = {"codebook_size": model.quantizer.codebook_size} if method.missing("codes") is None else {}
     write_json(folder / "codes.json", {**book, "hop_frames": model.hop})
     frames = sum(len(arrays[u]["speech"]) for u in speech.utts)
